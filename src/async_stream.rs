@@ -1,0 +1,72 @@
+//! Chunks of an asynchronous reader.
+
+use crate::chunk::ChunkMetadata;
+use crate::chunking::ChunkingError;
+use crate::hashing::HashAlgorithm;
+use crate::options::ChunkingOptions;
+use crate::stream::Reading;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use futures_core::Stream;
+use futures_io::AsyncRead;
+
+/// [`Stream`] over the chunks of an asynchronous reader; what [`ChunkStream`](crate::ChunkStream) is
+/// to a blocking one, with the same chunks, bounds and errors.
+///
+/// A reader of tokio becomes one of `futures` by `tokio_util::compat::TokioAsyncReadCompatExt`. A
+/// chunk is cut and hashed on the task that polls: about a millisecond for 1 MiB.
+#[derive(Debug)]
+pub struct AsyncChunkStream<R> {
+    reader: R,
+    reading: Reading,
+}
+
+impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
+    /// Returns a stream over the chunks of `reader`.
+    ///
+    /// # Errors
+    /// [`ChunkingError::InvalidOptions`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something
+    /// else than an integer in `1..=1 GiB`.
+    pub fn new(reader: R, options: ChunkingOptions, hash: HashAlgorithm) -> Result<Self, ChunkingError> {
+        Self::resume_at(reader, options, hash, 0)
+    }
+
+    /// Returns a stream for the rest of an input that was cut at `offset`, in bytes.
+    ///
+    /// `reader` begins there; the chunks are those of the whole input.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn resume_at(
+        reader: R,
+        options: ChunkingOptions,
+        hash: HashAlgorithm,
+        offset: u64,
+    ) -> Result<Self, ChunkingError> {
+        Ok(Self { reader, reading: Reading::resume_at(options, hash, offset)? })
+    }
+
+    /// Returns this stream if it can never hold more than `limit` bytes of its input.
+    ///
+    /// # Errors
+    /// [`ChunkingError::BufferLimitExceeded`].
+    pub fn within_buffer_limit(self, limit: usize) -> Result<Self, ChunkingError> {
+        self.reading.check_buffer_limit(limit)?;
+        Ok(self)
+    }
+
+    /// Returns the offset of the last cut: all bytes before it are in chunks that were returned.
+    #[must_use]
+    pub fn last_cut(&self) -> u64 {
+        self.reading.last_cut()
+    }
+}
+
+impl<R: AsyncRead + Unpin> Stream for AsyncChunkStream<R> {
+    type Item = Result<ChunkMetadata, ChunkingError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { reader, reading } = self.get_mut();
+        reading.poll_next(|space| Pin::new(&mut *reader).poll_read(context, space))
+    }
+}

@@ -1,0 +1,185 @@
+//! From bytes in memory to chunks with digests.
+//!
+//! | the caller has | and wants | function |
+//! |---|---|---|
+//! | a slice | digests and places | [`chunk_descriptors`] |
+//! | a slice | payloads that borrow | [`chunk_slices`] |
+//! | a slice | payloads that own | [`chunk_data`], [`chunk_data_with_hash`] |
+//! | [`Bytes`] | payloads that share it | [`chunk_bytes`] |
+//! | pieces, as they come | digests and places | [`PushChunker`] |
+//! | pieces, as they come | payloads that own | [`PayloadChunker`] |
+#![cfg_attr(feature = "std", doc = "| a reader | payloads that own | [`ChunkStream`], [`chunk_stream`] |")]
+#![cfg_attr(feature = "std", doc = "| many readers | payloads that own | [`chunk_batch`] |")]
+#![cfg_attr(feature = "async", doc = "| an asynchronous reader | payloads that own | [`AsyncChunkStream`] |")]
+
+#[cfg(feature = "async")]
+pub use crate::async_stream::AsyncChunkStream;
+#[cfg(feature = "std")]
+pub use crate::chunk::BatchChunkResult;
+pub use crate::chunk::{ChunkDescriptor, ChunkMetadata, ChunkSlice};
+pub use crate::hashing::HashAlgorithm;
+pub use crate::options::{ChunkingOptions, OptionsError};
+pub use crate::push::{PayloadChunker, PushChunker};
+#[cfg(feature = "std")]
+pub use crate::stream::{ChunkStream, ReadError};
+
+use crate::cut::{CutPoints, cut_points};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// Why an input cannot be chunked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChunkingError {
+    /// A chunk does not lie within the data.
+    #[error("chunk of {length} bytes at {offset} does not lie in data of {data_len} bytes")]
+    Bounds {
+        /// Length of the data in bytes.
+        data_len: usize,
+        /// Where the chunk begins.
+        offset: u64,
+        /// Length of the chunk in bytes.
+        length: usize,
+    },
+    /// Reading failed.
+    #[cfg(feature = "std")]
+    #[error(transparent)]
+    Io(#[from] ReadError),
+    /// A chunk has no bytes.
+    #[error("chunk without bytes")]
+    ZeroLengthChunk,
+    /// The sizes are not allowed.
+    #[error("invalid chunking options")]
+    InvalidOptions(#[from] OptionsError),
+    /// Chunks of these options could need more memory than allowed.
+    #[error("chunks need a buffer of {required} bytes, {limit} are allowed")]
+    BufferLimitExceeded {
+        /// Bytes that the largest chunk needs.
+        required: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+}
+
+impl ChunkingError {
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Bounds { .. } => "chunk_bounds_invalid",
+            #[cfg(feature = "std")]
+            Self::Io(_) => "io_error",
+            Self::ZeroLengthChunk => "zero_length_chunk",
+            Self::InvalidOptions(error) => error.code(),
+            Self::BufferLimitExceeded { .. } => "memory_limit_exceeded",
+        }
+    }
+}
+
+/// Returns the chunks of `data` with SHA-256 digests and payloads of their own.
+///
+/// `None` stands for the default of a size. Empty data has no chunks. Every payload is a copy: where
+/// that is not needed, [`chunk_slices`] borrows, [`chunk_bytes`] shares, and [`chunk_descriptors`]
+/// leaves payloads out.
+///
+/// # Errors
+/// [`ChunkingError::InvalidOptions`].
+pub fn chunk_data(
+    data: &[u8],
+    min_size: Option<usize>,
+    avg_size: Option<usize>,
+    max_size: Option<usize>,
+) -> Result<Vec<ChunkMetadata>, ChunkingError> {
+    chunk_data_with_hash(data, min_size, avg_size, max_size, HashAlgorithm::Sha256)
+}
+
+/// Like [`chunk_data`], with digests of the algorithm `hash`.
+///
+/// # Errors
+/// [`ChunkingError::InvalidOptions`].
+pub fn chunk_data_with_hash(
+    data: &[u8],
+    min_size: Option<usize>,
+    avg_size: Option<usize>,
+    max_size: Option<usize>,
+    hash: HashAlgorithm,
+) -> Result<Vec<ChunkMetadata>, ChunkingError> {
+    let options = ChunkingOptions::resolve(min_size, avg_size, max_size)?;
+    let own = |chunk: ChunkSlice<'_>| chunk.with_payload(Bytes::copy_from_slice(chunk.payload));
+    Ok(chunk_slices(data, options, hash).map(own).collect())
+}
+
+/// Returns the chunks of `data`; their payloads share its memory and keep it alive.
+#[must_use]
+pub fn chunk_bytes(data: &Bytes, options: ChunkingOptions, hash: HashAlgorithm) -> Vec<ChunkMetadata> {
+    let share = |chunk: ChunkSlice<'_>| chunk.with_payload(data.slice_ref(chunk.payload));
+    chunk_slices(data, options, hash).map(share).collect()
+}
+
+/// Returns the digests and places of the chunks of `data`.
+#[must_use]
+pub fn chunk_descriptors(data: &[u8], options: ChunkingOptions, hash: HashAlgorithm) -> Vec<ChunkDescriptor> {
+    chunk_slices(data, options, hash).map(|chunk| chunk.descriptor()).collect()
+}
+
+/// Returns an iterator over the chunks of `data`; each is cut and hashed when it is asked for.
+pub fn chunk_slices(data: &[u8], options: ChunkingOptions, hash: HashAlgorithm) -> ChunkSlices<'_> {
+    ChunkSlices { cuts: cut_points(data, options), data, start: 0, hash }
+}
+
+/// Iterator over the chunks of a slice, made by [`chunk_slices`].
+#[derive(Clone, Debug)]
+pub struct ChunkSlices<'a> {
+    cuts: CutPoints<'a>,
+    data: &'a [u8],
+    start: usize,
+    hash: HashAlgorithm,
+}
+
+impl<'a> Iterator for ChunkSlices<'a> {
+    type Item = ChunkSlice<'a>;
+
+    fn next(&mut self) -> Option<ChunkSlice<'a>> {
+        let end = self.cuts.next()?;
+        let payload = &self.data[self.start..end];
+        let offset = self.start as u64;
+        self.start = end;
+        // Hashed while it is in cache from the scan.
+        Some(ChunkSlice { hash: self.hash.compute(payload), offset, payload })
+    }
+}
+
+impl core::iter::FusedIterator for ChunkSlices<'_> {}
+
+/// Returns the chunks of all that `reader` gives, with SHA-256 digests.
+///
+/// # Errors
+/// [`ChunkingError::InvalidOptions`], or [`ChunkingError::Io`] of the first error of `reader`.
+#[cfg(feature = "std")]
+pub fn chunk_stream<R: std::io::Read>(
+    reader: R,
+    min_size: Option<usize>,
+    avg_size: Option<usize>,
+    max_size: Option<usize>,
+) -> Result<Vec<ChunkMetadata>, ChunkingError> {
+    ChunkStream::new(reader, min_size, avg_size, max_size)?.collect()
+}
+
+/// Chunks every reader; one that fails does not stop the others.
+///
+/// The chunks of a reader that failed are not in the result, only its error is.
+#[cfg(feature = "std")]
+pub fn chunk_batch<R: std::io::Read>(
+    readers: impl IntoIterator<Item = R>,
+    options: ChunkingOptions,
+    hash: HashAlgorithm,
+) -> BatchChunkResult {
+    let chunk = |reader| ChunkStream::with_options(reader, options, hash)?.collect();
+    let results: Vec<Result<Vec<ChunkMetadata>, _>> = readers.into_iter().map(chunk).collect();
+    let chunks = || results.iter().flatten().flatten();
+    BatchChunkResult {
+        total_bytes_processed: chunks().map(|chunk| chunk.length as u64).sum(),
+        total_chunks_emitted: chunks().count() as u64,
+        results,
+    }
+}

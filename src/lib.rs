@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod gear;
+mod options;
+mod profile;
+pub mod scan;
+mod cut;
+pub mod hashing;
+#[cfg(feature = "alloc")]
+mod chunk;
+#[cfg(feature = "alloc")]
+pub mod chunking;
+#[cfg(feature = "alloc")]
+mod push;
+#[cfg(feature = "std")]
+mod stream;
+#[cfg(feature = "async")]
+mod async_stream;
+#[cfg(feature = "alloc")]
+pub mod manifest;
+
+#[cfg(feature = "std")]
+pub use chunking::ChunkStream;
+pub use cut::{CutFinder, CutPoints, cut_points};
+pub use options::{ChunkingOptions, OptionsError};
+pub use profile::{Profile, ProfileError};

@@ -1,0 +1,106 @@
+//! The JSON form of a manifest, for JavaScript: integers above 2^53 − 1 are decimal strings.
+//!
+//! ```json
+//! {"version": 1, "profile": "fastcdc-v2020/nc1/64-256-1024/sha256", "totalLength": 3,
+//!  "chunks": [{"hash": "ba7816bf…", "offset": 0, "length": 3}]}
+//! ```
+
+use super::{Manifest, ManifestError};
+use crate::chunk::ChunkDescriptor;
+use crate::profile::Profile;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The largest integer up to which JavaScript's numbers are exact.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Json {
+    version: u8,
+    profile: String,
+    total_length: Integer,
+    chunks: Vec<JsonChunk>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonChunk {
+    hash: String,
+    offset: Integer,
+    length: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Integer(u64);
+
+impl Serialize for Integer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 > MAX_SAFE_INTEGER {
+            return serializer.serialize_str(&self.0.to_string());
+        }
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Number(u64),
+            Text(String),
+        }
+        let form = Form::deserialize(deserializer)?;
+        let value = match &form {
+            Form::Number(value) => Some(*value),
+            Form::Text(digits) => digits.parse().ok().filter(|value: &u64| value.to_string() == *digits),
+        };
+        let canonical = value.filter(|&value| (value > MAX_SAFE_INTEGER) == matches!(form, Form::Text(_)));
+        canonical.map(Self).ok_or_else(|| D::Error::custom("integer in another form than its canonical one"))
+    }
+}
+
+impl Serialize for Manifest {
+    #[expect(clippy::cast_possible_truncation, reason = "a chunk has at most 1 GiB")]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let chunk = |chunk: &ChunkDescriptor| JsonChunk {
+            hash: chunk.hash_hex(),
+            offset: Integer(chunk.offset),
+            length: chunk.length as u32,
+        };
+        let json = Json {
+            version: 1,
+            profile: self.profile(),
+            total_length: Integer(self.total_length),
+            chunks: self.chunks.iter().map(chunk).collect(),
+        };
+        json.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Manifest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Json::deserialize(deserializer)?;
+        if json.version != 1 {
+            return Err(D::Error::custom(ManifestError::Version { version: json.version }));
+        }
+        let profile: Profile = json.profile.parse().map_err(D::Error::custom)?;
+        let chunk = |chunk: JsonChunk| {
+            let mut hash = [0; 32];
+            hex::decode_to_slice(&chunk.hash, &mut hash).map_err(D::Error::custom)?;
+            if hex::encode(hash) != chunk.hash {
+                return Err(D::Error::custom("digest with capital letters"));
+            }
+            Ok(ChunkDescriptor { hash, offset: chunk.offset.0, length: chunk.length as usize })
+        };
+        let chunks = json.chunks.into_iter().map(chunk).collect::<Result<_, _>>()?;
+        let manifest = Self::new(profile.options, profile.hash, chunks).map_err(D::Error::custom)?;
+        if manifest.total_length != json.total_length.0 {
+            return Err(D::Error::custom("chunks of another total length than the manifest says"));
+        }
+        Ok(manifest)
+    }
+}

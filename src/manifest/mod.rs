@@ -1,0 +1,241 @@
+//! Manifests: what an input consists of, in a form that can be named, sent, stored and checked.
+//!
+//! A [`Manifest`] lists the chunks of one input in order, with the [profile](Profile) they were cut
+//! by. Its canonical bytes ([`to_bytes`](Manifest::to_bytes)) are equal for equal inputs, and the
+//! digest of those bytes, the [root digest](Manifest::root_digest), names the input.
+
+mod canonical;
+#[cfg(feature = "serde")]
+mod json;
+
+use crate::chunk::ChunkDescriptor;
+use crate::hashing::HashAlgorithm;
+use crate::options::ChunkingOptions;
+use crate::profile::Profile;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// The chunks of one input, in order and without gaps, and the profile they were cut by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    profile: Profile,
+    total_length: u64,
+    chunks: Vec<ChunkDescriptor>,
+}
+
+impl Manifest {
+    /// Returns the manifest of an input with the given chunks.
+    ///
+    /// # Errors
+    /// [`ManifestError::ChunkSequence`] when the chunks do not follow each other from offset 0, or
+    /// have lengths that no input has with these options.
+    pub fn new(
+        options: ChunkingOptions,
+        hash: HashAlgorithm,
+        chunks: Vec<ChunkDescriptor>,
+    ) -> Result<Self, ManifestError> {
+        let mut total_length = 0u64;
+        for (index, chunk) in chunks.iter().enumerate() {
+            let smallest = if index + 1 == chunks.len() { 1 } else { options.min_size() };
+            let follows = chunk.offset == total_length;
+            let possible = (smallest..=options.max_size()).contains(&chunk.length);
+            if !follows || !possible {
+                return Err(ManifestError::ChunkSequence { index });
+            }
+            total_length += chunk.length as u64;
+        }
+        Ok(Self { profile: Profile { options, hash }, total_length, chunks })
+    }
+
+    /// The profile id, for example `fastcdc-v2020/nc1/262144-1048576-4194304/sha256`.
+    #[must_use]
+    pub fn profile(&self) -> String {
+        self.profile.to_string()
+    }
+
+    /// The sizes that the input was cut with.
+    #[must_use]
+    pub fn options(&self) -> ChunkingOptions {
+        self.profile.options
+    }
+
+    /// The algorithm of the chunks' digests and of the root digest.
+    #[must_use]
+    pub fn hash_algorithm(&self) -> HashAlgorithm {
+        self.profile.hash
+    }
+
+    /// Length of the input in bytes.
+    #[must_use]
+    pub fn total_length(&self) -> u64 {
+        self.total_length
+    }
+
+    /// The chunks in the order of the input.
+    #[must_use]
+    pub fn chunks(&self) -> &[ChunkDescriptor] {
+        &self.chunks
+    }
+
+    /// Returns the digest of the canonical bytes, by the profile's algorithm.
+    #[must_use]
+    pub fn root_digest(&self) -> [u8; 32] {
+        self.hash_algorithm().compute(&self.to_bytes())
+    }
+
+    /// Checks that `payload` is the chunk at `index`.
+    ///
+    /// # Errors
+    /// [`ManifestError::ChunkIndex`], [`ManifestError::ChunkLength`] or
+    /// [`ManifestError::ChunkDigest`].
+    pub fn verify_chunk(&self, index: usize, payload: &[u8]) -> Result<(), ManifestError> {
+        let chunk = self.chunks.get(index).ok_or(ManifestError::ChunkIndex { index })?;
+        if payload.len() != chunk.length {
+            return Err(ManifestError::ChunkLength { index, actual: payload.len(), expected: chunk.length });
+        }
+        if self.hash_algorithm().compute(payload) != chunk.hash {
+            return Err(ManifestError::ChunkDigest { index });
+        }
+        Ok(())
+    }
+
+    /// Checks that `reader` gives the input and nothing more.
+    ///
+    /// # Errors
+    /// As [`verify_chunk`](Self::verify_chunk), [`ManifestError::Trailing`], and
+    /// [`ManifestError::Io`].
+    #[cfg(feature = "std")]
+    pub fn verify<R: std::io::Read>(&self, mut reader: R) -> Result<(), ManifestError> {
+        use std::io::Read as _;
+
+        let mut payload = Vec::new();
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            payload.clear();
+            reader.by_ref().take(chunk.length as u64).read_to_end(&mut payload)?;
+            self.verify_chunk(index, &payload)?;
+        }
+        let behind = std::io::copy(&mut reader.take(1), &mut std::io::sink())?;
+        if behind > 0 {
+            return Err(ManifestError::Trailing);
+        }
+        Ok(())
+    }
+
+    /// Writes the input to `writer`, from chunks that `fetch` returns.
+    ///
+    /// Every chunk is checked before it is written, so that `writer` gets a correct prefix of the
+    /// input whatever `fetch` returns.
+    ///
+    /// # Errors
+    /// [`ManifestError::Fetch`] with the error of `fetch`, as [`verify_chunk`](Self::verify_chunk),
+    /// and [`ManifestError::Io`] when writing fails.
+    #[cfg(feature = "std")]
+    pub fn reassemble<W, P, E>(
+        &self,
+        mut fetch: impl FnMut(&ChunkDescriptor) -> Result<P, E>,
+        mut writer: W,
+    ) -> Result<(), ManifestError>
+    where
+        W: std::io::Write,
+        P: AsRef<[u8]>,
+        E: Into<alloc::boxed::Box<dyn core::error::Error + Send + Sync>>,
+    {
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            let payload =
+                fetch(chunk).map_err(|source| ManifestError::Fetch { index, source: source.into() })?;
+            self.verify_chunk(index, payload.as_ref())?;
+            writer.write_all(payload.as_ref())?;
+        }
+        Ok(writer.flush()?)
+    }
+}
+
+/// Why a manifest or what it describes is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The bytes are no manifest in canonical form.
+    #[error("not a canonical manifest: {reason}")]
+    Malformed {
+        /// What is wrong with them.
+        reason: &'static str,
+    },
+    /// The bytes are a manifest of another version.
+    #[error("manifest version {version} is not supported")]
+    Version {
+        /// The version they say.
+        version: u8,
+    },
+    /// The bytes are more than the caller allows.
+    #[error("manifest of {length} bytes is larger than the limit of {limit}")]
+    TooLarge {
+        /// Length of the manifest in bytes.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// Chunks do not follow each other, or have lengths that no input has with these options.
+    #[error("chunk {index} is out of place or of an impossible length")]
+    ChunkSequence {
+        /// Index of the first such chunk.
+        index: usize,
+    },
+    /// The manifest has no such chunk.
+    #[error("there is no chunk {index}")]
+    ChunkIndex {
+        /// The index asked for.
+        index: usize,
+    },
+    /// A chunk has another length than the manifest says.
+    #[error("chunk {index} has {actual} bytes instead of {expected}")]
+    ChunkLength {
+        /// Index of the chunk.
+        index: usize,
+        /// Its length in bytes.
+        actual: usize,
+        /// The length that the manifest says.
+        expected: usize,
+    },
+    /// A chunk has another digest than the manifest says.
+    #[error("chunk {index} does not have its digest")]
+    ChunkDigest {
+        /// Index of the chunk.
+        index: usize,
+    },
+    /// There are bytes behind the last chunk.
+    #[error("there are bytes behind the last chunk")]
+    Trailing,
+    /// A chunk could not be fetched.
+    #[cfg(feature = "std")]
+    #[error("chunk {index} could not be fetched")]
+    Fetch {
+        /// Index of the chunk.
+        index: usize,
+        /// What `fetch` said.
+        source: alloc::boxed::Box<dyn core::error::Error + Send + Sync>,
+    },
+    /// Reading or writing failed.
+    #[cfg(feature = "std")]
+    #[error("reading or writing failed")]
+    Io(#[from] std::io::Error),
+}
+
+impl ManifestError {
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "invalid_manifest",
+            Self::Version { .. } => "unsupported_manifest_version",
+            Self::TooLarge { .. } => "manifest_too_large",
+            Self::ChunkSequence { .. } => "chunk_sequence_invalid",
+            Self::ChunkIndex { .. } => "chunk_index_out_of_range",
+            Self::ChunkLength { .. } | Self::Trailing => "chunk_length_mismatch",
+            Self::ChunkDigest { .. } => "chunk_digest_mismatch",
+            #[cfg(feature = "std")]
+            Self::Fetch { .. } => "chunk_unavailable",
+            #[cfg(feature = "std")]
+            Self::Io(_) => "io_error",
+        }
+    }
+}

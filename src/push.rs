@@ -1,0 +1,216 @@
+//! Chunkers that are fed: the caller has the bytes piece by piece and keeps the control flow.
+
+use crate::chunk::{ChunkDescriptor, ChunkMetadata};
+use crate::cut::CutFinder;
+use crate::hashing::{HashAlgorithm, Hasher};
+use crate::options::ChunkingOptions;
+use alloc::vec::Vec;
+use bytes::BytesMut;
+
+/// Bytes that are gathered before they are hashed: BLAKE3 needs 16 KiB to fill the widest SIMD
+/// lanes, and blocks of a power of two that begin at one of its multiples.
+const BLOCK: usize = 64 * 1024;
+
+/// Finds and hashes the chunks of an input that arrives in pieces of any size.
+///
+/// Keeps at most 64 KiB of the input. The chunks do not depend on how it is split.
+///
+/// ```
+/// use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker};
+///
+/// let mut chunker = PushChunker::new(ChunkingOptions::default(), HashAlgorithm::Blake3);
+/// let mut chunks = chunker.feed(b"a piece, ");
+/// chunks.extend(chunker.feed(b"and another"));
+/// chunks.extend(chunker.finish());
+/// assert_eq!(chunks[0].hash, HashAlgorithm::Blake3.compute(b"a piece, and another"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct PushChunker {
+    finder: CutFinder,
+    digest: BlockHasher,
+    hash: HashAlgorithm,
+}
+
+impl PushChunker {
+    /// Returns a chunker at the beginning of an input.
+    #[must_use]
+    pub fn new(options: ChunkingOptions, hash: HashAlgorithm) -> Self {
+        Self::resume_at(options, hash, 0)
+    }
+
+    /// Returns a chunker for the rest of an input that was cut at `offset`, in bytes: the chunks are
+    /// those of the whole input.
+    #[must_use]
+    pub fn resume_at(options: ChunkingOptions, hash: HashAlgorithm, offset: u64) -> Self {
+        Self { finder: CutFinder::resume_at(options, offset), digest: BlockHasher::new(hash), hash }
+    }
+
+    /// Reads all of `piece` and returns the chunks that end in it, often none.
+    #[must_use = "the chunks are returned only once"]
+    pub fn feed(&mut self, piece: &[u8]) -> Vec<ChunkDescriptor> {
+        let mut chunks = Vec::new();
+        let mut rest = piece;
+        loop {
+            let (offset, unread) = (self.finder.last_cut(), rest);
+            let cut = self.finder.next_cut(&mut rest);
+            let read = &unread[..unread.len() - rest.len()];
+            let Some(cut) = cut else {
+                self.digest.update(read);
+                return chunks;
+            };
+            let length = chunk_length(offset, cut);
+            let hash = if read.len() == length {
+                self.hash.compute(read)
+            } else {
+                self.digest.update(read);
+                self.digest.finalize_reset(length)
+            };
+            chunks.push(ChunkDescriptor { hash, offset, length });
+        }
+    }
+
+    /// Ends the input and returns its last chunk, unless the input is empty or just cut.
+    #[must_use = "the last chunk is returned only here"]
+    pub fn finish(mut self) -> Option<ChunkDescriptor> {
+        let offset = self.finder.last_cut();
+        let length = chunk_length(offset, self.finder.finish()?);
+        Some(ChunkDescriptor { hash: self.digest.finalize_reset(length), offset, length })
+    }
+}
+
+/// Hashes one chunk after another in whole blocks, at least one byte behind what it is given: a cut
+/// may lie one byte back.
+#[derive(Clone, Debug)]
+struct BlockHasher {
+    hasher: Hasher,
+    /// Bytes of the chunk that `hasher` has seen.
+    hashed: usize,
+    /// The bytes after them, at most [`BLOCK`].
+    tail: Vec<u8>,
+}
+
+impl BlockHasher {
+    fn new(hash: HashAlgorithm) -> Self {
+        Self { hasher: Hasher::new(hash), hashed: 0, tail: Vec::new() }
+    }
+
+    fn update(&mut self, mut data: &[u8]) {
+        if self.tail.len() + data.len() > BLOCK {
+            if !self.tail.is_empty() {
+                let (head, rest) = data.split_at(BLOCK - self.tail.len());
+                self.tail.extend_from_slice(head);
+                self.hasher.update(&self.tail);
+                self.hashed += self.tail.len();
+                self.tail.clear();
+                data = rest;
+            }
+            let (blocks, rest) = data.split_at((data.len() - 1) / BLOCK * BLOCK);
+            self.hasher.update(blocks);
+            self.hashed += blocks.len();
+            data = rest;
+        }
+        self.tail.extend_from_slice(data);
+    }
+
+    /// Returns the digest of the first `length` bytes; those after them begin the next chunk.
+    fn finalize_reset(&mut self, length: usize) -> [u8; 32] {
+        let end = length - self.hashed;
+        self.hasher.update(&self.tail[..end]);
+        self.tail.drain(..end);
+        self.hashed = 0;
+        self.hasher.finalize_reset()
+    }
+}
+
+/// Finds and hashes the chunks of an input that arrives in pieces of any size, and returns them with
+/// their bytes.
+///
+/// Keeps the bytes of the chunk that has not ended.
+#[derive(Clone, Debug)]
+pub struct PayloadChunker {
+    finder: CutFinder,
+    hash: HashAlgorithm,
+    /// The bytes since the last cut.
+    buffer: BytesMut,
+    /// How many of them the finder has read.
+    read: usize,
+}
+
+/// Pieces are taken in slices of at most this many bytes, so that the buffer stays small.
+const FEED_SLICE: usize = 1024 * 1024;
+
+impl PayloadChunker {
+    /// Returns a chunker at the beginning of an input.
+    #[must_use]
+    pub fn new(options: ChunkingOptions, hash: HashAlgorithm) -> Self {
+        Self::resume_at(options, hash, 0)
+    }
+
+    /// Returns a chunker for the rest of an input that was cut at `offset`, in bytes: the chunks are
+    /// those of the whole input.
+    #[must_use]
+    pub fn resume_at(options: ChunkingOptions, hash: HashAlgorithm, offset: u64) -> Self {
+        let finder = CutFinder::resume_at(options, offset);
+        Self { finder, hash, buffer: BytesMut::new(), read: 0 }
+    }
+
+    /// Reads all of `piece` and returns the chunks that end in it, often none.
+    #[must_use = "the chunks are returned only once"]
+    pub fn feed(&mut self, piece: &[u8]) -> Vec<ChunkMetadata> {
+        let mut chunks = Vec::new();
+        for slice in piece.chunks(FEED_SLICE) {
+            self.buffer.extend_from_slice(slice);
+            chunks.extend(core::iter::from_fn(|| self.next_chunk()));
+        }
+        chunks
+    }
+
+    /// Ends the input and returns its last chunk, unless the input is empty or just cut.
+    #[must_use = "the last chunk is returned only here"]
+    pub fn finish(mut self) -> Option<ChunkMetadata> {
+        self.take_last_chunk()
+    }
+
+    /// Returns the offset of the last cut, where the current chunk begins.
+    #[must_use]
+    pub fn last_cut(&self) -> u64 {
+        self.finder.last_cut()
+    }
+
+    /// Lets `read` write to `space` bytes and appends as many as it says.
+    #[cfg(feature = "std")]
+    pub(crate) fn fill(&mut self, space: usize, read: impl FnOnce(&mut [u8]) -> usize) {
+        let filled = self.buffer.len();
+        self.buffer.resize(filled + space, 0);
+        let length = read(&mut self.buffer[filled..]);
+        self.buffer.truncate(filled + length);
+    }
+
+    /// Returns the next chunk that ends in what was filled.
+    pub(crate) fn next_chunk(&mut self) -> Option<ChunkMetadata> {
+        let offset = self.finder.last_cut();
+        let mut unread = &self.buffer[self.read..];
+        let cut = self.finder.next_cut(&mut unread);
+        self.read = self.buffer.len() - unread.len();
+        Some(self.take(offset, chunk_length(offset, cut?)))
+    }
+
+    /// Returns what is left as a chunk, at the end of the input.
+    pub(crate) fn take_last_chunk(&mut self) -> Option<ChunkMetadata> {
+        let offset = self.finder.last_cut();
+        let end = self.finder.clone().finish()?;
+        Some(self.take(offset, chunk_length(offset, end)))
+    }
+
+    fn take(&mut self, offset: u64, length: usize) -> ChunkMetadata {
+        let payload = self.buffer.split_to(length).freeze();
+        self.read -= length;
+        ChunkMetadata { hash: self.hash.compute(&payload), offset, length, payload }
+    }
+}
+
+/// The length of the chunk from one cut to the next: at most `max_size`, so it fits.
+#[expect(clippy::cast_possible_truncation, reason = "max_size is at most 1 GiB")]
+fn chunk_length(offset: u64, cut: u64) -> usize {
+    cut.wrapping_sub(offset) as usize
+}

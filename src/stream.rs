@@ -1,0 +1,208 @@
+//! Chunks of a reader, one after another, in bounded memory.
+
+use crate::chunk::ChunkMetadata;
+use crate::chunking::ChunkingError;
+use crate::hashing::HashAlgorithm;
+use crate::options::{ChunkingOptions, OptionsError};
+use crate::push::PayloadChunker;
+use std::io::{self, Read};
+use std::task::{Poll, ready};
+
+/// Iterator over the chunks of a reader.
+///
+/// Holds at most one chunk and one read: `max_size` plus the read size, which is 1 MiB or what the
+/// environment variable `CHUNKER_READ_SLICE_CAP_BYTES` allows (`1..=1 GiB`). Retries reads that were
+/// [interrupted](io::ErrorKind::Interrupted). After any other error, which it returns once with its
+/// offset, the iterator ends; reading can go on in a new stream that
+/// [resumes at](Self::resume_at) the [last cut](Self::last_cut), with the same chunks.
+///
+/// ```
+/// use chunker::chunking::ChunkStream;
+///
+/// let reader = std::io::Cursor::new(vec![7; 5_000_000]);
+/// for chunk in ChunkStream::new(reader, None, None, None)? {
+///     let chunk = chunk?;
+///     println!("{} {} {}", chunk.hash_hex(), chunk.offset, chunk.length);
+/// }
+/// # Ok::<(), chunker::chunking::ChunkingError>(())
+/// ```
+#[derive(Debug)]
+pub struct ChunkStream<R> {
+    reader: R,
+    reading: Reading,
+}
+
+impl<R: Read> ChunkStream<R> {
+    /// Returns a stream with SHA-256 digests; `None` stands for the default of a size.
+    ///
+    /// # Errors
+    /// [`ChunkingError::InvalidOptions`].
+    pub fn new(
+        reader: R,
+        min_size: Option<usize>,
+        avg_size: Option<usize>,
+        max_size: Option<usize>,
+    ) -> Result<Self, ChunkingError> {
+        let options = ChunkingOptions::resolve(min_size, avg_size, max_size)?;
+        Self::with_options(reader, options, HashAlgorithm::Sha256)
+    }
+
+    /// Returns a stream with the given options and digests.
+    ///
+    /// # Errors
+    /// [`ChunkingError::InvalidOptions`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something
+    /// else than an integer in `1..=1 GiB`.
+    pub fn with_options(
+        reader: R,
+        options: ChunkingOptions,
+        hash: HashAlgorithm,
+    ) -> Result<Self, ChunkingError> {
+        Self::resume_at(reader, options, hash, 0)
+    }
+
+    /// Returns a stream for the rest of an input that was cut at `offset`, in bytes.
+    ///
+    /// `reader` begins there; the chunks are those of the whole input.
+    ///
+    /// # Errors
+    /// As [`with_options`](Self::with_options).
+    pub fn resume_at(
+        reader: R,
+        options: ChunkingOptions,
+        hash: HashAlgorithm,
+        offset: u64,
+    ) -> Result<Self, ChunkingError> {
+        Ok(Self { reader, reading: Reading::resume_at(options, hash, offset)? })
+    }
+
+    /// Returns this stream if it can never hold more than `limit` bytes of its input.
+    ///
+    /// For options that come from someone else.
+    ///
+    /// # Errors
+    /// [`ChunkingError::BufferLimitExceeded`].
+    pub fn within_buffer_limit(self, limit: usize) -> Result<Self, ChunkingError> {
+        self.reading.check_buffer_limit(limit)?;
+        Ok(self)
+    }
+
+    /// Returns the offset of the last cut: all bytes before it are in chunks that were returned.
+    #[must_use]
+    pub fn last_cut(&self) -> u64 {
+        self.reading.last_cut()
+    }
+}
+
+impl<R: Read> Iterator for ChunkStream<R> {
+    type Item = Result<ChunkMetadata, ChunkingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.reading.poll_next(|space| Poll::Ready(self.reader.read(space))) {
+            Poll::Ready(item) => item,
+            Poll::Pending => None, // only a reader could be pending, and this one is not
+        }
+    }
+}
+
+impl<R: Read> std::iter::FusedIterator for ChunkStream<R> {}
+
+/// What synchronous and asynchronous streams share: all but the reader.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    chunker: PayloadChunker,
+    options: ChunkingOptions,
+    read_size: usize,
+    position: u64,
+    /// The input ended or failed.
+    ended: bool,
+}
+
+impl Reading {
+    pub(crate) fn resume_at(
+        options: ChunkingOptions,
+        hash: HashAlgorithm,
+        offset: u64,
+    ) -> Result<Self, OptionsError> {
+        let chunker = PayloadChunker::resume_at(options, hash, offset);
+        Ok(Self { chunker, options, read_size: read_size()?, position: offset, ended: false })
+    }
+
+    pub(crate) fn check_buffer_limit(&self, limit: usize) -> Result<(), ChunkingError> {
+        let required = self.options.max_size() + self.read_size;
+        if required > limit {
+            return Err(ChunkingError::BufferLimitExceeded { required, limit });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn last_cut(&self) -> u64 {
+        self.chunker.last_cut()
+    }
+
+    pub(crate) fn poll_next(
+        &mut self,
+        mut read: impl FnMut(&mut [u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<Option<Result<ChunkMetadata, ChunkingError>>> {
+        loop {
+            if let Some(chunk) = self.chunker.next_chunk() {
+                return Poll::Ready(Some(Ok(chunk)));
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let mut result = Poll::Pending;
+            self.chunker.fill(self.read_size, |space| {
+                result = read(space).map(|read| checked_length(read, space.len()));
+                match result {
+                    Poll::Ready(Ok(length)) => length,
+                    _ => 0,
+                }
+            });
+            match ready!(result) {
+                Ok(0) => {
+                    self.ended = true;
+                    return Poll::Ready(self.chunker.take_last_chunk().map(Ok));
+                }
+                Ok(length) => self.position = self.position.wrapping_add(length as u64),
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(ReadError { offset: self.position, source }.into())));
+                }
+            }
+        }
+    }
+}
+
+/// Turns a length that cannot be true into an error.
+fn checked_length(read: io::Result<usize>, space: usize) -> io::Result<usize> {
+    match read {
+        Ok(length) if length > space => {
+            Err(io::Error::other("the reader claims more bytes than it had space for"))
+        }
+        read => read,
+    }
+}
+
+/// Reading failed.
+#[derive(Debug, thiserror::Error)]
+#[error("reading failed at offset {offset}")]
+pub struct ReadError {
+    /// How many bytes of the input had been read.
+    pub offset: u64,
+    /// What the reader said.
+    pub source: io::Error,
+}
+
+/// Returns how many bytes to ask a reader for at once.
+fn read_size() -> Result<usize, OptionsError> {
+    const DEFAULT: usize = 1024 * 1024;
+    match std::env::var("CHUNKER_READ_SLICE_CAP_BYTES") {
+        Err(std::env::VarError::NotPresent) => Ok(DEFAULT),
+        Err(std::env::VarError::NotUnicode(_)) => Err(OptionsError::ReadSliceCap),
+        Ok(cap) => match cap.parse() {
+            Ok(cap) if (1..=1 << 30).contains(&cap) => Ok(cap),
+            _ => Err(OptionsError::ReadSliceCap),
+        },
+    }
+}
