@@ -1,0 +1,128 @@
+//! Tasks of this workspace that need more than cargo.
+//!
+//! `cargo xtask wasm` builds the WebAssembly modules and their JavaScript into `npm/wasm-out/`.
+//! It runs wasm-bindgen as a library, so nothing is installed outside the workspace, and
+//! `Cargo.lock` ties its version to that of the crate in `wasm/`.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask wasm    build npm/wasm-out/: two WebAssembly modules and their glue";
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// The file cargo makes of the package `chunker-wasm`.
+const CARGO_OUTPUT: &str = "chunker_wasm.wasm";
+/// What wasm-bindgen writes beside the module; the same for both builds.
+const GLUE: [&str; 3] = ["glue.js", "glue.d.ts", "glue_bg.wasm.d.ts"];
+
+/// One WebAssembly module of the npm package.
+struct Build {
+    /// The module's name in the package, and that of its target directory.
+    name: &'static str,
+    rustflags: &'static str,
+    features: &'static str,
+}
+
+const BUILDS: [Build; 2] = [
+    Build { name: "chunker", rustflags: "", features: "" },
+    Build { name: "chunker-simd128", rustflags: "-Ctarget-feature=+simd128", features: "wasm-simd" },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let result = match arguments.as_slice() {
+        [task] if task == "wasm" => wasm(),
+        _ => Err(USAGE.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds every module, and checks that one glue file serves them all.
+fn wasm() -> Result<(), Box<dyn Error>> {
+    let root = workspace_root()?;
+    let out = root.join("npm/wasm-out");
+    recreate(&out)?;
+    for build in &BUILDS {
+        let bound = bind(&root, &compile(&root, build)?, build)?;
+        fs::copy(bound.join("glue_bg.wasm"), out.join(format!("{}.wasm", build.name)))?;
+        for file in GLUE {
+            let text = fs::read(bound.join(file))?;
+            let shared = out.join(file);
+            if shared.exists() && fs::read(&shared)? != text {
+                return Err(format!("{file} of {} differs from the first build's", build.name).into());
+            }
+            fs::write(shared, text)?;
+        }
+    }
+    println!("xtask: wrote {}", out.display());
+    Ok(())
+}
+
+/// Compiles the crate in `wasm/`; returns the path of the module.
+fn compile(root: &Path, build: &Build) -> Result<PathBuf, Box<dyn Error>> {
+    let target_dir = root.join("target/wasm").join(build.name);
+    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(root)
+        .args(["build", "--locked", "--release", "--package", "chunker-wasm"])
+        .args(["--target", TARGET, "--features", build.features])
+        // Whole-program optimization and no unwinding tables: the module is downloaded by pages.
+        .args(["--config", "profile.release.lto=true"])
+        .args(["--config", "profile.release.panic='abort'"])
+        .arg("--target-dir")
+        .arg(&target_dir)
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", build.rustflags)
+        // These would replace the flags above.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status()
+        .map_err(|error| format!("cargo did not start: {error}"))?;
+    if !status.success() {
+        return Err(format!("building {} failed: {status}", build.name).into());
+    }
+    Ok(target_dir.join(TARGET).join("release").join(CARGO_OUTPUT))
+}
+
+/// Runs wasm-bindgen on a compiled module; returns the directory of its output.
+fn bind(root: &Path, module: &Path, build: &Build) -> Result<PathBuf, Box<dyn Error>> {
+    let out = root.join("target/wasm").join(build.name).join("bound");
+    recreate(&out)?;
+    let arguments: [&std::ffi::OsStr; 10] = [
+        "wasm-bindgen".as_ref(),
+        "--target".as_ref(),
+        "web".as_ref(),
+        "--out-name".as_ref(),
+        "glue".as_ref(),
+        // The package chooses the module; the glue must not name one.
+        "--omit-default-module-path".as_ref(),
+        "--remove-producers-section".as_ref(),
+        "--out-dir".as_ref(),
+        out.as_ref(),
+        module.as_ref(),
+    ];
+    wasm_bindgen_cli::wasm_bindgen::run_cli_with_args(arguments)
+        .map_err(|error| format!("wasm-bindgen on {}: {error:#}", build.name))?;
+    Ok(out)
+}
+
+fn recreate(directory: &Path) -> Result<(), Box<dyn Error>> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    fs::create_dir_all(directory)?;
+    Ok(())
+}
+
+fn workspace_root() -> Result<PathBuf, Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    Ok(root.ok_or("the xtask crate has no parent directory")?.to_path_buf())
+}
