@@ -1,0 +1,212 @@
+//! Laws of chunks that are read: whatever a reader does, no byte is lost and no error is hidden.
+
+use chunker::chunking::{
+    ChunkMetadata, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, chunk_batch, chunk_data,
+    chunk_stream,
+};
+use proptest::prelude::*;
+use std::io::{self, Read};
+
+fn options() -> ChunkingOptions {
+    ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes")
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let mut data = vec![0; length];
+    rand_chacha::ChaCha8Rng::seed_from_u64(length as u64).fill_bytes(&mut data);
+    data
+}
+
+/// A reader that does one thing after another: give at most so many bytes, or fail.
+struct Script<'a> {
+    data: &'a [u8],
+    steps: Vec<Result<usize, io::ErrorKind>>,
+}
+
+impl Read for Script<'_> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        match self.steps.pop() {
+            Some(Err(kind)) => Err(kind.into()),
+            Some(Ok(most)) if !self.data.is_empty() => {
+                let most = most.min(space.len());
+                self.data.read(&mut space[..most])
+            }
+            _ => self.data.read(space),
+        }
+    }
+}
+
+fn expected(data: &[u8]) -> Vec<ChunkMetadata> {
+    chunk_data(data, Some(64), Some(256), Some(1024)).expect("valid sizes")
+}
+
+proptest! {
+    #[test]
+    fn any_sizes_of_reads_and_any_interruptions_give_the_same_chunks(
+        length in 0..20_000usize,
+        steps in prop::collection::vec(prop_oneof![
+            (1..700usize).prop_map(Ok),
+            Just(Err(io::ErrorKind::Interrupted)),
+        ], 0..200),
+    ) {
+        let data = noise(length);
+        let reader = Script { data: &data, steps };
+        let stream = ChunkStream::with_options(reader, options(), HashAlgorithm::Sha256).unwrap();
+        prop_assert_eq!(stream.collect::<Result<Vec<_>, _>>().unwrap(), expected(&data));
+    }
+
+    #[test]
+    fn an_error_comes_once_with_its_offset_and_reading_resumes_at_the_last_cut(
+        length in 1..20_000usize,
+        at in 0..40usize,
+    ) {
+        let data = noise(length);
+        let mut steps = vec![Err(io::ErrorKind::ConnectionReset)];
+        steps.extend(std::iter::repeat_n(Ok(500), at));
+        let reader = Script { data: &data, steps };
+        let mut stream = ChunkStream::with_options(reader, options(), HashAlgorithm::Sha256).unwrap();
+        let mut chunks = Vec::new();
+        let error = loop {
+            match stream.next() {
+                Some(Ok(chunk)) => chunks.push(chunk),
+                Some(Err(error)) => break Some(error),
+                None => break None,
+            }
+        };
+        if let Some(error) = error {
+            let ChunkingError::Io(error) = error else { panic!("{error}") };
+            prop_assert_eq!(error.offset, (500 * at).min(length) as u64);
+            prop_assert_eq!(error.source.kind(), io::ErrorKind::ConnectionReset);
+            let last_cut = stream.last_cut();
+            prop_assert_eq!(last_cut, chunks.iter().map(|chunk| chunk.length as u64).sum::<u64>());
+            prop_assert!(stream.next().is_none());
+            let rest = &data[usize::try_from(last_cut).unwrap()..];
+            let resumed = ChunkStream::resume_at(rest, options(), HashAlgorithm::Sha256, last_cut).unwrap();
+            chunks.extend(resumed.map(Result::unwrap));
+        }
+        prop_assert_eq!(chunks, expected(&data));
+    }
+}
+
+#[test]
+fn a_reader_that_claims_more_than_it_had_space_for_is_an_error() {
+    struct Liar;
+    impl Read for Liar {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            Ok(space.len() + 1)
+        }
+    }
+    let mut stream = ChunkStream::new(Liar, None, None, None).unwrap();
+    assert!(matches!(stream.next(), Some(Err(ChunkingError::Io(error))) if error.offset == 0));
+    assert!(stream.next().is_none());
+}
+
+#[test]
+fn a_stream_that_could_need_more_than_its_limit_is_refused() {
+    let stream = || ChunkStream::with_options(io::empty(), options(), HashAlgorithm::Sha256).unwrap();
+    let required = 1024 + (1 << 20);
+    assert!(stream().within_buffer_limit(required).is_ok());
+    let refused = stream().within_buffer_limit(required - 1);
+    assert!(matches!(
+        refused,
+        Err(ChunkingError::BufferLimitExceeded { required: r, limit }) if r == required && limit == required - 1
+    ));
+}
+
+#[test]
+fn one_failing_reader_of_a_batch_does_not_stop_the_others() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+    }
+    let (first, last) = (noise(5000), noise(300));
+    let readers: [Box<dyn Read>; 3] =
+        [Box::new(first.as_slice()), Box::new(Broken), Box::new(last.as_slice())];
+    let batch = chunk_batch(readers, options(), HashAlgorithm::Sha256);
+    assert_eq!(batch.results[0].as_ref().unwrap(), &expected(&first));
+    assert_eq!(batch.results[1].as_ref().unwrap_err().code(), "io_error");
+    assert_eq!(batch.results[2].as_ref().unwrap(), &expected(&last));
+    assert_eq!(batch.total_bytes_processed, 5300);
+    assert_eq!(batch.total_chunks_emitted, (expected(&first).len() + expected(&last).len()) as u64);
+}
+
+#[test]
+fn a_stream_collected_is_its_data_chunked() {
+    let data = noise(3_000_001);
+    let chunks = chunk_stream(data.as_slice(), None, None, None).unwrap();
+    assert_eq!(chunks, chunk_data(&data, None, None, None).unwrap());
+}
+
+#[cfg(feature = "async")]
+mod asynchronous {
+    use super::*;
+    use chunker::chunking::AsyncChunkStream;
+    use core::pin::Pin;
+    use core::task::{Context, Poll};
+    use futures::{AsyncRead, TryStreamExt};
+
+    /// Is pending before every read, and wakes at once.
+    struct Hesitant<'a>(Script<'a>, bool);
+
+    impl AsyncRead for Hesitant<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            space: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            self.1 = !self.1;
+            if self.1 {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(self.0.read(space))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_asynchronous_reader_gives_the_chunks_of_a_blocking_one(
+            length in 0..20_000usize,
+            steps in prop::collection::vec(prop_oneof![
+                (1..700usize).prop_map(Ok),
+                Just(Err(io::ErrorKind::Interrupted)),
+            ], 0..200),
+        ) {
+            let data = noise(length);
+            let reader = Hesitant(Script { data: &data, steps }, false);
+            let stream = AsyncChunkStream::new(reader, options(), HashAlgorithm::Sha256).unwrap();
+            let chunks: Vec<_> = futures::executor::block_on(stream.try_collect()).unwrap();
+            prop_assert_eq!(chunks, expected(&data));
+        }
+    }
+
+    #[test]
+    fn an_asynchronous_error_comes_once_with_its_offset() {
+        let data = noise(3000);
+        let reader =
+            Hesitant(Script { data: &data, steps: vec![Err(io::ErrorKind::BrokenPipe), Ok(500)] }, false);
+        let mut stream = AsyncChunkStream::new(reader, options(), HashAlgorithm::Sha256).unwrap();
+        futures::executor::block_on(async {
+            let error = loop {
+                match stream.try_next().await {
+                    Ok(chunk) => assert!(chunk.is_some(), "the error is lost"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(error, ChunkingError::Io(error) if error.offset == 500));
+            assert_eq!(stream.try_next().await.unwrap(), None);
+        });
+    }
+
+    #[tokio::test]
+    async fn a_reader_of_tokio_gives_the_same_chunks() {
+        use tokio_util::compat::TokioAsyncReadCompatExt;
+        let data = noise(5000);
+        let stream =
+            AsyncChunkStream::new(data.as_slice().compat(), options(), HashAlgorithm::Sha256).unwrap();
+        assert_eq!(stream.try_collect::<Vec<_>>().await.unwrap(), expected(&data));
+    }
+}
