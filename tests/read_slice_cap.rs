@@ -25,12 +25,12 @@ fn child() {
 }
 
 fn run_child(cap: Option<&str>) -> String {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = Command::new(std::env::current_exe().expect("the path of this program"));
     command.args(["--exact", "child", "--nocapture"]).env_remove("CHUNKER_READ_SLICE_CAP_BYTES");
     command.envs(cap.map(|cap| ("CHUNKER_READ_SLICE_CAP_BYTES", cap)));
-    let output = command.output().unwrap();
+    let output = command.output().expect("this program starts");
     assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("text")
 }
 
 #[test]

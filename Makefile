@@ -1,0 +1,65 @@
+# What can be run. Every check of CI is one of these targets.
+
+.DEFAULT_GOAL := help
+export RUSTFLAGS ?= -D warnings
+export CARGO_TERM_COLOR ?= auto
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what a machine with only rustup, Node.js and git lacks
+	@scripts/setup.sh
+
+demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own)
+	@npm --prefix npm run --silent demo
+
+test: lint test-rust test-no-std conformance test-npm ## everything that must hold before a change lands
+
+lint: setup deny ## formatting, clippy, versions, licences; documentation without warnings
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets --all-features
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
+	npm --prefix npm run --silent lint
+	scripts/check-versions.sh
+
+deny: setup ## licences, sources and duplicates of all dependencies
+	@command -v target/tools/bin/cargo-deny >/dev/null || { \
+		echo "deny: installing cargo-deny into target/tools"; \
+		cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny; }
+	target/tools/bin/cargo-deny --log-level error check licenses bans sources
+
+test-rust: setup ## tests of the crate, with all features and with each one alone
+	cargo test --quiet --package chunker-cdc --all-features
+	for feature in alloc std async serde; do \
+		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
+	done
+
+test-no-std: setup ## the crate builds for a target without std
+	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
+	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
+
+package: setup ## the npm package, built
+	cargo xtask wasm
+	npm --prefix npm run --silent build
+
+test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball in throw-away projects
+	npm --prefix npm test --silent
+	npm --prefix npm run --silent test:browser
+	npm --prefix npm run --silent test:package
+
+conformance: package ## the vectors in Python, native Rust, Node.js and Chromium
+	python3 tests/conformance/reference.py
+	cargo test --quiet --package chunker-cdc --all-features --test conformance -- --nocapture
+	npm --prefix npm run --silent conformance
+
+vectors: ## generate the conformance vectors anew (needs sha256sum and b3sum)
+	cargo run --quiet --release --all-features --example conformance-vectors > target/vectors.json
+	mv target/vectors.json tests/conformance/vectors.json
+
+bench: ## pieces against one call, as ratios
+	cargo bench --quiet --package chunker-cdc --bench push
+
+docs: ## the crate's documentation, in target/doc
+	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
+
+.PHONY: help setup demo test lint deny test-rust test-no-std package test-npm conformance vectors bench docs

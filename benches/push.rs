@@ -1,0 +1,73 @@
+//! Pieces against one call: what it costs to have the input arrive bit by bit.
+//!
+//! Prints the median of ratios of interleaved rounds; absolute times on shared machines mislead.
+
+use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker, chunk_descriptors};
+use chunker::{CutFinder, cut_points};
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const LENGTH: usize = 64 << 20;
+const ROUNDS: usize = 9;
+
+fn main() {
+    let mut random = vec![0; LENGTH];
+    rand_chacha::ChaCha8Rng::seed_from_u64(42).fill_bytes(&mut random);
+    println!("median of {ROUNDS} ratios of speed, pieces / one call, {} MiB of random data", LENGTH >> 20);
+    println!("{:>16} {:>9} {:>9} {:>11} {:>11}", "sizes", "piece", "cut only", "cut+BLAKE3", "cut+SHA-256");
+    for (min, avg, max) in [
+        (256 << 10, 1 << 20, 4 << 20),
+        (16 << 10, 64 << 10, 256 << 10),
+        (4 << 10, 16 << 10, 64 << 10),
+        (2 << 10, 8 << 10, 32 << 10),
+    ] {
+        let options = ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).expect("valid sizes");
+        for piece in [1, 100, 4 << 10, 64 << 10, 1 << 20] {
+            let data = if piece == 1 { &random[..LENGTH / 16] } else { &random[..] };
+            let cut = ratio(|| cut_points(data, options).count(), || pushed_cuts(data, options, piece));
+            let [blake3, sha256] = [HashAlgorithm::Blake3, HashAlgorithm::Sha256].map(|hash| {
+                ratio(
+                    || chunk_descriptors(data, options, hash).len(),
+                    || pushed_chunks(data, options, hash, piece),
+                )
+            });
+            println!(
+                "{:>16} {piece:>9} {cut:>9.3} {blake3:>11.3} {sha256:>11.3}",
+                format!("{}/{}/{}K", min >> 10, avg >> 10, max >> 10)
+            );
+        }
+    }
+}
+
+fn pushed_cuts(data: &[u8], options: ChunkingOptions, piece: usize) -> usize {
+    let mut finder = CutFinder::new(options);
+    let mut cuts = 0;
+    for mut piece in data.chunks(piece) {
+        while finder.next_cut(&mut piece).is_some() {
+            cuts += 1;
+        }
+    }
+    cuts + usize::from(finder.finish().is_some())
+}
+
+fn pushed_chunks(data: &[u8], options: ChunkingOptions, hash: HashAlgorithm, piece: usize) -> usize {
+    let mut chunker = PushChunker::new(options, hash);
+    let chunks: usize = data.chunks(piece).map(|piece| chunker.feed(piece).len()).sum();
+    chunks + usize::from(chunker.finish().is_some())
+}
+
+/// Returns the median of time of `base` / time of `other`, run in turn.
+fn ratio(base: impl Fn() -> usize, other: impl Fn() -> usize) -> f64 {
+    assert_eq!(base(), other(), "both find the same chunks");
+    let mut ratios: Vec<f64> =
+        (0..ROUNDS).map(|_| time(&base).as_secs_f64() / time(&other).as_secs_f64()).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ROUNDS / 2]
+}
+
+fn time(run: impl Fn() -> usize) -> Duration {
+    let start = Instant::now();
+    black_box(run());
+    start.elapsed()
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# All packages have the version of the workspace, and the changelog speaks of it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\([^"]*\)".*/\1/p' Cargo.toml)
+differs=0
+expect() { # FILE FOUND
+    [ "$2" = "$version" ] || {
+        echo "$1 has version ${2:-none}, the workspace has $version" >&2
+        differs=1
+    }
+}
+expect npm/package.json "$(node -p 'require("./npm/package.json").version')"
+expect npm/package-lock.json "$(node -p 'require("./npm/package-lock.json").version')"
+expect "the dependency chunker-cdc in Cargo.toml" "$(sed -n 's/^chunker-cdc = .*version = "\([^"]*\)".*/\1/p' Cargo.toml)"
+expect CHANGELOG.md "$(sed -n 's/^## \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -n 1)"
+exit "$differs"

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what `make test` and `make demo` need beyond rustup, Node.js and git. Does nothing, and
+# says nothing, where everything is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+# need COMMAND DEBIAN_PACKAGE HOW: collects what apt-get has to install.
+missing=()
+how=()
+need() {
+    command -v "$1" >/dev/null || {
+        missing+=("$2")
+        how+=("$3")
+    }
+}
+
+for tool in rustup cargo node npm; do
+    command -v "$tool" >/dev/null || fail "$tool is missing: install rustup (https://rustup.rs) and Node.js 20 or newer (https://nodejs.org)"
+done
+[ "$(node -p 'Number(process.versions.node.split(".")[0]) >= 20')" = true ] || fail "Node.js $(node --version) is too old: 20 or newer is needed"
+
+need cc build-essential "a C compiler"
+need python3 python3 "Python 3"
+[ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"
+
+if [ ${#missing[@]} -gt 0 ]; then
+    command -v apt-get >/dev/null || fail "install by hand: $(printf '%s; ' "${how[@]}")"
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    { $sudo apt-get update && $sudo apt-get install -y --no-install-recommends "${missing[@]}"; } >/tmp/chunker-setup.log 2>&1 ||
+        { tail -n 20 /tmp/chunker-setup.log >&2; fail "apt-get failed"; }
+fi
+
+rustc --version >/dev/null 2>&1 || {
+    say "installing the Rust toolchain of rust-toolchain.toml"
+    rustup toolchain install
+}
+for target in wasm32-unknown-unknown wasm32v1-none; do
+    rustup target list --installed | grep -qx "$target" || {
+        say "adding the Rust target $target"
+        rustup target add "$target" 2>/dev/null
+    }
+done
+for component in clippy rustfmt; do
+    rustup component list --installed | grep -q "^$component" || {
+        say "adding the Rust component $component"
+        rustup component add "$component" 2>/dev/null
+    }
+done
+
+if [ ! npm/node_modules/.package-lock.json -nt npm/package-lock.json ]; then
+    say "installing the npm packages of npm/package-lock.json"
+    npm --prefix npm ci --silent
+    touch npm/node_modules/.package-lock.json
+fi
