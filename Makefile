@@ -56,7 +56,7 @@ vectors: ## generate the conformance vectors anew (needs sha256sum and b3sum)
 	cargo run --quiet --release --all-features --example conformance-vectors > target/vectors.json
 	mv target/vectors.json tests/conformance/vectors.json
 
-bench: ## pieces against one call, as ratios
+bench: setup ## pieces against one call, as ratios
 	cargo bench --quiet --package chunker-cdc --bench push
 
 docs: ## the crate's documentation, in target/doc

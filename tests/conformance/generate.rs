@@ -174,7 +174,7 @@ fn digests<'a>(program: &str, payloads: impl Iterator<Item = &'a [u8]>) -> Vec<V
 
 fn run(program: &str, files: &[impl AsRef<Path>]) -> Vec<Vec<u8>> {
     let output = Command::new(program).args(files.iter().map(AsRef::as_ref)).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    let output = output.expect("the program is installed");
     assert!(output.status.success(), "{program} failed");
     let text = String::from_utf8(output.stdout).expect("digests are text");
     text.lines().map(|line| hex::decode(&line[..64]).expect("a digest")).collect()
