@@ -1,0 +1,70 @@
+interface Waiter {
+  readonly amount: number;
+  readonly grant: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * A counted supply, taken in the order of asking: bytes that may be held, requests that may run.
+ *
+ * An amount above the capacity is granted once nothing else is taken, so a chunk larger than the
+ * whole budget passes alone instead of never.
+ */
+export class Budget {
+  readonly #capacity: number;
+  readonly #waiters: Waiter[] = [];
+  #taken = 0;
+  #closed: { readonly reason: unknown } | undefined;
+  #peak = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** The most that was ever taken at once. */
+  get peak(): number {
+    return this.#peak;
+  }
+
+  /** Takes `amount` if it is free at this moment; returns whether it was. */
+  tryTake(amount: number): boolean {
+    if (this.#waiters.length > 0 || !this.#fits(amount)) return false;
+    this.#take(amount);
+    return true;
+  }
+
+  /** Takes `amount` as soon as it is free. Rejects once the budget is closed. */
+  async take(amount: number): Promise<void> {
+    if (this.#closed !== undefined) throw this.#closed.reason;
+    if (this.tryTake(amount)) return;
+    await new Promise<void>((grant, reject) => {
+      this.#waiters.push({ amount, grant, reject });
+    });
+  }
+
+  /** Rejects all that wait or will. */
+  close(reason: unknown): void {
+    this.#closed = { reason };
+    for (const { reject } of this.#waiters.splice(0)) reject(reason);
+  }
+
+  /** Returns `amount` to the supply. */
+  give(amount: number): void {
+    this.#taken -= amount;
+    for (let next = this.#waiters[0]; next !== undefined && this.#fits(next.amount); ) {
+      this.#waiters.shift();
+      this.#take(next.amount);
+      next.grant();
+      next = this.#waiters[0];
+    }
+  }
+
+  #fits(amount: number): boolean {
+    return this.#taken === 0 || this.#taken + amount <= this.#capacity;
+  }
+
+  #take(amount: number): void {
+    this.#taken += amount;
+    this.#peak = Math.max(this.#peak, this.#taken);
+  }
+}

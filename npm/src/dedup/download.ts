@@ -1,0 +1,94 @@
+import { type Chunk, ChunkerError, Manifest } from "../index.js";
+import { DedupError } from "./error.js";
+import { isDigest } from "./protocol.js";
+import { Requests, type RetryOptions } from "./retry.js";
+import type { Transport } from "./transport.js";
+
+/** How {@link download} works. */
+export interface DownloadOptions {
+  /** The way to the server. */
+  readonly transport: Transport;
+  /** Chunks fetched ahead of the consumer. Default 4. */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: DownloadProgress) => void;
+  readonly retry?: RetryOptions;
+  /** The largest manifest accepted, in bytes. Default: the package's limit. */
+  readonly maxManifestBytes?: number;
+}
+
+/** Where a download stands. */
+export interface DownloadProgress {
+  readonly bytesReceived: number;
+  readonly totalBytes: number;
+}
+
+const DEFAULT_CONCURRENCY = 4;
+
+/**
+ * Yields the bytes of the file whose manifest has the root digest `rootDigest`, in order, one chunk
+ * at a time.
+ *
+ * The manifest is checked against `rootDigest` and each chunk against the manifest before it is
+ * yielded, so when the iteration ends the whole is what was committed, whatever the server sent.
+ *
+ * Throws a `ChunkerError` (`aborted`, `chunk_digest_mismatch`, `chunk_length_mismatch`,
+ * `invalid_manifest`, …) or a {@link DedupError}.
+ */
+export async function* download(
+  rootDigest: string,
+  options: DownloadOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { transport, retry, signal, onProgress, concurrency = DEFAULT_CONCURRENCY } = options;
+  const requests = new Requests(retry);
+  const onAbort = () => requests.stop(new ChunkerError("aborted", "the download was aborted"));
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const manifest = await fetchManifest(rootDigest, options, requests);
+    const { chunks, hash, totalLength: totalBytes } = manifest;
+    const fetchChunk = async (index: number): Promise<Uint8Array> => {
+      const digest = (chunks[index] as Chunk).hashHex;
+      const payload = await requests.run((signal) => transport.getChunk(hash, digest, { signal }));
+      manifest.verifyChunk(index, payload);
+      return payload;
+    };
+    const ahead: Promise<Uint8Array>[] = [];
+    let bytesReceived = 0;
+    let next = 0;
+    for (let index = 0; index < chunks.length; index += 1) {
+      for (; next < Math.min(chunks.length, index + concurrency); next += 1) {
+        const fetching = fetchChunk(next);
+        // It is awaited in its turn; until then its failure is not unhandled.
+        fetching.catch(() => {});
+        ahead.push(fetching);
+      }
+      const payload = await (ahead.shift() as Promise<Uint8Array>);
+      requests.throwIfStopped();
+      bytesReceived += payload.length;
+      onProgress?.({ bytesReceived, totalBytes });
+      yield payload;
+    }
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    // Ends what was fetched ahead when the consumer stops early.
+    requests.stop(new ChunkerError("aborted", "the download was not read to its end"));
+  }
+}
+
+async function fetchManifest(
+  rootDigest: string,
+  { transport, maxManifestBytes }: DownloadOptions,
+  requests: Requests,
+): Promise<Manifest> {
+  if (!isDigest(rootDigest)) {
+    throw new ChunkerError("invalid_argument", "a root digest is 64 lowercase hexadecimal digits");
+  }
+  const bytes = await requests.run((signal) => transport.getManifest(rootDigest, { signal }));
+  const limit = maxManifestBytes === undefined ? {} : { maxBytes: maxManifestBytes };
+  const manifest = Manifest.parse(bytes, limit);
+  if (manifest.rootDigestHex !== rootDigest) {
+    throw new DedupError("digest_mismatch", "the manifest received is not the one asked for");
+  }
+  return manifest;
+}

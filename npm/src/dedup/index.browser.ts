@@ -1,0 +1,5 @@
+// `chunker-wasm/dedup` in pages and workers.
+
+import "../index.browser.js";
+
+export * from "./index.js";

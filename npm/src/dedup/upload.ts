@@ -1,0 +1,576 @@
+import {
+  type ByteSource,
+  type Chunk,
+  ChunkerError,
+  type ChunkingOptions,
+  chunksWithPayload,
+  digest as digestOf,
+  fromHex,
+  type HashAlgorithm,
+  Manifest,
+  profile as profileOf,
+  toHex,
+} from "../index.js";
+import { Budget } from "./budget.js";
+import { DedupError } from "./error.js";
+import { MAX_DIGESTS_PER_QUERY } from "./protocol.js";
+import type { ConfirmedChunk, ResumeStore } from "./resume.js";
+import { Requests, type RetryOptions } from "./retry.js";
+import type { Transport } from "./transport.js";
+
+/** How {@link upload} works. */
+export interface UploadOptions {
+  /** The way to the server. */
+  readonly transport: Transport;
+  /** Chunk sizes and hash; uploads share chunks only when these are the same. */
+  readonly options?: ChunkingOptions;
+  /** Chunks sent at the same time. Default 4. */
+  readonly concurrency?: number;
+  /** Payload bytes held at the same time; reading waits beyond it. Default 32 MiB. */
+  readonly maxBytesInFlight?: number;
+  /** The announced size of a stream, in bytes; a `Blob` or buffer has its own. */
+  readonly size?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: UploadProgress) => void;
+  /** Called for each change of a chunk's state. */
+  readonly onChunk?: (event: ChunkEvent) => void;
+  readonly retry?: RetryOptions;
+  /**
+   * Where confirmed chunks are recorded, so that a later `upload` of the same `File` goes on where
+   * this one stopped. A store that fails costs only the resumption. Needs a `Blob`.
+   */
+  readonly resume?: ResumeStore;
+  /** What the record is called. Default: a `File`'s name, size, last modification and profile. */
+  readonly resumeKey?: string;
+}
+
+/** Where an upload stands. */
+export interface UploadProgress {
+  /** Bytes from the start of the source that are chunked; resumed ones included. */
+  readonly bytesRead: number;
+  /** The size of the source, if it is known. */
+  readonly totalBytes: number | undefined;
+  /** Bytes of chunks the server took in this upload. */
+  readonly bytesSent: number;
+  /** Bytes that were not sent because the server had them or the file repeats them. */
+  readonly bytesSaved: number;
+  /** Bytes confirmed by an earlier, interrupted upload. */
+  readonly bytesResumed: number;
+  readonly chunks: number;
+  /** Chunks the server took in this upload. */
+  readonly newChunks: number;
+}
+
+/** A finished upload. */
+export interface UploadResult extends UploadProgress {
+  /** The committed manifest's root digest, 64 lowercase hexadecimal digits: what `download` takes. */
+  readonly rootDigest: string;
+  readonly manifest: Manifest;
+}
+
+/**
+ * - `found`: cut and hashed, the server is being asked;
+ * - `duplicate`: the same as an earlier chunk of this source;
+ * - `known`: the server had it;
+ * - `resumed`: confirmed by an earlier upload;
+ * - `sending`, `sent`.
+ */
+export type ChunkState = "found" | "duplicate" | "known" | "resumed" | "sending" | "sent";
+
+/** A chunk entered a state. */
+export interface ChunkEvent {
+  /** The chunk's number in the source, from 0. */
+  readonly index: number;
+  readonly offset: number;
+  readonly length: number;
+  /** 64 lowercase hexadecimal digits. */
+  readonly digest: string;
+  readonly state: ChunkState;
+}
+
+/**
+ * Uploads `source`, sending only the chunks that the server lacks, and commits its manifest.
+ *
+ * Reading, asking and sending overlap. Memory stays within `maxBytesInFlight` and one chunk,
+ * whatever the size of the source.
+ *
+ * Rejects with a `ChunkerError` (`aborted`, `invalid_chunking_options`, …), a {@link DedupError}, or
+ * whatever a stream or a callback threw.
+ */
+export async function upload(source: ByteSource, options: UploadOptions): Promise<UploadResult> {
+  return new Upload(source, options).run();
+}
+
+const DEFAULT_CONCURRENCY = 4;
+const DEFAULT_MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
+/** The server is asked once a batch fills this part of the budget: one is asked while others send. */
+const BATCHES_IN_FLIGHT = 4;
+/** The record is written at most this often, so that tiny chunks do not make it the bottleneck. */
+const RECORD_INTERVAL_MS = 500;
+
+interface PendingChunk {
+  readonly index: number;
+  readonly digest: string;
+  readonly length: number;
+  readonly payload: Uint8Array;
+}
+
+/** A digest of this upload, whose first chunk is number `index`. */
+interface Distinct {
+  readonly index: number;
+  confirmed: boolean;
+  sent: boolean;
+}
+
+class Upload {
+  readonly #source: ByteSource;
+  readonly #options: UploadOptions;
+  readonly #transport: Transport;
+  readonly #size: number | undefined;
+  readonly #stop = new AbortController();
+  readonly #requests: Requests;
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #bytes: Budget;
+  readonly #sending: Budget;
+  readonly #maxBatchBytes: number;
+  readonly #chunks: { hash: Uint8Array; offset: number; length: number; digest: string }[] = [];
+  readonly #distinct = new Map<string, Distinct>();
+  #batch: PendingChunk[] = [];
+  #batchBytes = 0;
+  #hash: HashAlgorithm = "sha256";
+  #position = 0;
+  #sent = 0;
+  #saved = 0;
+  #resumed = 0;
+  #newChunks = 0;
+  #record: PrefixRecord | undefined;
+
+  constructor(source: ByteSource, options: UploadOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#transport = options.transport;
+    const concurrency = positiveInteger("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
+    const capacity = positiveInteger(
+      "maxBytesInFlight",
+      options.maxBytesInFlight ?? DEFAULT_MAX_BYTES_IN_FLIGHT,
+    );
+    this.#requests = new Requests(options.retry);
+    this.#sending = new Budget(concurrency);
+    this.#bytes = new Budget(capacity);
+    this.#maxBatchBytes = capacity / BATCHES_IN_FLIGHT;
+    this.#size = sizeOf(source) ?? options.size;
+    if (options.resume !== undefined && !(source instanceof Blob)) {
+      throw new ChunkerError("invalid_argument", "only a Blob or File can be resumed");
+    }
+  }
+
+  async run(): Promise<UploadResult> {
+    const { signal } = this.#options;
+    const onAbort = () => this.#fail(new ChunkerError("aborted", "the upload was aborted"));
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const stopped = new Promise<never>((_, reject) => {
+      const { signal } = this.#stop;
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      if (signal.aborted) reject(signal.reason);
+    });
+    try {
+      // The race lets an abort through even while a source or a transport hangs.
+      return await Promise.race([this.#work(), stopped]);
+    } catch (error) {
+      this.#fail(error);
+      await this.#record?.flush();
+      throw this.#stop.signal.reason;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #work(): Promise<UploadResult> {
+    this.#stop.signal.throwIfAborted();
+    const profile = await profileOf(this.#options.options);
+    this.#hash = profile.slice(profile.lastIndexOf("/") + 1) as HashAlgorithm;
+    await this.#resume(profile);
+    await this.#read();
+    this.#flush();
+    await this.#settle();
+    if (this.#size !== undefined && this.#position !== this.#size) {
+      throw sourceChanged(`ended after ${this.#position} of ${this.#size} bytes`);
+    }
+    const manifest = Manifest.create(this.#options.options ?? {}, this.#chunks);
+    await this.#commit(manifest);
+    await this.#record?.delete();
+    return { ...this.#progress(), rootDigest: manifest.rootDigestHex, manifest };
+  }
+
+  /** Takes over the chunks that an earlier upload had confirmed, as far as they still hold. */
+  async #resume(profile: string): Promise<void> {
+    const { resume: store } = this.#options;
+    if (store === undefined) return;
+    const key = this.#options.resumeKey ?? keyOf(this.#source, profile);
+    const record = await PrefixRecord.open(store, key);
+    this.#record = record;
+    let confirmed = record.loaded;
+    if (!(await this.#stillMatches(confirmed))) confirmed = [];
+    confirmed = await this.#stillStored(confirmed);
+    for (const { digest, length } of confirmed) {
+      const index = this.#add(digest, undefined, length);
+      if (!this.#distinct.has(digest)) {
+        this.#distinct.set(digest, { index, confirmed: true, sent: false });
+      }
+      this.#resumed += length;
+      this.#emit(index, "resumed");
+    }
+    record.startAt(confirmed.length);
+    this.#emitProgress();
+  }
+
+  /** Hashes the first, middle and last recorded chunk again: same name and date, other content? */
+  async #stillMatches(recorded: readonly ConfirmedChunk[]): Promise<boolean> {
+    const probes = new Set([0, recorded.length >> 1, recorded.length - 1]);
+    let offset = 0;
+    for (const [index, { digest, length }] of recorded.entries()) {
+      if (probes.has(index)) {
+        const bytes = await this.#reread(offset, length);
+        if (bytes.length !== length || toHex(await digestOf(this.#hash, bytes)) !== digest) {
+          return false;
+        }
+      }
+      offset += length;
+    }
+    return this.#size === undefined || offset <= this.#size;
+  }
+
+  /** Returns `recorded` up to the first chunk that the server has no more. */
+  async #stillStored(recorded: readonly ConfirmedChunk[]): Promise<readonly ConfirmedChunk[]> {
+    for (let at = 0; at < recorded.length; at += MAX_DIGESTS_PER_QUERY) {
+      const part = recorded.slice(at, at + MAX_DIGESTS_PER_QUERY);
+      const missing = await this.#missing([...new Set(part.map(({ digest }) => digest))]);
+      const gap = part.findIndex(({ digest }) => missing.has(digest));
+      if (gap >= 0) return recorded.slice(0, at + gap);
+    }
+    return recorded;
+  }
+
+  async #read(): Promise<void> {
+    const start = this.#position;
+    const source = start === 0 ? this.#source : (this.#source as Blob).slice(start);
+    const pieces = chunksWithPayload(source, {
+      ...this.#options.options,
+      signal: this.#stop.signal,
+      offset: start,
+    });
+    try {
+      for await (const { chunk, payload } of pieces) await this.#take(chunk, payload);
+    } catch (error) {
+      throw asSourceError(error);
+    }
+  }
+
+  async #take(chunk: Chunk, payload: Uint8Array): Promise<void> {
+    const { length } = chunk;
+    const digest = chunk.hashHex;
+    if (this.#size !== undefined && this.#position + length > this.#size) {
+      throw sourceChanged(`is longer than its ${this.#size} bytes`);
+    }
+    const index = this.#add(digest, chunk.hash, length);
+    if (this.#distinct.has(digest)) {
+      this.#saved += length;
+      this.#emit(index, "duplicate");
+      this.#emitProgress();
+      return;
+    }
+    this.#distinct.set(digest, { index, confirmed: false, sent: false });
+    this.#emit(index, "found");
+    this.#emitProgress();
+    if (!this.#bytes.tryTake(length)) {
+      // What waits in the batch would never be released by waiting.
+      this.#flush();
+      await this.#bytes.take(length);
+    }
+    this.#batch.push({ index, digest, length, payload });
+    this.#batchBytes += length;
+    if (
+      this.#batchBytes >= this.#maxBatchBytes ||
+      this.#batch.length === MAX_DIGESTS_PER_QUERY
+    ) {
+      this.#flush();
+    }
+  }
+
+  #flush(): void {
+    const batch = this.#batch;
+    if (batch.length === 0) return;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    this.#spawn(async () => {
+      const missing = await this.#missing(batch.map(({ digest }) => digest));
+      for (const pending of batch) {
+        if (missing.has(pending.digest)) {
+          this.#spawn(() => this.#send(pending));
+          continue;
+        }
+        this.#bytes.give(pending.length);
+        this.#saved += pending.length;
+        this.#emit(pending.index, "known");
+        this.#confirm(pending.digest);
+      }
+      this.#emitProgress();
+    });
+  }
+
+  async #missing(digests: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set(
+      await this.#requests.run((signal) => this.#transport.missing(this.#hash, digests, { signal })),
+    );
+  }
+
+  async #send({ index, digest, length, payload }: PendingChunk): Promise<void> {
+    await this.#sending.take(1);
+    this.#emit(index, "sending");
+    await this.#requests.run((signal) =>
+      this.#transport.putChunk(this.#hash, digest, payload, { signal }),
+    );
+    this.#sending.give(1);
+    this.#bytes.give(length);
+    this.#sent += length;
+    this.#newChunks += 1;
+    const distinct = this.#distinct.get(digest);
+    if (distinct !== undefined) distinct.sent = true;
+    this.#emit(index, "sent");
+    this.#confirm(digest);
+    this.#emitProgress();
+  }
+
+  async #commit(manifest: Manifest): Promise<void> {
+    const bytes = manifest.toBytes();
+    const sentAgain = new Set<string>();
+    for (;;) {
+      try {
+        await this.#requests.run((signal) =>
+          this.#transport.putManifest(manifest.rootDigestHex, bytes, { signal }),
+        );
+        return;
+      } catch (error) {
+        if (!(error instanceof DedupError) || error.code !== "chunks_missing") throw error;
+        const missing = (error.missing ?? []).filter((digest) => !sentAgain.has(digest));
+        // Nothing new to send: the server loses what it confirms.
+        if (missing.length === 0 || !isRereadable(this.#source)) throw error;
+        for (const digest of missing) sentAgain.add(digest);
+        await this.#sendAgain(missing);
+      }
+    }
+  }
+
+  /** Sends chunks that the server had confirmed and then lost. */
+  async #sendAgain(digests: readonly string[]): Promise<void> {
+    for (const digest of digests) {
+      const distinct = this.#distinct.get(digest);
+      const chunk = distinct && this.#chunks[distinct.index];
+      if (distinct === undefined || chunk === undefined) {
+        throw new DedupError("protocol_error", "the server misses a chunk the manifest lacks");
+      }
+      const { offset, length } = chunk;
+      await this.#bytes.take(length);
+      const payload = await this.#reread(offset, length);
+      if (toHex(await digestOf(this.#hash, payload)) !== digest) {
+        throw sourceChanged(`has other bytes at ${offset} than before`);
+      }
+      const { index } = distinct;
+      if (!distinct.sent) this.#saved -= length;
+      this.#spawn(() => this.#send({ index, digest, length, payload }));
+    }
+    await this.#settle();
+  }
+
+  async #reread(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const source = this.#source;
+    try {
+      if (source instanceof Blob) {
+        return new Uint8Array(await source.slice(offset, offset + length).arrayBuffer());
+      }
+    } catch (error) {
+      throw asSourceError(error);
+    }
+    return bytesOf(source as BufferSource).subarray(offset, offset + length);
+  }
+
+  #add(digest: string, hash: Uint8Array | undefined, length: number): number {
+    const index = this.#chunks.length;
+    const bytes = hash ?? fromHex(digest);
+    this.#chunks.push({ hash: bytes, offset: this.#position, length, digest });
+    this.#position += length;
+    return index;
+  }
+
+  #confirm(digest: string): void {
+    const distinct = this.#distinct.get(digest);
+    if (distinct !== undefined) distinct.confirmed = true;
+    this.#record?.advance(this.#chunks, (chunk) => this.#distinct.get(chunk.digest)?.confirmed === true);
+  }
+
+  /** Runs `task` beside the others; its failure is the upload's. */
+  #spawn(task: () => Promise<void>): void {
+    const running = task().catch((error: unknown) => this.#fail(error));
+    const tracked = running.finally(() => this.#tasks.delete(tracked));
+    this.#tasks.add(tracked);
+  }
+
+  async #settle(): Promise<void> {
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+    this.#stop.signal.throwIfAborted();
+  }
+
+  /** Stops everything; the first reason is the one that is reported. */
+  #fail(error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort(error);
+    this.#bytes.close(error);
+    this.#sending.close(error);
+    this.#requests.stop(error);
+  }
+
+  #emit(index: number, state: ChunkState): void {
+    const chunk = this.#chunks[index];
+    if (chunk === undefined || this.#stop.signal.aborted) return;
+    const { offset, length, digest } = chunk;
+    this.#options.onChunk?.({ index, offset, length, digest, state });
+  }
+
+  #emitProgress(): void {
+    if (!this.#stop.signal.aborted) this.#options.onProgress?.(this.#progress());
+  }
+
+  #progress(): UploadProgress {
+    return {
+      bytesRead: this.#position,
+      totalBytes: this.#size,
+      bytesSent: this.#sent,
+      bytesSaved: this.#saved,
+      bytesResumed: this.#resumed,
+      chunks: this.#chunks.length,
+      newChunks: this.#newChunks,
+    };
+  }
+}
+
+/** The resume record of one upload: a gapless prefix of confirmed chunks, written now and then. */
+class PrefixRecord {
+  readonly #store: ResumeStore;
+  readonly #key: string;
+  /** What an earlier upload left. */
+  readonly loaded: readonly ConfirmedChunk[];
+  #recorded = 0;
+  #pending: ConfirmedChunk[] = [];
+  #lastWrite = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #broken = false;
+
+  private constructor(store: ResumeStore, key: string, loaded: readonly ConfirmedChunk[]) {
+    this.#store = store;
+    this.#key = key;
+    this.loaded = loaded;
+  }
+
+  static async open(store: ResumeStore, key: string): Promise<PrefixRecord> {
+    try {
+      return new PrefixRecord(store, key, await store.load(key));
+    } catch {
+      const record = new PrefixRecord(store, key, []);
+      record.#broken = true;
+      return record;
+    }
+  }
+
+  /** The first `count` loaded chunks stay; what follows is written anew. */
+  startAt(count: number): void {
+    this.#recorded = count;
+  }
+
+  /** Records the chunks that follow the prefix and are confirmed. */
+  advance<T extends ConfirmedChunk>(chunks: readonly T[], isConfirmed: (chunk: T) => boolean): void {
+    for (;;) {
+      const next = chunks[this.#recorded + this.#pending.length];
+      if (next === undefined || !isConfirmed(next)) break;
+      this.#pending.push({ digest: next.digest, length: next.length });
+    }
+    if (performance.now() - this.#lastWrite >= RECORD_INTERVAL_MS) this.#write();
+  }
+
+  /** Resolves when everything confirmed is written. */
+  async flush(): Promise<void> {
+    this.#write();
+    await this.#writing;
+  }
+
+  async delete(): Promise<void> {
+    this.#pending = [];
+    await this.#writing;
+    if (!this.#broken) await this.#store.delete(this.#key).catch(() => {});
+  }
+
+  #write(): void {
+    if (this.#pending.length === 0 || this.#broken) return;
+    const first = this.#recorded;
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#recorded += pending.length;
+    this.#lastWrite = performance.now();
+    this.#writing = this.#writing
+      .then(() => this.#store.append(this.#key, first, pending))
+      .catch(() => {
+        // A record with a gap would be wrong; the one that is there stays right.
+        this.#broken = true;
+      });
+  }
+}
+
+function keyOf(source: ByteSource, profile: string): string {
+  if (typeof File === "undefined" || !(source instanceof File)) {
+    throw new ChunkerError("invalid_argument", "a Blob without a name needs a resumeKey");
+  }
+  return [source.name, source.size, source.lastModified, profile].join("\n");
+}
+
+function isRereadable(source: ByteSource): source is Blob | BufferSource {
+  return source instanceof Blob || isBufferSource(source);
+}
+
+function isBufferSource(source: ByteSource): source is BufferSource {
+  return source instanceof ArrayBuffer || ArrayBuffer.isView(source);
+}
+
+function sizeOf(source: ByteSource): number | undefined {
+  if (source instanceof Blob) return source.size;
+  return isBufferSource(source) ? source.byteLength : undefined;
+}
+
+function bytesOf(source: BufferSource): Uint8Array<ArrayBuffer> {
+  return source instanceof ArrayBuffer
+    ? new Uint8Array(source)
+    : new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+}
+
+function sourceChanged(how: string): DedupError {
+  return new DedupError("source_changed", `the source ${how}: it was changed while it was read`);
+}
+
+/** Browsers say only `NotReadableError` or `NotFoundError` of a file that changed or is gone. */
+function asSourceError(error: unknown): unknown {
+  const unreadable =
+    error instanceof DOMException &&
+    (error.name === "NotReadableError" || error.name === "NotFoundError");
+  if (!unreadable) return error;
+  return new DedupError(
+    "source_unreadable",
+    "the source can no longer be read: it was changed, moved or removed",
+    { cause: error },
+  );
+}
+
+function positiveInteger(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new ChunkerError("invalid_argument", `${name} must be a positive integer, not ${value}`);
+  }
+  return value;
+}
