@@ -17,7 +17,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The file cargo makes of the package `chunker-wasm`.
 const CARGO_OUTPUT: &str = "chunker_wasm.wasm";
 /// What wasm-bindgen writes beside the module; the same for both builds.
-const GLUE: [&str; 3] = ["glue.js", "glue.d.ts", "glue_bg.wasm.d.ts"];
+const GLUE: [&str; 2] = ["bindgen.js", "bindgen.d.ts"];
 
 /// One WebAssembly module of the npm package.
 struct Build {
@@ -54,7 +54,7 @@ fn wasm() -> Result<(), Box<dyn Error>> {
     recreate(&out)?;
     for build in &BUILDS {
         let bound = bind(&root, &compile(&root, build)?, build)?;
-        fs::copy(bound.join("glue_bg.wasm"), out.join(format!("{}.wasm", build.name)))?;
+        fs::copy(bound.join("bindgen_bg.wasm"), out.join(format!("{}.wasm", build.name)))?;
         for file in GLUE {
             let text = fs::read(bound.join(file))?;
             let shared = out.join(file);
@@ -101,7 +101,7 @@ fn bind(root: &Path, module: &Path, build: &Build) -> Result<PathBuf, Box<dyn Er
         "--target".as_ref(),
         "web".as_ref(),
         "--out-name".as_ref(),
-        "glue".as_ref(),
+        "bindgen".as_ref(),
         // The package chooses the module; the glue must not name one.
         "--omit-default-module-path".as_ref(),
         "--remove-producers-section".as_ref(),

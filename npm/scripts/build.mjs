@@ -1,0 +1,118 @@
+// Builds dist/ from wasm-out/ (made by `cargo xtask wasm`) and src/.
+//
+//   dist/*.wasm      the two modules, optimized by wasm-opt
+//   dist/*.js        ES modules, one for each source file; *.d.ts beside them
+//   dist/cjs/*.js    the same as CommonJS, for `require` in Node
+
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+process.chdir(root);
+
+const MODULES = { chunker: [], "chunker-simd128": ["--enable-simd"] };
+/** What rustc's default target uses; wasm-opt would refuse the module without them. */
+const FEATURES = [
+  "--enable-bulk-memory",
+  "--enable-multivalue",
+  "--enable-mutable-globals",
+  "--enable-nontrapping-float-to-int",
+  "--enable-reference-types",
+  "--enable-sign-ext",
+];
+
+if (!existsSync("wasm-out/bindgen.js")) {
+  console.error("wasm-out/ is missing: run `cargo xtask wasm` first");
+  process.exit(1);
+}
+rmSync("dist", { recursive: true, force: true });
+mkdirSync("dist/cjs", { recursive: true });
+optimizeModules();
+tool("tsc", "-p", ".");
+await bundleGenerated();
+await emitCommonJs();
+for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join("..", license), license);
+
+/** Optimizes the modules, and writes each as a JavaScript module for `inline.ts` too. */
+function optimizeModules() {
+  for (const [name, features] of Object.entries(MODULES)) {
+    const file = `dist/${name}.wasm`;
+    tool("wasm-opt", "-O3", ...FEATURES, ...features, `wasm-out/${name}.wasm`, "-o", file);
+    const base64 = readFileSync(file).toString("base64");
+    writeFileSync(`wasm-out/${name}.wasm.js`, `export const base64 = "${base64}";\n`);
+    writeFileSync(`wasm-out/${name}.wasm.d.ts`, "export declare const base64: string;\n");
+  }
+}
+
+/** Adds what tsc only reads: wasm-bindgen's JavaScript, small, and the inlined modules. */
+async function bundleGenerated() {
+  const files = ["bindgen.js", "bindgen.d.ts"];
+  for (const name of Object.keys(MODULES)) files.push(`${name}.wasm.js`, `${name}.wasm.d.ts`);
+  for (const file of files) copyFileSync(`wasm-out/${file}`, `dist/${file}`);
+  await esbuild.build({
+    entryPoints: ["dist/glue.js"],
+    outfile: "dist/glue.js",
+    allowOverwrite: true,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    logLevel: "warning",
+  });
+  rmSync("dist/bindgen.js");
+}
+
+async function emitCommonJs() {
+  await esbuild.build({
+    entryPoints: emitted(".js"),
+    outbase: "dist",
+    outdir: "dist/cjs",
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    // A file's URL is that of the ES module it was made from: assets are beside that one.
+    define: { "import.meta.url": "importMetaUrl" },
+    plugins: [{ name: "import-meta-url", setup: defineImportMetaUrl }],
+    logLevel: "warning",
+  });
+  writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
+  for (const file of emitted(".d.ts")) {
+    const copy = join("dist/cjs", file.slice("dist/".length));
+    mkdirSync(dirname(copy), { recursive: true });
+    copyFileSync(file, copy);
+  }
+}
+
+function defineImportMetaUrl(build) {
+  build.onLoad({ filter: /\.js$/ }, ({ path }) => {
+    const contents = readFileSync(path, "utf8");
+    if (!contents.includes("import.meta.url")) return { contents };
+    const esm = path.slice(join(root, "dist/").length);
+    const up = "../".repeat(esm.split("/").length);
+    const url = `require("node:url").pathToFileURL(require("node:path").join(__dirname, "${up}${esm}")).href`;
+    return { contents: `const importMetaUrl = ${url};\n${contents}` };
+  });
+}
+
+/** The files of dist/ outside dist/cjs/ with this ending. */
+function emitted(ending) {
+  const files = readdirSync("dist", { recursive: true });
+  return files
+    .filter((file) => file.endsWith(ending) && !file.startsWith("cjs"))
+    .map((file) => join("dist", file));
+}
+
+function tool(name, ...args) {
+  execFileSync(join("node_modules/.bin", name), args, { stdio: "inherit" });
+}

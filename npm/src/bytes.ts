@@ -1,0 +1,76 @@
+import { invalidArgument } from "./errors.js";
+
+/** Bytes in memory: a `BufferSource`, whatever the version of TypeScript's libraries. */
+export type Bytes = ArrayBuffer | ArrayBufferView;
+
+type Getter = (this: unknown) => unknown;
+type Method = (this: unknown) => unknown;
+
+/** Throws unless `this` is an unshared `ArrayBuffer`, of whichever realm. */
+const bufferLength = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")
+  ?.get as Getter;
+/** Throws when the buffer of the typed array `this` is detached, or was resized below it. */
+const typedArrayKeys = Object.getPrototypeOf(Uint8Array.prototype).keys as Method;
+
+/**
+ * Returns the bytes of `data`, without copying.
+ *
+ * @throws {ChunkerError} `invalid_argument` when it is not bytes, or shared, or detached.
+ */
+export function bytesOf(data: Bytes, name = "data"): Uint8Array<ArrayBuffer> {
+  const buffer: unknown = ArrayBuffer.isView(data) ? data.buffer : data;
+  if (!isArrayBuffer(buffer)) {
+    if (ArrayBuffer.isView(data)) {
+      throw invalidArgument(`${name} is shared memory, which may change while it is read: copy it`);
+    }
+    throw invalidArgument(`${name} is not an ArrayBuffer or a view of one, but ${kindOf(data)}`);
+  }
+  try {
+    if (!ArrayBuffer.isView(data)) return new Uint8Array(buffer);
+    if (!(data instanceof DataView)) typedArrayKeys.call(data);
+    return new Uint8Array(buffer, data.byteOffset, data.byteLength);
+  } catch (cause) {
+    throw invalidArgument(`${name} is detached`, { cause });
+  }
+}
+
+export function isBytes(value: unknown): value is Bytes {
+  return ArrayBuffer.isView(value) || isArrayBuffer(value);
+}
+
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  try {
+    bufferLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Names the kind of a value that has the wrong one. */
+export function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value !== "object") return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+/** Returns `bytes` as lowercase hexadecimal digits. */
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytesOf(bytes, "bytes")) text += (byte + 0x100).toString(16).slice(1);
+  return text;
+}
+
+/**
+ * Returns the bytes of hexadecimal digits, of either case.
+ *
+ * @throws {ChunkerError} `invalid_argument` when `text` is anything else.
+ */
+export function fromHex(text: string): Uint8Array<ArrayBuffer> {
+  if (typeof text !== "string" || text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) {
+    throw invalidArgument("text is not an even number of hexadecimal digits");
+  }
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}

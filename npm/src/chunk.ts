@@ -1,0 +1,58 @@
+import { toHex } from "./bytes.js";
+
+/** A chunk of an input: its digest and its place. */
+export class Chunk {
+  /** Digest of the chunk's bytes, 32 bytes. */
+  readonly hash: Uint8Array<ArrayBuffer>;
+  /** Where the chunk begins in the input, in bytes. */
+  readonly offset: number;
+  /** Length in bytes. */
+  readonly length: number;
+
+  constructor(hash: Uint8Array<ArrayBuffer>, offset: number, length: number) {
+    this.hash = hash;
+    this.offset = offset;
+    this.length = length;
+  }
+
+  /** The digest as 64 lowercase hexadecimal digits. */
+  get hashHex(): string {
+    return toHex(this.hash);
+  }
+
+  toJSON(): { hash: string; offset: number; length: number } {
+    return { hash: this.hashHex, offset: this.offset, length: this.length };
+  }
+}
+
+// The module's records of chunks (`wasm/src/record.rs`): digest, offset and length.
+const DIGEST = 32;
+const RECORD = DIGEST + 8 + 8;
+
+export function unpackChunks(records: Uint8Array): Chunk[] {
+  const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+  const chunks: Chunk[] = [];
+  for (let at = 0; at < records.length; at += RECORD) {
+    const hash = new Uint8Array(records.subarray(at, at + DIGEST));
+    const offset = view.getFloat64(at + DIGEST, true);
+    chunks.push(new Chunk(hash, offset, view.getFloat64(at + DIGEST + 8, true)));
+  }
+  return chunks;
+}
+
+/** `chunks` have hashes of 32 bytes. */
+export function packChunks(chunks: readonly Chunk[]): Uint8Array {
+  const records = new Uint8Array(RECORD * chunks.length);
+  const view = new DataView(records.buffer);
+  chunks.forEach(({ hash, offset, length }, index) => {
+    const at = RECORD * index;
+    records.set(hash, at);
+    view.setFloat64(at + DIGEST, offset, true);
+    view.setFloat64(at + DIGEST + 8, length, true);
+  });
+  return records;
+}
+
+export function isDigest(hash: Uint8Array): boolean {
+  return hash.length === DIGEST;
+}

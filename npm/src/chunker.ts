@@ -1,0 +1,85 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { type Bytes, bytesOf } from "./bytes.js";
+import { type Chunk, unpackChunks } from "./chunk.js";
+import { Owned } from "./disposable.js";
+import { calling } from "./errors.js";
+import type { PushChunker } from "./glue.js";
+import { core, ready } from "./load.js";
+import { CHUNKING_KEYS, type ChunkingOptions, checkedOptions } from "./options.js";
+
+/** Options of a {@link Chunker}. */
+export interface ChunkerOptions extends ChunkingOptions {
+  /** Offset of a cut at which the input begins, in bytes: for the rest of a larger input. */
+  offset?: number | undefined;
+}
+
+export const CHUNKER_KEYS = [...CHUNKING_KEYS, "offset"] as const;
+
+/**
+ * Finds and hashes the chunks of an input that is pushed in pieces of any size; the chunks do not
+ * depend on how it is split. Keeps at most 64 KiB of the input.
+ *
+ * ```ts
+ * using chunker = new Chunker();
+ * for (const piece of pieces) for (const chunk of chunker.feed(piece)) store(chunk);
+ * for (const chunk of chunker.finish()) store(chunk);
+ * ```
+ */
+export class Chunker {
+  readonly #owned: Owned<PushChunker>;
+
+  /**
+   * @throws {ChunkerError} `not_ready` before {@link ready} has resolved,
+   * `invalid_chunking_options`, `unknown_hash_algorithm` or `invalid_argument`.
+   */
+  constructor(options?: ChunkerOptions) {
+    const { minSize, avgSize, maxSize, hash, offset } = checkedOptions(options, CHUNKER_KEYS);
+    const { PushChunker } = core();
+    this.#owned = new Owned(calling(() => new PushChunker(minSize, avgSize, maxSize, hash, offset)));
+  }
+
+  /**
+   * Reads all of `piece` and returns the chunks that end in it, often none.
+   *
+   * @throws {ChunkerError} `chunker_closed` after `finish()`, or `invalid_argument`.
+   */
+  feed(piece: Bytes): Chunk[] {
+    const handle = this.#owned.get();
+    const bytes = bytesOf(piece, "piece");
+    return unpackChunks(calling(() => handle.feed(bytes)));
+  }
+
+  /**
+   * Ends the input and returns its last chunk, or nothing when the input is empty or was just cut.
+   *
+   * @throws {ChunkerError} `chunker_closed` when called again.
+   */
+  finish(): Chunk[] {
+    const handle = this.#owned.get();
+    try {
+      return unpackChunks(calling(() => handle.finish()));
+    } finally {
+      this.#owned.release();
+    }
+  }
+
+  /** Frees the chunker; may be called at any time. */
+  [Symbol.dispose](): void {
+    this.#owned.release();
+  }
+}
+
+/**
+ * Returns the profile id of `options`, which decides all chunks and digests of an input: for example
+ * `fastcdc-v2020/nc1/262144-1048576-4194304/sha256`. Two sides with equal profiles find equal chunks.
+ */
+export async function profile(options?: ChunkingOptions): Promise<string> {
+  await ready();
+  return profileOf(options);
+}
+
+export function profileOf(options: ChunkingOptions | undefined): string {
+  const { minSize, avgSize, maxSize, hash } = checkedOptions(options, CHUNKING_KEYS);
+  const { profile } = core();
+  return calling(() => profile(minSize, avgSize, maxSize, hash));
+}

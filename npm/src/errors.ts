@@ -1,0 +1,56 @@
+/** Every code of a {@link ChunkerError}: the core's, then those that only bindings have. */
+export const CHUNKER_ERROR_CODES = [
+  "chunk_bounds_invalid",
+  "chunk_digest_mismatch",
+  "chunk_index_out_of_range",
+  "chunk_length_mismatch",
+  "chunk_sequence_invalid",
+  "chunk_unavailable",
+  "invalid_chunking_options",
+  "invalid_manifest",
+  "io_error",
+  "manifest_too_large",
+  "memory_limit_exceeded",
+  "unknown_hash_algorithm",
+  "unknown_profile",
+  "unsupported_manifest_version",
+  "zero_length_chunk",
+  "aborted",
+  "chunker_closed",
+  "invalid_argument",
+  "not_ready",
+] as const;
+
+/** What went wrong, for programs. A code never changes its meaning. */
+export type ChunkerErrorCode = (typeof CHUNKER_ERROR_CODES)[number];
+
+/** The one error of this library; errors of a source that is read pass through as they are. */
+export class ChunkerError extends Error {
+  override readonly name = "ChunkerError";
+  readonly code: ChunkerErrorCode;
+
+  constructor(code: ChunkerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Returns what `call` returns; an error of the WebAssembly module becomes a {@link ChunkerError}. */
+export function calling<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && isCode(error.code)) {
+      throw new ChunkerError(error.code, error.message);
+    }
+    throw error;
+  }
+}
+
+export function invalidArgument(message: string, options?: ErrorOptions): ChunkerError {
+  return new ChunkerError("invalid_argument", message, options);
+}
+
+function isCode(code: unknown): code is ChunkerErrorCode {
+  return (CHUNKER_ERROR_CODES as readonly unknown[]).includes(code);
+}

@@ -1,0 +1,47 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { type Bytes, bytesOf } from "./bytes.js";
+import { Owned } from "./disposable.js";
+import { calling } from "./errors.js";
+import type { Hasher as CoreHasher } from "./glue.js";
+import { core, ready } from "./load.js";
+import type { HashAlgorithm } from "./options.js";
+
+/** A digest of data that arrives in pieces. */
+export class Hasher {
+  readonly #owned: Owned<CoreHasher>;
+
+  /** @throws {ChunkerError} `not_ready`, `unknown_hash_algorithm` or `invalid_argument`. */
+  constructor(hash: HashAlgorithm) {
+    const { Hasher } = core();
+    this.#owned = new Owned(calling(() => new Hasher(hash)));
+  }
+
+  /** Appends `data`. */
+  update(data: Bytes): this {
+    const handle = this.#owned.get();
+    const bytes = bytesOf(data);
+    calling(() => handle.update(bytes));
+    return this;
+  }
+
+  /** Ends the data and returns its digest, 32 bytes. */
+  digest(): Uint8Array<ArrayBuffer> {
+    const handle = this.#owned.get();
+    try {
+      return new Uint8Array(calling(() => handle.digest()));
+    } finally {
+      this.#owned.release();
+    }
+  }
+
+  /** Frees the hasher; may be called at any time. */
+  [Symbol.dispose](): void {
+    this.#owned.release();
+  }
+}
+
+/** Returns the digest of `data`, 32 bytes. */
+export async function digest(hash: HashAlgorithm, data: Bytes): Promise<Uint8Array<ArrayBuffer>> {
+  await ready();
+  return new Hasher(hash).update(data).digest();
+}

@@ -1,0 +1,21 @@
+// The public API, without a WebAssembly module: `index.node.ts`, `index.browser.ts` and `inline.ts`
+// say where that comes from.
+
+export { type Bytes, fromHex, toHex } from "./bytes.js";
+export { Chunk } from "./chunk.js";
+export { Chunker, type ChunkerOptions, profile } from "./chunker.js";
+export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
+export { digest, Hasher } from "./hasher.js";
+export { ready } from "./load.js";
+export { Manifest, type ManifestJson, type ParseOptions } from "./manifest.js";
+export type { ChunkingOptions, HashAlgorithm } from "./options.js";
+export type { ByteSource } from "./source.js";
+export {
+  type ChunkWithPayload,
+  ChunkTransform,
+  chunk,
+  chunks,
+  chunksWithPayload,
+  type Progress,
+  type ReadOptions,
+} from "./stream.js";

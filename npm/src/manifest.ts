@@ -1,0 +1,212 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { type Bytes, bytesOf, fromHex, kindOf } from "./bytes.js";
+import { Chunk, isDigest, packChunks, unpackChunks } from "./chunk.js";
+import { profileOf } from "./chunker.js";
+import { Owned } from "./disposable.js";
+import { ChunkerError, calling, invalidArgument } from "./errors.js";
+import type { Manifest as CoreManifest } from "./glue.js";
+import { core } from "./load.js";
+import { type ChunkingOptions, checkedOptions, type HashAlgorithm } from "./options.js";
+
+/** Options of {@link Manifest.parse}. */
+export interface ParseOptions {
+  /** Bytes allowed; more are a `ChunkerError` `manifest_too_large`. Default: no limit. */
+  maxBytes?: number | undefined;
+}
+
+/** The JSON form of a manifest. Integers above 2^53-1 are decimal strings. */
+export interface ManifestJson {
+  version: 1;
+  profile: string;
+  totalLength: number;
+  chunks: { hash: string; offset: number; length: number }[];
+}
+
+/**
+ * What an input consists of: its chunks in order, and the profile they were cut by. Equal inputs have
+ * equal bytes, and the digest of these, the root digest, names the input.
+ *
+ * Like {@link Chunker}, it needs a loaded module: await {@link ready} first, except in Node.
+ */
+export class Manifest {
+  readonly #owned: Owned<CoreManifest>;
+  #chunks: readonly Chunk[] | undefined;
+  #rootDigest: Uint8Array<ArrayBuffer> | undefined;
+
+  private constructor(manifest: CoreManifest) {
+    this.#owned = new Owned(manifest);
+  }
+
+  /**
+   * Returns the manifest of an input with the given chunks, from its first to its last.
+   *
+   * @throws {ChunkerError} `chunk_sequence_invalid` when no input has such chunks with these options,
+   * `invalid_chunking_options`, `unknown_hash_algorithm` or `invalid_argument`.
+   */
+  static create(
+    options: ChunkingOptions,
+    chunks: Iterable<{ hash: Uint8Array; length: number }>,
+  ): Manifest {
+    const profile = profileOf(options);
+    if (typeof chunks?.[Symbol.iterator] !== "function") {
+      throw invalidArgument(`chunks are not iterable, but ${kindOf(chunks)}`);
+    }
+    let offset = 0;
+    const listed = Array.from(chunks, (chunk, index) => {
+      const placed = new Chunk(
+        digestOf(chunk?.hash, index),
+        offset,
+        integerOf(chunk?.length, `length of chunk ${index}`, invalidArgument),
+      );
+      offset += placed.length;
+      return placed;
+    });
+    return Manifest.#fromChunks(profile, listed);
+  }
+
+  /**
+   * Returns the manifest with these canonical bytes.
+   *
+   * @throws {ChunkerError} `manifest_too_large`, `unsupported_manifest_version`,
+   * `chunk_sequence_invalid`, `invalid_manifest` or `invalid_argument`.
+   */
+  static parse(bytes: Bytes, options?: ParseOptions): Manifest {
+    const { maxBytes } = checkedOptions(options, ["maxBytes"]);
+    const { Manifest: Core } = core();
+    const canonical = bytesOf(bytes, "bytes");
+    return new Manifest(calling(() => Core.parse(canonical, maxBytes)));
+  }
+
+  /**
+   * Returns the manifest with this JSON form.
+   *
+   * @throws {ChunkerError} `invalid_manifest`, `unsupported_manifest_version`, `unknown_profile`,
+   * `invalid_chunking_options` or `chunk_sequence_invalid`.
+   */
+  static fromJSON(json: unknown): Manifest {
+    const { version, profile, totalLength, chunks } = recordOf(
+      json,
+      ["version", "profile", "totalLength", "chunks"],
+      "manifest",
+    );
+    if (version !== 1) {
+      const message = `manifest version ${JSON.stringify(version)} is not supported`;
+      throw new ChunkerError("unsupported_manifest_version", message);
+    }
+    if (typeof profile !== "string") throw invalidManifest("its profile is not a string");
+    if (!Array.isArray(chunks)) throw invalidManifest("its chunks are not an array");
+    const length = integerOf(totalLength, "totalLength", invalidManifest);
+    const listed = chunks.map((chunk: unknown, index) => {
+      const { hash, offset, length } = recordOf(chunk, ["hash", "offset", "length"], "chunk");
+      if (typeof hash !== "string" || !/^[0-9a-f]{64}$/.test(hash)) {
+        throw invalidManifest(`hash of chunk ${index} is not 64 lowercase hexadecimal digits`);
+      }
+      return new Chunk(
+        fromHex(hash),
+        integerOf(offset, `offset of chunk ${index}`, invalidManifest),
+        integerOf(length, `length of chunk ${index}`, invalidManifest),
+      );
+    });
+    const manifest = Manifest.#fromChunks(profile, listed);
+    if (manifest.totalLength !== length) {
+      throw invalidManifest("its chunks have another total length than it says");
+    }
+    return manifest;
+  }
+
+  static #fromChunks(profile: string, chunks: readonly Chunk[]): Manifest {
+    const { Manifest: Core } = core();
+    return new Manifest(calling(() => new Core(profile, packChunks(chunks))));
+  }
+
+  /** Returns the canonical bytes: 36 for every chunk and about 75 besides. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#owned.get().toBytes());
+  }
+
+  /** Digest of the canonical bytes by the profile's algorithm, 32 bytes. */
+  get rootDigest(): Uint8Array<ArrayBuffer> {
+    const manifest = this.#owned.get();
+    this.#rootDigest ??= new Uint8Array(manifest.rootDigest());
+    return this.#rootDigest;
+  }
+
+  /** The root digest as 64 lowercase hexadecimal digits. */
+  get rootDigestHex(): string {
+    return new Chunk(this.rootDigest, 0, 0).hashHex;
+  }
+
+  /** The profile id, for example `fastcdc-v2020/nc1/262144-1048576-4194304/sha256`. */
+  get profile(): string {
+    return this.#owned.get().profile();
+  }
+
+  /** The algorithm of the chunks' digests and of the root digest. */
+  get hash(): HashAlgorithm {
+    return this.#owned.get().hash() as HashAlgorithm;
+  }
+
+  /** Length of the input in bytes. */
+  get totalLength(): number {
+    return this.#owned.get().totalLength();
+  }
+
+  /** The chunks in the order of the input. */
+  get chunks(): readonly Chunk[] {
+    const manifest = this.#owned.get();
+    this.#chunks ??= Object.freeze(unpackChunks(manifest.chunks()));
+    return this.#chunks;
+  }
+
+  /**
+   * Returns when `data` is the chunk at `index`.
+   *
+   * @throws {ChunkerError} `chunk_index_out_of_range`, `chunk_length_mismatch`,
+   * `chunk_digest_mismatch` or `invalid_argument`.
+   */
+  verifyChunk(index: number, data: Bytes): void {
+    const manifest = this.#owned.get();
+    const bytes = bytesOf(data);
+    calling(() => manifest.verifyChunk(index, bytes));
+  }
+
+  toJSON(): ManifestJson {
+    return {
+      version: 1,
+      profile: this.profile,
+      totalLength: this.totalLength,
+      chunks: this.chunks.map((chunk) => chunk.toJSON()),
+    };
+  }
+
+  /** Frees the manifest; may be called at any time. */
+  [Symbol.dispose](): void {
+    this.#owned.release();
+  }
+}
+
+type Refusal = (message: string) => ChunkerError;
+
+function invalidManifest(reason: string): ChunkerError {
+  return new ChunkerError("invalid_manifest", `not a manifest: ${reason}`);
+}
+
+function digestOf(hash: Uint8Array, index: number): Uint8Array<ArrayBuffer> {
+  const bytes = bytesOf(hash, `hash of chunk ${index}`);
+  if (!isDigest(bytes)) throw invalidArgument(`hash of chunk ${index} is not 32 bytes long`);
+  return bytes;
+}
+
+function integerOf(value: unknown, name: string, refusal: Refusal): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw refusal(`${name} is not an integer in 0..=2^53-1`);
+}
+
+function recordOf(value: unknown, keys: readonly string[], name: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) {
+    throw invalidManifest(`${name} is not an object, but ${kindOf(value)}`);
+  }
+  const unknown = Object.keys(value).find((key) => !keys.includes(key));
+  if (unknown !== undefined) throw invalidManifest(`${name} has the unknown key "${unknown}"`);
+  return value as Record<string, unknown>;
+}

@@ -1,0 +1,145 @@
+import type { Bytes } from "./bytes.js";
+import type { Chunk } from "./chunk.js";
+import { CHUNKER_KEYS, Chunker, type ChunkerOptions } from "./chunker.js";
+import { invalidArgument } from "./errors.js";
+import { ready } from "./load.js";
+import { checkedOptions } from "./options.js";
+import { type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
+
+/** How far reading has come. */
+export interface Progress {
+  /** Bytes read from the source. */
+  bytesRead: number;
+  /** Bytes in the source, where they are known before the end. */
+  totalBytes?: number;
+}
+
+/** Options of {@link chunks} and its relatives. */
+export interface ReadOptions extends ChunkerOptions {
+  /** Stops reading; the error is a `ChunkerError` `aborted`, whose `cause` is the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called after every read. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+const READ_KEYS = [...CHUNKER_KEYS, "signal", "onProgress"] as const;
+
+/** A chunk with its bytes. */
+export interface ChunkWithPayload {
+  chunk: Chunk;
+  payload: Uint8Array<ArrayBuffer>;
+}
+
+/** Returns the chunks of `data`. Other tasks of the thread get to run: do not change it meanwhile. */
+export async function chunk(data: Bytes, options?: ReadOptions): Promise<Chunk[]> {
+  const all: Chunk[] = [];
+  for await (const { found } of reading(data, options)) for (const chunk of found) all.push(chunk);
+  return all;
+}
+
+/**
+ * Yields the chunks of `source` while it is read, in order. Keeps one read of it in memory.
+ *
+ * ```ts
+ * for await (const chunk of chunks(file)) console.log(chunk.offset, chunk.length, chunk.hashHex);
+ * ```
+ *
+ * @throws {ChunkerError} `invalid_chunking_options`, `unknown_hash_algorithm`, `invalid_argument` or
+ * `aborted`. Errors of the source pass through. Leaving the loop cancels the source.
+ */
+export async function* chunks(
+  source: ByteSource,
+  options?: ReadOptions,
+): AsyncGenerator<Chunk, void, undefined> {
+  for await (const { found } of reading(source, options)) yield* found;
+}
+
+/**
+ * Yields the chunks of `source` with their bytes, in order. Keeps the bytes since the last cut: at
+ * most `maxSize` and one read. Payloads are the caller's own.
+ *
+ * @throws {ChunkerError} As {@link chunks}.
+ */
+export async function* chunksWithPayload(
+  source: ByteSource,
+  options?: ReadOptions,
+): AsyncGenerator<ChunkWithPayload, void, undefined> {
+  let kept = new Uint8Array(0);
+  let end = 0;
+  for await (const { piece, found } of reading(source, options)) {
+    if (end + piece.length > kept.length) {
+      const larger = new Uint8Array(Math.max(end + piece.length, 2 * kept.length));
+      larger.set(kept.subarray(0, end));
+      kept = larger;
+    }
+    kept.set(piece, end);
+    end += piece.length;
+    let start = 0;
+    for (const chunk of found) {
+      const payload = kept.slice(start, start + chunk.length);
+      start += chunk.length;
+      yield { chunk, payload };
+    }
+    kept.copyWithin(0, start, end);
+    end -= start;
+  }
+}
+
+/** Yields every piece of the source with the chunks that end in it, and the last chunk at the end. */
+async function* reading(source: ByteSource, options: ReadOptions | undefined) {
+  const { signal, onProgress, ...chunkerOptions } = checkedOptions(options, READ_KEYS);
+  if (signal !== undefined && !(typeof signal?.addEventListener === "function")) {
+    throw invalidArgument("signal is not an AbortSignal");
+  }
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw invalidArgument("onProgress is not a function");
+  }
+  throwIfAborted(signal);
+  await ready();
+  const chunker = new Chunker(chunkerOptions);
+  try {
+    const total = lengthOf(source);
+    let bytesRead = 0;
+    for await (const piece of pieces(source, signal)) {
+      const found = chunker.feed(piece);
+      bytesRead += piece.length;
+      onProgress?.(total === undefined ? { bytesRead } : { bytesRead, totalBytes: total });
+      yield { piece, found };
+      throwIfAborted(signal);
+    }
+    yield { piece: new Uint8Array(0), found: chunker.finish() };
+  } finally {
+    chunker[Symbol.dispose]();
+  }
+}
+
+/**
+ * Transforms a stream of bytes into one of chunks.
+ *
+ * ```ts
+ * for await (const chunk of response.body.pipeThrough(new ChunkTransform())) console.log(chunk);
+ * ```
+ *
+ * Unknown options throw at once; other errors of {@link chunks} make the stream fail.
+ */
+export class ChunkTransform extends TransformStream<Uint8Array, Chunk> {
+  constructor(options?: ChunkerOptions) {
+    const checked = checkedOptions(options, CHUNKER_KEYS);
+    let chunker: Chunker;
+    const enqueue = (found: Chunk[], controller: TransformStreamDefaultController<Chunk>) => {
+      for (const chunk of found) controller.enqueue(chunk);
+    };
+    super({
+      async start() {
+        await ready();
+        chunker = new Chunker(checked);
+      },
+      transform(piece, controller) {
+        enqueue(chunker.feed(piece), controller);
+      },
+      flush(controller) {
+        enqueue(chunker.finish(), controller);
+      },
+    });
+  }
+}
