@@ -28,6 +28,8 @@ done
 
 need cc build-essential "a C compiler"
 need python3 python3 "Python 3"
+need openssl openssl "OpenSSL"
+need nix-hash nix-bin "Nix"
 [ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"
 
 if [ ${#missing[@]} -gt 0 ]; then

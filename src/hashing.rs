@@ -1,5 +1,8 @@
 //! Digests of chunks: SHA-256 and BLAKE3.
 
+#[cfg(feature = "nix")]
+pub use crate::nix::{nix_base32_decode, nix_base32_encode};
+
 use core::fmt;
 use core::str::FromStr;
 use sha2::Digest as _;

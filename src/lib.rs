@@ -25,6 +25,10 @@ mod stream;
 mod async_stream;
 #[cfg(feature = "alloc")]
 pub mod manifest;
+#[cfg(feature = "signing")]
+pub mod signing;
+#[cfg(feature = "nix")]
+pub mod nix;
 
 #[cfg(feature = "std")]
 pub use chunking::ChunkStream;

@@ -1,0 +1,222 @@
+//! What a binary cache of Nix needs: base32, key files, and signatures of narinfo files.
+
+use crate::signing::{PublicKey, SecretKey, Signature, SigningError};
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use data_encoding::Encoding;
+use zeroize::Zeroizing;
+
+/// Nix writes the digits of a number in base 32, most significant first, of which the bytes are
+/// little-endian. This encodes the same digits in the opposite order.
+const DIGITS: Encoding = data_encoding_macro::new_encoding! {
+    symbols: "0123456789abcdfghijklmnpqrsvwxyz",
+    bit_order: LeastSignificantFirst,
+};
+
+/// Returns `data` in Nix's base32: 52 characters for 32 bytes.
+///
+/// ```
+/// let digest = chunker::hashing::sha256_hash_raw(b"");
+/// let text = chunker::nix::nix_base32_encode(&digest);
+/// assert_eq!(text, "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73");
+/// ```
+#[must_use]
+pub fn nix_base32_encode(data: &[u8]) -> String {
+    DIGITS.encode(data).chars().rev().collect()
+}
+
+/// Returns the bytes that [`nix_base32_encode`] makes `text` of.
+///
+/// # Errors
+/// [`InvalidBase32`] for capitals, `e`, `o`, `t`, `u` and other characters, for lengths that no
+/// bytes have, and for bits set beyond the last byte.
+pub fn nix_base32_decode(text: &str) -> Result<Vec<u8>, InvalidBase32> {
+    let digits: Vec<u8> = text.bytes().rev().collect();
+    DIGITS.decode(&digits).map_err(|_| InvalidBase32)
+}
+
+/// A text is not Nix's base32 of any bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not base32 as Nix writes it")]
+pub struct InvalidBase32;
+
+impl InvalidBase32 {
+    /// The stable, machine-readable name of this error: `invalid_base32`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "invalid_base32"
+    }
+}
+
+/// A key with a name that signs narinfo files, as `nix-store --generate-binary-cache-key` makes it.
+#[derive(Clone, Debug)]
+pub struct NixSecretKey {
+    name: String,
+    key: SecretKey,
+}
+
+impl NixSecretKey {
+    /// Returns a key with a name, such as `cache.example.org-1`.
+    ///
+    /// # Errors
+    /// [`SigningError::InvalidSecretKey`] when the name is empty, or has a colon or white space.
+    pub fn new(name: &str, key: SecretKey) -> Result<Self, SigningError> {
+        let name = checked_name(name).ok_or(SigningError::InvalidSecretKey)?;
+        Ok(Self { name, key })
+    }
+
+    /// Returns the key of a file's content: `name:base64`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`SecretKey::from_base64`].
+    pub fn parse(text: &str) -> Result<Self, SigningError> {
+        let (name, key) = text.trim_end().split_once(':').ok_or(SigningError::InvalidSecretKey)?;
+        Self::new(name, SecretKey::from_base64(key)?)
+    }
+
+    /// Returns the content of a key file; overwritten when dropped.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        let key = self.key.to_base64();
+        let mut text = Zeroizing::new(String::with_capacity(self.name.len() + 1 + key.len()));
+        text.push_str(&self.name);
+        text.push(':');
+        text.push_str(&key);
+        text
+    }
+
+    /// Returns the key that verifies what this one signs.
+    #[must_use]
+    pub fn public_key(&self) -> NixPublicKey {
+        NixPublicKey { name: self.name.clone(), key: self.key.public_key() }
+    }
+
+    /// Returns the value of a narinfo's line `Sig:`.
+    #[must_use]
+    pub fn sign(&self, narinfo: &NarInfo) -> String {
+        let signature = self.key.sign(narinfo.to_string().as_bytes());
+        [self.name.as_str(), ":", &signature.to_base64()].concat()
+    }
+}
+
+/// A key with a name that verifies signatures of narinfo files: an entry of `trusted-public-keys`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NixPublicKey {
+    name: String,
+    key: PublicKey,
+}
+
+impl NixPublicKey {
+    /// Returns the key of an entry: `name:base64`.
+    ///
+    /// # Errors
+    /// [`SigningError::InvalidPublicKey`] when the name is missing, empty, or has white space, else
+    /// as [`PublicKey::from_base64`].
+    pub fn parse(text: &str) -> Result<Self, SigningError> {
+        let (name, key) = text.trim_end().split_once(':').ok_or(SigningError::InvalidPublicKey)?;
+        let name = checked_name(name).ok_or(SigningError::InvalidPublicKey)?;
+        Ok(Self { name, key: PublicKey::from_base64(key)? })
+    }
+
+    /// The key's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Checks the value of a narinfo's line `Sig:`.
+    ///
+    /// # Errors
+    /// [`SigningError::InvalidSignature`] when it has no name, [`SigningError::VerificationFailed`]
+    /// when it is by another key or of another narinfo, else as [`Signature::from_base64`].
+    pub fn verify(&self, narinfo: &NarInfo, signature: &str) -> Result<(), SigningError> {
+        let (name, signature) = signature.split_once(':').ok_or(SigningError::InvalidSignature)?;
+        let signature = Signature::from_base64(signature)?;
+        if name != self.name {
+            return Err(SigningError::VerificationFailed);
+        }
+        self.key.verify(narinfo.to_string().as_bytes(), &signature)
+    }
+}
+
+impl fmt::Display for NixPublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.key.to_base64())
+    }
+}
+
+fn checked_name(name: &str) -> Option<String> {
+    let valid = !name.is_empty() && !name.contains(|c: char| c == ':' || c.is_whitespace());
+    valid.then(|| name.to_owned())
+}
+
+/// The part of a narinfo that is signed. Its text is the fingerprint:
+/// `1;<store path>;sha256:<base32>;<NAR size>;<references>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NarInfo {
+    store_path: String,
+    nar_hash: [u8; 32],
+    nar_size: u64,
+    references: Vec<String>,
+}
+
+impl NarInfo {
+    /// Returns the narinfo of a store path, of which the NAR has this SHA-256 digest and size in
+    /// bytes.
+    ///
+    /// All paths are full: `/nix/store/<hash>-<name>`. The order of `references` does not matter,
+    /// and a reference named twice counts once.
+    ///
+    /// # Errors
+    /// [`InvalidStorePath`] with the first that is not one.
+    pub fn new<S: AsRef<str>>(
+        store_path: &str,
+        nar_hash: [u8; 32],
+        nar_size: u64,
+        references: impl IntoIterator<Item = S>,
+    ) -> Result<Self, InvalidStorePath> {
+        let store_path = checked_path(store_path)?;
+        let mut references =
+            references.into_iter().map(|path| checked_path(path.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        references.sort_unstable();
+        references.dedup();
+        Ok(Self { store_path, nar_hash, nar_size, references })
+    }
+}
+
+impl fmt::Display for NarInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = nix_base32_encode(&self.nar_hash);
+        write!(f, "1;{};sha256:{hash};{};{}", self.store_path, self.nar_size, self.references.join(","))
+    }
+}
+
+/// Accepts what Nix accepts as a name in a store, so that no path can pretend to be two fields.
+fn checked_path(path: &str) -> Result<String, InvalidStorePath> {
+    let invalid = || InvalidStorePath { path: path.to_owned() };
+    let (store, base) = path.rsplit_once('/').ok_or_else(invalid)?;
+    let (hash, name) = base.split_once('-').ok_or_else(invalid)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-._?=".contains(c);
+    let in_store = store.starts_with('/') && !store.contains([';', ',', '\n']);
+    let hashed = hash.len() == 32 && nix_base32_decode(hash).is_ok();
+    let named = (1..=211).contains(&name.len()) && name.chars().all(plain);
+    if in_store && hashed && named { Ok(path.to_owned()) } else { Err(invalid()) }
+}
+
+/// A path is not that of an object in a store of Nix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a store path: {path:?}")]
+pub struct InvalidStorePath {
+    /// The path.
+    pub path: String,
+}
+
+impl InvalidStorePath {
+    /// The stable, machine-readable name of this error: `invalid_store_path`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "invalid_store_path"
+    }
+}

@@ -1,0 +1,272 @@
+//! Ed25519 signatures (RFC 8032), with typed keys and with keys as base64 texts.
+//!
+//! Verification is strict: keys of small order and signatures in other than canonical form are
+//! refused, so that everybody agrees on what is valid.
+//!
+//! ```
+//! use chunker::signing::{generate_keypair, sign_data, verify_signature};
+//!
+//! let (secret_key, public_key) = generate_keypair();
+//! let signature = sign_data(b"data", &secret_key)?;
+//! verify_signature(b"data", &signature, &public_key)?;
+//! assert!(verify_signature(b"other data", &signature, &public_key).is_err());
+//! # Ok::<(), chunker::signing::SigningError>(())
+//! ```
+
+use crate::manifest::Manifest;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use data_encoding::BASE64;
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
+
+/// What is signed for a manifest begins with this, so that no signature of other data passes for one.
+const MANIFEST_DOMAIN: &[u8] = b"chunker manifest signature v1\0";
+
+/// A key that signs. Its memory is overwritten when it is dropped.
+#[derive(Clone)]
+pub struct SecretKey(SigningKey);
+
+impl SecretKey {
+    /// Returns a new key from the system's source of random numbers.
+    ///
+    /// # Errors
+    /// [`SigningError::Randomness`] when the system has none.
+    pub fn generate() -> Result<Self, SigningError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(seed.as_mut()).map_err(|_| SigningError::Randomness)?;
+        Ok(Self::from_seed(&seed))
+    }
+
+    /// Returns the key with this seed, the 32 secret bytes of RFC 8032.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    /// Returns the key with this text: base64 of 32 bytes seed and 32 bytes public key, as in Nix.
+    ///
+    /// # Errors
+    /// [`SigningError::DecodeError`] when it is not base64, [`SigningError::InvalidSecretKey`] when
+    /// it has another length or another public key than its seed.
+    pub fn from_base64(text: &str) -> Result<Self, SigningError> {
+        let bytes = Zeroizing::new(decode(text)?);
+        let pair = bytes.as_slice().try_into().map_err(|_| SigningError::InvalidSecretKey)?;
+        SigningKey::from_keypair_bytes(pair).map(Self).map_err(|_| SigningError::InvalidSecretKey)
+    }
+
+    /// Returns the text that [`from_base64`](Self::from_base64) reads; overwritten when dropped.
+    #[must_use]
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        let pair = Zeroizing::new(self.0.to_keypair_bytes());
+        Zeroizing::new(BASE64.encode(pair.as_slice()))
+    }
+
+    /// Returns the key that verifies what this one signs.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    /// Returns the signature of `data`.
+    #[must_use]
+    pub fn sign(&self, data: &[u8]) -> Signature {
+        Signature(self.0.sign(data).to_bytes())
+    }
+
+    /// Returns the signature of a manifest, and with it of the input that the manifest describes.
+    #[must_use]
+    pub fn sign_manifest(&self, manifest: &Manifest) -> Signature {
+        self.sign(&manifest_message(manifest))
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey")
+    }
+}
+
+/// A key that verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Returns the key with these bytes.
+    ///
+    /// # Errors
+    /// [`SigningError::InvalidPublicKey`] when they are not a point of the curve, or one of small
+    /// order, for which anybody can make signatures.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, SigningError> {
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| SigningError::InvalidPublicKey)?;
+        if key.is_weak() {
+            return Err(SigningError::InvalidPublicKey);
+        }
+        Ok(Self(key))
+    }
+
+    /// Returns the key's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// Returns the key with this text: base64 of its 32 bytes.
+    ///
+    /// # Errors
+    /// [`SigningError::DecodeError`] when it is not base64, else as [`from_bytes`](Self::from_bytes).
+    pub fn from_base64(text: &str) -> Result<Self, SigningError> {
+        let bytes = decode(text)?;
+        Self::from_bytes(bytes.as_slice().try_into().map_err(|_| SigningError::InvalidPublicKey)?)
+    }
+
+    /// Returns the text that [`from_base64`](Self::from_base64) reads.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        BASE64.encode(&self.to_bytes())
+    }
+
+    /// Checks that `signature` is one of `data` by the secret half of this key.
+    ///
+    /// # Errors
+    /// [`SigningError::VerificationFailed`].
+    pub fn verify(&self, data: &[u8], signature: &Signature) -> Result<(), SigningError> {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        self.0.verify_strict(data, &signature).map_err(|_| SigningError::VerificationFailed)
+    }
+
+    /// Checks that `signature` is one of `manifest`, made by [`SecretKey::sign_manifest`].
+    ///
+    /// # Errors
+    /// [`SigningError::VerificationFailed`].
+    pub fn verify_manifest(&self, manifest: &Manifest, signature: &Signature) -> Result<(), SigningError> {
+        self.verify(&manifest_message(manifest), signature)
+    }
+}
+
+fn manifest_message(manifest: &Manifest) -> Vec<u8> {
+    [MANIFEST_DOMAIN, &manifest.to_bytes()].concat()
+}
+
+/// A signature; whether it is valid is another question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature([u8; 64]);
+
+impl Signature {
+    /// Returns the signature with these bytes.
+    ///
+    /// # Errors
+    /// [`SigningError::InvalidSignatureLength`] unless they are 64, and
+    /// [`SigningError::InvalidSignature`] when no signature ends like them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SigningError> {
+        let bytes: [u8; 64] =
+            bytes.try_into().map_err(|_| SigningError::InvalidSignatureLength { actual: bytes.len() })?;
+        // The second half is a number below the group order, which is less than 2^253.
+        if bytes[63] & 0b1110_0000 != 0 {
+            return Err(SigningError::InvalidSignature);
+        }
+        Ok(Self(bytes))
+    }
+
+    /// Returns the signature's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 64] {
+        self.0
+    }
+
+    /// Returns the signature with this text: base64 of its 64 bytes.
+    ///
+    /// # Errors
+    /// [`SigningError::DecodeError`] when it is not base64, else as [`from_bytes`](Self::from_bytes).
+    pub fn from_base64(text: &str) -> Result<Self, SigningError> {
+        Self::from_bytes(&decode(text)?)
+    }
+
+    /// Returns the text that [`from_base64`](Self::from_base64) reads.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        BASE64.encode(&self.0)
+    }
+}
+
+/// Returns a new secret and public key as base64 texts; the secret one is overwritten when dropped.
+///
+/// # Panics
+/// When the system has no random numbers; [`SecretKey::generate`] returns that as an error.
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "the design's signature has no error; the documentation names another way"
+)]
+pub fn generate_keypair() -> (Zeroizing<String>, String) {
+    let key = SecretKey::generate().expect("the system has random numbers");
+    (key.to_base64(), key.public_key().to_base64())
+}
+
+/// Returns the signature of `data` as a base64 text.
+///
+/// # Errors
+/// As [`SecretKey::from_base64`].
+pub fn sign_data(data: &[u8], secret_key: &str) -> Result<String, SigningError> {
+    Ok(SecretKey::from_base64(secret_key)?.sign(data).to_base64())
+}
+
+/// Checks that `signature` is one of `data` by the secret half of `public_key`.
+///
+/// # Errors
+/// As [`PublicKey::from_base64`] and [`Signature::from_base64`], and
+/// [`SigningError::VerificationFailed`].
+pub fn verify_signature(data: &[u8], signature: &str, public_key: &str) -> Result<(), SigningError> {
+    PublicKey::from_base64(public_key)?.verify(data, &Signature::from_base64(signature)?)
+}
+
+fn decode(text: &str) -> Result<Vec<u8>, SigningError> {
+    BASE64.decode(text.as_bytes()).map_err(|_| SigningError::DecodeError)
+}
+
+/// Why signing or verifying failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SigningError {
+    /// Not a secret key.
+    #[error("invalid secret key")]
+    InvalidSecretKey,
+    /// Not a public key.
+    #[error("invalid public key")]
+    InvalidPublicKey,
+    /// Not in the form of a signature.
+    #[error("invalid signature")]
+    InvalidSignature,
+    /// A signature has 64 bytes.
+    #[error("a signature has 64 bytes, this has {actual}")]
+    InvalidSignatureLength {
+        /// Its length in bytes.
+        actual: usize,
+    },
+    /// Not canonical base64.
+    #[error("not base64")]
+    DecodeError,
+    /// The signature is not one of these data by this key.
+    #[error("verification failed")]
+    VerificationFailed,
+    /// The system has no random numbers.
+    #[error("the system has no random numbers")]
+    Randomness,
+}
+
+impl SigningError {
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidSecretKey => "invalid_secret_key",
+            Self::InvalidPublicKey => "invalid_public_key",
+            Self::InvalidSignature => "invalid_signature",
+            Self::InvalidSignatureLength { .. } => "invalid_signature_length",
+            Self::DecodeError => "decode_error",
+            Self::VerificationFailed => "verification_failed",
+            Self::Randomness => "signing_failed",
+        }
+    }
+}

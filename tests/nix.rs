@@ -1,0 +1,226 @@
+//! Base32 and signatures against the programs of a real Nix, which must be installed.
+
+use chunker::hashing::{nix_base32_decode, nix_base32_encode};
+use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey};
+use chunker::signing::{SecretKey, SigningError};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A home, a store and a state of their own for the programs of Nix.
+struct Nix(PathBuf);
+
+impl Nix {
+    fn new(name: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("chunker-nix-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(root.join("conf")).expect("a temporary folder");
+        let configuration =
+            "experimental-features = nix-command\nbuild-users-group =\nsandbox = false\nsubstituters =\n";
+        std::fs::write(root.join("conf/nix.conf"), configuration).expect("a configuration");
+        Self(root)
+    }
+
+    /// Runs a program of Nix.
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        Command::new(program)
+            .args(arguments)
+            .env("HOME", self.0.join("home"))
+            .env("NIX_CONF_DIR", self.0.join("conf"))
+            .env("NIX_STORE_DIR", self.0.join("store"))
+            .env("NIX_STATE_DIR", self.0.join("state"))
+            .env("NIX_LOG_DIR", self.0.join("log"))
+            .output()
+            .expect("the programs of Debian's nix-bin are installed")
+    }
+
+    fn text(&self, program: &str, arguments: &[&str]) -> String {
+        let output = self.run(program, arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program} {arguments:?}: {errors}");
+        String::from_utf8(output.stdout).expect("text").trim_end().to_owned()
+    }
+
+    /// Begins anew with an empty store, as another machine would.
+    fn forget(&self) {
+        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(&self.0).status();
+        for name in ["home", "store", "state"] {
+            let _ = std::fs::remove_dir_all(self.0.join(name));
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a path of text").to_owned()
+    }
+}
+
+impl Drop for Nix {
+    fn drop(&mut self) {
+        self.forget(); // what is built is read-only
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn base32_is_that_of_nix_hash_both_ways_for_digests_of_every_length() {
+    let nix = Nix::new("base32");
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut cases = 0;
+    for (algorithm, length) in [("md5", 16), ("sha1", 20), ("sha256", 32), ("sha512", 64)] {
+        let digests: Vec<Vec<u8>> = (0..300)
+            .map(|_| {
+                let mut digest = vec![0; length];
+                random.fill_bytes(&mut digest);
+                digest
+            })
+            .collect();
+        let hex: Vec<String> = digests.iter().map(hex::encode).collect();
+        let mut arguments = vec!["--type", algorithm, "--to-base32"];
+        arguments.extend(hex.iter().map(String::as_str));
+        let encoded = nix.text("nix-hash", &arguments);
+        arguments[2] = "--to-base16";
+        arguments.truncate(3);
+        arguments.extend(encoded.lines());
+        assert_eq!(nix.text("nix-hash", &arguments).lines().collect::<Vec<_>>(), hex);
+        for (digest, encoded) in digests.iter().zip(encoded.lines()) {
+            assert_eq!(nix_base32_encode(digest), encoded);
+            assert_eq!(nix_base32_decode(encoded).as_ref(), Ok(digest));
+            cases += 1;
+        }
+    }
+    assert_eq!(cases, 1200);
+}
+
+#[test]
+fn base32_reads_back_at_every_length_and_refuses_what_nobody_writes() {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    for length in 0..200 {
+        let mut data = vec![0; length];
+        random.fill_bytes(&mut data);
+        let text = nix_base32_encode(&data);
+        assert_eq!(text.len(), if length == 0 { 0 } else { (length * 8 - 1) / 5 + 1 });
+        assert_eq!(nix_base32_decode(&text), Ok(data));
+    }
+    // One byte has two characters; three of their ten bits are beyond it.
+    assert_eq!(nix_base32_decode("7z"), Ok(vec![0xff]));
+    for text in ["8z", "zz", "0", "000", "0A", "0e", "0o", "0t", "0u", "0=", "é", "0 ", " 0"] {
+        assert!(nix_base32_decode(text).is_err(), "{text:?}");
+    }
+}
+
+/// Builds a path that is not content-addressed, so that only a signature makes it trusted, and
+/// copies it into a binary cache; returns the path and the narinfo's file.
+fn binary_cache(nix: &Nix) -> (String, PathBuf) {
+    let expression = r#"
+        let reference = builtins.toFile "reference" "referenced";
+        in derivation {
+            name = "example"; system = builtins.currentSystem; builder = "/bin/sh";
+            args = [ "-c" "echo ${reference} > $out" ];
+        }"#;
+    std::fs::write(nix.path("default.nix"), expression).expect("an expression");
+    let path = nix.text("nix-build", &["--no-out-link", &nix.path("default.nix")]);
+    nix.text("nix", &["copy", "--to", &format!("file://{}", nix.path("cache")), &path]);
+    let hash = Path::new(&path).file_name().and_then(|name| name.to_str()?.get(..32)).expect("a store path");
+    let narinfo = Path::new(&nix.path("cache")).join(format!("{hash}.narinfo"));
+    (path, narinfo)
+}
+
+fn parse(narinfo: &str) -> NarInfo {
+    let field =
+        |name: &str| narinfo.lines().find_map(|line| line.strip_prefix(name)).expect("a field").trim();
+    let hash = field("NarHash:").strip_prefix("sha256:").expect("SHA-256");
+    let hash = nix_base32_decode(hash).expect("base32").try_into().expect("32 bytes");
+    let path = field("StorePath:");
+    let (store, _) = path.rsplit_once('/').expect("a store path");
+    let references = field("References:").split_whitespace().map(|name| format!("{store}/{name}"));
+    NarInfo::new(path, hash, field("NarSize:").parse().expect("a number"), references).expect("store paths")
+}
+
+#[test]
+fn nix_accepts_signatures_made_here_and_refuses_others() {
+    let nix = Nix::new("accepts");
+    let (path, file) = binary_cache(&nix);
+    let narinfo = std::fs::read_to_string(&file).expect("a narinfo");
+    let key = NixSecretKey::new("test.example.org-1", SecretKey::generate().unwrap()).unwrap();
+    let good = key.sign(&parse(&narinfo));
+    let other = NixSecretKey::new("test.example.org-1", SecretKey::generate().unwrap())
+        .unwrap()
+        .sign(&parse(&narinfo));
+    let renamed = good.replace("test.example.org-1", "test.example.org-2");
+    let of_other_data = key.sign(&parse(&narinfo.replace("NarSize: ", "NarSize: 1")));
+
+    let copy = |signature: Option<&str>| {
+        nix.forget();
+        let line = signature.map(|signature| format!("Sig: {signature}\n")).unwrap_or_default();
+        std::fs::write(&file, format!("{narinfo}{line}")).expect("a narinfo");
+        let trusted = key.public_key().to_string();
+        let cache = format!("file://{}", nix.path("cache"));
+        let options = ["--option", "require-sigs", "true", "--option", "trusted-public-keys", &trusted];
+        nix.run("nix", &[&["copy", "--from", &cache], &options[..], &[&path]].concat())
+    };
+    for bad in [None, Some(other.as_str()), Some(&renamed), Some(&of_other_data)] {
+        let output = copy(bad);
+        assert!(!output.status.success(), "{bad:?}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(message.contains("signature"), "{message}");
+    }
+    let output = copy(Some(&good));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(Path::new(&path).exists());
+}
+
+#[test]
+fn signatures_of_nix_are_accepted_here_and_tampered_ones_refused() {
+    let nix = Nix::new("signs");
+    let (secret, public) = (nix.path("secret"), nix.path("public"));
+    nix.text("nix-store", &["--generate-binary-cache-key", "nix.example.org-1", &secret, &public]);
+    let secret_text = std::fs::read_to_string(&secret).unwrap();
+    let public_text = std::fs::read_to_string(&public).unwrap();
+    let key = NixPublicKey::parse(&public_text).unwrap();
+    assert_eq!(key.to_string(), public_text.trim_end());
+    let own = NixSecretKey::parse(&secret_text).unwrap();
+    assert_eq!(own.public_key(), key);
+    assert_eq!(own.to_text().as_str(), secret_text.trim_end());
+
+    let (path, file) = binary_cache(&nix);
+    let signed = format!("file://{}?secret-key={secret}", nix.path("signed"));
+    nix.text("nix", &["copy", "--to", &signed, &path]);
+    let text =
+        std::fs::read_to_string(Path::new(&nix.path("signed")).join(file.file_name().unwrap())).unwrap();
+    let signature = text.lines().find_map(|line| line.strip_prefix("Sig: ")).expect("a signature");
+    let narinfo = parse(&text);
+    assert_eq!(key.verify(&narinfo, signature), Ok(()));
+    assert_eq!(own.sign(&narinfo), signature, "Ed25519 is deterministic");
+
+    let tampered = parse(&text.replace("NarSize: ", "NarSize: 1"));
+    assert_eq!(key.verify(&tampered, signature), Err(SigningError::VerificationFailed));
+    let renamed = signature.replace("nix.example.org-1", "nix.example.org-2");
+    assert_eq!(key.verify(&narinfo, &renamed), Err(SigningError::VerificationFailed));
+    assert_eq!(key.verify(&narinfo, "no name"), Err(SigningError::InvalidSignature));
+}
+
+#[test]
+fn paths_outside_a_store_and_keys_without_names_are_refused() {
+    let good = "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name-1.0";
+    assert!(NarInfo::new(good, [0; 32], 1, [good]).is_ok());
+    for bad in [
+        "",
+        "/nix/store/",
+        "0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
+        "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr",
+        "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-",
+        "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5p-name",
+        "/nix/store/Emdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
+        "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-a,b",
+        "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-a;b",
+        "/nix;store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
+    ] {
+        assert_eq!(NarInfo::new(bad, [0; 32], 1, [good]).unwrap_err().path, bad);
+        assert_eq!(NarInfo::new(good, [0; 32], 1, [bad]).unwrap_err().path, bad);
+    }
+    let key = || SecretKey::from_seed(&[1; 32]);
+    for name in ["", "a:b", "a b", "a\n"] {
+        assert_eq!(NixSecretKey::new(name, key()).unwrap_err(), SigningError::InvalidSecretKey, "{name:?}");
+    }
+    assert_eq!(NixPublicKey::parse("no-colon").unwrap_err(), SigningError::InvalidPublicKey);
+}
