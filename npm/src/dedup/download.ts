@@ -1,4 +1,5 @@
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
+import { checkedOptions } from "../options.js";
 import { DedupError } from "./error.js";
 import { isDigest } from "./protocol.js";
 import { Requests, type RetryOptions } from "./retry.js";
@@ -23,6 +24,14 @@ export interface DownloadProgress {
   readonly totalBytes: number;
 }
 
+const DOWNLOAD_KEYS = [
+  "transport",
+  "concurrency",
+  "signal",
+  "onProgress",
+  "retry",
+  "maxManifestBytes",
+] as const;
 const DEFAULT_CONCURRENCY = 4;
 
 /**
@@ -39,6 +48,7 @@ export async function* download(
   rootDigest: string,
   options: DownloadOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  checkedOptions(options, DOWNLOAD_KEYS);
   const { transport, retry, signal, onProgress, concurrency = DEFAULT_CONCURRENCY } = options;
   const requests = new Requests(retry);
   const onAbort = () => requests.stop(new ChunkerError("aborted", "the download was aborted"));

@@ -1,5 +1,7 @@
 // `chunker-wasm/dedup/server`: the receiving side of the upload protocol, for Node.
 
+import "../index.node.js";
+
 export { DiskChunkStore } from "./server/disk-store.js";
 export {
   type CorsOptions,

@@ -1,3 +1,4 @@
+import { type Bytes, bytesOf, isBytes } from "../bytes.js";
 import {
   type ByteSource,
   type Chunk,
@@ -11,6 +12,8 @@ import {
   profile as profileOf,
   toHex,
 } from "../index.js";
+import { checkedOptions } from "../options.js";
+import { lengthOf } from "../source.js";
 import { Budget } from "./budget.js";
 import { DedupError } from "./error.js";
 import { MAX_DIGESTS_PER_QUERY } from "./protocol.js";
@@ -101,6 +104,19 @@ export async function upload(source: ByteSource, options: UploadOptions): Promis
   return new Upload(source, options).run();
 }
 
+const UPLOAD_KEYS = [
+  "transport",
+  "options",
+  "concurrency",
+  "maxBytesInFlight",
+  "size",
+  "signal",
+  "onProgress",
+  "onChunk",
+  "retry",
+  "resume",
+  "resumeKey",
+] as const;
 const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 /** The server is asked once a batch fills this part of the budget: one is asked while others send. */
@@ -113,6 +129,10 @@ interface PendingChunk {
   readonly digest: string;
   readonly length: number;
   readonly payload: Uint8Array;
+}
+
+interface PlacedChunk extends ConfirmedChunk {
+  readonly offset: number;
 }
 
 /** A digest of this upload, whose first chunk is number `index`. */
@@ -133,7 +153,8 @@ class Upload {
   readonly #bytes: Budget;
   readonly #sending: Budget;
   readonly #maxBatchBytes: number;
-  readonly #chunks: { hash: Uint8Array; offset: number; length: number; digest: string }[] = [];
+  /** Digests as text: a tenth of the objects that their bytes would be. */
+  readonly #chunks: PlacedChunk[] = [];
   readonly #distinct = new Map<string, Distinct>();
   #batch: PendingChunk[] = [];
   #batchBytes = 0;
@@ -146,6 +167,7 @@ class Upload {
   #record: PrefixRecord | undefined;
 
   constructor(source: ByteSource, options: UploadOptions) {
+    checkedOptions(options, UPLOAD_KEYS);
     this.#source = source;
     this.#options = options;
     this.#transport = options.transport;
@@ -158,7 +180,7 @@ class Upload {
     this.#sending = new Budget(concurrency);
     this.#bytes = new Budget(capacity);
     this.#maxBatchBytes = capacity / BATCHES_IN_FLIGHT;
-    this.#size = sizeOf(source) ?? options.size;
+    this.#size = lengthOf(source) ?? options.size;
     if (options.resume !== undefined && !(source instanceof Blob)) {
       throw new ChunkerError("invalid_argument", "only a Blob or File can be resumed");
     }
@@ -197,7 +219,8 @@ class Upload {
     if (this.#size !== undefined && this.#position !== this.#size) {
       throw sourceChanged(`ended after ${this.#position} of ${this.#size} bytes`);
     }
-    const manifest = Manifest.create(this.#options.options ?? {}, this.#chunks);
+    const chunks = this.#chunks.map(({ digest, length }) => ({ hash: fromHex(digest), length }));
+    const manifest = Manifest.create(this.#options.options ?? {}, chunks);
     await this.#commit(manifest);
     await this.#record?.delete();
     return { ...this.#progress(), rootDigest: manifest.rootDigestHex, manifest };
@@ -214,7 +237,7 @@ class Upload {
     if (!(await this.#stillMatches(confirmed))) confirmed = [];
     confirmed = await this.#stillStored(confirmed);
     for (const { digest, length } of confirmed) {
-      const index = this.#add(digest, undefined, length);
+      const index = this.#add(digest, length);
       if (!this.#distinct.has(digest)) {
         this.#distinct.set(digest, { index, confirmed: true, sent: false });
       }
@@ -273,7 +296,7 @@ class Upload {
     if (this.#size !== undefined && this.#position + length > this.#size) {
       throw sourceChanged(`is longer than its ${this.#size} bytes`);
     }
-    const index = this.#add(digest, chunk.hash, length);
+    const index = this.#add(digest, length);
     if (this.#distinct.has(digest)) {
       this.#saved += length;
       this.#emit(index, "duplicate");
@@ -392,13 +415,12 @@ class Upload {
     } catch (error) {
       throw asSourceError(error);
     }
-    return bytesOf(source as BufferSource).subarray(offset, offset + length);
+    return bytesOf(source as Bytes).subarray(offset, offset + length);
   }
 
-  #add(digest: string, hash: Uint8Array | undefined, length: number): number {
+  #add(digest: string, length: number): number {
     const index = this.#chunks.length;
-    const bytes = hash ?? fromHex(digest);
-    this.#chunks.push({ hash: bytes, offset: this.#position, length, digest });
+    this.#chunks.push({ digest, length, offset: this.#position });
     this.#position += length;
     return index;
   }
@@ -532,23 +554,8 @@ function keyOf(source: ByteSource, profile: string): string {
   return [source.name, source.size, source.lastModified, profile].join("\n");
 }
 
-function isRereadable(source: ByteSource): source is Blob | BufferSource {
-  return source instanceof Blob || isBufferSource(source);
-}
-
-function isBufferSource(source: ByteSource): source is BufferSource {
-  return source instanceof ArrayBuffer || ArrayBuffer.isView(source);
-}
-
-function sizeOf(source: ByteSource): number | undefined {
-  if (source instanceof Blob) return source.size;
-  return isBufferSource(source) ? source.byteLength : undefined;
-}
-
-function bytesOf(source: BufferSource): Uint8Array<ArrayBuffer> {
-  return source instanceof ArrayBuffer
-    ? new Uint8Array(source)
-    : new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+function isRereadable(source: ByteSource): source is Blob | Bytes {
+  return source instanceof Blob || isBytes(source);
 }
 
 function sourceChanged(how: string): DedupError {

@@ -89,7 +89,7 @@ export async function* verified(
   hash: HashAlgorithm,
   digest: string,
 ): AsyncGenerator<Uint8Array> {
-  using hasher = new PieceHasher(hash);
+  const hasher = createHasher(hash);
   for await (const piece of pieces) {
     hasher.update(piece);
     yield piece;
@@ -102,32 +102,17 @@ export async function* verified(
 
 /** Returns whether `bytes` have `digest`. */
 export function hasDigest(bytes: Uint8Array, hash: HashAlgorithm, digest: string): boolean {
-  using hasher = new PieceHasher(hash);
+  const hasher = createHasher(hash);
   hasher.update(bytes);
   return hasher.digestHex() === digest;
 }
 
 /** SHA-256 by OpenSSL, which uses the CPU's own instructions; BLAKE3 by this package. */
-class PieceHasher {
-  readonly #native: ReturnType<typeof createHash> | undefined;
-  readonly #wasm: Hasher | undefined;
-
-  constructor(hash: HashAlgorithm) {
-    if (hash === "sha256") this.#native = createHash("sha256");
-    else this.#wasm = new Hasher(hash);
+function createHasher(hash: HashAlgorithm): { update(bytes: Uint8Array): void; digestHex(): string } {
+  if (hash === "sha256") {
+    const native = createHash("sha256");
+    return { update: (bytes) => native.update(bytes), digestHex: () => native.digest("hex") };
   }
-
-  update(bytes: Uint8Array): void {
-    this.#native?.update(bytes);
-    this.#wasm?.update(bytes);
-  }
-
-  digestHex(): string {
-    if (this.#wasm !== undefined) return toHex(this.#wasm.digest());
-    return this.#native?.digest("hex") ?? "";
-  }
-
-  [Symbol.dispose](): void {
-    this.#wasm?.[Symbol.dispose]();
-  }
+  const hasher = new Hasher(hash);
+  return { update: (bytes) => hasher.update(bytes), digestHex: () => toHex(hasher.digest()) };
 }
