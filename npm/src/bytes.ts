@@ -50,7 +50,8 @@ function isArrayBuffer(value: unknown): value is ArrayBuffer {
 /** Names the kind of a value that has the wrong one. */
 export function kindOf(value: unknown): string {
   if (value === null) return "null";
-  if (typeof value !== "object") return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+  if (typeof value !== "object")
+    return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
   return Object.prototype.toString.call(value).slice(8, -1);
 }
 
@@ -71,6 +72,7 @@ export function fromHex(text: string): Uint8Array<ArrayBuffer> {
     throw invalidArgument("text is not an even number of hexadecimal digits");
   }
   const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < bytes.length; i++)
+    bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
   return bytes;
 }

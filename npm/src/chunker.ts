@@ -35,7 +35,9 @@ export class Chunker {
   constructor(options?: ChunkerOptions) {
     const { minSize, avgSize, maxSize, hash, offset } = checkedOptions(options, CHUNKER_KEYS);
     const { PushChunker } = core();
-    this.#owned = new Owned(calling(() => new PushChunker(minSize, avgSize, maxSize, hash, offset)));
+    this.#owned = new Owned(
+      calling(() => new PushChunker(minSize, avgSize, maxSize, hash, offset)),
+    );
   }
 
   /**

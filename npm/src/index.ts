@@ -11,8 +11,8 @@ export { Manifest, type ManifestJson, type ParseOptions } from "./manifest.js";
 export type { ChunkingOptions, HashAlgorithm } from "./options.js";
 export type { ByteSource } from "./source.js";
 export {
-  type ChunkWithPayload,
   ChunkTransform,
+  type ChunkWithPayload,
   chunk,
   chunks,
   chunksWithPayload,

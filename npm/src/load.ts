@@ -1,7 +1,7 @@
 // Loading of the WebAssembly module. An entry file says where it is; everything else asks `core()`.
 
-import * as glue from "./glue.js";
 import { ChunkerError } from "./errors.js";
+import * as glue from "./glue.js";
 
 /** A module with one function that uses a `v128`: it validates where SIMD is supported. */
 const SIMD_PROBE = new Uint8Array([

@@ -11,7 +11,7 @@ const PIECES_PER_TASK = 8;
 
 /** The length of `source` in bytes, if it is known before it is read. */
 export function lengthOf(source: ByteSource): number | undefined {
-  if (isBytes(source)) return source.byteLength;
+  if (isBytes(source)) return bytesOf(source).length;
   return isBlob(source) ? source.size : undefined;
 }
 
@@ -110,11 +110,13 @@ function cancel(source: AsyncIterable<unknown>, iterator: AsyncIterator<unknown>
 }
 
 function* slices(piece: unknown): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
-  if (!isBytes(piece)) throw invalidArgument(`a piece of the source is ${kindOf(piece)}, not bytes`);
+  if (!isBytes(piece))
+    throw invalidArgument(`a piece of the source is ${kindOf(piece)}, not bytes`);
   const { length } = bytesOf(piece, "a piece of the source");
   for (let start = 0; start < length; start += PIECE) {
     const bytes = bytesOf(piece, "a piece of the source");
-    if (bytes.length !== length) throw invalidArgument("a piece changed its length while it was read");
+    if (bytes.length !== length)
+      throw invalidArgument("a piece changed its length while it was read");
     yield bytes.subarray(start, start + PIECE);
   }
 }

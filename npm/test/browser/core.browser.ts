@@ -1,0 +1,114 @@
+// The vectors and the laws in Chromium, on both WebAssembly modules.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Browser } from "playwright-core";
+import { BUILDS, type Build, VECTORS } from "../builds.js";
+import { launch, open, type Site, serve } from "../chromium.js";
+import { LAWS } from "../laws.js";
+
+const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+const IMPORTS = { imports: { "chunker-wasm": "/dist/index.browser.js" } };
+const PAGE = `<!doctype html><link rel="icon" href="data:,">
+<script type="importmap">${JSON.stringify(IMPORTS)}</script>`;
+
+let browser: Browser;
+let site: Site;
+
+before(async () => {
+  site = await serve(PACKAGE, {
+    "/": PAGE,
+    "/vectors.json": readFileSync(VECTORS, "utf8"),
+  });
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await site?.[Symbol.asyncDispose]();
+});
+
+for (const build of Object.keys(BUILDS) as Build[]) {
+  test(`chromium ${build}`, async () => {
+    const { page, problems } = await open(browser, site.url);
+    const { line, differences, laws } = await page.evaluate(
+      async ([build, file]) => {
+        const at = (path: string) => import(path);
+        const { setSource } = await at("/dist/load.js");
+        const api = await at("/dist/index.js");
+        setSource(() => fetch(`/dist/${file}`));
+        await api.ready();
+        const { runConformance } = await at("/test-out/conformance.js");
+        const vectors = await (await fetch("/vectors.json")).json();
+        const outcome = await runConformance(api, vectors, `chromium ${build}`);
+        const { LAWS } = await at("/test-out/laws.js");
+        const laws: string[] = [];
+        for (const [name, law] of Object.entries(LAWS)) {
+          await (law as (api: unknown) => Promise<void>)(api);
+          laws.push(name);
+        }
+        return { ...outcome, laws } as { line: string; differences: string[]; laws: string[] };
+      },
+      [build, BUILDS[build]] as const,
+    );
+    console.log(line);
+    console.log(`laws: chromium ${build}: ${laws.length} hold`);
+    assert.deepEqual(differences, []);
+    assert.deepEqual(laws, Object.keys(LAWS));
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+}
+
+test("the entry for pages takes the simd128 module, once, and only when it is needed", async () => {
+  const { page, problems } = await open(browser, site.url);
+  const fetched: string[] = [];
+  page.on("request", (request) => {
+    if (request.url().endsWith(".wasm")) fetched.push(request.url());
+  });
+  const codes = await page.evaluate(async () => {
+    const { Chunker, ready } = await import("chunker-wasm");
+    const before = await Promise.resolve().then(() => new Chunker()).catch((error) => error.code);
+    await Promise.all([ready(), ready()]);
+    const after = await Promise.resolve().then(() => new Chunker()).catch((error) => error.code);
+    return [before, typeof after];
+  });
+  assert.deepEqual(codes, ["not_ready", "object"]);
+  assert.deepEqual(fetched, [`${site.url}/dist/chunker-simd128.wasm`]);
+  assert.deepEqual(problems, []);
+  await page.close();
+});
+
+test("a file of the page is read by a worker as well", async () => {
+  const { page, problems } = await open(browser, site.url);
+  const [here, there] = await page.evaluate(async () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(65_536));
+    const file = new File(Array.from({ length: 100 }, () => bytes), "file");
+    const options = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
+    const { chunks } = await import("chunker-wasm");
+    const here: unknown[] = [];
+    for await (const chunk of chunks(file, options)) here.push(chunk);
+    // An import map does not reach into a worker.
+    const source = `
+      import { chunks } from "${location.origin}/dist/index.browser.js";
+      onmessage = async ({ data: [file, options] }) => {
+        const found = [];
+        for await (const chunk of chunks(file, options)) found.push(chunk);
+        postMessage(JSON.stringify(found));
+      };`;
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const worker = new Worker(url, { type: "module" });
+    const there = await new Promise<string>((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage([file, options]);
+    });
+    return [JSON.stringify(here), there];
+  });
+  assert.equal(there, here);
+  assert.ok(here.length > 1000);
+  assert.deepEqual(problems, []);
+  await page.close();
+});

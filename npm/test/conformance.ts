@@ -1,0 +1,101 @@
+// The runner of `tests/conformance/vectors.json`, for Node and for pages.
+
+import type * as Api from "chunker-wasm";
+import { bytesOf, type Input } from "./inputs.js";
+
+export interface Vectors {
+  version: number;
+  count: number;
+  cases: Case[];
+}
+
+interface Case {
+  name: string;
+  input: Input;
+  length: number;
+  input_sha256: string;
+  min_size: number;
+  avg_size: number;
+  max_size: number;
+  profile: string;
+  chunks: [offset: number, length: number][];
+  sha256: string[];
+  blake3: string[];
+  manifest_root: { sha256: string; blake3: string };
+}
+
+export interface Outcome {
+  /** For example `conformance: node simd128: 260 cases, 0 differences`. */
+  line: string;
+  differences: string[];
+}
+
+/**
+ * Runs every case with both digests, in one call and pushed in odd pieces.
+ *
+ * @throws When the number of cases is not the one the file says, or an input is generated wrongly.
+ */
+export async function runConformance(
+  api: typeof Api,
+  vectors: Vectors,
+  where: string,
+): Promise<Outcome> {
+  if (vectors.version !== 1) throw new Error(`vectors of version ${vectors.version}`);
+  const differences: string[] = [];
+  let ran = 0;
+  for (const each of vectors.cases) {
+    for (const difference of await differencesIn(api, each)) {
+      differences.push(`${each.name}: ${difference}`);
+    }
+    ran++;
+  }
+  if (ran !== vectors.count) throw new Error(`${ran} cases ran, the file says ${vectors.count}`);
+  const line = `conformance: ${where}: ${ran} cases, ${differences.length} differences`;
+  return { line, differences };
+}
+
+async function differencesIn(api: typeof Api, expected: Case): Promise<string[]> {
+  const data = bytesOf(expected.input);
+  if (data.length !== expected.length || (await sha256(api, data)) !== expected.input_sha256) {
+    throw new Error(`${expected.name}: the input is not the one of the vectors`);
+  }
+  const sizes = {
+    minSize: expected.min_size,
+    avgSize: expected.avg_size,
+    maxSize: expected.max_size,
+  };
+  const differences: string[] = [];
+  const same = (what: string, found: unknown, wanted: unknown) => {
+    if (JSON.stringify(found) !== JSON.stringify(wanted)) differences.push(what);
+  };
+  for (const hash of ["sha256", "blake3"] as const) {
+    const options = { ...sizes, hash };
+    const wanted = expected.chunks.map(([offset, length], index) => ({
+      hash: expected[hash][index],
+      offset,
+      length,
+    }));
+    const found = await api.chunk(data, options);
+    same(`${hash} in one call`, found, wanted);
+    same(`${hash} in pieces`, pushed(api, data, options), wanted);
+    same(`${hash} profile`, await api.profile(options), `${expected.profile}/${hash}`);
+    const root = api.Manifest.create(options, found).rootDigestHex;
+    same(`${hash} manifest`, root, expected.manifest_root[hash]);
+  }
+  return differences;
+}
+
+function pushed(api: typeof Api, data: Uint8Array, options: Api.ChunkingOptions): Api.Chunk[] {
+  const piece = Math.max(1, (data.length >> 3) | 1);
+  const chunker = new api.Chunker(options);
+  const found: Api.Chunk[] = [];
+  for (let at = 0; at < data.length; at += piece) {
+    found.push(...chunker.feed(data.subarray(at, at + piece)));
+  }
+  return [...found, ...chunker.finish()];
+}
+
+/** The engine's own digest: independent of what is tested. */
+async function sha256(api: typeof Api, data: Uint8Array<ArrayBuffer>): Promise<string> {
+  return api.toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", data)));
+}

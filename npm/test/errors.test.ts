@@ -1,0 +1,471 @@
+import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { PassThrough, Readable } from "node:stream";
+import { test } from "node:test";
+import * as api from "chunker-wasm";
+import type * as Load from "../dist/load.js";
+import { moduleOf } from "./builds.js";
+import { splitMix64 } from "./inputs.js";
+import { SMALL } from "./laws.js";
+
+// The CommonJS files are a second instance of the package, which the tests load last.
+const require = createRequire(import.meta.url);
+const unloaded = require("../dist/cjs/index.js") as typeof api;
+const load = require("../dist/cjs/load.js") as typeof Load;
+
+const data = splitMix64(1, 5000);
+const found = await api.chunk(data, SMALL);
+const manifest = api.Manifest.create(SMALL, found);
+const canonical = manifest.toBytes();
+const json = JSON.parse(JSON.stringify(manifest));
+const first = () => data.slice(0, found[0]?.length);
+
+/** Calls the API as JavaScript may: with anything. */
+// biome-ignore lint/suspicious/noExplicitAny: the arguments are wrong on purpose
+const any = api as any;
+
+const detached = () => {
+  const bytes = new Uint8Array(100);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  return bytes;
+};
+const outOfBounds = () => {
+  // biome-ignore lint/suspicious/noExplicitAny: resizable buffers are newer than our library
+  const buffer = new (ArrayBuffer as any)(100, { maxByteLength: 200 });
+  const bytes = new Uint8Array(buffer, 50, 50);
+  buffer.resize(60);
+  return bytes;
+};
+const shared = () => new Uint8Array(new SharedArrayBuffer(100));
+const finished = () => {
+  const chunker = new api.Chunker();
+  chunker.finish();
+  return chunker;
+};
+const disposed = <T extends { [Symbol.dispose](): void }>(handle: T): T => {
+  handle[Symbol.dispose]();
+  handle[Symbol.dispose]();
+  return handle;
+};
+const edited = (at: number, byte: number) => canonical.map((old, i) => (i === at ? byte : old));
+const over = (changes: object) => any.Manifest.fromJSON({ ...json, ...changes });
+const overChunk = (changes: object) =>
+  over({ chunks: [{ ...json.chunks[0], ...changes }, ...json.chunks.slice(1)] });
+const read = async (source: unknown, options?: unknown) => {
+  for await (const _ of any.chunks(source, options));
+};
+
+type Hostile = [what: string, call: () => unknown, code: api.ChunkerErrorCode];
+
+const wrongSizes: unknown[] = [
+  -2,
+  65.5,
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  2 ** 53,
+  1e300,
+  "128",
+  null,
+  true,
+  128n,
+  {},
+  [],
+];
+const wrongBytes: [string, unknown][] = [
+  ["undefined", undefined],
+  ["null", null],
+  ["a string", "bytes"],
+  ["a number", 5],
+  ["an array", [1, 2, 3]],
+  ["an object like an array", { length: 3, 0: 1, byteLength: 3, buffer: new ArrayBuffer(3) }],
+  ["a proxy of bytes", new Proxy(new Uint8Array(3), {})],
+  ["a detached buffer", detached().buffer],
+  ["a detached view", detached()],
+  [
+    "a detached DataView",
+    (() => {
+      const view = new DataView(new ArrayBuffer(8));
+      structuredClone(view.buffer, { transfer: [view.buffer] });
+      return view;
+    })(),
+  ],
+  ["a view behind its resized buffer", outOfBounds()],
+  ["a SharedArrayBuffer", new SharedArrayBuffer(8)],
+  ["a view of shared memory", shared()],
+];
+
+const HOSTILE: Hostile[] = [
+  ...wrongSizes.flatMap((size): Hostile[] =>
+    ["minSize", "avgSize", "maxSize"].map((key) => [
+      `${key} ${typeof size} ${String(size)}`,
+      () => new any.Chunker({ [key]: size }),
+      "invalid_chunking_options",
+    ]),
+  ),
+  ["min below 64", () => new api.Chunker({ minSize: 62 }), "invalid_chunking_options"],
+  ["odd size", () => new api.Chunker({ minSize: 65 }), "invalid_chunking_options"],
+  ["min above avg", () => new api.Chunker({ minSize: 2 ** 21 }), "invalid_chunking_options"],
+  [
+    "avg above 16 MiB",
+    () => new api.Chunker({ avgSize: 2 ** 24 + 2, maxSize: 2 ** 25 }),
+    "invalid_chunking_options",
+  ],
+  ["max above 1 GiB", () => new api.Chunker({ maxSize: 2 ** 30 + 2 }), "invalid_chunking_options"],
+  ["max of 2^32", () => new api.Chunker({ maxSize: 2 ** 32 }), "invalid_chunking_options"],
+  [
+    "max of 2^32 + 1 MiB",
+    () => new api.Chunker({ maxSize: 2 ** 32 + 2 ** 20 }),
+    "invalid_chunking_options",
+  ],
+  ["unknown key", () => new any.Chunker({ minsize: 64 }), "invalid_argument"],
+  ["unknown key of chunk", () => any.chunk(data, { min_size: 64 }), "invalid_argument"],
+  ["unknown key of profile", () => any.profile({ offset: 0 }), "invalid_argument"],
+  ["unknown key of parse", () => any.Manifest.parse(canonical, { limit: 1 }), "invalid_argument"],
+  [
+    "unknown key of ChunkTransform",
+    () => new any.ChunkTransform({ signal: 1 }),
+    "invalid_argument",
+  ],
+  ["options of null", () => new any.Chunker(null), "invalid_argument"],
+  ["options of a number", () => any.chunk(data, 64), "invalid_argument"],
+  ["unknown hash", () => new any.Chunker({ hash: "md5" }), "unknown_hash_algorithm"],
+  ["hash in capitals", () => any.digest("SHA256", data), "unknown_hash_algorithm"],
+  ["hash of a number", () => new any.Chunker({ hash: 256 }), "invalid_argument"],
+  ["hash of null", () => new any.Hasher(null), "invalid_argument"],
+  ["no hash", () => new any.Hasher(), "invalid_argument"],
+  ...[-1, 0.5, Number.NaN, 2 ** 53, "0", null, 1n].map(
+    (offset): Hostile => [
+      `offset ${typeof offset} ${String(offset)}`,
+      () => new any.Chunker({ offset }),
+      "invalid_argument",
+    ],
+  ),
+  [
+    "input beyond 2^53",
+    () => new api.Chunker({ offset: 2 ** 53 - 10 }).feed(data),
+    "invalid_argument",
+  ],
+  ...wrongBytes.flatMap(([what, value]): Hostile[] => [
+    [`feed ${what}`, () => new any.Chunker().feed(value), "invalid_argument"],
+    [`chunks of ${what}`, () => read(value), "invalid_argument"],
+    [`chunk ${what}`, () => any.chunk(value), "invalid_argument"],
+    [`digest ${what}`, () => any.digest("blake3", value), "invalid_argument"],
+    [`update ${what}`, () => new any.Hasher("blake3").update(value), "invalid_argument"],
+    [`parse ${what}`, () => any.Manifest.parse(value), "invalid_argument"],
+    [
+      `verify ${what}`,
+      () => any.Manifest.parse(canonical).verifyChunk(0, value),
+      "invalid_argument",
+    ],
+    [`toHex ${what}`, () => any.toHex(value), "invalid_argument"],
+    [
+      `transform ${what}`,
+      async () => {
+        const { writable, readable } = new api.ChunkTransform();
+        const reading = readable.getReader().read();
+        await Promise.all([writable.getWriter().write(value as Uint8Array), reading]);
+      },
+      "invalid_argument",
+    ],
+  ]),
+  ["source of an object", () => read({}), "invalid_argument"],
+  ["a stream of text", () => read(Readable.from(["text"])), "invalid_argument"],
+  [
+    "a web stream of text",
+    () => read(new Response("x").body?.pipeThrough(new TextDecoderStream())),
+    "invalid_argument",
+  ],
+  [
+    "a locked stream",
+    () => {
+      const stream = new Blob([data]).stream();
+      stream.getReader();
+      return read(stream);
+    },
+    "invalid_argument",
+  ],
+  ["signal of a number", () => read(data, { signal: 5 }), "invalid_argument"],
+  ["onProgress of a number", () => read(data, { onProgress: 5 }), "invalid_argument"],
+  ["aborted before", () => read(data, { signal: AbortSignal.abort() }), "aborted"],
+  ["feed after finish", () => finished().feed(data), "chunker_closed"],
+  ["finish twice", () => finished().finish(), "chunker_closed"],
+  ["feed after dispose", () => disposed(new api.Chunker()).feed(data), "chunker_closed"],
+  ["finish after dispose", () => disposed(new api.Chunker()).finish(), "chunker_closed"],
+  ["update after dispose", () => disposed(new api.Hasher("sha256")).update(data), "chunker_closed"],
+  ["digest after dispose", () => disposed(new api.Hasher("sha256")).digest(), "chunker_closed"],
+  [
+    "digest twice",
+    () => {
+      const hasher = new api.Hasher("sha256");
+      hasher.digest();
+      hasher.digest();
+    },
+    "chunker_closed",
+  ],
+  [
+    "manifest after dispose",
+    () => disposed(api.Manifest.parse(canonical)).toBytes(),
+    "chunker_closed",
+  ],
+  ["chunks after dispose", () => disposed(api.Manifest.parse(canonical)).chunks, "chunker_closed"],
+  ["Chunker before ready", () => new unloaded.Chunker(), "not_ready"],
+  ["Hasher before ready", () => new unloaded.Hasher("sha256"), "not_ready"],
+  ["Manifest before ready", () => unloaded.Manifest.parse(canonical), "not_ready"],
+  ["empty manifest", () => api.Manifest.parse(new Uint8Array(0)), "invalid_manifest"],
+  ["cut-off manifest", () => api.Manifest.parse(canonical.subarray(0, -1)), "invalid_manifest"],
+  [
+    "manifest and more",
+    () => api.Manifest.parse(new Uint8Array([...canonical, 0])),
+    "invalid_manifest",
+  ],
+  ["other magic", () => api.Manifest.parse(edited(0, 0)), "invalid_manifest"],
+  ["other version", () => api.Manifest.parse(edited(7, 2)), "unsupported_manifest_version"],
+  [
+    "manifest above maxBytes",
+    () => api.Manifest.parse(canonical, { maxBytes: canonical.length - 1 }),
+    "manifest_too_large",
+  ],
+  ["maxBytes of -1", () => api.Manifest.parse(canonical, { maxBytes: -1 }), "invalid_argument"],
+  ["maxBytes of text", () => any.Manifest.parse(canonical, { maxBytes: "9" }), "invalid_argument"],
+  ["chunks of null", () => any.Manifest.create(SMALL, null), "invalid_argument"],
+  ["chunks of [null]", () => any.Manifest.create(SMALL, [null]), "invalid_argument"],
+  [
+    "hash of 31 bytes",
+    () => any.Manifest.create(SMALL, [{ hash: new Uint8Array(31), length: 5 }]),
+    "invalid_argument",
+  ],
+  ...[-1, 0.5, Number.NaN, "5", undefined].map(
+    (length): Hostile => [
+      `chunk length ${String(length)}`,
+      () => any.Manifest.create(SMALL, [{ hash: new Uint8Array(32), length }]),
+      "invalid_argument",
+    ],
+  ),
+  ...[0, 1025, 2 ** 32, 2 ** 32 + 100, 2 ** 53 - 1].map(
+    (length): Hostile => [
+      `chunk length ${length}`,
+      () => any.Manifest.create(SMALL, [{ hash: new Uint8Array(32), length }]),
+      "chunk_sequence_invalid",
+    ],
+  ),
+  [
+    "short chunk in the middle",
+    () =>
+      api.Manifest.create(SMALL, [
+        { hash: new Uint8Array(32), length: 63 },
+        { hash: new Uint8Array(32), length: 100 },
+      ]),
+    "chunk_sequence_invalid",
+  ],
+  [
+    "create with wrong sizes",
+    () => api.Manifest.create({ minSize: 1 }, []),
+    "invalid_chunking_options",
+  ],
+  ["verify at -1", () => manifest.verifyChunk(-1, first()), "invalid_argument"],
+  ["verify at 0.5", () => manifest.verifyChunk(0.5, first()), "invalid_argument"],
+  [
+    "verify behind the end",
+    () => manifest.verifyChunk(found.length, first()),
+    "chunk_index_out_of_range",
+  ],
+  ["verify at 2^32", () => manifest.verifyChunk(2 ** 32, first()), "chunk_index_out_of_range"],
+  ["verify too short", () => manifest.verifyChunk(0, first().subarray(1)), "chunk_length_mismatch"],
+  ["verify other bytes", () => manifest.verifyChunk(0, first().fill(0)), "chunk_digest_mismatch"],
+  ["JSON of null", () => api.Manifest.fromJSON(null), "invalid_manifest"],
+  ["JSON of an array", () => api.Manifest.fromJSON([]), "unsupported_manifest_version"],
+  ["JSON of version 2", () => over({ version: 2 }), "unsupported_manifest_version"],
+  ["JSON with another key", () => over({ extra: 1 }), "invalid_manifest"],
+  ["JSON with another profile", () => over({ profile: "fastcdc-v2016" }), "unknown_profile"],
+  [
+    "JSON with wrong sizes",
+    () => over({ profile: "fastcdc-v2020/nc1/65-256-1024/sha256" }),
+    "invalid_chunking_options",
+  ],
+  ["JSON with another total", () => over({ totalLength: 1 }), "invalid_manifest"],
+  ["JSON with a negative total", () => over({ totalLength: -1 }), "invalid_manifest"],
+  ["JSON without chunks", () => over({ chunks: undefined }), "invalid_manifest"],
+  ["JSON with a chunk of null", () => over({ chunks: [null] }), "invalid_manifest"],
+  ["JSON with a short hash", () => overChunk({ hash: "00" }), "invalid_manifest"],
+  [
+    "JSON with capitals",
+    () => overChunk({ hash: json.chunks[0].hash.toUpperCase() }),
+    "invalid_manifest",
+  ],
+  ["JSON with a gap", () => overChunk({ offset: 2 }), "chunk_sequence_invalid"],
+  ["JSON with a fraction", () => overChunk({ length: 100.5 }), "invalid_manifest"],
+  ["fromHex of odd digits", () => api.fromHex("abc"), "invalid_argument"],
+  ["fromHex of other letters", () => api.fromHex("zz"), "invalid_argument"],
+  ["fromHex of a number", () => any.fromHex(12), "invalid_argument"],
+];
+
+test("hostile arguments get the right code and leave everything usable", async () => {
+  for (const [what, call, code] of HOSTILE) {
+    await assert.rejects(
+      async () => call(),
+      (error) => {
+        assert.ok(
+          error instanceof api.ChunkerError || error instanceof unloaded.ChunkerError,
+          `${what}: ${error}`,
+        );
+        assert.equal(error.code, code, `${what}: ${error.message}`);
+        assert.equal(error.name, "ChunkerError");
+        assert.ok(error.message.length > 10, what);
+        return true;
+      },
+      what,
+    );
+  }
+  assert.deepEqual(await api.chunk(data, SMALL), found);
+  console.log(`hostile arguments: ${HOSTILE.length} cases`);
+});
+
+test("the codes are those of the core and of the bindings", () => {
+  const optional = /#\[cfg\(feature = "(?!alloc|std)[a-z]+"\)\]\n(?:pub )?mod ([a-z_]+);/g;
+  const root = readFileSync(new URL("../../src/lib.rs", import.meta.url), "utf8");
+  const unbound = [...root.matchAll(optional)].map(([, name]) => `${name}.rs`);
+  const core = sourcesIn("../../src/", unbound).flatMap((text) =>
+    [...text.matchAll(/fn code\(&self\)[^{]*\{\n(.*?)\n {4}\}/gs)].flatMap(([, body = ""]) =>
+      [...body.replaceAll(/#\[cfg.*/g, "").matchAll(/"([a-z_]+)"/g)].map(([, code]) => code),
+    ),
+  );
+  const bindings = sourcesIn("../../wasm/src/").flatMap((text) =>
+    [...text.matchAll(/code: "([a-z_]+)"/g)].map(([, code]) => code),
+  );
+  assert.ok(
+    core.length > 10 && bindings.length > 2,
+    "the source has a form this test does not know",
+  );
+  const all = new Set([...core, ...bindings, "aborted", "not_ready"]);
+  assert.deepEqual([...all].sort(), [...api.CHUNKER_ERROR_CODES].sort());
+});
+
+function sourcesIn(folder: string, without: string[] = []): string[] {
+  const files = readdirSync(new URL(folder, import.meta.url), {
+    recursive: true,
+    encoding: "utf8",
+  });
+  return files
+    .filter((file) => file.endsWith(".rs") && !without.includes(file))
+    .map((file) => readFileSync(new URL(folder + file, import.meta.url), "utf8"));
+}
+
+test("abort interrupts a read that never ends, cancels the source and leaves no listener", async () => {
+  const reason = new Error("enough");
+  let cancelledWith: unknown;
+  let returned = false;
+  const never = new Promise<never>(() => {});
+  const node = new PassThrough();
+  const sources: [string, api.ByteSource, () => unknown][] = [
+    [
+      "ReadableStream",
+      new ReadableStream({
+        pull: () => never,
+        cancel: (why) => {
+          cancelledWith = why;
+        },
+      }),
+      () => cancelledWith === reason,
+    ],
+    [
+      "async iterable",
+      {
+        [Symbol.asyncIterator]: () => ({
+          next: () => never,
+          return: async () => {
+            returned = true;
+            return { done: true as const, value: undefined };
+          },
+        }),
+      },
+      () => returned,
+    ],
+    ["Node stream", node, () => node.destroyed],
+  ];
+  for (const [what, source, cancelled] of sources) {
+    const controller = new AbortController();
+    const reading = api.chunks(source, { signal: controller.signal }).next();
+    setTimeout(() => controller.abort(reason), 5);
+    await assert.rejects(reading, { name: "ChunkerError", code: "aborted", cause: reason }, what);
+    assert.ok(cancelled(), `${what} was not cancelled`);
+    assert.equal(getEventListeners(controller.signal, "abort").length, 0, what);
+  }
+});
+
+test("abort between two reads of memory stops before the end", async () => {
+  const controller = new AbortController();
+  let read = 0;
+  const options: api.ReadOptions = {
+    signal: controller.signal,
+    onProgress: ({ bytesRead }) => {
+      read = bytesRead;
+      if (bytesRead > 10_000_000) controller.abort();
+    },
+  };
+  await assert.rejects(api.chunk(new Uint8Array(50_000_000), options), { code: "aborted" });
+  assert.ok(read < 12_000_000);
+});
+
+test("leaving the loop cancels the source", async () => {
+  let cancelled = false;
+  const stream = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(data.slice()),
+    cancel: () => {
+      cancelled = true;
+    },
+  });
+  for await (const _ of api.chunks(stream, SMALL)) break;
+  assert.ok(cancelled);
+  assert.equal(stream.locked, false);
+});
+
+test("errors of the source and of callbacks pass through as they are", async () => {
+  const failure = new TypeError("disk on fire");
+  const failing = () =>
+    new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(data.slice()),
+      pull: () => Promise.reject(failure),
+    });
+  async function* iterator() {
+    yield data;
+    throw failure;
+  }
+  const node = new Readable({ read: () => node.destroy(failure) });
+  for (const source of [failing(), iterator(), node]) await assert.rejects(read(source), failure);
+  const onProgress = () => {
+    throw failure;
+  };
+  await assert.rejects(read(data, { onProgress }), failure);
+  const transformed = failing().pipeThrough(new api.ChunkTransform()).pipeTo(new WritableStream());
+  await assert.rejects(transformed, failure);
+});
+
+test("data that is detached or shrinks while it is read is an error, not a short answer", async () => {
+  const bytes = new Uint8Array(20_000_000);
+  let transferred = false;
+  const onProgress = () => {
+    if (!transferred) structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    transferred = true;
+  };
+  await assert.rejects(api.chunk(bytes, { onProgress }), { code: "invalid_argument" });
+});
+
+test("a failed load says why, and the next one may succeed", async () => {
+  const failure = new Error("offline");
+  let tries = 0;
+  load.setSource(async () => {
+    if (tries++ === 0) throw failure;
+    return moduleOf("plain");
+  });
+  await assert.rejects(unloaded.ready(), {
+    name: "ChunkerError",
+    code: "not_ready",
+    cause: failure,
+  });
+  await Promise.all([unloaded.ready(), unloaded.ready()]);
+  assert.equal(tries, 2);
+  assert.equal(JSON.stringify(await unloaded.chunk(data, SMALL)), JSON.stringify(found));
+});

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { Readable } from "node:stream";
+import { test } from "node:test";
+import * as api from "chunker-wasm";
+import type * as Load from "../dist/load.js";
+import { moduleOf } from "./builds.js";
+import { splitMix64 } from "./inputs.js";
+import { LARGE, LAWS, piecesOf, SMALL } from "./laws.js";
+
+for (const [name, law] of Object.entries(LAWS)) test(name, () => law(api));
+
+test("a stream of Node gives the chunks of its bytes", async () => {
+  const data = splitMix64(10, 1_000_000);
+  const found: api.Chunk[] = [];
+  for await (const chunk of api.chunks(Readable.from(piecesOf(data, 65_536)), LARGE))
+    found.push(chunk);
+  assert.deepEqual(found, await api.chunk(data, LARGE));
+});
+
+test("the plain and the simd128 module agree", async () => {
+  // The CommonJS files are a second instance of the package, here with the plain module.
+  const require = createRequire(import.meta.url);
+  const { loadSync } = require("../dist/cjs/load.js") as typeof Load;
+  loadSync(moduleOf("plain"));
+  const plain = require("../dist/cjs/index.js") as typeof api;
+  for (let seed = 0; seed < 40; seed++) {
+    const data = splitMix64(seed, seed * 977);
+    for (const hash of ["sha256", "blake3"] as const) {
+      const options = { ...SMALL, hash };
+      const [a, b] = await Promise.all([api.chunk(data, options), plain.chunk(data, options)]);
+      assert.deepEqual(JSON.stringify(a), JSON.stringify(b));
+    }
+  }
+});
+
+test("progress counts every byte and knows the total of bytes and blobs", async () => {
+  const data = splitMix64(11, 2_500_000);
+  for (const source of [data, new Blob([data])]) {
+    const seen: api.Progress[] = [];
+    await api.chunk(source as Uint8Array, { ...LARGE, onProgress: (each) => seen.push(each) });
+    assert.deepEqual(seen.at(-1), { bytesRead: data.length, totalBytes: data.length });
+    assert.deepEqual(
+      seen,
+      seen.toSorted((a, b) => a.bytesRead - b.bytesRead),
+    );
+  }
+  const seen: api.Progress[] = [];
+  const stream = Readable.from(piecesOf(data, 500_000));
+  for await (const _ of api.chunks(stream, { onProgress: (each) => seen.push(each) }));
+  assert.deepEqual(
+    seen,
+    [500, 1000, 1500, 2000, 2500].map((kb) => ({ bytesRead: kb * 1000 })),
+  );
+});
+
+test("memory stays bounded over a gigabyte", async () => {
+  const piece = new Uint8Array(1024 * 1024);
+  async function* gigabyte() {
+    for (let i = 0; i < 1024; i++) {
+      crypto.getRandomValues(piece.subarray(0, 1024));
+      yield piece;
+    }
+  }
+  const before = process.memoryUsage.rss();
+  let peak = 0;
+  let length = 0;
+  for await (const { payload } of api.chunksWithPayload(gigabyte(), { hash: "blake3" })) {
+    length += payload.length;
+    peak = Math.max(peak, process.memoryUsage.rss());
+  }
+  assert.equal(length, 1024 ** 3);
+  const grown = (peak - before) / 1024 ** 2;
+  console.log(`memory: ${grown.toFixed()} MiB more at the peak of a gigabyte`);
+  assert.ok(grown < 150, `${grown} MiB`);
+});
+
+test("a thread that chunks a large buffer lets other tasks run", async () => {
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  await api.chunk(new Uint8Array(64 * 1024 * 1024), { hash: "blake3" });
+  clearInterval(timer);
+  assert.ok(ticks >= 4, `${ticks} ticks`);
+});

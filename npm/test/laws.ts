@@ -1,0 +1,195 @@
+// Laws that hold in Node and in pages: every function throws when its law is broken.
+
+import type * as Api from "chunker-wasm";
+import { splitMix64 } from "./inputs.js";
+
+export const SMALL = { minSize: 64, avgSize: 256, maxSize: 1024 } as const;
+/** No power of two, and larger than one read of 1 MiB. */
+export const LARGE = { minSize: 12288, avgSize: 100_002, maxSize: 1_500_000 } as const;
+
+export type Law = (api: typeof Api) => Promise<void>;
+
+export const LAWS: Record<string, Law> = {
+  async any_split_of_the_input_gives_the_same_chunks(api) {
+    const data = splitMix64(1, 40_001);
+    const options = { ...SMALL, hash: "blake3" } as const;
+    const whole = await api.chunk(data, options);
+    for (const piece of [1, 37, 63, 64, 65, 255, 1023, 1024, 1025, 4096, 40_000]) {
+      const chunker = new api.Chunker(options);
+      const found: Api.Chunk[] = [];
+      for (let at = 0; at < data.length; at += piece) {
+        found.push(
+          ...chunker.feed(data.subarray(at, at + piece)),
+          ...chunker.feed(new Uint8Array(0)),
+        );
+      }
+      found.push(...chunker.finish());
+      equal(found, whole, `pieces of ${piece}`);
+    }
+  },
+
+  async chunks_cover_the_input_exactly(api) {
+    for (const length of [0, 1, 63, 64, 65, 255, 256, 1023, 1024, 1025, 1026, 50_001]) {
+      const data = splitMix64(length, length);
+      let offset = 0;
+      for (const chunk of await api.chunk(data, SMALL)) {
+        const bytes = data.subarray(offset, offset + chunk.length);
+        equal([chunk.offset, chunk.length], [offset, bytes.length], "place");
+        equal(chunk.hashHex, api.toHex(await api.digest("sha256", bytes)), "digest");
+        offset += chunk.length;
+        const last = offset === length;
+        if (chunk.length > 1024 || (chunk.length < 64 && !last))
+          throw new Error("impossible length");
+      }
+      equal(offset, length, "length of all chunks");
+    }
+  },
+
+  async all_sources_agree(api) {
+    const data = splitMix64(2, 3_333_333);
+    const padded = new Uint8Array(data.length + 5);
+    padded.set(data, 3);
+    const whole = await api.chunk(data, LARGE);
+    if (whole.length < 10) throw new Error("too few chunks to show anything");
+    const sources: Record<string, () => Api.ByteSource> = {
+      Uint8Array: () => data,
+      ArrayBuffer: () => data.buffer.slice(0, data.length),
+      "view in the middle of a buffer": () => padded.subarray(3, 3 + data.length),
+      DataView: () => new DataView(padded.buffer, 3, data.length),
+      Blob: () => new Blob([data]),
+      File: () => new File([data], "file"),
+      "slice of a Blob": () => new Blob([padded]).slice(3, 3 + data.length),
+      "stream of a Blob": () => new Blob([data]).stream(),
+      "stream of any pieces": () => defaultStream(piecesOf(data, 99_999)),
+      "stream of bytes": () => byteStream(piecesOf(data, 99_999)),
+      "stream of one huge piece": () => defaultStream([data].values()),
+      "async iterable": () => iterable(piecesOf(data, 65_537)),
+      "async iterable of one huge piece": () => iterable([data].values()),
+    };
+    for (const [name, source] of Object.entries(sources)) {
+      equal(await collected(api.chunks(source(), LARGE)), whole, name);
+    }
+    const transform = () => new api.ChunkTransform(LARGE);
+    const transformed = defaultStream(piecesOf(data, 65_537)).pipeThrough(transform());
+    equal(await streamed(transformed), whole, "ChunkTransform");
+  },
+
+  async payloads_are_the_bytes_of_their_chunks(api) {
+    const large = splitMix64(3, 2_222_223);
+    const small = splitMix64(3, 30_000);
+    const runs = [
+      { data: large, source: large, options: LARGE },
+      { data: large, source: new Blob([large]), options: LARGE },
+      { data: large, source: defaultStream(piecesOf(large, 777_777)), options: LARGE },
+      { data: small, source: iterable(piecesOf(small, 1)), options: SMALL },
+    ];
+    for (const { data, source, options } of runs) {
+      let offset = 0;
+      for await (const { chunk, payload } of api.chunksWithPayload(source, options)) {
+        equal([chunk.offset, chunk.length], [offset, payload.length], "place");
+        equal(payload.buffer.byteLength, payload.length, "a buffer of its own");
+        equal(chunk.hashHex, api.toHex(await api.digest("sha256", payload)), "digest");
+        for (const at of [0, payload.length >> 1, payload.length - 1]) {
+          equal(payload[at], data[offset + at], "byte");
+        }
+        offset += chunk.length;
+      }
+      equal(offset, data.length, "length of all payloads");
+    }
+  },
+
+  async a_cut_is_a_restart_point(api) {
+    const data = splitMix64(4, 20_001);
+    const whole = await api.chunk(data, SMALL);
+    for (const [index, { offset }] of whole.entries()) {
+      const rest = await api.chunk(data.subarray(offset), { ...SMALL, offset });
+      equal(rest, whole.slice(index), `restart at ${offset}`);
+    }
+  },
+
+  async many_chunkers_do_not_disturb_each_other(api) {
+    const inputs = [5, 6, 7].map((seed) => splitMix64(seed, 30_000));
+    const wanted = await Promise.all(inputs.map((data) => api.chunk(data, SMALL)));
+    const chunkers = inputs.map(() => new api.Chunker(SMALL));
+    const found: Api.Chunk[][] = inputs.map(() => []);
+    for (let at = 0; at < 30_000; at += 500) {
+      for (const [i, chunker] of chunkers.entries()) {
+        found[i]?.push(...chunker.feed((inputs[i] as Uint8Array).subarray(at, at + 500)));
+      }
+    }
+    for (const [i, chunker] of chunkers.entries()) found[i]?.push(...chunker.finish());
+    equal(found, wanted, "interleaved");
+  },
+
+  async a_manifest_survives_bytes_and_json(api) {
+    for (const hash of ["sha256", "blake3"] as const) {
+      const data = splitMix64(8, 10_000);
+      const manifest = api.Manifest.create(
+        { ...SMALL, hash },
+        await api.chunk(data, { ...SMALL, hash }),
+      );
+      const parsed = api.Manifest.parse(manifest.toBytes(), {
+        maxBytes: manifest.toBytes().length,
+      });
+      const json = api.Manifest.fromJSON(JSON.parse(JSON.stringify(manifest)));
+      const root = api.toHex(await api.digest(hash, manifest.toBytes()));
+      for (const each of [manifest, parsed, json]) {
+        equal(each.rootDigestHex, root, "root digest");
+        equal(each.totalLength, data.length, "total length");
+        equal(each.hash, hash, "hash");
+        equal(each.profile, await api.profile({ ...SMALL, hash }), "profile");
+        equal(each.chunks, manifest.chunks, "chunks");
+        for (const [index, { offset, length }] of each.chunks.entries()) {
+          each.verifyChunk(index, data.subarray(offset, offset + length));
+        }
+      }
+    }
+  },
+};
+
+export function* piecesOf(data: Uint8Array, length: number): Generator<Uint8Array> {
+  for (let at = 0; at < data.length; at += length) yield data.slice(at, at + length);
+}
+
+export async function* iterable(pieces: Iterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for (let next = pieces.next(); !next.done; next = pieces.next()) yield next.value;
+}
+
+export function defaultStream(pieces: Iterator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull(controller) {
+      const { done, value } = pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  });
+}
+
+export function byteStream(pieces: Iterator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      const { done, value } = pieces.next();
+      if (!done) return controller.enqueue(new Uint8Array(value));
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+  });
+}
+
+async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+async function streamed<T>(stream: ReadableStream<T>): Promise<T[]> {
+  const reader = stream.getReader();
+  const all: T[] = [];
+  for (let next = await reader.read(); !next.done; next = await reader.read()) all.push(next.value);
+  return all;
+}
+
+function equal(found: unknown, wanted: unknown, what: string): void {
+  if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error(`${what} differs`);
+}
