@@ -4,8 +4,9 @@ import { type Chunk, unpackChunks } from "./chunk.js";
 import { Owned } from "./disposable.js";
 import { calling } from "./errors.js";
 import type { PushChunker } from "./glue.js";
-import { core, ready } from "./load.js";
+import { core } from "./load.js";
 import { CHUNKING_KEYS, type ChunkingOptions, checkedOptions } from "./options.js";
+import { ready } from "./ready.js";
 
 /** Options of a {@link Chunker}. */
 export interface ChunkerOptions extends ChunkingOptions {

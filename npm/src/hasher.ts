@@ -3,8 +3,9 @@ import { type Bytes, bytesOf } from "./bytes.js";
 import { Owned } from "./disposable.js";
 import { calling } from "./errors.js";
 import type { Hasher as CoreHasher } from "./glue.js";
-import { core, ready } from "./load.js";
+import { core } from "./load.js";
 import type { HashAlgorithm } from "./options.js";
+import { ready } from "./ready.js";
 
 /** A digest of data that arrives in pieces. */
 export class Hasher {

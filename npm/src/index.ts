@@ -6,9 +6,9 @@ export { Chunk } from "./chunk.js";
 export { Chunker, type ChunkerOptions, profile } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
 export { digest, Hasher } from "./hasher.js";
-export { ready } from "./load.js";
 export { Manifest, type ManifestJson, type ParseOptions } from "./manifest.js";
 export type { ChunkingOptions, HashAlgorithm } from "./options.js";
+export { ready } from "./ready.js";
 export type { ByteSource } from "./source.js";
 export {
   ChunkTransform,

@@ -21,7 +21,7 @@ export function simdSupported(): boolean {
   return WebAssembly.validate(SIMD_PROBE);
 }
 
-/** Says where {@link ready} finds the module. The first source wins. */
+/** Says where {@link load} finds the module. The first source wins. */
 export function setSource(from: ModuleSource): void {
   source ??= from;
 }
@@ -34,21 +34,16 @@ export function loadSync(bytes: BufferSource): void {
   }
 }
 
-/**
- * Resolves when the WebAssembly module is loaded: at once in Node, where importing the package loads
- * it. May be called any number of times; after a failure the next call tries again.
- *
- * @throws {ChunkerError} `not_ready` when it cannot be loaded; `cause` says why.
- */
-export function ready(): Promise<void> {
-  loading ??= load().catch((cause: unknown) => {
+/** Loads the module from its source, once. `ready()` is the public name of this. */
+export function load(): Promise<void> {
+  loading ??= instantiate().catch((cause: unknown) => {
     loading = undefined;
     throw new ChunkerError("not_ready", "the WebAssembly module could not be loaded", { cause });
   });
   return loading;
 }
 
-async function load(): Promise<void> {
+async function instantiate(): Promise<void> {
   if (loaded) return;
   if (source === undefined) throw new Error("no entry file of the package was imported");
   const from = await source();
@@ -60,7 +55,7 @@ async function load(): Promise<void> {
 /**
  * The functions of the loaded module.
  *
- * @throws {ChunkerError} `not_ready` before {@link ready} has resolved.
+ * @throws {ChunkerError} `not_ready` before {@link load} has resolved.
  */
 export function core(): typeof glue {
   if (!loaded) throw new ChunkerError("not_ready", "await ready() before using this");

@@ -2,8 +2,8 @@ import type { Bytes } from "./bytes.js";
 import type { Chunk } from "./chunk.js";
 import { CHUNKER_KEYS, Chunker, type ChunkerOptions } from "./chunker.js";
 import { invalidArgument } from "./errors.js";
-import { ready } from "./load.js";
 import { checkedOptions } from "./options.js";
+import { ready } from "./ready.js";
 import { type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
 
 /** How far reading has come. */

@@ -52,12 +52,15 @@ export async function serve(folder: string, pages: Record<string, string> = {}):
 
 /** Starts Chromium: the one of the environment variable `CHROMIUM`, or that of Debian. */
 export function launch(): Promise<Browser> {
-  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
   return chromium.launch({ executablePath, args: FLAGS });
 }
 
 /** Opens a page; what goes wrong in it is collected in `problems`. */
-export async function open(browser: Browser, url: string): Promise<{ page: Page; problems: string[] }> {
+export async function open(
+  browser: Browser,
+  url: string,
+): Promise<{ page: Page; problems: string[] }> {
   const page = await browser.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.stack ?? error.message));

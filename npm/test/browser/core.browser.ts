@@ -70,9 +70,13 @@ test("the entry for pages takes the simd128 module, once, and only when it is ne
   });
   const codes = await page.evaluate(async () => {
     const { Chunker, ready } = await import("chunker-wasm");
-    const before = await Promise.resolve().then(() => new Chunker()).catch((error) => error.code);
+    const before = await Promise.resolve()
+      .then(() => new Chunker())
+      .catch((error) => error.code);
     await Promise.all([ready(), ready()]);
-    const after = await Promise.resolve().then(() => new Chunker()).catch((error) => error.code);
+    const after = await Promise.resolve()
+      .then(() => new Chunker())
+      .catch((error) => error.code);
     return [before, typeof after];
   });
   assert.deepEqual(codes, ["not_ready", "object"]);
@@ -85,7 +89,10 @@ test("a file of the page is read by a worker as well", async () => {
   const { page, problems } = await open(browser, site.url);
   const [here, there] = await page.evaluate(async () => {
     const bytes = crypto.getRandomValues(new Uint8Array(65_536));
-    const file = new File(Array.from({ length: 100 }, () => bytes), "file");
+    const file = new File(
+      Array.from({ length: 100 }, () => bytes),
+      "file",
+    );
     const options = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
     const { chunks } = await import("chunker-wasm");
     const here: unknown[] = [];

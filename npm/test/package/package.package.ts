@@ -1,0 +1,244 @@
+// The packed tarball works wherever the README says so.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import type { Browser } from "playwright-core";
+import { launch, open, serve } from "../chromium.js";
+import { output, PACKAGE, type Packed, pack, tool } from "./packed.js";
+
+/** What the default module may weigh with brotli, in bytes. */
+const SIZE_LIMIT = 30_000;
+
+/** Prints one line that depends on cut points, digests and the profile. */
+const BODY = `
+const data = new Uint8Array(3_000_000).map((_, i) => (i * i) >> 7);
+const found = await chunk(data, { minSize: 4096, avgSize: 16384, maxSize: 65536, hash: "blake3" });
+const manifest = Manifest.create({ minSize: 4096, avgSize: 16384, maxSize: 65536, hash: "blake3" }, found);
+const line = found.length + " chunks, " + manifest.rootDigestHex + ", " + await profile();
+let code;
+try { await chunk("text") } catch (error) { code = error instanceof ChunkerError && error.code }
+`;
+const NAMES = "chunk, ChunkerError, Manifest, profile";
+const PRINT = "console.log(line + ', ' + code);";
+const PUT = "document.title = line + ', ' + code;";
+
+/** Uses everything there is, as a page and as Node would. */
+const CONSUMER = `
+import { chunk, Chunk, Chunker, ChunkerError, chunks, chunksWithPayload, ChunkTransform, digest,
+  fromHex, Hasher, Manifest, profile, ready, toHex, type ByteSource, type ChunkerErrorCode,
+  type ChunkingOptions, type HashAlgorithm } from "chunker-wasm";
+import * as inline from "chunker-wasm/inline";
+
+const options: ChunkingOptions = { minSize: 64, hash: "blake3" };
+const hash: HashAlgorithm = "sha256";
+export async function all(source: ByteSource, signal: AbortSignal): Promise<string> {
+  await ready();
+  const found: Chunk[] = await chunk(new Uint8Array(5), options);
+  for await (const { offset, length, hash } of chunks(source, { signal })) {
+    const place: [number, number, Uint8Array] = [offset, length, hash];
+    void place;
+  }
+  for await (const { chunk, payload } of chunksWithPayload(new Blob([]), {
+    onProgress: ({ bytesRead, totalBytes }) => void (bytesRead + (totalBytes ?? 0)),
+  })) {
+    new Blob([payload]);
+    await fetch(chunk.hashHex, { method: "PUT", body: payload });
+  }
+  const chunker = new Chunker({ offset: 0 });
+  chunker.feed(new DataView(new ArrayBuffer(1)));
+  chunker[Symbol.dispose]();
+  const bytes = new ReadableStream<Uint8Array>();
+  for await (const chunk of chunks(bytes)) void chunk.length;
+  void bytes.pipeThrough(new ChunkTransform(options));
+  const manifest: Manifest = Manifest.parse(Manifest.create(options, found).toBytes(), { maxBytes: 9 });
+  const code: ChunkerErrorCode = new ChunkerError("aborted", "message").code;
+  new Hasher(hash).update(fromHex("00")).digest();
+  // @ts-expect-error an unknown option
+  await chunk(new Uint8Array(5), { minsize: 64 });
+  // @ts-expect-error an unknown hash algorithm
+  await digest("md5", new Uint8Array(5));
+  void [inline.chunks, code, toHex(await digest(hash, new ArrayBuffer(1)))];
+  return manifest.profile + (await profile(options));
+}
+`;
+const IN_NODE = `${CONSUMER}
+import { Readable } from "node:stream";
+import { DiskChunkStore } from "chunker-wasm/dedup/server";
+export const more = [chunks(Readable.from([])), DiskChunkStore];
+`;
+const IN_PAGE = `${CONSUMER}
+import { upload } from "chunker-wasm/dedup";
+export const more = [chunks(new File([], "file")), upload];
+`;
+
+let packed: Packed;
+let browser: Browser;
+/** What every environment must print. */
+let expected: string;
+
+before(async () => {
+  packed = await pack();
+  browser = await launch();
+  const folder = packed.project("reference", { "a.mjs": esm("chunker-wasm", PRINT) });
+  expected = await output(folder, "node", "a.mjs");
+  assert.match(expected, /^\d+ chunks, [0-9a-f]{64}, fastcdc-v2020\S+, invalid_argument$/);
+});
+
+after(async () => {
+  await browser?.close();
+  packed?.[Symbol.dispose]();
+});
+
+function esm(from: string, end: string): string {
+  return `import { ${NAMES} } from "${from}";\n${BODY}${end}\n`;
+}
+
+test("the tarball holds what is needed and nothing else", () => {
+  const wanted =
+    /^(dist\/.+\.(js|d\.ts|wasm)|dist\/cjs\/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE))$/;
+  assert.deepEqual(
+    packed.files.filter((file) => !wanted.test(file)),
+    [],
+  );
+  const exported: string[] = [];
+  JSON.stringify(
+    JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")).exports,
+    (_, value) => {
+      if (typeof value === "string" && value !== "./package.json") exported.push(value.slice(2));
+      return value;
+    },
+  );
+  assert.deepEqual(
+    exported.filter((file) => !packed.files.includes(file)),
+    [],
+  );
+  for (const license of ["LICENSE-MIT", "LICENSE-APACHE"])
+    assert.ok(packed.files.includes(license));
+  const kb = (bytes: number) => `${(bytes / 1000).toFixed(1)} KB`;
+  console.log(`package: tarball ${kb(packed.size)}, unpacked ${kb(packed.unpackedSize)}`);
+});
+
+test("the default module is at most 30 KB with brotli", () => {
+  const weigh = (names: string[]) => {
+    const files = names.map((name) => readFileSync(join(PACKAGE, "dist", name)));
+    const sum = (size: (file: Buffer) => Buffer) =>
+      files.reduce((all, file) => all + size(file).length, 0);
+    return {
+      raw: sum((file) => file),
+      gzip: sum((file) => gzipSync(file, { level: 9 })),
+      brotli: sum((file) => brotliCompressSync(file)),
+    };
+  };
+  for (const module of ["chunker.wasm", "chunker-simd128.wasm"]) {
+    const { raw, gzip, brotli } = weigh([module, "glue.js"]);
+    console.log(`size: ${module} + glue: raw ${raw}, gzip ${gzip}, brotli ${brotli} bytes`);
+    assert.ok(brotli <= SIZE_LIMIT, `${module}: ${brotli} bytes, the limit is ${SIZE_LIMIT}`);
+  }
+});
+
+for (const from of ["chunker-wasm", "chunker-wasm/inline"]) {
+  test(`Node ESM: ${from}`, async () => {
+    const init = from.endsWith("inline") ? `import { ready } from "${from}"; await ready();\n` : "";
+    const folder = packed.project(`esm-${init.length}`, { "a.mjs": init + esm(from, PRINT) });
+    assert.equal(await output(folder, "node", "a.mjs"), expected);
+  });
+
+  test(`Node CommonJS: ${from}`, async () => {
+    const text = `const { ready, ${NAMES} } = require("${from}");
+      (async () => { await ready(); ${BODY}${PRINT} })();`;
+    const folder = packed.project(`cjs-${from.length}`, { "a.cjs": text });
+    assert.equal(await output(folder, "node", "a.cjs"), expected);
+  });
+}
+
+test("Node: handles work at once, and every entry can be imported and required", async () => {
+  const folder = packed.project("entries", {
+    "a.mjs": `import { Chunker } from "chunker-wasm"; new Chunker().finish();
+      import * as dedup from "chunker-wasm/dedup"; import * as server from "chunker-wasm/dedup/server";
+      console.log(typeof dedup.upload, typeof server.DiskChunkStore);`,
+    "a.cjs": `const { Chunker } = require("chunker-wasm"); new Chunker().finish();
+      const dedup = require("chunker-wasm/dedup"), server = require("chunker-wasm/dedup/server");
+      console.log(typeof dedup.upload, typeof server.DiskChunkStore);`,
+  });
+  for (const file of ["a.mjs", "a.cjs"]) {
+    assert.equal(await output(folder, "node", file), "function function");
+  }
+});
+
+const BUNDLER = { module: "esnext", moduleResolution: "bundler" };
+const NODE16 = { module: "node16", moduleResolution: "node16" };
+const NODE_ONLY = { lib: ["es2022"], types: ["node"] };
+const PAGE_ONLY = { lib: ["es2022", "dom", "dom.asynciterable"], types: [] };
+
+for (const [name, options, file, text] of [
+  ["a page, by a bundler", { ...BUNDLER, ...PAGE_ONLY }, "consumer.ts", IN_PAGE],
+  ["Node, by a bundler", { ...BUNDLER, ...NODE_ONLY }, "consumer.ts", IN_NODE],
+  ["Node ESM", { ...NODE16, ...NODE_ONLY }, "consumer.mts", IN_NODE],
+  ["Node CommonJS", { ...NODE16, ...NODE_ONLY }, "consumer.cts", IN_NODE],
+] as const) {
+  test(`TypeScript, strict, libraries checked: ${name}`, async () => {
+    const compilerOptions = {
+      ...options,
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: false,
+      noEmit: true,
+      target: "es2022",
+      typeRoots: [join(PACKAGE, "node_modules/@types")],
+    };
+    const folder = packed.project(`ts ${name}`, {
+      [file]: text,
+      "tsconfig.json": JSON.stringify({ compilerOptions, include: [file] }),
+    });
+    await output(folder, tool("tsc"), "-p", ".");
+  });
+}
+
+test("the README's example", async () => {
+  const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
+  const [, example] = /```js\n(.*?)```/s.exec(readme) ?? [];
+  const file = `import { openAsBlob } from "node:fs"; const file = await openAsBlob("a.mjs");\n`;
+  const folder = packed.project("readme", { "a.mjs": file + example });
+  assert.match(await output(folder, "node", "a.mjs"), /^[0-9a-f]{64} 0 \d+$/);
+});
+
+test("a plain page with an import map", async () => {
+  const map = {
+    imports: {
+      "chunker-wasm": "/node_modules/chunker-wasm/dist/index.browser.js",
+      "chunker-wasm/inline": "/node_modules/chunker-wasm/dist/inline.js",
+    },
+  };
+  const page = (from: string) => `<!doctype html><link rel="icon" href="data:,">
+    <script type="importmap">${JSON.stringify(map)}</script>
+    <script type="module">${esm(from, PUT)}</script>`;
+  const folder = packed.project("plain", {
+    "default.html": page("chunker-wasm"),
+    "inline.html": page("chunker-wasm/inline"),
+  });
+  for (const path of ["default.html", "inline.html"]) await shows(folder, path);
+});
+
+test("a page that Vite builds", async () => {
+  const folder = packed.project("vite", {
+    "index.html": `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/a.js"></script>`,
+    "a.js": esm("chunker-wasm", PUT),
+    "package.json": `{ "type": "module" }`,
+  });
+  await output(folder, tool("vite"), "build", "--logLevel", "warn");
+  await shows(join(folder, "dist"), "index.html");
+});
+
+/** Opens a page of `folder` and asserts that it computes what Node does. */
+async function shows(folder: string, path: string): Promise<void> {
+  const site = await serve(folder);
+  const { page, problems } = await open(browser, `${site.url}/${path}`);
+  await page.waitForFunction(() => document.title !== "" || undefined, null, { timeout: 20_000 });
+  assert.equal(await page.title(), expected);
+  assert.deepEqual(problems, []);
+  await page.close();
+  await site[Symbol.asyncDispose]();
+}

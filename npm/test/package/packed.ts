@@ -1,0 +1,74 @@
+// The packed tarball, installed in throw-away projects.
+
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+/** The folder of the package's sources, whose tools the projects use. */
+export const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+const run = promisify(execFile);
+
+export interface Packed extends Disposable {
+  /** Paths of the files in the tarball. */
+  files: string[];
+  /** Bytes of the tarball, and of what it holds. */
+  size: number;
+  unpackedSize: number;
+  /** Makes a project that has the package installed, and these files. Returns its folder. */
+  project(name: string, files: Record<string, string>): string;
+}
+
+/** Packs the package as `npm publish` would. */
+export async function pack(): Promise<Packed> {
+  const home = mkdtempSync(join(tmpdir(), "chunker-wasm-"));
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", home], {
+    cwd: PACKAGE,
+  });
+  const parsed: unknown = JSON.parse(stdout);
+  // npm prints a list of packages, or an object of them by name, depending on its version.
+  const [packed] = Object.values(parsed as Record<string, PackedByNpm>);
+  if (packed === undefined) throw new Error(`npm pack printed ${stdout}`);
+  const unpacked = join(home, "package");
+  await run("tar", ["xzf", join(home, packed.filename), "-C", home]);
+  return {
+    files: packed.files.map(({ path }) => path),
+    size: packed.size,
+    unpackedSize: packed.unpackedSize,
+    project(name, files) {
+      const folder = join(home, name);
+      // Copied, as npm would: tools treat linked packages as sources.
+      cpSync(unpacked, join(folder, "node_modules/chunker-wasm"), { recursive: true });
+      for (const [path, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(folder, path)), { recursive: true });
+        writeFileSync(join(folder, path), text);
+      }
+      return folder;
+    },
+    [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }),
+  };
+}
+
+interface PackedByNpm {
+  filename: string;
+  files: { path: string }[];
+  size: number;
+  unpackedSize: number;
+}
+
+/** Runs a program in `cwd` and returns what it prints; its errors are in the exception. */
+export async function output(cwd: string, program: string, ...args: string[]): Promise<string> {
+  try {
+    return (await run(program, args, { cwd })).stdout.trim();
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+    throw new Error(`${program} ${args.join(" ")}: ${stdout}${stderr}`, { cause: error });
+  }
+}
+
+/** The path of a tool that the package's development dependencies have. */
+export function tool(name: string): string {
+  return join(PACKAGE, "node_modules/.bin", name);
+}
