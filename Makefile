@@ -30,7 +30,7 @@ deny: setup ## licences, sources and duplicates of all dependencies
 
 test-rust: setup ## tests of the crate, with all features and with each one alone
 	cargo test --quiet --package chunker-cdc --all-features
-	for feature in alloc std async serde signing nix; do \
+	for feature in alloc std async serde zstd lz4 xz bzip2 signing nix; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
 

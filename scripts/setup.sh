@@ -28,6 +28,8 @@ done
 
 need cc build-essential "a C compiler"
 need python3 python3 "Python 3"
+for codec in zstd lz4 bzip2; do need "$codec" "$codec" "$codec"; done
+need xz xz-utils "xz"
 need openssl openssl "OpenSSL"
 need nix-hash nix-bin "Nix"
 [ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"

@@ -25,6 +25,8 @@ mod stream;
 mod async_stream;
 #[cfg(feature = "alloc")]
 pub mod manifest;
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+pub mod compression;
 #[cfg(feature = "signing")]
 pub mod signing;
 #[cfg(feature = "nix")]

@@ -1,0 +1,80 @@
+//! Compression only where it pays.
+
+use super::{Codec, CompressionError, compress};
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// What [`compress_adaptive`] made of its input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adapted<'a> {
+    /// The input as it is: compressing it does not pay.
+    Stored(&'a [u8]),
+    /// The input compressed.
+    Compressed(Vec<u8>),
+}
+
+impl<'a> Adapted<'a> {
+    /// Returns the bytes to store or send.
+    #[must_use]
+    pub fn into_bytes(self) -> Cow<'a, [u8]> {
+        match self {
+            Self::Stored(data) => Cow::Borrowed(data),
+            Self::Compressed(data) => Cow::Owned(data),
+        }
+    }
+}
+
+/// How formats begin whose content is compressed already: gzip, zip, PNG, JPEG, WebP and other RIFF,
+/// MP4 and its relatives (by the brand behind four bytes of length), Ogg, FLAC, 7z.
+const COMPRESSED: [(usize, &[u8]); 9] = [
+    (0, b"\x1f\x8b"),
+    (0, b"PK\x03\x04"),
+    (0, b"\x89PNG"),
+    (0, b"\xff\xd8\xff"),
+    (8, b"WEBP"),
+    (4, b"ftyp"),
+    (0, b"OggS"),
+    (0, b"fLaC"),
+    (0, b"7z\xbc\xaf\x27\x1c"),
+];
+
+/// Samples are taken at the beginning, in the middle and at the end.
+const SAMPLE: usize = 16 * 1024;
+
+/// Compresses `data` unless that does not pay: when it begins like a compressed format, when samples
+/// of it do not become at least 5 % smaller, or when in the end all of it does not become smaller.
+///
+/// # Errors
+/// As [`compress`].
+pub fn compress_adaptive(
+    codec: Codec,
+    data: &[u8],
+    level: Option<i32>,
+) -> Result<Adapted<'_>, CompressionError> {
+    codec.level(level)?;
+    if is_compressed(data) || !sample_shrinks(codec, data)? {
+        return Ok(Adapted::Stored(data));
+    }
+    let compressed = compress(codec, data, level)?;
+    if compressed.len() < data.len() {
+        Ok(Adapted::Compressed(compressed))
+    } else {
+        Ok(Adapted::Stored(data))
+    }
+}
+
+fn is_compressed(data: &[u8]) -> bool {
+    let begins = |&(at, magic): &(usize, &[u8])| data.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    Codec::detect(data).is_some() || COMPRESSED.iter().any(begins)
+}
+
+fn sample_shrinks(codec: Codec, data: &[u8]) -> Result<bool, CompressionError> {
+    if data.len() <= 4 * SAMPLE {
+        return Ok(!data.is_empty()); // compressing all of it costs no more than samples
+    }
+    let starts = [0, (data.len() - SAMPLE) / 2, data.len() - SAMPLE];
+    let samples: Vec<u8> = starts.iter().flat_map(|&start| &data[start..start + SAMPLE]).copied().collect();
+    let fastest = (*codec.levels().start()).max(1);
+    let compressed = compress(codec, &samples, Some(fastest))?;
+    Ok(compressed.len() < samples.len() / 20 * 19)
+}

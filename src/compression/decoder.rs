@@ -1,0 +1,192 @@
+//! Decompression as a reader, within limits.
+
+use super::Codec;
+use super::error::CompressionError;
+use std::io::{self, BufRead, Read};
+
+/// How much a decompression may produce and keep in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecompressionLimits {
+    /// Bytes of output; exactly as many are allowed.
+    pub output: u64,
+    /// Base-2 logarithm of the largest window that a zstd frame may ask for, in `10..=31`.
+    pub zstd_window_log: u32,
+    /// Bytes of memory that an .xz stream may ask for.
+    pub xz_memory: u64,
+}
+
+impl Default for DecompressionLimits {
+    /// 1 GiB of output; 8 MiB of window for zstd, as RFC 9659 asks of every decoder; 66 MiB of memory
+    /// for xz, which is what its level 9 needs.
+    fn default() -> Self {
+        Self { output: 1 << 30, zstd_window_log: 23, xz_memory: 66 << 20 }
+    }
+}
+
+impl DecompressionLimits {
+    /// Returns the default limits with another one for the output, in bytes.
+    #[must_use]
+    pub fn with_output(output: u64) -> Self {
+        Self { output, ..Self::default() }
+    }
+}
+
+/// Reader of the content of all frames that another reader gives.
+///
+/// Its errors hold a [`CompressionError`]; after one it gives no more data.
+pub struct Decoder<R: BufRead> {
+    inner: Inner<R>,
+    codec: Codec,
+    limit: u64,
+    /// Bytes that may still be read.
+    left: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Unread,
+    Reading,
+    /// The end was reached or an error was returned.
+    Ended,
+}
+
+enum Inner<R: BufRead> {
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::stream::read::Decoder<'static, R>),
+    #[cfg(feature = "lz4")]
+    Lz4(super::lz4_frames::Lz4Frames<R>),
+    #[cfg(feature = "xz")]
+    Xz(liblzma::bufread::XzDecoder<R>),
+    #[cfg(feature = "bzip2")]
+    Bzip2(bzip2::bufread::MultiBzDecoder<R>),
+}
+
+impl<R: BufRead> Decoder<R> {
+    /// Returns a reader of what `reader` holds compressed.
+    ///
+    /// # Errors
+    /// [`CompressionError::Failed`] when memory is short or a limit is out of its range.
+    pub fn new(codec: Codec, reader: R, limits: DecompressionLimits) -> Result<Self, CompressionError> {
+        let inner =
+            Inner::new(codec, reader, limits).map_err(|source| CompressionError::Failed { codec, source })?;
+        Ok(Self { inner, codec, limit: limits.output, left: limits.output, state: State::Unread })
+    }
+
+    /// Returns a reader of zstd's frames that were compressed with a dictionary.
+    #[cfg(feature = "zstd")]
+    pub(super) fn with_dictionary(
+        reader: R,
+        dictionary: &[u8],
+        limits: DecompressionLimits,
+    ) -> Result<Self, CompressionError> {
+        let codec = Codec::Zstd;
+        let decoder =
+            zstd::stream::read::Decoder::with_dictionary(reader, dictionary).and_then(|mut decoder| {
+                decoder.window_log_max(limits.zstd_window_log)?;
+                Ok(decoder)
+            });
+        let inner = Inner::Zstd(decoder.map_err(|source| CompressionError::Failed { codec, source })?);
+        Ok(Self { inner, codec, limit: limits.output, left: limits.output, state: State::Unread })
+    }
+
+    /// Reads, and checks that there is no more than allowed.
+    fn read_within_limit(&mut self, buffer: &mut [u8]) -> Result<usize, CompressionError> {
+        let from_io = |error| CompressionError::from_io(self.codec, error);
+        if self.state == State::Unread {
+            if self.inner.source().fill_buf().map_err(from_io)?.is_empty() {
+                return Err(CompressionError::Truncated { codec: self.codec });
+            }
+            self.state = State::Reading;
+        }
+        if self.left == 0 {
+            return match self.inner.read(&mut [0]).map_err(from_io)? {
+                0 => Ok(0),
+                _ => Err(CompressionError::SizeExceeded { limit: self.limit }),
+            };
+        }
+        let most = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let length = self.inner.read(&mut buffer[..most]).map_err(from_io)?;
+        self.left -= length as u64;
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() || self.state == State::Ended {
+            return Ok(0);
+        }
+        let result = self.read_within_limit(buffer);
+        match &result {
+            // The caller may try again.
+            Err(CompressionError::Io(source))
+                if matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+            Ok(0) | Err(_) => self.state = State::Ended,
+            Ok(_) => {}
+        }
+        result.map_err(CompressionError::into_io)
+    }
+}
+
+impl<R: BufRead> std::fmt::Debug for Decoder<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder")
+            .field("codec", &self.codec)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: BufRead> Inner<R> {
+    fn new(codec: Codec, reader: R, limits: DecompressionLimits) -> io::Result<Self> {
+        Ok(match codec {
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
+                decoder.window_log_max(limits.zstd_window_log)?;
+                Self::Zstd(decoder)
+            }
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => Self::Lz4(super::lz4_frames::Lz4Frames::new(reader)),
+            #[cfg(feature = "xz")]
+            Codec::Xz => {
+                let stream = liblzma::stream::Stream::new_stream_decoder(
+                    limits.xz_memory,
+                    liblzma::stream::CONCATENATED,
+                )?;
+                Self::Xz(liblzma::bufread::XzDecoder::new_stream(reader, stream))
+            }
+            #[cfg(feature = "bzip2")]
+            Codec::Bzip2 => Self::Bzip2(bzip2::bufread::MultiBzDecoder::new(reader)),
+        })
+    }
+
+    fn source(&mut self) -> &mut R {
+        match self {
+            #[cfg(feature = "zstd")]
+            Self::Zstd(decoder) => decoder.get_mut(),
+            #[cfg(feature = "lz4")]
+            Self::Lz4(decoder) => decoder.get_mut(),
+            #[cfg(feature = "xz")]
+            Self::Xz(decoder) => decoder.get_mut(),
+            #[cfg(feature = "bzip2")]
+            Self::Bzip2(decoder) => decoder.get_mut(),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Inner<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            #[cfg(feature = "zstd")]
+            Self::Zstd(decoder) => decoder.read(buffer),
+            #[cfg(feature = "lz4")]
+            Self::Lz4(decoder) => decoder.read(buffer),
+            #[cfg(feature = "xz")]
+            Self::Xz(decoder) => decoder.read(buffer),
+            #[cfg(feature = "bzip2")]
+            Self::Bzip2(decoder) => decoder.read(buffer),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Dictionaries of zstd: what many small inputs have in common, kept out of each.
+
+use super::{Codec, CompressionError, DecompressionLimits};
+use alloc::vec::Vec;
+use std::io::Read as _;
+
+fn failed(source: std::io::Error) -> CompressionError {
+    CompressionError::Failed { codec: Codec::Zstd, source }
+}
+
+/// Returns a dictionary of at most `max_size` bytes for inputs like `samples`.
+///
+/// About a hundred samples, and a hundred times `max_size` in all, make a good one.
+///
+/// # Errors
+/// [`CompressionError::Failed`] when there are too few samples.
+pub fn train<S: AsRef<[u8]>>(samples: &[S], max_size: usize) -> Result<Vec<u8>, CompressionError> {
+    zstd::dict::from_samples(samples, max_size).map_err(failed)
+}
+
+/// Returns `data` compressed with a dictionary, which decompressing needs too.
+///
+/// # Errors
+/// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short or
+/// `dictionary` is damaged.
+pub fn compress(dictionary: &[u8], data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
+    let level = Codec::Zstd.level(level)?;
+    let mut compressor = zstd::bulk::Compressor::with_dictionary(level, dictionary).map_err(failed)?;
+    compressor.compress(data).map_err(failed)
+}
+
+/// Returns `data` decompressed with the dictionary that it was compressed with, within `limits`.
+///
+/// # Errors
+/// As [`decompress`](super::decompress); another dictionary is [`CompressionError::Corrupt`].
+pub fn decompress(
+    dictionary: &[u8],
+    data: &[u8],
+    limits: DecompressionLimits,
+) -> Result<Vec<u8>, CompressionError> {
+    let mut decoder = super::Decoder::with_dictionary(data, dictionary, limits)?;
+    let mut output = Vec::new();
+    decoder.read_to_end(&mut output).map_err(|error| CompressionError::from_io(Codec::Zstd, error))?;
+    Ok(output)
+}

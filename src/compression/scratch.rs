@@ -1,0 +1,143 @@
+//! Contexts and buffers that are used again and again.
+
+use super::{Codec, CompressionError, DecompressionLimits};
+use alloc::vec::Vec;
+#[cfg(feature = "lz4")]
+use std::io::Write as _;
+
+/// Compresses and decompresses many inputs, one after another, in memory that it keeps.
+///
+/// Once it has seen its largest input, compressing by zstd and LZ4 and decompressing by zstd
+/// allocate nothing. The other directions keep their output buffer; their libraries make a context
+/// for every stream.
+#[derive(Default)]
+pub struct CompressionScratch {
+    output: Vec<u8>,
+    #[cfg(feature = "zstd")]
+    zstd_compressor: Option<zstd::bulk::Compressor<'static>>,
+    #[cfg(feature = "zstd")]
+    zstd_decompressor: Option<zstd::zstd_safe::DCtx<'static>>,
+    #[cfg(feature = "lz4")]
+    lz4_encoder: Option<lz4_flex::frame::FrameEncoder<Vec<u8>>>,
+}
+
+impl CompressionScratch {
+    /// Returns a scratch that holds no memory yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns `data` compressed; `None` stands for the codec's default level.
+    ///
+    /// # Errors
+    /// As [`compress`](super::compress).
+    pub fn compress(
+        &mut self,
+        codec: Codec,
+        data: &[u8],
+        level: Option<i32>,
+    ) -> Result<&[u8], CompressionError> {
+        let checked = codec.level(level)?;
+        let failed = |source| CompressionError::Failed { codec, source };
+        match codec {
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => self.compress_zstd(data, checked).map_err(failed),
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 if !data.is_empty() => self.compress_lz4(data).map_err(failed),
+            _ => {
+                self.output.clear();
+                super::compress_into(codec, data, level, &mut self.output)?;
+                Ok(&self.output)
+            }
+        }
+    }
+
+    /// Returns `data` decompressed, within `limits`.
+    ///
+    /// # Errors
+    /// As [`decompress`](super::decompress).
+    pub fn decompress(
+        &mut self,
+        codec: Codec,
+        data: &[u8],
+        limits: DecompressionLimits,
+    ) -> Result<&[u8], CompressionError> {
+        self.output.clear();
+        match codec {
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => self.decompress_zstd(data, limits)?,
+            _ => super::decompress_into(codec, data, limits, &mut self.output)?,
+        }
+        Ok(&self.output)
+    }
+
+    #[cfg(feature = "zstd")]
+    fn compress_zstd(&mut self, data: &[u8], level: i32) -> std::io::Result<&[u8]> {
+        let compressor = match &mut self.zstd_compressor {
+            Some(compressor) => compressor,
+            none => none.insert(zstd::bulk::Compressor::new(level)?),
+        };
+        compressor.set_compression_level(level)?;
+        self.output.clear();
+        self.output.reserve(zstd::zstd_safe::compress_bound(data.len()));
+        compressor.compress_to_buffer(data, &mut self.output)?;
+        Ok(&self.output)
+    }
+
+    /// Compresses anything but empty data: an encoder ends a second empty frame without its head.
+    #[cfg(feature = "lz4")]
+    fn compress_lz4(&mut self, data: &[u8]) -> std::io::Result<&[u8]> {
+        use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
+        let encoder = self.lz4_encoder.get_or_insert_with(|| {
+            FrameEncoder::with_frame_info(FrameInfo::new().block_size(BlockSize::Max256KB), Vec::new())
+        });
+        encoder.get_mut().clear();
+        encoder.write_all(data)?;
+        encoder.try_finish()?;
+        Ok(encoder.get_ref())
+    }
+
+    #[cfg(feature = "zstd")]
+    fn decompress_zstd(&mut self, data: &[u8], limits: DecompressionLimits) -> Result<(), CompressionError> {
+        use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
+        const GROWTH: usize = 128 * 1024;
+
+        let from_code = |code| CompressionError::from_zstd_code(code);
+        let context = self.zstd_decompressor.get_or_insert_with(DCtx::create);
+        context.reset(ResetDirective::SessionOnly).map_err(from_code)?;
+        context.set_parameter(DParameter::WindowLogMax(limits.zstd_window_log)).map_err(from_code)?;
+        let mut input = InBuffer::around(data);
+        let output = &mut self.output;
+        loop {
+            if output.len() == output.capacity() {
+                let left = limits.output.saturating_sub(output.len() as u64).saturating_add(1);
+                let growth = output.len().max(GROWTH);
+                output.reserve_exact(usize::try_from(left).map_or(growth, |left| left.min(growth)));
+            }
+            let position = output.len();
+            let missing = {
+                let mut space = OutBuffer::around_pos(output, position);
+                context.decompress_stream(&mut space, &mut input).map_err(from_code)?
+            };
+            if output.len() as u64 > limits.output {
+                output.clear();
+                return Err(CompressionError::SizeExceeded { limit: limits.output });
+            }
+            let used_up = input.pos() == data.len();
+            if used_up && missing == 0 && !data.is_empty() {
+                return Ok(());
+            }
+            if used_up && output.len() < output.capacity() {
+                output.clear();
+                return Err(CompressionError::Truncated { codec: Codec::Zstd });
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for CompressionScratch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("CompressionScratch").field("output", &self.output.capacity()).finish_non_exhaustive()
+    }
+}
