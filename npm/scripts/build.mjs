@@ -73,9 +73,11 @@ async function bundleGenerated() {
   rmSync("dist/bindgen.js");
 }
 
+/** Emits what Node can require; browsers take the ES modules. */
 async function emitCommonJs() {
+  const [modules, declarations] = [emitted(".js"), emitted(".d.ts")];
   await esbuild.build({
-    entryPoints: emitted(".js"),
+    entryPoints: modules,
     outbase: "dist",
     outdir: "dist/cjs",
     format: "cjs",
@@ -87,7 +89,7 @@ async function emitCommonJs() {
     logLevel: "warning",
   });
   writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
-  for (const file of emitted(".d.ts")) {
+  for (const file of declarations) {
     const copy = join("dist/cjs", file.slice("dist/".length));
     mkdirSync(dirname(copy), { recursive: true });
     copyFileSync(file, copy);
@@ -105,11 +107,11 @@ function defineImportMetaUrl(build) {
   });
 }
 
-/** The files of dist/ outside dist/cjs/ with this ending. */
+/** The files of dist/ with this ending, without the entries for browsers. */
 function emitted(ending) {
   const files = readdirSync("dist", { recursive: true });
   return files
-    .filter((file) => file.endsWith(ending) && !file.startsWith("cjs"))
+    .filter((file) => file.endsWith(ending) && !file.includes("index.browser."))
     .map((file) => join("dist", file));
 }
 
