@@ -4,6 +4,8 @@
 //! frame, does not pass over skippable frames, and stops after each frame. This reader adds what a
 //! stream of frames needs.
 
+use super::{Codec, CompressionError, DecompressionLimits};
+use alloc::vec::Vec;
 use lz4_flex::frame::FrameDecoder;
 use std::io::{self, BufRead, Read};
 
@@ -44,24 +46,62 @@ impl<R: BufRead> Lz4Frames<R> {
     }
 }
 
-impl<R: BufRead> Read for Lz4Frames<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl<R: BufRead> BufRead for Lz4Frames<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         loop {
             if !self.within_frame {
                 if !self.next_frame()? {
-                    return Ok(0);
+                    return Ok(&[]);
                 }
                 self.within_frame = true;
             }
-            let length = self.decoder.read(buffer)?;
-            if length > 0 {
-                return Ok(length);
+            if !self.decoder.fill_buf()?.is_empty() {
+                break;
             }
             if self.decoder.get_ref().ended {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             self.within_frame = false;
         }
+        self.decoder.fill_buf() // what is there already
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.decoder.consume(length);
+    }
+}
+
+impl<R: BufRead> Read for Lz4Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(buffer)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+/// Appends the content of the frames in `data` to `output`, which on an error holds a part of it.
+pub(super) fn decompress(
+    data: &[u8],
+    limits: DecompressionLimits,
+    output: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
+    let codec = Codec::Lz4;
+    if data.is_empty() {
+        return Err(CompressionError::Truncated { codec });
+    }
+    let start = output.len();
+    let mut frames = Lz4Frames::new(data);
+    loop {
+        let block = frames.fill_buf().map_err(|error| CompressionError::from_io(codec, error))?;
+        let length = block.len();
+        if length == 0 {
+            return Ok(());
+        }
+        if (output.len() - start + length) as u64 > limits.output {
+            return Err(CompressionError::SizeExceeded { limit: limits.output });
+        }
+        output.extend_from_slice(block);
+        frames.consume(length);
     }
 }
 

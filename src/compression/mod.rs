@@ -27,6 +27,8 @@ mod error;
 #[cfg(feature = "lz4")]
 mod lz4_frames;
 mod scratch;
+#[cfg(feature = "zstd")]
+mod zstd_frames;
 
 pub use adaptive::{Adapted, compress_adaptive};
 pub use decoder::{Decoder, DecompressionLimits};
@@ -226,13 +228,20 @@ pub fn decompress_into(
     output: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
     let start = output.len();
-    let result = Decoder::new(codec, data, limits).and_then(|mut decoder| {
-        decoder.read_to_end(output).map_err(|error| CompressionError::from_io(codec, error))
-    });
+    let result = match codec {
+        #[cfg(feature = "zstd")]
+        Codec::Zstd => zstd_frames::decompress(&mut zstd::zstd_safe::DCtx::create(), data, limits, output),
+        #[cfg(feature = "lz4")]
+        Codec::Lz4 => lz4_frames::decompress(data, limits, output),
+        #[cfg(any(feature = "xz", feature = "bzip2"))]
+        _ => Decoder::new(codec, data, limits).and_then(|mut decoder| {
+            decoder.read_to_end(output).map_err(|error| CompressionError::from_io(codec, error)).map(drop)
+        }),
+    };
     if result.is_err() {
         output.truncate(start);
     }
-    result.map(drop)
+    result
 }
 
 /// Returns `data` decompressed by the codec that its magic bytes name, within the default limits.

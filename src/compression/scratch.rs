@@ -66,7 +66,10 @@ impl CompressionScratch {
         self.output.clear();
         match codec {
             #[cfg(feature = "zstd")]
-            Codec::Zstd => self.decompress_zstd(data, limits)?,
+            Codec::Zstd => {
+                let context = self.zstd_decompressor.get_or_insert_with(zstd::zstd_safe::DCtx::create);
+                super::zstd_frames::decompress(context, data, limits, &mut self.output)?;
+            }
             _ => super::decompress_into(codec, data, limits, &mut self.output)?,
         }
         Ok(&self.output)
@@ -96,43 +99,6 @@ impl CompressionScratch {
         encoder.write_all(data)?;
         encoder.try_finish()?;
         Ok(encoder.get_ref())
-    }
-
-    #[cfg(feature = "zstd")]
-    fn decompress_zstd(&mut self, data: &[u8], limits: DecompressionLimits) -> Result<(), CompressionError> {
-        use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
-        const GROWTH: usize = 128 * 1024;
-
-        let from_code = |code| CompressionError::from_zstd_code(code);
-        let context = self.zstd_decompressor.get_or_insert_with(DCtx::create);
-        context.reset(ResetDirective::SessionOnly).map_err(from_code)?;
-        context.set_parameter(DParameter::WindowLogMax(limits.zstd_window_log)).map_err(from_code)?;
-        let mut input = InBuffer::around(data);
-        let output = &mut self.output;
-        loop {
-            if output.len() == output.capacity() {
-                let left = limits.output.saturating_sub(output.len() as u64).saturating_add(1);
-                let growth = output.len().max(GROWTH);
-                output.reserve_exact(usize::try_from(left).map_or(growth, |left| left.min(growth)));
-            }
-            let position = output.len();
-            let missing = {
-                let mut space = OutBuffer::around_pos(output, position);
-                context.decompress_stream(&mut space, &mut input).map_err(from_code)?
-            };
-            if output.len() as u64 > limits.output {
-                output.clear();
-                return Err(CompressionError::SizeExceeded { limit: limits.output });
-            }
-            let used_up = input.pos() == data.len();
-            if used_up && missing == 0 && !data.is_empty() {
-                return Ok(());
-            }
-            if used_up && output.len() < output.capacity() {
-                output.clear();
-                return Err(CompressionError::Truncated { codec: Codec::Zstd });
-            }
-        }
     }
 }
 
