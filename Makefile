@@ -28,8 +28,10 @@ deny: setup ## licences, sources and duplicates of all dependencies
 		cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny; }
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
-test-rust: setup ## tests of the crate, with all features and with each one alone
+test-rust: setup ## tests of the crate: all features, each alone, and xz by the library of WebAssembly
 	cargo test --quiet --package chunker-cdc --all-features
+	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\"" cargo test --quiet --package chunker-cdc \
+		--target-dir target/xz --features zstd,lz4,xz,bzip2 --test compression
 	for feature in alloc std async serde zstd lz4 xz bzip2 signing nix; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done

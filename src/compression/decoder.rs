@@ -51,13 +51,14 @@ enum State {
     Ended,
 }
 
+#[allow(clippy::large_enum_variant)] // one lives as long as a stream, and the sizes are the libraries'
 enum Inner<R: BufRead> {
     #[cfg(feature = "zstd")]
     Zstd(zstd::stream::read::Decoder<'static, R>),
     #[cfg(feature = "lz4")]
     Lz4(super::lz4_frames::Lz4Frames<R>),
     #[cfg(feature = "xz")]
-    Xz(liblzma::bufread::XzDecoder<R>),
+    Xz(super::xz::Reader<R>),
     #[cfg(feature = "bzip2")]
     Bzip2(bzip2::bufread::MultiBzDecoder<R>),
 }
@@ -150,13 +151,7 @@ impl<R: BufRead> Inner<R> {
             #[cfg(feature = "lz4")]
             Codec::Lz4 => Self::Lz4(super::lz4_frames::Lz4Frames::new(reader)),
             #[cfg(feature = "xz")]
-            Codec::Xz => {
-                let stream = liblzma::stream::Stream::new_stream_decoder(
-                    limits.xz_memory,
-                    liblzma::stream::CONCATENATED,
-                )?;
-                Self::Xz(liblzma::bufread::XzDecoder::new_stream(reader, stream))
-            }
+            Codec::Xz => Self::Xz(super::xz::reader(reader, limits.xz_memory)?),
             #[cfg(feature = "bzip2")]
             Codec::Bzip2 => Self::Bzip2(bzip2::bufread::MultiBzDecoder::new(reader)),
         })
@@ -169,7 +164,7 @@ impl<R: BufRead> Inner<R> {
             #[cfg(feature = "lz4")]
             Self::Lz4(decoder) => decoder.get_mut(),
             #[cfg(feature = "xz")]
-            Self::Xz(decoder) => decoder.get_mut(),
+            Self::Xz(decoder) => super::xz::source(decoder),
             #[cfg(feature = "bzip2")]
             Self::Bzip2(decoder) => decoder.get_mut(),
         }

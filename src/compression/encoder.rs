@@ -12,13 +12,14 @@ pub struct Encoder<W: Write> {
     codec: Codec,
 }
 
+#[allow(clippy::large_enum_variant)] // one lives as long as a stream, and the sizes are the libraries'
 enum Inner<W: Write> {
     #[cfg(feature = "zstd")]
     Zstd(zstd::stream::write::Encoder<'static, W>),
     #[cfg(feature = "lz4")]
     Lz4(lz4_flex::frame::FrameEncoder<W>),
     #[cfg(feature = "xz")]
-    Xz(liblzma::write::XzEncoder<W>),
+    Xz(super::xz::Writer<W>),
     #[cfg(feature = "bzip2")]
     Bzip2(bzip2::write::BzEncoder<W>),
 }
@@ -41,7 +42,7 @@ impl<W: Write> Encoder<W> {
             #[cfg(feature = "lz4")]
             Codec::Lz4 => Inner::Lz4(lz4_flex::frame::FrameEncoder::new(writer)),
             #[cfg(feature = "xz")]
-            Codec::Xz => Inner::Xz(liblzma::write::XzEncoder::new(writer, level.unsigned_abs())),
+            Codec::Xz => Inner::Xz(super::xz::writer(writer, level.unsigned_abs())?),
             #[cfg(feature = "bzip2")]
             Codec::Bzip2 => {
                 let level = bzip2::Compression::new(level.unsigned_abs());

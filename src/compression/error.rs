@@ -101,7 +101,11 @@ impl CompressionError {
             Ok(error) => error,
             Err(error) => match error.kind() {
                 io::ErrorKind::UnexpectedEof => Self::Truncated { codec },
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
+                io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::OutOfMemory
+                | io::ErrorKind::Unsupported
+                | io::ErrorKind::Other => {
                     let out_of_window = match codec {
                         #[cfg(feature = "zstd")]
                         Codec::Zstd => error
@@ -109,10 +113,7 @@ impl CompressionError {
                             .and_then(|error| error.downcast_ref::<zstd::Error>())
                             .is_some_and(|error| error.is(ZSTD_WINDOW_TOO_LARGE)),
                         #[cfg(feature = "xz")]
-                        Codec::Xz => matches!(
-                            error.get_ref().and_then(|error| error.downcast_ref()),
-                            Some(liblzma::stream::Error::MemLimit)
-                        ),
+                        Codec::Xz => super::xz::is_out_of_memory(&error),
                         #[cfg(any(feature = "lz4", feature = "bzip2"))]
                         _ => false, // their formats have windows of at most 64 and 900 KiB
                     };

@@ -27,6 +27,8 @@ mod error;
 #[cfg(feature = "lz4")]
 mod lz4_frames;
 mod scratch;
+#[cfg(feature = "xz")]
+mod xz;
 #[cfg(feature = "zstd")]
 mod zstd_frames;
 

@@ -24,6 +24,10 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The limit for [`parse`](Self::parse) where nothing speaks for another: 64 MiB, which is 1.8
+    /// million chunks.
+    pub const DEFAULT_LIMIT: usize = 64 * 1024 * 1024;
+
     /// Returns the manifest of an input with the given chunks.
     ///
     /// # Errors
