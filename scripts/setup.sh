@@ -11,7 +11,7 @@ fail() {
     exit 1
 }
 
-# need COMMAND DEBIAN_PACKAGE HOW: collects what apt-get has to install.
+# need COMMAND PACKAGE WHAT: collects the Debian packages that apt-get has to install.
 missing=()
 how=()
 need() {
@@ -33,15 +33,26 @@ need xz xz-utils "xz"
 need openssl openssl "OpenSSL"
 need nix-hash nix-bin "Nix"
 [ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"
+# zstd is C, also in WebAssembly. Old releases of Debian and Ubuntu have no clang 19.
+command -v clang-19 >/dev/null || command -v clang >/dev/null || {
+    missing+=(clang-19 llvm-19)
+    how+=("clang and llvm")
+}
 
 if [ ${#missing[@]} -gt 0 ]; then
     command -v apt-get >/dev/null || fail "install by hand: $(printf '%s; ' "${how[@]}")"
-    sudo=""
-    [ "$(id -u)" = 0 ] || sudo=sudo
-    say "installing ${missing[*]}"
+    root=""
+    [ "$(id -u)" = 0 ] || root=sudo
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
     export DEBIAN_FRONTEND=noninteractive
-    { $sudo apt-get update && $sudo apt-get install -y --no-install-recommends "${missing[@]}"; } >/tmp/chunker-setup.log 2>&1 ||
-        { tail -n 20 /tmp/chunker-setup.log >&2; fail "apt-get failed"; }
+    $root apt-get update >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get update failed"; }
+    apt-cache show clang-19 >/dev/null 2>&1 || missing=("${missing[@]//-19/}")
+    say "installing ${missing[*]}"
+    $root apt-get install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        fail "apt-get install failed"
+    }
 fi
 
 rustc --version >/dev/null 2>&1 || {

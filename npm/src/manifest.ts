@@ -10,7 +10,7 @@ import { type ChunkingOptions, checkedOptions, type HashAlgorithm } from "./opti
 
 /** Options of {@link Manifest.parse}. */
 export interface ParseOptions {
-  /** Bytes allowed; more are a `ChunkerError` `manifest_too_large`. Default: no limit. */
+  /** Bytes allowed; more are a `ChunkerError` `manifest_too_large`. Default: 64 MiB. */
   maxBytes?: number | undefined;
 }
 

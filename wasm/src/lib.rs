@@ -117,11 +117,12 @@ impl JsManifest {
         Ok(Self(Manifest::new(options, hash, record::unpack(records)?)?))
     }
 
-    /// Returns the manifest with these canonical bytes, at most `max_bytes` unless `undefined`.
+    /// Returns the manifest with these canonical bytes, at most `max_bytes`; `undefined` stands
+    /// for the core's default.
     pub fn parse(canonical: &Uint8Array, max_bytes: &JsValue) -> Result<Self, Failure> {
         let length = bytes::length(canonical);
         let limit = match max_bytes.is_undefined() {
-            true => length,
+            true => Manifest::DEFAULT_LIMIT,
             false => number::integer(max_bytes)
                 .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
                 .ok_or(Failure::argument("maxBytes is not an integer in 0..=2^53-1"))?,
