@@ -1,11 +1,12 @@
 interface Waiter {
   readonly amount: number;
+  readonly order: number;
   readonly grant: () => void;
   readonly reject: (reason: unknown) => void;
 }
 
 /**
- * A counted supply, taken in the order of asking: bytes that may be held, requests that may run.
+ * A counted supply: bytes that may be held, requests that may run.
  *
  * An amount above the capacity is granted once nothing else is taken, so a chunk larger than the
  * whole budget passes alone instead of never.
@@ -33,12 +34,16 @@ export class Budget {
     return true;
   }
 
-  /** Takes `amount` as soon as it is free. Rejects once the budget is closed. */
-  async take(amount: number): Promise<void> {
+  /**
+   * Takes `amount` as soon as it is free and nobody with a lower `order` waits. Rejects once the
+   * budget is closed.
+   */
+  async take(amount: number, order = 0): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed.reason;
     if (this.tryTake(amount)) return;
     await new Promise<void>((grant, reject) => {
-      this.#waiters.push({ amount, grant, reject });
+      const before = this.#waiters.findLastIndex((waiter) => waiter.order <= order);
+      this.#waiters.splice(before + 1, 0, { amount, order, grant, reject });
     });
   }
 

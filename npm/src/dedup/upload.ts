@@ -349,7 +349,9 @@ class Upload {
   }
 
   async #send({ index, digest, length, payload }: PendingChunk): Promise<void> {
-    await this.#sending.take(1);
+    // In the order of the file, whichever batch is answered first: only a gapless start can be
+    // resumed.
+    await this.#sending.take(1, index);
     this.#emit(index, "sending");
     await this.#requests.run((signal) =>
       this.#transport.putChunk(this.#hash, digest, payload, { signal }),

@@ -6,7 +6,7 @@ import {
   STATUS_CODES,
   type ServerResponse,
 } from "node:http";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { ChunkerError, type HashAlgorithm, Manifest } from "../../index.js";
 import { Budget } from "../budget.js";
 import {
@@ -110,11 +110,25 @@ export function createUploadServer(options: UploadHandlerOptions): Server {
     keepAliveTimeout: 10_000,
     connectionsCheckingInterval: 5_000,
   });
-  server.on("request", (request, response) => void upload.answer(request, response, () => {}));
+  const answering = new Map<Duplex, ServerResponse>();
+  const answer = (request: IncomingMessage, response: ServerResponse, proceed: () => void) => {
+    const { socket } = request;
+    answering.set(socket, response);
+    response.once("close", () => answering.delete(socket));
+    void upload.answer(request, response, proceed);
+  };
+  server.on("request", (request, response) => answer(request, response, () => {}));
   server.on("checkContinue", (request, response) => {
-    void upload.answer(request, response, () => response.writeContinue());
+    answer(request, response, () => response.writeContinue());
   });
-  server.on("clientError", answerMalformed);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    const response = answering.get(socket);
+    if (response === undefined) answerMalformed(error, socket);
+    // The sender went away in mid-body.
+    else if (!response.req.complete) socket.destroy();
+    // What follows a good request is malformed: that one is still answered, and no other.
+    else response.shouldKeepAlive = false;
+  });
   return server;
 }
 
@@ -546,7 +560,7 @@ async function drain(request: IncomingMessage, timeoutMs: number): Promise<void>
 }
 
 /** Answers what the HTTP parser rejects, or a request whose head or body takes too long. */
-function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
