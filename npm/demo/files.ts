@@ -1,0 +1,47 @@
+// Uploading a file of this machine, and comparing what comes back with it.
+
+import { openAsBlob } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { download, HttpTransport, type UploadResult, upload } from "chunker-wasm/dedup";
+import { DEFAULT_PROFILE, PROFILES } from "./page/profiles.js";
+
+/** Uploads the file at `path` as the page would. */
+export async function uploadFile(
+  path: string,
+  url: string,
+  signal: AbortSignal,
+): Promise<{ name: string; result: UploadResult; seconds: number }> {
+  const name = basename(path);
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile()) throw new Error(`${path} is not a file`);
+  const { mtimeMs: lastModified } = info;
+  const file = new File([await openAsBlob(path)], name, { lastModified });
+  const transport = new HttpTransport({ baseUrl: url });
+  const { options } = PROFILES[DEFAULT_PROFILE];
+  const started = performance.now();
+  const result = await upload(file, { transport, options, signal });
+  return { name, result, seconds: (performance.now() - started) / 1000 };
+}
+
+/** Downloads `rootDigest` and returns whether it has exactly the bytes of the file at `path`. */
+export async function isSameFile(
+  path: string,
+  rootDigest: string,
+  url: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const transport = new HttpTransport({ baseUrl: url });
+  const file = await open(path);
+  try {
+    let position = 0;
+    for await (const piece of download(rootDigest, { transport, signal })) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(piece.length), 0, piece.length, position);
+      if (bytesRead !== piece.length || !buffer.equals(piece)) return false;
+      position += bytesRead;
+    }
+    return position === (await file.stat()).size;
+  } finally {
+    await file.close();
+  }
+}

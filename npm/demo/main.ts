@@ -1,0 +1,104 @@
+// The program behind `make demo`: a receiving server with its store on disk, two releases of a real
+// package uploaded through the client that the page uses too, downloaded again and compared; then
+// the page.
+//
+//   FILES="a b"   upload these instead          PORT=7878   where the page is served
+//   STORE=dir     keep the chunks in dir        (default: a temporary directory, removed at the end)
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { DiskChunkStore } from "chunker-wasm/dedup/server";
+import { isSameFile, uploadFile } from "./files.js";
+import { fetchReleases, RegistryUnreachable } from "./releases.js";
+import { startServer } from "./server.js";
+import { Table } from "./table.js";
+
+const DEFAULT_PORT = 7878;
+/** Relative names are relative to where `make` or `npm` was called. */
+const base = process.env["INIT_CWD"] ?? process.cwd();
+const stop = new AbortController();
+let exitCode = 0;
+
+for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15]] as const) {
+  process.once(signal, () => {
+    exitCode = 128 + number;
+    stop.abort();
+  });
+}
+
+const temporary = await mkdtemp(join(tmpdir(), "chunker-demo-"));
+try {
+  await demo();
+} catch (error) {
+  if (!stop.signal.aborted) {
+    exitCode = 1;
+    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    if (!(error instanceof RegistryUnreachable) && process.env["DEBUG"]) console.error(error);
+  }
+} finally {
+  await rm(temporary, { recursive: true, force: true });
+}
+process.exitCode = exitCode;
+
+async function demo(): Promise<void> {
+  const { signal } = stop;
+  const kept = process.env["STORE"];
+  const storePath = kept === undefined ? join(temporary, "store") : resolve(base, kept);
+  const store = await DiskChunkStore.open(storePath);
+  const server = await startServer({ store, port: portOf(process.env["PORT"]) });
+  try {
+    const paths = await filesToUpload(signal);
+    await uploadAndVerify(server.url, paths, signal);
+    if (!process.stdin.isTTY) return;
+    console.log(`\nDrop your own files on ${server.url}`);
+    console.log(`The chunks are in ${storePath}. Ctrl-C stops the server.`);
+    await aborted(signal);
+    // That is how one leaves a page that is being served.
+    exitCode = 0;
+  } finally {
+    await server.close();
+  }
+}
+
+async function filesToUpload(signal: AbortSignal): Promise<string[]> {
+  const names = (process.env["FILES"] ?? "").split(/\s+/).filter((name) => name !== "");
+  const own = [...process.argv.slice(2), ...names];
+  if (own.length > 0) return own.map((name) => resolve(base, name));
+  return fetchReleases(join(temporary, "releases"), signal);
+}
+
+async function uploadAndVerify(url: string, paths: string[], signal: AbortSignal): Promise<void> {
+  const table = new Table(["file", "bytes", "chunks", "new chunks", "bytes sent", "saved", "MB/s"]);
+  const uploaded: { name: string; path: string; rootDigest: string }[] = [];
+  for (const path of paths) {
+    const { name, result, seconds } = await uploadFile(path, url, signal);
+    const { bytesRead: bytes, chunks, newChunks, bytesSent, rootDigest } = result;
+    const saved = bytes === 0 ? 0 : (100 * (bytes - bytesSent)) / bytes;
+    table.add([name, bytes, chunks, newChunks, bytesSent, `${saved.toFixed(1)} %`, (bytes / seconds / 1e6).toFixed(1)]);
+    uploaded.push({ name, path, rootDigest });
+  }
+  console.log(`\n${table}\n`);
+  for (const { name, path, rootDigest } of uploaded) {
+    if (!(await isSameFile(path, rootDigest, url, signal))) {
+      throw new Error(`${name} came back different`);
+    }
+    console.log(`${name}: downloaded again, every chunk checked, the same byte for byte`);
+  }
+}
+
+function portOf(text: string | undefined): { port: number; fixed: boolean } {
+  if (text === undefined || text === "") return { port: DEFAULT_PORT, fixed: false };
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new Error(`PORT is ${text}, not a number in 0..=65535`);
+  }
+  return { port, fixed: true };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,37 @@
+// What the page and the worker of an upload say to each other.
+
+import type { ChunkState, UploadProgress } from "chunker-wasm/dedup";
+import type { ProfileName } from "./profiles.js";
+
+/** Page to worker. The first message starts the upload. */
+export type ToWorker =
+  | {
+      readonly type: "start";
+      readonly file: File;
+      readonly profile: ProfileName;
+      /** Where the library is: a worker has no import map. */
+      readonly library: string;
+    }
+  | { readonly type: "abort" };
+
+/** Worker to page. */
+export type FromWorker =
+  | {
+      readonly type: "progress";
+      readonly progress: UploadProgress;
+      /** Per event: index, offset, length and a number in {@link STATES}. */
+      readonly chunks: Float64Array<ArrayBuffer>;
+    }
+  | { readonly type: "waiting"; readonly delayMs: number }
+  | { readonly type: "done"; readonly rootDigest: string }
+  | { readonly type: "failed"; readonly code: string; readonly message: string };
+
+/** The states of a chunk, by number. */
+export const STATES: readonly ChunkState[] = [
+  "found",
+  "known",
+  "duplicate",
+  "resumed",
+  "sending",
+  "sent",
+];

@@ -1,0 +1,263 @@
+// The page: files enter a queue, one at a time is uploaded by a worker, a card shows each.
+
+import type { UploadProgress } from "chunker-wasm/dedup";
+import { ChunkMap } from "./chunk-map.js";
+import { explain, formatBytes, formatCount, formatShare } from "./format.js";
+import type { FromWorker, ToWorker } from "./messages.js";
+import { DEFAULT_PROFILE, PROFILES, type ProfileName } from "./profiles.js";
+import { editedCopy, sampleFile } from "./sample.js";
+
+const library = import.meta.resolve("chunker-wasm/dedup");
+const NO_PROGRESS: UploadProgress = {
+  bytesRead: 0,
+  totalBytes: undefined,
+  bytesSent: 0,
+  bytesSaved: 0,
+  bytesResumed: 0,
+  chunks: 0,
+  newChunks: 0,
+};
+
+function element<T extends Element>(selector: string, within: ParentNode = document): T {
+  const found = within.querySelector<T>(selector);
+  if (found === null) throw new Error(`the page has no ${selector}`);
+  return found;
+}
+
+const profile = element<HTMLSelectElement>("#profile");
+const queue = element<HTMLOListElement>("#queue");
+const announcer = element("#announce");
+
+/** One file on the page. */
+class Card {
+  readonly root: HTMLElement;
+  readonly #file: File;
+  readonly #profile: ProfileName;
+  readonly #map: ChunkMap;
+  #worker: Worker | undefined;
+  #startedAt = 0;
+  progress = NO_PROGRESS;
+
+  constructor(file: File, profile: ProfileName) {
+    this.#file = file;
+    this.#profile = profile;
+    const template = element<HTMLTemplateElement>("#card").content;
+    this.root = element<HTMLElement>("li", template.cloneNode(true) as DocumentFragment);
+    this.#text(".name", file.name);
+    this.#text(".size", formatBytes(file.size));
+    this.#text(".status", "Waiting for its turn");
+    element("progress", this.root).setAttribute("aria-label", `Progress of ${file.name}`);
+    this.#button(".cancel", `Cancel ${file.name}`, () => this.#cancel());
+    this.#button(".retry", `Try ${file.name} again`, () => enqueue(this));
+    this.#map = new ChunkMap(element("canvas", this.root), file.size);
+    this.#describeMap();
+  }
+
+  /** Uploads the file; resolves when it is done, failed or cancelled. */
+  run(): Promise<void> {
+    this.root.classList.remove("failed");
+    this.#show(".retry", false);
+    this.#show(".cancel", true);
+    this.#map.clear();
+    this.progress = NO_PROGRESS;
+    this.#startedAt = performance.now();
+    this.#text(".status", "Starting");
+    announce(`Uploading ${this.#file.name}`);
+    const worker = new Worker(new URL("./upload-worker.js", import.meta.url), { type: "module" });
+    this.#worker = worker;
+    return new Promise((resolve) => {
+      const end = () => {
+        worker.terminate();
+        this.#worker = undefined;
+        this.#show(".cancel", false);
+        resolve();
+      };
+      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+        if (data.type === "progress") this.#update(data.progress, data.chunks);
+        else if (data.type === "waiting") this.#wait(data.delayMs);
+        else {
+          if (data.type === "done") this.#finish(data.rootDigest);
+          else this.#fail(data.code, data.message);
+          end();
+        }
+      };
+      worker.onerror = (event) => {
+        this.#fail("", event.message || "its worker could not be started");
+        end();
+      };
+      this.#tell({ type: "start", file: this.#file, profile: this.#profile, library });
+    });
+  }
+
+  /** Takes the file out of the queue, or stops its upload; the worker answers that it was aborted. */
+  #cancel(): void {
+    if (this.#worker !== undefined) {
+      this.#tell({ type: "abort" });
+      return;
+    }
+    waiting.splice(waiting.indexOf(this), 1);
+    this.#show(".cancel", false);
+    this.#fail("aborted", "");
+  }
+
+  #tell(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #update(progress: UploadProgress, chunks: Float64Array): void {
+    this.progress = progress;
+    this.#map.update(chunks);
+    const { bytesRead, bytesSent, bytesSaved, bytesResumed } = progress;
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    const { size } = this.#file;
+    const settled = bytesSent + bytesSaved + bytesResumed;
+    const speed = (settled - bytesResumed) / 1e6 / Math.max(seconds, 0.001);
+    element<HTMLProgressElement>("progress", this.root).value = size === 0 ? 1 : settled / size;
+    this.#text(".chunks", formatCount(progress.chunks));
+    this.#text(".new-chunks", formatCount(progress.newChunks));
+    this.#text(".sent", formatBytes(bytesSent));
+    this.#text(".saved-bytes", formatBytes(bytesSaved + bytesResumed));
+    this.#text(".speed", `${speed.toFixed(speed < 10 ? 1 : 0)} MB/s`);
+    const resumed = bytesResumed > 0 ? `, resumed at ${formatBytes(bytesResumed)}` : "";
+    this.#text(".status", `${formatBytes(bytesRead)} of ${formatBytes(size)} read${resumed}`);
+    showTotals();
+  }
+
+  #wait(delayMs: number): void {
+    const seconds = Math.max(1, Math.round(delayMs / 1000));
+    const note = `No answer from the server. Trying again in ${seconds} s`;
+    this.#text(".status", note);
+    announce(note);
+  }
+
+  #finish(rootDigest: string): void {
+    element<HTMLProgressElement>("progress", this.root).value = 1;
+    const { bytesSent } = this.progress;
+    const { size, name } = this.#file;
+    const saved = size - bytesSent;
+    const text =
+      size === 0
+        ? "Done: an empty file has no chunks"
+        : `Done: ${formatBytes(bytesSent)} sent, ${formatShare(Math.max(0, saved), size)} saved`;
+    this.#text(".status", text);
+    const link = element<HTMLAnchorElement>(".download", this.root);
+    link.href = `/v1/files/${rootDigest}?name=${encodeURIComponent(name)}`;
+    link.setAttribute("aria-label", `Download ${name}`);
+    this.#show(".download", true);
+    this.#describeMap();
+    announce(`${name}: ${text}`);
+  }
+
+  #fail(code: string, message: string): void {
+    const text = explain(code, message);
+    this.root.classList.toggle("failed", code !== "aborted");
+    this.#text(".status", text);
+    this.#show(".retry", true);
+    this.#map.stop();
+    this.#describeMap();
+    announce(`${this.#file.name}: ${text}`);
+  }
+
+  #describeMap(): void {
+    const { chunks, newChunks } = this.progress;
+    const text = `Chunk map of ${this.#file.name}: ${chunks} chunks, ${newChunks} of them sent`;
+    element("canvas", this.root).setAttribute("aria-label", text);
+  }
+
+  #button(selector: string, label: string, onClick: () => void): void {
+    const button = element<HTMLButtonElement>(selector, this.root);
+    button.setAttribute("aria-label", label);
+    button.addEventListener("click", onClick);
+  }
+
+  #text(selector: string, text: string): void {
+    element(selector, this.root).textContent = text;
+  }
+
+  #show(selector: string, shown: boolean): void {
+    element<HTMLElement>(selector, this.root).hidden = !shown;
+  }
+}
+
+const cards: Card[] = [];
+const waiting: Card[] = [];
+let busy = false;
+
+/** Puts files above those before, in their own order. */
+function add(files: Iterable<File>): void {
+  const before = queue.firstChild;
+  for (const file of files) {
+    element<HTMLElement>("#example").hidden = true;
+    element<HTMLElement>("#summary").hidden = false;
+    const card = new Card(file, profile.value as ProfileName);
+    queue.insertBefore(card.root, before);
+    cards.push(card);
+    enqueue(card);
+  }
+}
+
+function enqueue(card: Card): void {
+  waiting.push(card);
+  void work();
+}
+
+async function work(): Promise<void> {
+  if (busy) return;
+  busy = true;
+  for (let card = waiting.shift(); card !== undefined; card = waiting.shift()) await card.run();
+  busy = false;
+}
+
+function showTotals(): void {
+  const sum = (of: (progress: UploadProgress) => number) =>
+    cards.reduce((total, { progress }) => total + of(progress), 0);
+  const read = sum(({ bytesRead }) => bytesRead);
+  const saved = sum(({ bytesSaved, bytesResumed }) => bytesSaved + bytesResumed);
+  element("#total-read").textContent = formatBytes(read);
+  element("#total-sent").textContent = formatBytes(sum(({ bytesSent }) => bytesSent));
+  element("#total-saved").textContent = `${formatBytes(saved)} · ${formatShare(saved, read)}`;
+}
+
+function announce(text: string): void {
+  announcer.textContent = text;
+}
+
+showTotals();
+for (const [name, { label }] of Object.entries(PROFILES)) {
+  profile.add(new Option(label, name, name === DEFAULT_PROFILE, name === DEFAULT_PROFILE));
+}
+
+const input = element<HTMLInputElement>("#files");
+input.addEventListener("change", () => {
+  add(input.files ?? []);
+  // The same file, edited, can be chosen again.
+  input.value = "";
+});
+
+const drop = element<HTMLElement>("#drop");
+let over = 0;
+for (const type of ["dragenter", "dragover", "dragleave", "drop"] as const) {
+  // Anywhere on the page: a file dropped beside the target must not replace the page.
+  document.addEventListener(type, (event) => {
+    event.preventDefault();
+    if (type === "dragenter") over += 1;
+    if (type === "dragleave") over -= 1;
+    if (type === "drop") {
+      over = 0;
+      add(event.dataTransfer?.files ?? []);
+    }
+    drop.classList.toggle("over", over > 0);
+  });
+}
+
+const sample = element<HTMLButtonElement>("#sample");
+const edited = element<HTMLButtonElement>("#edited");
+let original: File | undefined;
+sample.addEventListener("click", () => {
+  original = sampleFile();
+  add([original]);
+  edited.hidden = false;
+});
+edited.addEventListener("click", () => {
+  if (original !== undefined) add([editedCopy(original)]);
+});

@@ -1,0 +1,71 @@
+// One upload, in a worker: the page stays responsive whatever the file.
+
+import type { ChunkEvent, UploadProgress } from "chunker-wasm/dedup";
+import { type FromWorker, STATES, type ToWorker } from "./messages.js";
+import { PROFILES } from "./profiles.js";
+
+/** The page is told at most this often. */
+const REPORT_INTERVAL_MS = 60;
+
+const controller = new AbortController();
+/** The parts of a worker's global scope used here: the types of the DOM know only the page's. */
+const scope = globalThis as unknown as {
+  onmessage: (event: MessageEvent<ToWorker>) => void;
+  postMessage(message: FromWorker, transfer: Transferable[]): void;
+  readonly location: Location;
+};
+
+scope.onmessage = ({ data }) => {
+  if (data.type === "abort") controller.abort();
+  else void run(data);
+};
+
+async function run({ file, profile, library }: Extract<ToWorker, { type: "start" }>) {
+  const report = new Report();
+  try {
+    const dedup: typeof import("chunker-wasm/dedup") = await import(library);
+    const { rootDigest } = await dedup.upload(file, {
+      transport: new dedup.HttpTransport({ baseUrl: scope.location.origin }),
+      options: PROFILES[profile].options,
+      resume: new dedup.IndexedDbResumeStore(),
+      signal: controller.signal,
+      onProgress: (progress) => report.add(progress),
+      onChunk: (event) => report.addChunk(event),
+      retry: { onRetry: ({ delayMs }) => send({ type: "waiting", delayMs }) },
+    });
+    report.flush();
+    send({ type: "done", rootDigest });
+  } catch (error) {
+    report.flush();
+    const { code = "", message = String(error) } = error as { code?: string; message?: string };
+    send({ type: "failed", code: String(code), message });
+  }
+}
+
+/** Events of a moment, sent together. */
+class Report {
+  #progress: UploadProgress | undefined;
+  #chunks: number[] = [];
+  #sentAt = 0;
+
+  add(progress: UploadProgress): void {
+    this.#progress = progress;
+    if (performance.now() - this.#sentAt >= REPORT_INTERVAL_MS) this.flush();
+  }
+
+  addChunk({ index, offset, length, state }: ChunkEvent): void {
+    this.#chunks.push(index, offset, length, STATES.indexOf(state));
+  }
+
+  flush(): void {
+    if (this.#progress === undefined) return;
+    const chunks = new Float64Array(this.#chunks);
+    send({ type: "progress", progress: this.#progress, chunks }, [chunks.buffer]);
+    this.#chunks = [];
+    this.#sentAt = performance.now();
+  }
+}
+
+function send(message: FromWorker, transfer: Transferable[] = []): void {
+  scope.postMessage(message, transfer);
+}
