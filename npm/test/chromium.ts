@@ -15,7 +15,7 @@ const TYPES: Record<string, string> = {
 };
 
 /** Flags that keep Chromium from looking for hosts that are no part of a test. */
-const FLAGS = [
+export const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",

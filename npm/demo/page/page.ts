@@ -119,7 +119,11 @@ class Card {
     this.#text(".saved-bytes", formatBytes(bytesSaved + bytesResumed));
     this.#text(".speed", `${speed.toFixed(speed < 10 ? 1 : 0)} MB/s`);
     const resumed = bytesResumed > 0 ? `, resumed at ${formatBytes(bytesResumed)}` : "";
-    this.#text(".status", `${formatBytes(bytesRead)} of ${formatBytes(size)} read${resumed}`);
+    const read =
+      bytesRead === size
+        ? `All read, ${formatBytes(size - settled)} to go`
+        : `${formatBytes(bytesRead)} of ${formatBytes(size)} read`;
+    this.#text(".status", read + resumed);
     showTotals();
   }
 

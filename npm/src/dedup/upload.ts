@@ -219,6 +219,8 @@ class Upload {
     if (this.#size !== undefined && this.#position !== this.#size) {
       throw sourceChanged(`ended after ${this.#position} of ${this.#size} bytes`);
     }
+    // Browsers compare a file's date with that of its choosing when they open it, and only then.
+    if (this.#source instanceof Blob) await this.#reread(0, 1);
     const chunks = this.#chunks.map(({ digest, length }) => ({ hash: fromHex(digest), length }));
     const manifest = Manifest.create(this.#options.options ?? {}, chunks);
     await this.#commit(manifest);

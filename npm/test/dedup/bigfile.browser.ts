@@ -1,0 +1,157 @@
+// A file larger than the page may hold: CHUNKER_BIGFILE_BYTES of it, 6 GB by `npm run test:bigfile`.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { ChunkStore } from "chunker-wasm/dedup/server";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { FLAGS } from "../chromium.js";
+
+const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+const SIZE = Number(process.env["CHUNKER_BIGFILE_BYTES"] ?? 300_000_000);
+const MAX_PAGE_BYTES = 300_000_000;
+let browser: Browser;
+
+before(async () => {
+  execFileSync("node_modules/.bin/tsc", ["-p", "demo"], { cwd: PACKAGE });
+  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  // The measurement otherwise waits for the next garbage collection, which flatters it.
+  const args = [...FLAGS, "--enable-blink-features=ForceEagerMeasureMemory"];
+  browser = await chromium.launch({ executablePath, args });
+});
+
+after(() => browser?.close());
+
+/** Keeps digests and lengths, not payloads: the server checks every digest before. */
+class ForgetfulStore implements ChunkStore {
+  readonly lengths = new Map<string, number>();
+  readonly manifests = new Map<string, Uint8Array>();
+  bytes = 0;
+
+  async chunkLengths(_: string, digests: readonly string[]) {
+    return digests.map((digest) => this.lengths.get(digest));
+  }
+
+  async putChunk(_: string, digest: string, payload: AsyncIterable<Uint8Array>) {
+    let length = 0;
+    for await (const piece of payload) length += piece.length;
+    this.lengths.set(digest, length);
+    this.bytes += length;
+  }
+
+  async getChunk() {
+    return undefined;
+  }
+
+  async setAsideChunk() {}
+
+  async getManifest(root: string) {
+    return this.manifests.get(root);
+  }
+
+  async putManifest(root: string, bytes: Uint8Array) {
+    this.manifests.set(root, bytes);
+  }
+}
+
+/**
+ * Makes `window.makeFile(edited)` in the page: a file of slices of one random Blob, a unique piece
+ * of 16 bytes before each. Slices are as short as the shortest chunk, so no two chunks are the same;
+ * and they cost no memory.
+ */
+function prepareFile(page: Page, size: number): Promise<void> {
+  return page.evaluate((size) => {
+    const slice = 262_144;
+    const slices = 64;
+    const random = Array.from({ length: slices * 4 }, () =>
+      crypto.getRandomValues(new Uint8Array(slice / 4)),
+    );
+    const base = new Blob(random);
+    const parts: BlobPart[] = [];
+    for (let index = 0; index * (slice + 16) < size; index += 1) {
+      const at = ((index * 37) % slices) * slice;
+      parts.push(new BigUint64Array([BigInt(index), 0xc0ffeen]), base.slice(at, at + slice));
+    }
+    const makeFile = (edited: boolean) => {
+      const all = [...parts];
+      if (edited) {
+        all.splice(2 * Math.floor(all.length / 3), 2);
+        all.splice(Math.floor(all.length / 3), 0, "an insertion");
+      }
+      return new File(all, edited ? "edited.bin" : "original.bin", { lastModified: 1 });
+    };
+    Object.assign(window, { makeFile });
+  }, size);
+}
+
+/** Drops the file on the page and returns what the upload showed and the most memory it took. */
+async function uploadIn(page: Page, edited: boolean) {
+  const started = performance.now();
+  await page.evaluate((edited) => {
+    const transfer = new DataTransfer();
+    const { makeFile } = window as unknown as { makeFile(edited: boolean): File };
+    transfer.items.add(makeFile(edited));
+    document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
+  }, edited);
+  const cdp = await browser.newBrowserCDPSession();
+  const name = edited ? "edited.bin" : "original.bin";
+  let mostBytes = 0;
+  let mostResident = 0;
+  for (let done = false; !done; ) {
+    const sample = await page.evaluate(async (name) => {
+      const performance_ = performance as unknown as {
+        measureUserAgentSpecificMemory(): Promise<{ bytes: number }>;
+      };
+      const { bytes } = await performance_.measureUserAgentSpecificMemory();
+      const failed = document.querySelector(".card.failed .status")?.textContent;
+      if (failed) throw new Error(failed);
+      return { bytes, done: document.querySelector(`[aria-label="Download ${name}"]`) !== null };
+    }, name);
+    mostBytes = Math.max(mostBytes, sample.bytes);
+    const { processInfo } = await cdp.send("SystemInfo.getProcessInfo");
+    for (const { type, id } of processInfo) {
+      if (type !== "renderer") continue;
+      const status = await readFile(`/proc/${id}/status`, "utf8").catch(() => "");
+      mostResident = Math.max(mostResident, 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0));
+    }
+    done = sample.done;
+    await page.waitForTimeout(250);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const text = (selector: string) => page.textContent(`.card:first-child ${selector}`);
+  return {
+    mostBytes,
+    mostResident,
+    seconds,
+    chunks: await text(".chunks"),
+    newChunks: await text(".new-chunks"),
+    sent: await text(".sent"),
+  };
+}
+
+test(`a file of ${SIZE} bytes goes through a page that stays below ${MAX_PAGE_BYTES} bytes`, async (t) => {
+  const { startServer } = await import(new URL("../../demo-out/server.js", import.meta.url).href);
+  const store = new ForgetfulStore();
+  const server = await startServer({ store, port: { port: 0, fixed: true } });
+  t.after(() => server.close());
+  const page = await browser.newPage();
+  await page.goto(server.url);
+  await page.selectOption("#profile", "coarse");
+  await prepareFile(page, SIZE);
+  for (const edited of [false, true]) {
+    const before = store.bytes;
+    const { mostBytes, mostResident, seconds, chunks, newChunks, sent } = await uploadIn(page, edited);
+    const bytes = store.bytes - before;
+    const mega = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+    t.diagnostic(
+      `${edited ? "edited copy" : "original"}: ${chunks} chunks, ${newChunks} new, ${sent} sent ` +
+        `(${bytes} bytes at the server), ${seconds.toFixed(0)} s, ${mega(SIZE / seconds)}/s; ` +
+        `page's JavaScript and wasm at most ${mega(mostBytes)}, renderer resident ${mega(mostResident)}`,
+    );
+    assert.ok(mostBytes < MAX_PAGE_BYTES, `${mostBytes} bytes in the page`);
+    if (edited) assert.ok(bytes < 8 * 4_194_304, `${bytes} bytes sent of an edited copy`);
+    else assert.ok(bytes > SIZE * 0.99, "the file repeats itself");
+  }
+});
