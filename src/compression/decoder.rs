@@ -91,6 +91,34 @@ impl<R: BufRead> Decoder<R> {
         Ok(Self { inner, codec, limit: limits.output, left: limits.output, state: State::Unread })
     }
 
+    /// The reader that was given to [`new`](Self::new).
+    pub(super) fn source(&mut self) -> &mut R {
+        self.inner.source()
+    }
+
+    /// Says that the reader is not empty: nothing needs to be read from it to know that.
+    pub(super) fn has_data(&mut self) {
+        if self.state == State::Unread {
+            self.state = State::Reading;
+        }
+    }
+
+    /// [`Read::read`], with errors as they are.
+    pub(super) fn read_typed(&mut self, buffer: &mut [u8]) -> Result<usize, CompressionError> {
+        if buffer.is_empty() || self.state == State::Ended {
+            return Ok(0);
+        }
+        let result = self.read_within_limit(buffer);
+        match &result {
+            // The caller may try again.
+            Err(CompressionError::Io(source))
+                if matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+            Ok(0) | Err(_) => self.state = State::Ended,
+            Ok(_) => {}
+        }
+        result
+    }
+
     /// Reads, and checks that there is no more than allowed.
     fn read_within_limit(&mut self, buffer: &mut [u8]) -> Result<usize, CompressionError> {
         let from_io = |error| CompressionError::from_io(self.codec, error);
@@ -115,18 +143,7 @@ impl<R: BufRead> Decoder<R> {
 
 impl<R: BufRead> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || self.state == State::Ended {
-            return Ok(0);
-        }
-        let result = self.read_within_limit(buffer);
-        match &result {
-            // The caller may try again.
-            Err(CompressionError::Io(source))
-                if matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
-            Ok(0) | Err(_) => self.state = State::Ended,
-            Ok(_) => {}
-        }
-        result.map_err(CompressionError::into_io)
+        self.read_typed(buffer).map_err(CompressionError::into_io)
     }
 }
 

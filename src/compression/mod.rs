@@ -9,7 +9,7 @@
 //! | compress or decompress in one call | [`compress_zstd`], [`decompress_zstd`], … or [`compress`], [`decompress`] with a [`Codec`] |
 //! | the same into a buffer | [`compress_into`], [`decompress_into`] |
 //! | the same many times, without allocating | [`CompressionScratch`] |
-//! | streams | [`Encoder`], [`Decoder`] |
+//! | streams | [`Encoder`], [`Decoder`], and [`PushDecoder`] for data that arrive in pieces |
 //! | data of unknown codec | [`decompress_auto`] |
 //! | data that may be compressed already | [`compress_adaptive`] |
 #![cfg_attr(feature = "zstd", doc = "| many small, similar inputs | [`dictionary`] |")]
@@ -26,6 +26,9 @@ mod encoder;
 mod error;
 #[cfg(feature = "lz4")]
 mod lz4_frames;
+#[cfg(feature = "lz4")]
+mod lz4_units;
+mod push_decoder;
 mod scratch;
 #[cfg(feature = "xz")]
 mod xz;
@@ -36,6 +39,7 @@ pub use adaptive::{Adapted, compress_adaptive};
 pub use decoder::{Decoder, DecompressionLimits};
 pub use encoder::Encoder;
 pub use error::CompressionError;
+pub use push_decoder::PushDecoder;
 pub use scratch::CompressionScratch;
 
 use alloc::vec::Vec;

@@ -33,20 +33,39 @@ mod backend {
 
 #[cfg(any(target_family = "wasm", chunker_xz = "rust"))]
 mod backend {
-    use lzma_rust2::{XzOptions, XzReader, XzWriter};
-    use std::io::{self, BufRead, Write};
+    use lzma_rust2::{Action, Status, XzOptions, XzStream, XzWriter};
+    use std::io::{self, BufRead, Read, Write};
 
-    pub(in crate::compression) type Reader<R> = XzReader<R>;
     pub(in crate::compression) type Writer<W> = XzWriter<W>;
+
+    /// Reader over the library's stream, which unlike its own reader can go on after `WouldBlock`.
+    pub(in crate::compression) struct Reader<R> {
+        reader: R,
+        stream: XzStream,
+    }
+
+    impl<R: BufRead> Read for Reader<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            loop {
+                let input = self.reader.fill_buf()?;
+                let action = if input.is_empty() { Action::Finish } else { Action::Run };
+                let result = self.stream.process(input, buffer, action)?;
+                self.reader.consume(result.bytes_consumed);
+                if result.bytes_produced > 0 || buffer.is_empty() || result.status == Status::StreamEnd {
+                    return Ok(result.bytes_produced);
+                }
+            }
+        }
+    }
 
     #[expect(clippy::unnecessary_wraps, reason = "the other library can fail here")]
     pub(in crate::compression) fn reader<R: BufRead>(reader: R, memory: u64) -> io::Result<Reader<R>> {
         let kib = u32::try_from(memory / 1024).unwrap_or(u32::MAX);
-        Ok(XzReader::new_mem_limit(reader, true, kib))
+        Ok(Reader { reader, stream: XzStream::new_mem_limit(true, kib) })
     }
 
     pub(in crate::compression) fn source<R: BufRead>(reader: &mut Reader<R>) -> &mut R {
-        reader.inner_mut()
+        &mut reader.reader
     }
 
     pub(in crate::compression) fn writer<W: Write>(writer: W, level: u32) -> io::Result<Writer<W>> {

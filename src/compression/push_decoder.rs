@@ -1,0 +1,145 @@
+//! Decompression of data that arrives in pieces, for callers that cannot wait inside a reader.
+
+use super::{Codec, CompressionError, Decoder, DecompressionLimits};
+use alloc::vec::Vec;
+use std::io::{self, BufRead, Read};
+
+/// Decompression of data that is pushed in pieces of any size.
+///
+/// Keeps what was pushed and not yet read, and the codec's window; LZ4 keeps a block of at most 4 MiB
+/// until it is whole. The answer does not depend on how the data are split.
+///
+/// ```
+/// # #[cfg(feature = "zstd")] {
+/// use chunker::compression::{Codec, DecompressionLimits, PushDecoder, compress_zstd};
+///
+/// let compressed = compress_zstd(b"data", None)?;
+/// let mut decoder = PushDecoder::new(Codec::Zstd, DecompressionLimits::default())?;
+/// let mut buffer = [0; 1024];
+/// for piece in compressed.chunks(3) {
+///     decoder.push(piece);
+///     while let length @ 1.. = decoder.read(&mut buffer)? {
+///         assert_eq!(&buffer[..length], b"data");
+///     }
+/// }
+/// decoder.finish();
+/// assert_eq!(decoder.read(&mut buffer)?, 0);
+/// # }
+/// # Ok::<(), chunker::compression::CompressionError>(())
+/// ```
+#[derive(Debug)]
+pub struct PushDecoder(Decoder<Pieces>);
+
+impl PushDecoder {
+    /// Returns a decoder that has seen no data.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`].
+    pub fn new(codec: Codec, limits: DecompressionLimits) -> Result<Self, CompressionError> {
+        Ok(Self(Decoder::new(codec, Pieces::new(codec), limits)?))
+    }
+
+    /// Returns a decoder of zstd's frames that were compressed with a dictionary.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`]; also [`CompressionError::Failed`] when `dictionary` is damaged.
+    #[cfg(feature = "zstd")]
+    pub fn with_dictionary(dictionary: &[u8], limits: DecompressionLimits) -> Result<Self, CompressionError> {
+        Ok(Self(Decoder::with_dictionary(Pieces::new(Codec::Zstd), dictionary, limits)?))
+    }
+
+    /// Appends a piece of the compressed data.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.0.source().append(piece);
+        if !piece.is_empty() {
+            self.0.has_data();
+        }
+    }
+
+    /// Says that no more pieces come. Whether the data were whole, [`read`](Self::read) tells.
+    pub fn finish(&mut self) {
+        self.0.source().ended = true;
+    }
+
+    /// Decompresses into `buffer`, and returns how many bytes: none when the next piece is needed, and
+    /// after [`finish`](Self::finish) none at the end.
+    ///
+    /// # Errors
+    /// As [`decompress`](super::decompress). After an error it returns no more bytes.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, CompressionError> {
+        match self.0.read_typed(buffer) {
+            Err(CompressionError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+}
+
+/// What was pushed and not yet read: a reader that would block until there is more.
+#[derive(Debug)]
+struct Pieces {
+    bytes: Vec<u8>,
+    /// Where in `bytes` the rest begins.
+    start: usize,
+    ended: bool,
+    #[cfg(feature = "lz4")]
+    lz4: Option<super::lz4_units::Lz4Units>,
+}
+
+impl Pieces {
+    fn new(codec: Codec) -> Self {
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            ended: false,
+            // The other libraries take data that end anywhere, and go on from there.
+            #[cfg(feature = "lz4")]
+            lz4: (codec == Codec::Lz4).then(super::lz4_units::Lz4Units::default),
+        }
+    }
+
+    fn append(&mut self, piece: &[u8]) {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        self.bytes.extend_from_slice(piece);
+    }
+
+    /// Makes what may be read now the beginning of the rest, and returns its length.
+    #[cfg_attr(
+        not(feature = "lz4"),
+        expect(clippy::unnecessary_wraps, clippy::needless_pass_by_ref_mut, reason = "LZ4 needs it")
+    )]
+    fn ready(&mut self) -> io::Result<usize> {
+        #[cfg(feature = "lz4")]
+        if let Some(units) = &mut self.lz4 {
+            self.start += units.skip(&self.bytes[self.start..]);
+            return units.ready(&self.bytes[self.start..], self.ended);
+        }
+        Ok(self.bytes.len() - self.start)
+    }
+}
+
+impl BufRead for Pieces {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let length = self.ready()?;
+        if length == 0 && !self.ended {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(&self.bytes[self.start..self.start + length])
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.start += length;
+        #[cfg(feature = "lz4")]
+        if let Some(units) = &mut self.lz4 {
+            units.consume(length);
+        }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(buffer)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
