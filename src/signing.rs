@@ -45,6 +45,21 @@ impl SecretKey {
         Self(SigningKey::from_bytes(seed))
     }
 
+    /// Returns the key with these bytes: 32 of the seed, then 32 of the public key.
+    ///
+    /// # Errors
+    /// [`SigningError::InvalidSecretKey`] when the public key is not that of the seed.
+    pub fn from_keypair_bytes(pair: &[u8; 64]) -> Result<Self, SigningError> {
+        SigningKey::from_keypair_bytes(pair).map(Self).map_err(|_| SigningError::InvalidSecretKey)
+    }
+
+    /// Returns the bytes that [`from_keypair_bytes`](Self::from_keypair_bytes) reads; overwritten when
+    /// dropped.
+    #[must_use]
+    pub fn to_keypair_bytes(&self) -> Zeroizing<[u8; 64]> {
+        Zeroizing::new(self.0.to_keypair_bytes())
+    }
+
     /// Returns the key with this text: base64 of 32 bytes seed and 32 bytes public key, as in Nix.
     ///
     /// # Errors
@@ -52,15 +67,13 @@ impl SecretKey {
     /// it has another length or another public key than its seed.
     pub fn from_base64(text: &str) -> Result<Self, SigningError> {
         let bytes = Zeroizing::new(decode(text)?);
-        let pair = bytes.as_slice().try_into().map_err(|_| SigningError::InvalidSecretKey)?;
-        SigningKey::from_keypair_bytes(pair).map(Self).map_err(|_| SigningError::InvalidSecretKey)
+        Self::from_keypair_bytes(bytes.as_slice().try_into().map_err(|_| SigningError::InvalidSecretKey)?)
     }
 
     /// Returns the text that [`from_base64`](Self::from_base64) reads; overwritten when dropped.
     #[must_use]
     pub fn to_base64(&self) -> Zeroizing<String> {
-        let pair = Zeroizing::new(self.0.to_keypair_bytes());
-        Zeroizing::new(BASE64.encode(pair.as_slice()))
+        Zeroizing::new(BASE64.encode(self.to_keypair_bytes().as_slice()))
     }
 
     /// Returns the key that verifies what this one signs.
