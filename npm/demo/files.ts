@@ -36,7 +36,12 @@ export async function isSameFile(
   try {
     let position = 0;
     for await (const piece of download(rootDigest, { transport, signal })) {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(piece.length), 0, piece.length, position);
+      const { buffer, bytesRead } = await file.read(
+        Buffer.alloc(piece.length),
+        0,
+        piece.length,
+        position,
+      );
       if (bytesRead !== piece.length || !buffer.equals(piece)) return false;
       position += bytesRead;
     }

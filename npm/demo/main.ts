@@ -16,11 +16,14 @@ import { Table } from "./table.js";
 
 const DEFAULT_PORT = 7878;
 /** Relative names are relative to where `make` or `npm` was called. */
-const base = process.env["INIT_CWD"] ?? process.cwd();
+const base = process.env.INIT_CWD ?? process.cwd();
 const stop = new AbortController();
 let exitCode = 0;
 
-for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15]] as const) {
+for (const [signal, number] of [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+] as const) {
   process.once(signal, () => {
     exitCode = 128 + number;
     stop.abort();
@@ -34,7 +37,7 @@ try {
   if (!stop.signal.aborted) {
     exitCode = 1;
     console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
-    if (!(error instanceof RegistryUnreachable) && process.env["DEBUG"]) console.error(error);
+    if (!(error instanceof RegistryUnreachable) && process.env.DEBUG) console.error(error);
   }
 } finally {
   await rm(temporary, { recursive: true, force: true });
@@ -43,10 +46,10 @@ process.exitCode = exitCode;
 
 async function demo(): Promise<void> {
   const { signal } = stop;
-  const kept = process.env["STORE"];
+  const kept = process.env.STORE;
   const storePath = kept === undefined ? join(temporary, "store") : resolve(base, kept);
   const store = await DiskChunkStore.open(storePath);
-  const server = await startServer({ store, port: portOf(process.env["PORT"]) });
+  const server = await startServer({ store, port: portOf(process.env.PORT) });
   try {
     const paths = await filesToUpload(signal);
     await uploadAndVerify(server.url, paths, signal);
@@ -62,7 +65,7 @@ async function demo(): Promise<void> {
 }
 
 async function filesToUpload(signal: AbortSignal): Promise<string[]> {
-  const names = (process.env["FILES"] ?? "").split(/\s+/).filter((name) => name !== "");
+  const names = (process.env.FILES ?? "").split(/\s+/).filter((name) => name !== "");
   const own = [...process.argv.slice(2), ...names];
   if (own.length > 0) return own.map((name) => resolve(base, name));
   return fetchReleases(join(temporary, "releases"), signal);
@@ -75,7 +78,15 @@ async function uploadAndVerify(url: string, paths: string[], signal: AbortSignal
     const { name, result, seconds } = await uploadFile(path, url, signal);
     const { bytesRead: bytes, chunks, newChunks, bytesSent, rootDigest } = result;
     const saved = bytes === 0 ? 0 : (100 * (bytes - bytesSent)) / bytes;
-    table.add([name, bytes, chunks, newChunks, bytesSent, `${saved.toFixed(1)} %`, (bytes / seconds / 1e6).toFixed(1)]);
+    table.add([
+      name,
+      bytes,
+      chunks,
+      newChunks,
+      bytesSent,
+      `${saved.toFixed(1)} %`,
+      (bytes / seconds / 1e6).toFixed(1),
+    ]);
     uploaded.push({ name, path, rootDigest });
   }
   console.log(`\n${table}\n`);

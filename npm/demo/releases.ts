@@ -24,7 +24,9 @@ export async function fetchReleases(directory: string, signal: AbortSignal): Pro
     await pack(`${PACKAGE}@${version}`, directory, signal);
     const packed = join(directory, `${PACKAGE}-${version}.tgz`);
     const unpacked = join(directory, `${PACKAGE}-${version}.tar`);
-    await pipeline(createReadStream(packed), createGunzip(), createWriteStream(unpacked), { signal });
+    await pipeline(createReadStream(packed), createGunzip(), createWriteStream(unpacked), {
+      signal,
+    });
     paths.push(unpacked);
   }
   return paths;

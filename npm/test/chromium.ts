@@ -15,7 +15,7 @@ const TYPES: Record<string, string> = {
 };
 
 /** Flags that keep Chromium from looking for hosts that are no part of a test. */
-export const FLAGS = [
+const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -51,9 +51,9 @@ export async function serve(folder: string, pages: Record<string, string> = {}):
 }
 
 /** Starts Chromium: the one of the environment variable `CHROMIUM`, or that of Debian. */
-export function launch(): Promise<Browser> {
+export function launch(...flags: string[]): Promise<Browser> {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
 /** Opens a page; what goes wrong in it is collected in `problems`. */

@@ -144,10 +144,12 @@ class Card {
         ? "Done: an empty file has no chunks"
         : `Done: ${formatBytes(bytesSent)} sent, ${formatShare(Math.max(0, saved), size)} saved`;
     this.#text(".status", text);
-    const link = element<HTMLAnchorElement>(".download", this.root);
+    const link = document.createElement("a");
+    link.className = "download";
+    link.textContent = "Download";
     link.href = `/v1/files/${rootDigest}?name=${encodeURIComponent(name)}`;
     link.setAttribute("aria-label", `Download ${name}`);
-    this.#show(".download", true);
+    element(".actions", this.root).append(link);
     this.#describeMap();
     announce(`${name}: ${text}`);
   }

@@ -134,9 +134,7 @@ export class IndexedDbResumeStore implements ResumeStore {
 
   #removeOld(database: IDBDatabase): Promise<void> {
     const store = database.transaction(SEGMENTS, "readwrite").objectStore(SEGMENTS);
-    const old = store
-      .index(BY_AGE)
-      .openCursor(IDBKeyRange.upperBound(Date.now() - this.#maxAgeMs));
+    const old = store.index(BY_AGE).openCursor(IDBKeyRange.upperBound(Date.now() - this.#maxAgeMs));
     return new Promise((resolve, reject) => {
       old.onerror = () => reject(old.error);
       old.onsuccess = () => {

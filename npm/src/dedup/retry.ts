@@ -70,7 +70,8 @@ export class Requests {
     signal: AbortSignal,
   ): Promise<T> {
     const { attempts = DEFAULT_ATTEMPTS, random = Math.random, onRetry } = this.#options;
-    const { baseDelayMs = DEFAULT_BASE_DELAY_MS, maxDelayMs = DEFAULT_MAX_DELAY_MS } = this.#options;
+    const { baseDelayMs = DEFAULT_BASE_DELAY_MS, maxDelayMs = DEFAULT_MAX_DELAY_MS } =
+      this.#options;
     for (let number = 1; ; number += 1) {
       try {
         return await attempt(signal);

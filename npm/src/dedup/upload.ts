@@ -286,9 +286,14 @@ class Upload {
       offset: start,
     });
     try {
-      for await (const { chunk, payload } of pieces) await this.#take(chunk, payload);
-    } catch (error) {
-      throw asSourceError(error);
+      for (;;) {
+        const next = await this.#whileReading(pieces.next());
+        if (next.done) break;
+        await this.#take(next.value.chunk, next.value.payload);
+      }
+    } finally {
+      // Not awaited: a source that hangs would hold up the error.
+      pieces.return().catch(() => {});
     }
   }
 
@@ -315,10 +320,7 @@ class Upload {
     }
     this.#batch.push({ index, digest, length, payload });
     this.#batchBytes += length;
-    if (
-      this.#batchBytes >= this.#maxBatchBytes ||
-      this.#batch.length === MAX_DIGESTS_PER_QUERY
-    ) {
+    if (this.#batchBytes >= this.#maxBatchBytes || this.#batch.length === MAX_DIGESTS_PER_QUERY) {
       this.#flush();
     }
   }
@@ -346,7 +348,9 @@ class Upload {
 
   async #missing(digests: readonly string[]): Promise<ReadonlySet<string>> {
     return new Set(
-      await this.#requests.run((signal) => this.#transport.missing(this.#hash, digests, { signal })),
+      await this.#requests.run((signal) =>
+        this.#transport.missing(this.#hash, digests, { signal }),
+      ),
     );
   }
 
@@ -412,14 +416,28 @@ class Upload {
 
   async #reread(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     const source = this.#source;
-    try {
-      if (source instanceof Blob) {
-        return new Uint8Array(await source.slice(offset, offset + length).arrayBuffer());
-      }
-    } catch (error) {
-      throw asSourceError(error);
+    if (!(source instanceof Blob)) {
+      return bytesOf(source as Bytes).subarray(offset, offset + length);
     }
-    return bytesOf(source as Bytes).subarray(offset, offset + length);
+    const part = source.slice(offset, offset + length);
+    return new Uint8Array(await this.#whileReading(part.arrayBuffer()));
+  }
+
+  /**
+   * Browsers say `NotReadableError`, `NotFoundError` or "network error" of a file that changed or is
+   * gone; errors of other sources are their own.
+   */
+  async #whileReading<T>(reading: Promise<T>): Promise<T> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (!(this.#source instanceof Blob) || error instanceof ChunkerError) throw error;
+      throw new DedupError(
+        "source_unreadable",
+        "the source can no longer be read: it was changed, moved or removed",
+        { cause: error },
+      );
+    }
   }
 
   #add(digest: string, length: number): number {
@@ -432,7 +450,10 @@ class Upload {
   #confirm(digest: string): void {
     const distinct = this.#distinct.get(digest);
     if (distinct !== undefined) distinct.confirmed = true;
-    this.#record?.advance(this.#chunks, (chunk) => this.#distinct.get(chunk.digest)?.confirmed === true);
+    this.#record?.advance(
+      this.#chunks,
+      (chunk) => this.#distinct.get(chunk.digest)?.confirmed === true,
+    );
   }
 
   /** Runs `task` beside the others; its failure is the upload's. */
@@ -514,7 +535,10 @@ class PrefixRecord {
   }
 
   /** Records the chunks that follow the prefix and are confirmed. */
-  advance<T extends ConfirmedChunk>(chunks: readonly T[], isConfirmed: (chunk: T) => boolean): void {
+  advance<T extends ConfirmedChunk>(
+    chunks: readonly T[],
+    isConfirmed: (chunk: T) => boolean,
+  ): void {
     for (;;) {
       const next = chunks[this.#recorded + this.#pending.length];
       if (next === undefined || !isConfirmed(next)) break;
@@ -564,19 +588,6 @@ function isRereadable(source: ByteSource): source is Blob | Bytes {
 
 function sourceChanged(how: string): DedupError {
   return new DedupError("source_changed", `the source ${how}: it was changed while it was read`);
-}
-
-/** Browsers say only `NotReadableError` or `NotFoundError` of a file that changed or is gone. */
-function asSourceError(error: unknown): unknown {
-  const unreadable =
-    error instanceof DOMException &&
-    (error.name === "NotReadableError" || error.name === "NotFoundError");
-  if (!unreadable) return error;
-  return new DedupError(
-    "source_unreadable",
-    "the source can no longer be read: it was changed, moved or removed",
-    { cause: error },
-  );
 }
 
 function positiveInteger(name: string, value: number): number {

@@ -6,20 +6,18 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { ChunkStore } from "chunker-wasm/dedup/server";
-import { type Browser, chromium, type Page } from "playwright-core";
-import { FLAGS } from "../chromium.js";
+import type { Browser, Page } from "playwright-core";
+import { launch } from "../chromium.js";
 
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
-const SIZE = Number(process.env["CHUNKER_BIGFILE_BYTES"] ?? 300_000_000);
+const SIZE = Number(process.env.CHUNKER_BIGFILE_BYTES ?? 300_000_000);
 const MAX_PAGE_BYTES = 300_000_000;
 let browser: Browser;
 
 before(async () => {
   execFileSync("node_modules/.bin/tsc", ["-p", "demo"], { cwd: PACKAGE });
-  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
   // The measurement otherwise waits for the next garbage collection, which flatters it.
-  const args = [...FLAGS, "--enable-blink-features=ForceEagerMeasureMemory"];
-  browser = await chromium.launch({ executablePath, args });
+  browser = await launch("--enable-blink-features=ForceEagerMeasureMemory");
 });
 
 after(() => browser?.close());
@@ -57,22 +55,22 @@ class ForgetfulStore implements ChunkStore {
 }
 
 /**
- * Makes `window.makeFile(edited)` in the page: a file of slices of one random Blob, a unique piece
- * of 16 bytes before each. Slices are as short as the shortest chunk, so no two chunks are the same;
- * and they cost no memory.
+ * Makes `window.makeFile(edited)` in the page: a file of 64 random Blobs again and again, a unique
+ * piece of 16 bytes before each. They are as short as the shortest chunk, so no two chunks are the
+ * same. Chromium copies slices of Blobs, but not whole ones, so that the file costs no memory.
  */
 function prepareFile(page: Page, size: number): Promise<void> {
   return page.evaluate((size) => {
-    const slice = 262_144;
-    const slices = 64;
-    const random = Array.from({ length: slices * 4 }, () =>
-      crypto.getRandomValues(new Uint8Array(slice / 4)),
+    const length = 262_144;
+    const random = () => crypto.getRandomValues(new Uint8Array(length / 4));
+    const blobs = Array.from(
+      { length: 64 },
+      () => new Blob([random(), random(), random(), random()]),
     );
-    const base = new Blob(random);
     const parts: BlobPart[] = [];
-    for (let index = 0; index * (slice + 16) < size; index += 1) {
-      const at = ((index * 37) % slices) * slice;
-      parts.push(new BigUint64Array([BigInt(index), 0xc0ffeen]), base.slice(at, at + slice));
+    for (let index = 0; index * (length + 16) < size; index += 1) {
+      const unique = new BigUint64Array([BigInt(index), 0xc0ffeen]);
+      parts.push(unique, blobs[index % blobs.length] as Blob);
     }
     const makeFile = (edited: boolean) => {
       const all = [...parts];
@@ -142,7 +140,10 @@ test(`a file of ${SIZE} bytes goes through a page that stays below ${MAX_PAGE_BY
   await prepareFile(page, SIZE);
   for (const edited of [false, true]) {
     const before = store.bytes;
-    const { mostBytes, mostResident, seconds, chunks, newChunks, sent } = await uploadIn(page, edited);
+    const { mostBytes, mostResident, seconds, chunks, newChunks, sent } = await uploadIn(
+      page,
+      edited,
+    );
     const bytes = store.bytes - before;
     const mega = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
     t.diagnostic(

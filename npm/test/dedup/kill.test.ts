@@ -14,10 +14,17 @@ import {
   type UploadResult,
   upload,
 } from "chunker-wasm/dedup";
-import { collect, digestHex, randomBytes, SMALL, splitMix64, temporaryDirectory } from "./support.js";
+import {
+  collect,
+  digestHex,
+  randomBytes,
+  SMALL,
+  splitMix64,
+  temporaryDirectory,
+} from "./support.js";
 
 const KILLS = 20;
-const SEED = Number(process.env["CHUNKER_KILL_SEED"] ?? 20);
+const SEED = Number(process.env.CHUNKER_KILL_SEED ?? 20);
 const SERVER = fileURLToPath(new URL("./server-process.js", import.meta.url));
 
 /** Checks the digest of every file with a name; returns how many there are. */
@@ -33,7 +40,9 @@ async function checkStore(root: string): Promise<number> {
   return checked;
 }
 
-test(`kill -9 of the server at ${KILLS} moments loses and damages nothing`, { timeout: 60_000 }, async (t) => {
+test(`kill -9 of the server at ${KILLS} moments loses and damages nothing`, {
+  timeout: 60_000,
+}, async (t) => {
   const root = await temporaryDirectory(t);
   const random = splitMix64(SEED);
   let server: ChildProcess | undefined;

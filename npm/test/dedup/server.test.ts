@@ -9,7 +9,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Manifest, toHex } from "chunker-wasm";
 import { download, upload } from "chunker-wasm/dedup";
 import type { ChunkStore } from "chunker-wasm/dedup/server";
-import { codeOf, collect, digestHex, QUICK, randomBytes, SMALL, serve, serveDisk } from "./support.js";
+import {
+  codeOf,
+  collect,
+  digestHex,
+  QUICK,
+  randomBytes,
+  SMALL,
+  serve,
+  serveDisk,
+} from "./support.js";
 
 const data = randomBytes(200_000, 3);
 const payload = data.subarray(0, 1000);
@@ -90,39 +99,219 @@ test("hostile and mistaken requests: each gets its answer and nothing is stored"
   const many = Array.from({ length: 10_001 }, (_, index) => index.toString(16).padStart(64, "0"));
   const chunkPath = `/v1/chunks/sha256/${digest}`;
   const cases: [string, string, RequestInit, number, string][] = [
-    ["bytes of another digest", chunkPath, { method: "PUT", body: payload.subarray(1) }, 400, "digest_mismatch"],
+    [
+      "bytes of another digest",
+      chunkPath,
+      { method: "PUT", body: payload.subarray(1) },
+      400,
+      "digest_mismatch",
+    ],
     ["empty chunk", chunkPath, { method: "PUT" }, 400, "empty_chunk"],
-    ["chunk above the limit", chunkPath, { method: "PUT", body: data.slice(0, 4097) }, 413, "chunk_too_large"],
-    ["chunk far above the limit", chunkPath, { method: "PUT", body: randomBytes(3_000_000, 1) }, 413, "chunk_too_large"],
-    ["chunk without length", chunkPath, { method: "PUT", body: new Blob([payload]).stream(), duplex: "half" } as RequestInit, 411, "length_required"],
-    ["compressed chunk", chunkPath, { method: "PUT", body: payload, headers: { "content-encoding": "gzip" } }, 415, "unsupported_media_type"],
-    ["unknown hash", `/v1/chunks/md5/${digest}`, { method: "PUT", body: payload }, 400, "unknown_hash_algorithm"],
-    ["hash from a prototype", `/v1/chunks/constructor/${digest}`, { method: "PUT", body: payload }, 400, "unknown_hash_algorithm"],
-    ["digest in capitals", `/v1/chunks/sha256/${digest.toUpperCase()}`, { method: "PUT", body: payload }, 400, "invalid_digest"],
-    ["digest too short", `/v1/chunks/sha256/${digest.slice(1)}`, { method: "PUT", body: payload }, 400, "invalid_digest"],
-    ["digest too long", `/v1/chunks/sha256/${digest}0`, { method: "PUT", body: payload }, 400, "invalid_digest"],
-    ["escaped digit", `/v1/chunks/sha256/%30${digest.slice(1)}`, { method: "PUT", body: payload }, 400, "invalid_digest"],
-    ["escaped traversal", `/v1/chunks/sha256/..%2f..%2f${digest}`, { method: "PUT", body: payload }, 400, "invalid_digest"],
-    ["query that is not JSON", "/v1/chunks/missing", { method: "POST", headers: json, body: "{" }, 400, "invalid_query"],
-    ["query that is not UTF-8", "/v1/chunks/missing", { method: "POST", headers: json, body: new Uint8Array([34, 255, 34]) }, 400, "invalid_query"],
+    [
+      "chunk above the limit",
+      chunkPath,
+      { method: "PUT", body: data.slice(0, 4097) },
+      413,
+      "chunk_too_large",
+    ],
+    [
+      "chunk far above the limit",
+      chunkPath,
+      { method: "PUT", body: randomBytes(3_000_000, 1) },
+      413,
+      "chunk_too_large",
+    ],
+    [
+      "chunk without length",
+      chunkPath,
+      { method: "PUT", body: new Blob([payload]).stream(), duplex: "half" } as RequestInit,
+      411,
+      "length_required",
+    ],
+    [
+      "compressed chunk",
+      chunkPath,
+      { method: "PUT", body: payload, headers: { "content-encoding": "gzip" } },
+      415,
+      "unsupported_media_type",
+    ],
+    [
+      "unknown hash",
+      `/v1/chunks/md5/${digest}`,
+      { method: "PUT", body: payload },
+      400,
+      "unknown_hash_algorithm",
+    ],
+    [
+      "hash from a prototype",
+      `/v1/chunks/constructor/${digest}`,
+      { method: "PUT", body: payload },
+      400,
+      "unknown_hash_algorithm",
+    ],
+    [
+      "digest in capitals",
+      `/v1/chunks/sha256/${digest.toUpperCase()}`,
+      { method: "PUT", body: payload },
+      400,
+      "invalid_digest",
+    ],
+    [
+      "digest too short",
+      `/v1/chunks/sha256/${digest.slice(1)}`,
+      { method: "PUT", body: payload },
+      400,
+      "invalid_digest",
+    ],
+    [
+      "digest too long",
+      `/v1/chunks/sha256/${digest}0`,
+      { method: "PUT", body: payload },
+      400,
+      "invalid_digest",
+    ],
+    [
+      "escaped digit",
+      `/v1/chunks/sha256/%30${digest.slice(1)}`,
+      { method: "PUT", body: payload },
+      400,
+      "invalid_digest",
+    ],
+    [
+      "escaped traversal",
+      `/v1/chunks/sha256/..%2f..%2f${digest}`,
+      { method: "PUT", body: payload },
+      400,
+      "invalid_digest",
+    ],
+    [
+      "query that is not JSON",
+      "/v1/chunks/missing",
+      { method: "POST", headers: json, body: "{" },
+      400,
+      "invalid_query",
+    ],
+    [
+      "query that is not UTF-8",
+      "/v1/chunks/missing",
+      { method: "POST", headers: json, body: new Uint8Array([34, 255, 34]) },
+      400,
+      "invalid_query",
+    ],
     ["query null", "/v1/chunks/missing", query(null), 400, "unknown_hash_algorithm"],
-    ["query without digests", "/v1/chunks/missing", query({ hash: "sha256" }), 400, "invalid_query"],
-    ["query of an unknown hash", "/v1/chunks/missing", query({ hash: "md5", digests }), 400, "unknown_hash_algorithm"],
-    ["query of a number", "/v1/chunks/missing", query({ hash: "sha256", digests: [7] }), 400, "invalid_digest"],
-    ["query of a traversal", "/v1/chunks/missing", query({ hash: "sha256", digests: ["../../../etc/passwd"] }), 400, "invalid_digest"],
-    ["query of 10,001 digests", "/v1/chunks/missing", query({ hash: "sha256", digests: many }), 413, "query_too_large"],
-    ["query above the limit", "/v1/chunks/missing", { method: "POST", headers: json, body: " ".repeat(2_000_000) }, 413, "query_too_large"],
-    ["query as text, as a foreign page could send it", "/v1/chunks/missing", { method: "POST", body: "{}" }, 415, "unsupported_media_type"],
-    ["manifest with missing chunks", `/v1/manifests/${name}`, { method: "PUT", body: bytes }, 409, "chunks_missing"],
-    ["manifest under another name", `/v1/manifests/${absent}`, { method: "PUT", body: bytes }, 400, "digest_mismatch"],
-    ["manifest of another version", `/v1/manifests/${name}`, { method: "PUT", body: tampered(7, 2) }, 400, "unsupported_manifest_version"],
-    ["manifest of an unknown profile", `/v1/manifests/${name}`, { method: "PUT", body: tampered(9, 0x78) }, 400, "invalid_manifest"],
-    ["manifest cut short", `/v1/manifests/${name}`, { method: "PUT", body: bytes.slice(0, -1) }, 400, "invalid_manifest"],
-    ["manifest with a tail", `/v1/manifests/${name}`, { method: "PUT", body: Buffer.concat([bytes, Buffer.alloc(1)]) }, 400, "invalid_manifest"],
-    ["manifest that says 2^56 chunks", `/v1/manifests/${name}`, { method: "PUT", body: tampered(bytes.length - 37, 1) }, 400, "invalid_manifest"],
+    [
+      "query without digests",
+      "/v1/chunks/missing",
+      query({ hash: "sha256" }),
+      400,
+      "invalid_query",
+    ],
+    [
+      "query of an unknown hash",
+      "/v1/chunks/missing",
+      query({ hash: "md5", digests }),
+      400,
+      "unknown_hash_algorithm",
+    ],
+    [
+      "query of a number",
+      "/v1/chunks/missing",
+      query({ hash: "sha256", digests: [7] }),
+      400,
+      "invalid_digest",
+    ],
+    [
+      "query of a traversal",
+      "/v1/chunks/missing",
+      query({ hash: "sha256", digests: ["../../../etc/passwd"] }),
+      400,
+      "invalid_digest",
+    ],
+    [
+      "query of 10,001 digests",
+      "/v1/chunks/missing",
+      query({ hash: "sha256", digests: many }),
+      413,
+      "query_too_large",
+    ],
+    [
+      "query above the limit",
+      "/v1/chunks/missing",
+      { method: "POST", headers: json, body: " ".repeat(2_000_000) },
+      413,
+      "query_too_large",
+    ],
+    [
+      "query as text, as a foreign page could send it",
+      "/v1/chunks/missing",
+      { method: "POST", body: "{}" },
+      415,
+      "unsupported_media_type",
+    ],
+    [
+      "manifest with missing chunks",
+      `/v1/manifests/${name}`,
+      { method: "PUT", body: bytes },
+      409,
+      "chunks_missing",
+    ],
+    [
+      "manifest under another name",
+      `/v1/manifests/${absent}`,
+      { method: "PUT", body: bytes },
+      400,
+      "digest_mismatch",
+    ],
+    [
+      "manifest of another version",
+      `/v1/manifests/${name}`,
+      { method: "PUT", body: tampered(7, 2) },
+      400,
+      "unsupported_manifest_version",
+    ],
+    [
+      "manifest of an unknown profile",
+      `/v1/manifests/${name}`,
+      { method: "PUT", body: tampered(9, 0x78) },
+      400,
+      "invalid_manifest",
+    ],
+    [
+      "manifest cut short",
+      `/v1/manifests/${name}`,
+      { method: "PUT", body: bytes.slice(0, -1) },
+      400,
+      "invalid_manifest",
+    ],
+    [
+      "manifest with a tail",
+      `/v1/manifests/${name}`,
+      { method: "PUT", body: Buffer.concat([bytes, Buffer.alloc(1)]) },
+      400,
+      "invalid_manifest",
+    ],
+    [
+      "manifest that says 2^56 chunks",
+      `/v1/manifests/${name}`,
+      { method: "PUT", body: tampered(bytes.length - 37, 1) },
+      400,
+      "invalid_manifest",
+    ],
     ["empty manifest body", `/v1/manifests/${name}`, { method: "PUT" }, 400, "invalid_manifest"],
-    ["manifest above the limit", `/v1/manifests/${name}`, { method: "PUT", body: data.slice(0, 5000) }, 413, "manifest_too_large"],
-    ["manifest name in capitals", `/v1/manifests/${"A".repeat(64)}`, { method: "PUT", body: bytes }, 400, "invalid_digest"],
+    [
+      "manifest above the limit",
+      `/v1/manifests/${name}`,
+      { method: "PUT", body: data.slice(0, 5000) },
+      413,
+      "manifest_too_large",
+    ],
+    [
+      "manifest name in capitals",
+      `/v1/manifests/${"A".repeat(64)}`,
+      { method: "PUT", body: bytes },
+      400,
+      "invalid_digest",
+    ],
     ["absent chunk", `/v1/chunks/sha256/${absent}`, {}, 404, "chunk_not_found"],
     ["absent manifest", `/v1/manifests/${absent}`, {}, 404, "manifest_not_found"],
     ["absent file", `/v1/files/${absent}`, {}, 404, "manifest_not_found"],
@@ -130,7 +319,13 @@ test("hostile and mistaken requests: each gets its answer and nothing is stored"
     ["path with a tail", `${chunkPath}/x`, {}, 404, "not_found"],
     ["root", "/", {}, 404, "not_found"],
     ["unknown method", chunkPath, { method: "DELETE" }, 405, "method_not_allowed"],
-    ["wrong method", "/v1/chunks/missing", { method: "PUT", body: "{}" }, 405, "method_not_allowed"],
+    [
+      "wrong method",
+      "/v1/chunks/missing",
+      { method: "PUT", body: "{}" },
+      405,
+      "method_not_allowed",
+    ],
   ];
   for (const [what, path, init, status, code] of cases) {
     const response = await fetch(baseUrl + path, init);
@@ -152,20 +347,56 @@ test("hostile connections: each gets its answer and the server goes on", async (
   const slowly = Array.from({ length: 12 }, () => [100, "x"]).flat();
   const cases: [string, (string | Uint8Array | number)[], RegExp][] = [
     ["no HTTP", ["\x16\x03\x01hello\r\n\r\n"], /^HTTP\/1\.1 400 .*malformed_request/s],
-    ["path with dots", [put("/v1/chunks/sha256/../../../x", 0, "Connection: close\r\n")], /^HTTP\/1\.1 404 .*not_found/s],
+    [
+      "path with dots",
+      [put("/v1/chunks/sha256/../../../x", 0, "Connection: close\r\n")],
+      /^HTTP\/1\.1 404 .*not_found/s,
+    ],
     ["negative length", [put(path, -1)], /^HTTP\/1\.1 400 .*malformed_request/s],
     ["fractional length", [put(path, "1.5")], /^HTTP\/1\.1 400 .*malformed_request/s],
-    ["two lengths", [put(path, 5, "Content-Length: 6\r\n"), "hello"], /^HTTP\/1\.1 400 .*malformed_request/s],
-    ["length and chunked", [put(path, 5, "Transfer-Encoding: chunked\r\n"), "0\r\n\r\n"], /^HTTP\/1\.1 400 .*malformed_request/s],
-    ["head of 20 KiB", [put(path, 5, `X: ${"x".repeat(20_000)}\r\n`)], /^HTTP\/1\.1 431 .*headers_too_large/s],
+    [
+      "two lengths",
+      [put(path, 5, "Content-Length: 6\r\n"), "hello"],
+      /^HTTP\/1\.1 400 .*malformed_request/s,
+    ],
+    [
+      "length and chunked",
+      [put(path, 5, "Transfer-Encoding: chunked\r\n"), "0\r\n\r\n"],
+      /^HTTP\/1\.1 400 .*malformed_request/s,
+    ],
+    [
+      "head of 20 KiB",
+      [put(path, 5, `X: ${"x".repeat(20_000)}\r\n`)],
+      /^HTTP\/1\.1 431 .*headers_too_large/s,
+    ],
     ["body longer than its length", [good, payload, "garbage\r\n\r\n"], /^HTTP\/1\.1 201 /],
     ["body that stops", [put(path, 1000), "only this"], /^HTTP\/1\.1 408 .*request_timeout/s],
     ["body that trickles", [put(path, 1000), ...slowly], /^HTTP\/1\.1 408 .*request_timeout/s],
-    ["known digest, other bytes", [good, data.subarray(500, 1500)], /^HTTP\/1\.1 400 .*digest_mismatch/s],
-    ["refused body of 1 GB announced", [put(path, 1e9), "xxxx"], /^HTTP\/1\.1 413 .*Connection: close.*chunk_too_large/is],
-    ["too large, waiting for 100 Continue", [put(path, 1e9, "Expect: 100-continue\r\n")], /^HTTP\/1\.1 413 .*chunk_too_large/s],
-    ["good, waiting for 100 Continue", [put(path, payload.length, "Expect: 100-continue\r\nConnection: close\r\n"), 50, payload], /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /],
-    ["small refused body, then a good request", [put(path, 5000), data.subarray(0, 5000), good, payload], /^HTTP\/1\.1 413 .*HTTP\/1\.1 200 /s],
+    [
+      "known digest, other bytes",
+      [good, data.subarray(500, 1500)],
+      /^HTTP\/1\.1 400 .*digest_mismatch/s,
+    ],
+    [
+      "refused body of 1 GB announced",
+      [put(path, 1e9), "xxxx"],
+      /^HTTP\/1\.1 413 .*Connection: close.*chunk_too_large/is,
+    ],
+    [
+      "too large, waiting for 100 Continue",
+      [put(path, 1e9, "Expect: 100-continue\r\n")],
+      /^HTTP\/1\.1 413 .*chunk_too_large/s,
+    ],
+    [
+      "good, waiting for 100 Continue",
+      [put(path, payload.length, "Expect: 100-continue\r\nConnection: close\r\n"), 50, payload],
+      /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /,
+    ],
+    [
+      "small refused body, then a good request",
+      [put(path, 5000), data.subarray(0, 5000), good, payload],
+      /^HTTP\/1\.1 413 .*HTTP\/1\.1 200 /s,
+    ],
   ];
   for (const [what, pieces, expected] of cases) {
     const answer = await raw(port, ...pieces);
@@ -230,7 +461,9 @@ test("repeated requests are answered 200, the first 201", async (t) => {
 
 test("a damaged chunk is never delivered; it is missing again and an upload heals it", async (t) => {
   const errors: unknown[] = [];
-  const { root, baseUrl, transport } = await serveDisk(t, { onError: (error) => errors.push(error) });
+  const { root, baseUrl, transport } = await serveDisk(t, {
+    onError: (error) => errors.push(error),
+  });
   const result = await upload(data, { transport, options: SMALL });
   const { rootDigest, manifest } = result;
   const damage = async (index: number) => {
@@ -403,7 +636,11 @@ test("a plain handler serves beside other routes of a server", async (t) => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
   const { port } = server.address() as { port: number };
-  const outgoing = request({ port, host: "127.0.0.1", path: `/v1/chunks/sha256/${toHex(new Uint8Array(32))}` });
+  const outgoing = request({
+    port,
+    host: "127.0.0.1",
+    path: `/v1/chunks/sha256/${toHex(new Uint8Array(32))}`,
+  });
   outgoing.end();
   const [answer] = await once(outgoing, "response");
   assert.equal(answer.statusCode, 404);

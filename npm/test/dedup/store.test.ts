@@ -32,7 +32,10 @@ test("a chunk is where the specification says, and nothing is left behind", asyn
     Buffer.from(data),
   );
   assert.deepEqual(await readdir(join(root, "tmp")), []);
-  assert.deepEqual(await store.chunkLengths("sha256", [digest, "0".repeat(64)]), [50_000, undefined]);
+  assert.deepEqual(await store.chunkLengths("sha256", [digest, "0".repeat(64)]), [
+    50_000,
+    undefined,
+  ]);
   assert.deepEqual(await store.chunkLengths("blake3", [digest]), [undefined]);
 });
 

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { openAsBlob } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ChunkerError, chunk, toHex } from "chunker-wasm";
 import {
@@ -9,7 +12,16 @@ import {
   type UploadProgress,
   upload,
 } from "chunker-wasm/dedup";
-import { codeOf, collect, hanging, MemoryTransport, QUICK, randomBytes, SMALL } from "./support.js";
+import {
+  codeOf,
+  collect,
+  hanging,
+  MemoryTransport,
+  QUICK,
+  randomBytes,
+  SMALL,
+  temporaryDirectory,
+} from "./support.js";
 
 const data = randomBytes(300_001, 1);
 const options = SMALL;
@@ -190,7 +202,9 @@ test("an abort rejects at once with `aborted`, wherever the upload stands", asyn
   assert.equal(transport.calls.size, 0);
 });
 
-test("an abort gets through a source and a transport that never answer", { timeout: 2000 }, async () => {
+test("an abort gets through a source and a transport that never answer", {
+  timeout: 2000,
+}, async () => {
   const never = new Promise<never>(() => {});
   const controller = new AbortController();
   setTimeout(() => controller.abort(), 20);
@@ -287,9 +301,7 @@ test("an upload that was cut off goes on at the last confirmed cut", async () =>
 
 test("reading restarts at the cut: the bytes before it are not read again", async () => {
   const chunks = await chunk(data, options);
-  const confirmed = chunks
-    .slice(0, 30)
-    .map(({ hashHex, length }) => ({ digest: hashHex, length }));
+  const confirmed = chunks.slice(0, 30).map(({ hashHex, length }) => ({ digest: hashHex, length }));
   const transport = new MemoryTransport();
   for (const { hashHex, offset, length } of chunks) {
     transport.chunks.set(hashHex, data.slice(offset, offset + length));
@@ -325,9 +337,7 @@ test("a changed file of the same name, size and date is not resumed", async () =
 
 test("a recorded chunk that the server has lost is sent again", async () => {
   const chunks = await chunk(data, options);
-  const confirmed = chunks
-    .slice(0, 30)
-    .map(({ hashHex, length }) => ({ digest: hashHex, length }));
+  const confirmed = chunks.slice(0, 30).map(({ hashHex, length }) => ({ digest: hashHex, length }));
   const resume = new MemoryResumeStore();
   await resume.append("key", 0, confirmed);
   const transport = new MemoryTransport();
@@ -391,13 +401,16 @@ test("a source that is not as long as announced is noticed and not committed", a
   }
 });
 
-test("a source that can no longer be read is a typed error", async () => {
-  const source = (async function* () {
-    yield data;
-    throw new DOMException("the file changed", "NotReadableError");
-  })();
+test("a file that can no longer be read is a typed error with its cause", async (t) => {
+  const path = join(await temporaryDirectory(t), "file");
+  await writeFile(path, data);
+  const file = await openAsBlob(path);
+  await writeFile(path, data.subarray(5));
   const transport = new MemoryTransport();
-  assert.equal(await codeOf(upload(source, { transport, options })), "source_unreadable");
+  const error = await upload(file, { transport, options }).catch((e) => e);
+  assert.equal(error.code, "source_unreadable");
+  assert.ok(error.cause instanceof Error);
+  assert.equal(transport.manifests.size, 0);
 });
 
 test("wrong options are refused before anything is sent", async () => {

@@ -108,7 +108,10 @@ export function hasDigest(bytes: Uint8Array, hash: HashAlgorithm, digest: string
 }
 
 /** SHA-256 by OpenSSL, which uses the CPU's own instructions; BLAKE3 by this package. */
-function createHasher(hash: HashAlgorithm): { update(bytes: Uint8Array): void; digestHex(): string } {
+function createHasher(hash: HashAlgorithm): {
+  update(bytes: Uint8Array): void;
+  digestHex(): string;
+} {
   if (hash === "sha256") {
     const native = createHash("sha256");
     return { update: (bytes) => native.update(bytes), digestHex: () => native.digest("hex") };

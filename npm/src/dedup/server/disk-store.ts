@@ -1,6 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { HashAlgorithm } from "../../index.js";
 import type { ChunkStore } from "./store.js";
@@ -52,11 +61,7 @@ export class DiskChunkStore implements ChunkStore {
     return lengths;
   }
 
-  putChunk(
-    hash: HashAlgorithm,
-    digest: string,
-    payload: AsyncIterable<Uint8Array>,
-  ): Promise<void> {
+  putChunk(hash: HashAlgorithm, digest: string, payload: AsyncIterable<Uint8Array>): Promise<void> {
     return this.#write(this.#chunkPath(hash, digest), payload);
   }
 

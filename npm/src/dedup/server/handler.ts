@@ -3,8 +3,8 @@ import {
   createServer,
   type IncomingMessage,
   type Server,
-  STATUS_CODES,
   type ServerResponse,
+  STATUS_CODES,
 } from "node:http";
 import type { Duplex } from "node:stream";
 import { ChunkerError, type HashAlgorithm, Manifest } from "../../index.js";
@@ -384,11 +384,7 @@ class UploadServer {
     }
   }
 
-  async #refuse(
-    request: IncomingMessage,
-    response: ServerResponse,
-    error: unknown,
-  ): Promise<void> {
+  async #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {
     const gone = response.destroyed || (request.destroyed && !request.complete);
     const refusal = asRefusal(error);
     if (refusal.status >= 500 && !gone) this.#onError(error, request);
@@ -403,8 +399,7 @@ class UploadServer {
     response.removeHeader("content-security-policy");
     const waiting = request.headers.expect !== undefined && request.readableDidRead === false;
     const announced = Number(request.headers["content-length"] ?? Number.POSITIVE_INFINITY);
-    const hasBody =
-      "transfer-encoding" in request.headers || "content-length" in request.headers;
+    const hasBody = "transfer-encoding" in request.headers || "content-length" in request.headers;
     const unread = hasBody && !request.complete;
     const timedOut = code === "request_timeout";
     if (unread && !waiting && !timedOut && announced <= MAX_DRAINED_BYTES) {
@@ -502,7 +497,10 @@ function asRefusal(error: unknown): Refusal {
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
   const bytes = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, { "content-type": "application/json", "content-length": bytes.length });
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": bytes.length,
+  });
   response.end(bytes);
 }
 

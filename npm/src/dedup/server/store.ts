@@ -20,11 +20,7 @@ export interface ChunkStore {
    * `payload` throws, at its end at the latest, if the bytes are not those of `digest` or the sender
    * went away; nothing of the chunk may then ever be seen.
    */
-  putChunk(
-    hash: HashAlgorithm,
-    digest: string,
-    payload: AsyncIterable<Uint8Array>,
-  ): Promise<void>;
+  putChunk(hash: HashAlgorithm, digest: string, payload: AsyncIterable<Uint8Array>): Promise<void>;
 
   /** Returns the bytes of a chunk, `undefined` if it is not stored. */
   getChunk(hash: HashAlgorithm, digest: string): Promise<Uint8Array | undefined>;
