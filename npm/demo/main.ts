@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DiskChunkStore } from "chunker-wasm/dedup/server";
 import { isSameFile, uploadFile } from "./files.js";
-import { fetchReleases, RegistryUnreachable } from "./releases.js";
+import { fetchReleases } from "./releases.js";
 import { startServer } from "./server.js";
 import { Table } from "./table.js";
 
@@ -37,7 +37,6 @@ try {
   if (!stop.signal.aborted) {
     exitCode = 1;
     console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
-    if (!(error instanceof RegistryUnreachable) && process.env.DEBUG) console.error(error);
   }
 } finally {
   await rm(temporary, { recursive: true, force: true });

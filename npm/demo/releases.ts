@@ -12,10 +12,7 @@ import { createGunzip } from "node:zlib";
 const PACKAGE = "typescript";
 const VERSIONS = ["5.9.2", "5.9.3"] as const;
 
-/** The releases cannot be fetched. */
-export class RegistryUnreachable extends Error {}
-
-/** Returns the paths of the two tar files, in `directory`. */
+/** Returns the paths of the two tar files, in `directory`. Throws if npm cannot fetch them. */
 export async function fetchReleases(directory: string, signal: AbortSignal): Promise<string[]> {
   await mkdir(directory, { recursive: true });
   console.log(`Fetching ${PACKAGE} ${VERSIONS.join(" and ")} with npm pack …`);
@@ -33,7 +30,7 @@ export async function fetchReleases(directory: string, signal: AbortSignal): Pro
 }
 
 async function pack(spec: string, directory: string, signal: AbortSignal): Promise<void> {
-  const args = ["pack", spec, "--silent", "--pack-destination", directory];
+  const args = ["pack", spec, "--loglevel", "error", "--pack-destination", directory];
   try {
     // On Windows npm is a script, which only a shell runs; no argument comes from outside.
     await promisify(execFile)("npm", args, { signal, shell: process.platform === "win32" });
@@ -41,7 +38,7 @@ async function pack(spec: string, directory: string, signal: AbortSignal): Promi
     signal.throwIfAborted();
     const { stderr = "", code } = error as { stderr?: string; code?: unknown };
     const reason = stderr.match(/npm (?:error|ERR!) code (\S+)/)?.[1] ?? String(code);
-    throw new RegistryUnreachable(
+    throw new Error(
       `npm could not fetch ${spec} (${reason}).\n` +
         'Is the registry out of reach? Use files of your own: make demo FILES="old.tar new.tar"',
       { cause: error },

@@ -22,7 +22,7 @@ export function formatShare(part: number, whole: number): string {
 }
 
 const EXPLANATIONS: Readonly<Record<string, string>> = {
-  aborted: "Cancelled. Choose the file again to go on from here.",
+  aborted: "Cancelled. What was sent is kept: trying again goes on from here.",
   network_error: "The server cannot be reached. What it has is kept: try again when it is back.",
   request_timeout: "The server did not answer in time. What it has is kept: try again.",
   server_busy: "The server is busy. What it has is kept: try again in a moment.",
@@ -31,7 +31,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   manifest_too_large: "The file has more chunks than the server takes: choose coarser chunks.",
   source_changed: "The file was changed while it was read: choose it again.",
   source_unreadable:
-    "The file can no longer be read. It was changed, moved or removed, or it is a folder.",
+    "The file can no longer be read. It was changed, moved or removed, or is a folder: choose it again.",
   memory_limit_exceeded: "The browser has not enough memory left for this page.",
 };
 

@@ -158,7 +158,8 @@ class Card {
     const text = explain(code, message);
     this.root.classList.toggle("failed", code !== "aborted");
     this.#text(".status", text);
-    this.#show(".retry", true);
+    // A file that changed stays unreadable for the page until it is chosen again.
+    this.#show(".retry", !code.startsWith("source_"));
     this.#map.stop();
     this.#describeMap();
     announce(`${this.#file.name}: ${text}`);

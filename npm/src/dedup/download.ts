@@ -54,13 +54,15 @@ export async function* download(
   const onAbort = () => requests.stop(new ChunkerError("aborted", "the download was aborted"));
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
+  let manifest: Manifest | undefined;
   try {
-    const manifest = await fetchManifest(rootDigest, options, requests);
-    const { chunks, hash, totalLength: totalBytes } = manifest;
+    const fetched = await fetchManifest(rootDigest, options, requests);
+    manifest = fetched;
+    const { chunks, hash, totalLength: totalBytes } = fetched;
     const fetchChunk = async (index: number): Promise<Uint8Array> => {
       const digest = (chunks[index] as Chunk).hashHex;
       const payload = await requests.run((signal) => transport.getChunk(hash, digest, { signal }));
-      manifest.verifyChunk(index, payload);
+      fetched.verifyChunk(index, payload);
       return payload;
     };
     const ahead: Promise<Uint8Array>[] = [];
@@ -83,6 +85,7 @@ export async function* download(
     signal?.removeEventListener("abort", onAbort);
     // Ends what was fetched ahead when the consumer stops early.
     requests.stop(new ChunkerError("aborted", "the download was not read to its end"));
+    manifest?.[Symbol.dispose]();
   }
 }
 

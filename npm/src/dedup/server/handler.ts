@@ -7,7 +7,7 @@ import {
   STATUS_CODES,
 } from "node:http";
 import type { Duplex } from "node:stream";
-import { ChunkerError, type HashAlgorithm, Manifest } from "../../index.js";
+import { type Chunk, ChunkerError, type HashAlgorithm, Manifest } from "../../index.js";
 import { Budget } from "../budget.js";
 import {
   isDigest,
@@ -277,7 +277,7 @@ class UploadServer {
     await this.#buffering(length, async () => {
       proceed();
       const bytes = await receiveAll(request, length, this.limits);
-      const manifest = parseManifest(bytes, maxManifestBytes);
+      const manifest = acceptedManifest(bytes, maxManifestBytes);
       if (!hasDigest(bytes, manifest.hash, root)) {
         throw new Refusal(400, "digest_mismatch", "the manifest has another root digest");
       }
@@ -293,7 +293,7 @@ class UploadServer {
   }
 
   /** Throws unless every chunk is stored with the length that the manifest says. */
-  async #checkChunks(manifest: Manifest): Promise<void> {
+  async #checkChunks(manifest: ManifestContent): Promise<void> {
     const lengths = new Map<string, number>();
     for (const { hashHex, length } of manifest.chunks) {
       if ((lengths.get(hashHex) ?? length) !== length) throw wrongLength(hashHex);
@@ -347,7 +347,7 @@ class UploadServer {
     response.end();
   }
 
-  async #storedManifest(root: string): Promise<{ bytes: Uint8Array; manifest: Manifest }> {
+  async #storedManifest(root: string): Promise<{ bytes: Uint8Array; manifest: ManifestContent }> {
     const bytes = await this.#store.getManifest(root);
     if (bytes === undefined) {
       throw new Refusal(404, "manifest_not_found", `no manifest ${root} is committed`);
@@ -355,7 +355,7 @@ class UploadServer {
     const damaged = (cause?: unknown) =>
       new Refusal(500, "manifest_damaged", `the stored manifest ${root} is damaged`, { cause });
     try {
-      const manifest = Manifest.parse(bytes, { maxBytes: bytes.length });
+      const manifest = parseManifest(bytes, bytes.length);
       if (hasDigest(bytes, manifest.hash, root)) return { bytes, manifest };
     } catch (error) {
       throw damaged(error);
@@ -442,9 +442,26 @@ function parseQuery(body: Uint8Array): { hash: HashAlgorithm; digests: string[] 
   return { hash, digests: [...new Set(digests)] };
 }
 
-function parseManifest(bytes: Uint8Array, maxBytes: number): Manifest {
+interface ManifestContent {
+  readonly hash: HashAlgorithm;
+  readonly totalLength: number;
+  readonly chunks: readonly Chunk[];
+}
+
+/** Takes a manifest out of the WebAssembly module, whose memory no garbage collector watches. */
+function parseManifest(bytes: Uint8Array, maxBytes: number): ManifestContent {
+  const manifest = Manifest.parse(bytes, { maxBytes });
   try {
-    return Manifest.parse(bytes, { maxBytes });
+    const { hash, totalLength, chunks } = manifest;
+    return { hash, totalLength, chunks };
+  } finally {
+    manifest[Symbol.dispose]();
+  }
+}
+
+function acceptedManifest(bytes: Uint8Array, maxBytes: number): ManifestContent {
+  try {
+    return parseManifest(bytes, maxBytes);
   } catch (error) {
     if (error instanceof ChunkerError) throw new Refusal(400, error.code, error.message);
     throw error;
