@@ -10,12 +10,12 @@ export interface DownloadOptions {
   /** The way to the server. */
   readonly transport: Transport;
   /** Chunks fetched ahead of the consumer. Default 4. */
-  readonly concurrency?: number;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: DownloadProgress) => void;
-  readonly retry?: RetryOptions;
+  readonly concurrency?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  readonly retry?: RetryOptions | undefined;
   /** The largest manifest accepted, in bytes. Default: the package's limit. */
-  readonly maxManifestBytes?: number;
+  readonly maxManifestBytes?: number | undefined;
 }
 
 /** Where a download stands. */

@@ -6,15 +6,15 @@ import type { RequestOptions, Transport } from "./transport.js";
 /** How {@link HttpTransport} reaches its server. */
 export interface HttpTransportOptions {
   /** Where the server's `/v1/…` routes begin: `""` for the page's own origin, else an absolute URL. */
-  readonly baseUrl?: string;
+  readonly baseUrl?: string | undefined;
   /** Headers of every request, for example an authorization; a function is asked before each one. */
-  readonly headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>);
+  readonly headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>) | undefined;
   /** Whether cookies are sent; as `fetch` defines it. Default `same-origin`. */
-  readonly credentials?: RequestCredentials;
+  readonly credentials?: RequestCredentials | undefined;
   /** How long one request may take, in milliseconds. Default 300,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** The `fetch` to use. Default: the global one. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 300_000;

@@ -48,9 +48,9 @@ export class MemoryResumeStore implements ResumeStore {
 /** Where {@link IndexedDbResumeStore} keeps its records. */
 export interface IndexedDbResumeStoreOptions {
   /** The database's name. Default `chunker-dedup`. */
-  readonly databaseName?: string;
+  readonly databaseName?: string | undefined;
   /** Records untouched for longer are removed when the store is opened, in days. Default 30. */
-  readonly maxAgeDays?: number;
+  readonly maxAgeDays?: number | undefined;
 }
 
 /** One appended piece: `chunks` packed as 32 bytes of digest and 4 bytes of length each. */

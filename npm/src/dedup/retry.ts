@@ -3,15 +3,15 @@ import { DedupError } from "./error.js";
 /** When a failed request is sent again. */
 export interface RetryOptions {
   /** Attempts in all, the first included. Default 8. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
   /** The longest wait before the second attempt, in milliseconds; doubles each time. Default 250. */
-  readonly baseDelayMs?: number;
+  readonly baseDelayMs?: number | undefined;
   /** The longest wait, in milliseconds. Default 15,000. */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
   /** A number in `0..1` for the jitter. Default `Math.random`. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
   /** Called before each wait. */
-  readonly onRetry?: (event: RetryEvent) => void;
+  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
 /** A request failed and will be sent again. */

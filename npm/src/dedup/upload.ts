@@ -26,25 +26,25 @@ export interface UploadOptions {
   /** The way to the server. */
   readonly transport: Transport;
   /** Chunk sizes and hash; uploads share chunks only when these are the same. */
-  readonly options?: ChunkingOptions;
+  readonly options?: ChunkingOptions | undefined;
   /** Chunks sent at the same time. Default 4. */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** Payload bytes held at the same time; reading waits beyond it. Default 32 MiB. */
-  readonly maxBytesInFlight?: number;
+  readonly maxBytesInFlight?: number | undefined;
   /** The announced size of a stream, in bytes; a `Blob` or buffer has its own. */
-  readonly size?: number;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: UploadProgress) => void;
+  readonly size?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: UploadProgress) => void) | undefined;
   /** Called for each change of a chunk's state. */
-  readonly onChunk?: (event: ChunkEvent) => void;
-  readonly retry?: RetryOptions;
+  readonly onChunk?: ((event: ChunkEvent) => void) | undefined;
+  readonly retry?: RetryOptions | undefined;
   /**
    * Where confirmed chunks are recorded, so that a later `upload` of the same `File` goes on where
    * this one stopped. A store that fails costs only the resumption. Needs a `Blob`.
    */
-  readonly resume?: ResumeStore;
+  readonly resume?: ResumeStore | undefined;
   /** What the record is called. Default: a `File`'s name, size, last modification and profile. */
-  readonly resumeKey?: string;
+  readonly resumeKey?: string | undefined;
 }
 
 /** Where an upload stands. */
