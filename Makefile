@@ -49,6 +49,9 @@ test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball 
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
 
+test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
+	npm --prefix npm run --silent test:bigfile
+
 conformance: package ## the vectors in Python, native Rust, Node.js and Chromium
 	python3 tests/conformance/reference.py
 	cargo test --quiet --package chunker-cdc --all-features --test conformance -- --nocapture
@@ -64,4 +67,4 @@ bench: setup ## pieces against one call, as ratios
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo test lint deny test-rust test-no-std package test-npm conformance vectors bench docs
+.PHONY: help setup demo test lint deny test-rust test-no-std package test-npm test-bigfile conformance vectors bench docs
