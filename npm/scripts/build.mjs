@@ -1,6 +1,6 @@
 // Builds dist/ from wasm-out/ (made by `cargo xtask wasm`) and src/.
 //
-//   dist/*.wasm      the two modules, optimized by wasm-opt
+//   dist/*.wasm      the modules, optimized by wasm-opt
 //   dist/*.js        ES modules, one for each source file; *.d.ts beside them
 //   dist/cjs/*.js    the same as CommonJS, for `require` in Node
 
@@ -21,7 +21,14 @@ import * as esbuild from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
 
-const MODULES = { chunker: [], "chunker-simd128": ["--enable-simd"] };
+/** The modules, the features that each may use, and whether `inline.ts` has it. */
+const MODULES = {
+  chunker: { features: [], inlined: true },
+  "chunker-simd128": { features: ["--enable-simd"], inlined: true },
+  "chunker-codecs": { features: [], inlined: false },
+};
+/** The files that wasm-bindgen's JavaScript is bundled into. */
+const GLUE = { "bindgen.js": "dist/glue.js", "codecs-bindgen.js": "dist/codecs/glue.js" };
 /** What rustc's default target uses; wasm-opt would refuse the module without them. */
 const FEATURES = [
   "--enable-bulk-memory",
@@ -44,11 +51,12 @@ await bundleGenerated();
 await emitCommonJs();
 for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join("..", license), license);
 
-/** Optimizes the modules, and writes each as a JavaScript module for `inline.ts` too. */
+/** Optimizes the modules, and writes those of `inline.ts` as JavaScript modules too. */
 function optimizeModules() {
-  for (const [name, features] of Object.entries(MODULES)) {
+  for (const [name, { features, inlined }] of Object.entries(MODULES)) {
     const file = `dist/${name}.wasm`;
     tool("wasm-opt", "-O3", ...FEATURES, ...features, `wasm-out/${name}.wasm`, "-o", file);
+    if (!inlined) continue;
     const base64 = readFileSync(file).toString("base64");
     writeFileSync(`wasm-out/${name}.wasm.js`, `export const base64 = "${base64}";\n`);
     writeFileSync(`wasm-out/${name}.wasm.d.ts`, "export declare const base64: string;\n");
@@ -57,20 +65,26 @@ function optimizeModules() {
 
 /** Adds what tsc only reads: wasm-bindgen's JavaScript, small, and the inlined modules. */
 async function bundleGenerated() {
-  const files = ["bindgen.js", "bindgen.d.ts"];
-  for (const name of Object.keys(MODULES)) files.push(`${name}.wasm.js`, `${name}.wasm.d.ts`);
-  for (const file of files) copyFileSync(`wasm-out/${file}`, `dist/${file}`);
-  await esbuild.build({
-    entryPoints: ["dist/glue.js"],
-    outfile: "dist/glue.js",
-    allowOverwrite: true,
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    logLevel: "warning",
-  });
-  rmSync("dist/bindgen.js");
+  const names = Object.keys(MODULES).filter((name) => MODULES[name].inlined);
+  const files = [...names.map((name) => `${name}.wasm.js`), ...Object.keys(GLUE)];
+  for (const file of files) {
+    copyFileSync(`wasm-out/${file}`, `dist/${file}`);
+    const types = file.replace(/js$/, "d.ts");
+    copyFileSync(`wasm-out/${types}`, `dist/${types}`);
+  }
+  for (const [generated, file] of Object.entries(GLUE)) {
+    await esbuild.build({
+      entryPoints: [file],
+      outfile: file,
+      allowOverwrite: true,
+      bundle: true,
+      minify: true,
+      format: "esm",
+      target: "es2022",
+      logLevel: "warning",
+    });
+    rmSync(`dist/${generated}`);
+  }
 }
 
 /** Emits what Node can require; browsers take the ES modules. */

@@ -15,6 +15,28 @@ export const CHUNKER_ERROR_CODES = [
   "unknown_profile",
   "unsupported_manifest_version",
   "zero_length_chunk",
+  "bzip2_compression_failed",
+  "bzip2_decompression_failed",
+  "decode_error",
+  "invalid_base32",
+  "invalid_compression_level",
+  "invalid_public_key",
+  "invalid_secret_key",
+  "invalid_signature",
+  "invalid_signature_length",
+  "invalid_store_path",
+  "lz4_compression_failed",
+  "lz4_decompression_failed",
+  "signing_failed",
+  "size_exceeded",
+  "truncated_data",
+  "unknown_compression_format",
+  "verification_failed",
+  "window_exceeded",
+  "xz_compression_failed",
+  "xz_decompression_failed",
+  "zstd_compression_failed",
+  "zstd_decompression_failed",
   "aborted",
   "chunker_closed",
   "invalid_argument",
@@ -40,11 +62,16 @@ export function calling<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    if (error instanceof Error && "code" in error && isCode(error.code)) {
-      throw new ChunkerError(error.code, error.message);
-    }
-    throw error;
+    throw failureOf(error);
   }
+}
+
+/** Returns an error of the WebAssembly module as a {@link ChunkerError}, and others as they are. */
+export function failureOf(error: unknown): unknown {
+  if (!(error instanceof ChunkerError) && error instanceof Error && "code" in error) {
+    if (isCode(error.code)) return new ChunkerError(error.code, error.message);
+  }
+  return error;
 }
 
 export function invalidArgument(message: string, options?: ErrorOptions): ChunkerError {

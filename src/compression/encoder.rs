@@ -52,6 +52,20 @@ impl<W: Write> Encoder<W> {
         Ok(Self { inner, codec })
     }
 
+    /// Returns the writer, of which what was written so far may be taken.
+    pub fn get_mut(&mut self) -> &mut W {
+        match &mut self.inner {
+            #[cfg(feature = "zstd")]
+            Inner::Zstd(encoder) => encoder.get_mut(),
+            #[cfg(feature = "lz4")]
+            Inner::Lz4(encoder) => encoder.get_mut(),
+            #[cfg(feature = "xz")]
+            Inner::Xz(encoder) => super::xz::sink(encoder),
+            #[cfg(feature = "bzip2")]
+            Inner::Bzip2(encoder) => encoder.get_mut(),
+        }
+    }
+
     /// Ends the frame and returns the writer.
     ///
     /// # Errors

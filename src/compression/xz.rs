@@ -25,6 +25,10 @@ mod backend {
         Ok(XzEncoder::new(writer, level))
     }
 
+    pub(in crate::compression) fn sink<W: Write>(writer: &mut Writer<W>) -> &mut W {
+        writer.get_mut()
+    }
+
     pub(in crate::compression) fn is_out_of_memory(error: &io::Error) -> bool {
         let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
         error.is_some_and(|&error| error == Error::MemLimit)
@@ -72,9 +76,13 @@ mod backend {
         XzWriter::new(writer, XzOptions::with_preset(level))
     }
 
+    pub(in crate::compression) fn sink<W: Write>(writer: &mut Writer<W>) -> &mut W {
+        writer.inner_mut()
+    }
+
     pub(in crate::compression) fn is_out_of_memory(error: &io::Error) -> bool {
         error.kind() == io::ErrorKind::OutOfMemory
     }
 }
 
-pub(super) use backend::{Reader, Writer, is_out_of_memory, reader, source, writer};
+pub(super) use backend::{Reader, Writer, is_out_of_memory, reader, sink, source, writer};

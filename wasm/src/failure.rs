@@ -1,10 +1,20 @@
 //! Errors that cross into JavaScript.
 
+#[cfg(feature = "codecs")]
+use chunker::compression::CompressionError;
+#[cfg(feature = "chunking")]
 use chunker::hashing::UnknownHashAlgorithm;
 use chunker::manifest::ManifestError;
+#[cfg(feature = "codecs")]
+use chunker::nix::{InvalidBase32, InvalidStorePath};
+#[cfg(feature = "codecs")]
+use chunker::signing::SigningError;
+#[cfg(feature = "chunking")]
 use chunker::{OptionsError, ProfileError};
 use js_sys::{Error, Reflect};
 use std::borrow::Cow;
+#[cfg(feature = "codecs")]
+use std::error::Error as _;
 use wasm_bindgen::JsValue;
 
 /// A code and a message: the core's, or one of the two that only bindings have.
@@ -23,7 +33,13 @@ impl Failure {
         Self { code: "invalid_argument", message: Cow::Borrowed(message) }
     }
 
+    /// A level that is no integer, and so never reaches the core's checks.
+    #[cfg(feature = "codecs")]
+    pub(crate) const LEVEL: Self =
+        Self { code: "invalid_compression_level", message: Cow::Borrowed("level is not an integer") };
+
     /// A size that is no integer, and so never reaches the core's checks.
+    #[cfg(feature = "chunking")]
     pub(crate) fn size(name: &str) -> Self {
         let message = format!("{name} is not a non-negative integer");
         Self { code: "invalid_chunking_options", message: message.into() }
@@ -46,7 +62,22 @@ macro_rules! from_core {
     )+};
 }
 
-from_core!(ManifestError, OptionsError, ProfileError, UnknownHashAlgorithm);
+from_core!(ManifestError);
+#[cfg(feature = "chunking")]
+from_core!(OptionsError, ProfileError, UnknownHashAlgorithm);
+#[cfg(feature = "codecs")]
+from_core!(InvalidBase32, InvalidStorePath, SigningError);
+
+#[cfg(feature = "codecs")]
+impl From<CompressionError> for Failure {
+    fn from(error: CompressionError) -> Self {
+        let message = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        Self { code: error.code(), message: message.into() }
+    }
+}
 
 impl From<Failure> for JsValue {
     fn from(failure: Failure) -> Self {

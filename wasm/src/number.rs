@@ -1,5 +1,6 @@
 //! JavaScript numbers as integers, checked.
 
+#[cfg(feature = "chunking")]
 use crate::failure::Failure;
 use wasm_bindgen::JsValue;
 
@@ -28,6 +29,7 @@ pub(crate) fn exact(integer: u64) -> f64 {
 }
 
 /// Returns a size for the core to check; `None` stands for `undefined`.
+#[cfg(feature = "chunking")]
 pub(crate) fn size(value: &JsValue, name: &str) -> Result<Option<usize>, Failure> {
     if value.is_undefined() {
         return Ok(None);

@@ -11,25 +11,36 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-usage: cargo xtask wasm    build npm/wasm-out/: two WebAssembly modules and their glue";
+usage: cargo xtask wasm    build npm/wasm-out/: the WebAssembly modules and their glue";
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The file cargo makes of the package `chunker-wasm`.
 const CARGO_OUTPUT: &str = "chunker_wasm.wasm";
-/// What wasm-bindgen writes beside the module; the same for both builds.
-const GLUE: [&str; 2] = ["bindgen.js", "bindgen.d.ts"];
+/// What C is compiled and archived by, in the order of preference; cc takes the variables.
+const C_TOOLS: [(&str, [&str; 2]); 2] = [
+    ("CC_wasm32_unknown_unknown", ["clang-19", "clang"]),
+    ("AR_wasm32_unknown_unknown", ["llvm-ar-19", "llvm-ar"]),
+];
 
 /// One WebAssembly module of the npm package.
 struct Build {
     /// The module's name in the package, and that of its target directory.
     name: &'static str,
+    /// The name of its JavaScript and types; builds that share it have the same.
+    glue: &'static str,
     rustflags: &'static str,
     features: &'static str,
 }
 
-const BUILDS: [Build; 2] = [
-    Build { name: "chunker", rustflags: "", features: "" },
-    Build { name: "chunker-simd128", rustflags: "-Ctarget-feature=+simd128", features: "wasm-simd" },
+const BUILDS: [Build; 3] = [
+    Build { name: "chunker", glue: "bindgen", rustflags: "", features: "chunking" },
+    Build {
+        name: "chunker-simd128",
+        glue: "bindgen",
+        rustflags: "-Ctarget-feature=+simd128",
+        features: "chunking,wasm-simd",
+    },
+    Build { name: "chunker-codecs", glue: "codecs-bindgen", rustflags: "", features: "codecs" },
 ];
 
 fn main() -> ExitCode {
@@ -47,19 +58,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds every module, and checks that one glue file serves them all.
+/// Builds every module, and checks that builds with the same glue can share it.
 fn wasm() -> Result<(), Box<dyn Error>> {
+    let c_tools = c_tools()?;
     let root = workspace_root()?;
     let out = root.join("npm/wasm-out");
     recreate(&out)?;
     for build in &BUILDS {
-        let bound = bind(&root, &compile(&root, build)?, build)?;
+        let bound = bind(&root, &compile(&root, build, &c_tools)?, build)?;
         fs::copy(bound.join("bindgen_bg.wasm"), out.join(format!("{}.wasm", build.name)))?;
-        for file in GLUE {
-            let text = fs::read(bound.join(file))?;
-            let shared = out.join(file);
+        for ending in ["js", "d.ts"] {
+            let text = fs::read(bound.join(format!("bindgen.{ending}")))?;
+            let file = format!("{}.{ending}", build.glue);
+            let shared = out.join(&file);
             if shared.exists() && fs::read(&shared)? != text {
-                return Err(format!("{file} of {} differs from the first build's", build.name).into());
+                return Err(format!("{file} of {} differs from another build's", build.name).into());
             }
             fs::write(shared, text)?;
         }
@@ -68,19 +81,34 @@ fn wasm() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Returns the variables that name the tools for C, unless they are set: zstd is written in C.
+fn c_tools() -> Result<Vec<(&'static str, &'static str)>, Box<dyn Error>> {
+    let unset = C_TOOLS.iter().filter(|(variable, _)| env::var_os(variable).is_none());
+    unset
+        .map(|(variable, tools)| {
+            let runs = |tool: &&str| Command::new(tool).arg("--version").output().is_ok();
+            let tool = tools.iter().copied().find(runs);
+            let [first, other] = tools;
+            let missing = || format!("neither {first} nor {other} is installed; or set {variable}");
+            tool.map(|tool| (*variable, tool)).ok_or_else(|| missing().into())
+        })
+        .collect()
+}
+
 /// Compiles the crate in `wasm/`; returns the path of the module.
-fn compile(root: &Path, build: &Build) -> Result<PathBuf, Box<dyn Error>> {
+fn compile(root: &Path, build: &Build, c_tools: &[(&str, &str)]) -> Result<PathBuf, Box<dyn Error>> {
     let target_dir = root.join("target/wasm").join(build.name);
     let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(root)
         .args(["build", "--locked", "--release", "--package", "chunker-wasm"])
-        .args(["--target", TARGET, "--features", build.features])
+        .args(["--target", TARGET, "--no-default-features", "--features", build.features])
         // Whole-program optimization and no unwinding tables: the module is downloaded by pages.
         .args(["--config", "profile.release.lto=true"])
         .args(["--config", "profile.release.panic='abort'"])
         .arg("--target-dir")
         .arg(&target_dir)
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", build.rustflags)
+        .envs(c_tools.iter().copied())
         // These would replace the flags above.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")

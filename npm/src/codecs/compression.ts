@@ -1,0 +1,215 @@
+import { type Bytes, bytesOf, kindOf } from "../bytes.js";
+import { ChunkerError, calling, invalidArgument } from "../errors.js";
+import { checkedOptions } from "../options.js";
+import type { Decompressor } from "./glue.js";
+import { core } from "./load.js";
+import { ready } from "./ready.js";
+
+/** A compressed format: Zstandard (RFC 8878), LZ4 frames, .xz, or .bz2. */
+export type Codec = "zstd" | "lz4" | "xz" | "bzip2";
+
+export interface LevelOptions {
+  /** From the fastest to the smallest: zstd -131072 to 22, xz 0 to 9, bzip2 1 to 9; LZ4 has only 1. */
+  level?: number | undefined;
+}
+
+/** Options of {@link compress}. What is left out has the default of the codec's own tool. */
+export interface CompressOptions extends LevelOptions {
+  /** What small, similar inputs have in common, by {@link trainDictionary}; only zstd. */
+  dictionary?: Bytes | undefined;
+}
+
+/** Limits of {@link decompress} and its relatives. */
+export interface DecompressOptions {
+  /** Bytes of output; one more is a `ChunkerError` `size_exceeded`. Default: 1 GiB. */
+  maxOutput?: number | undefined;
+  /**
+   * Base-2 logarithm of the window that a zstd frame may ask for, 10 to 30; more is `window_exceeded`.
+   * Default: 23, as RFC 9659.
+   */
+  maxWindowLog?: number | undefined;
+  /** Bytes of memory that an .xz stream may ask for; more is `window_exceeded`. Default: 66 MiB. */
+  maxMemory?: number | undefined;
+  /** What the data were compressed with; only zstd. */
+  dictionary?: Bytes | undefined;
+}
+
+const LEVEL_KEYS = ["level"] as const;
+const COMPRESS_KEYS = [...LEVEL_KEYS, "dictionary"] as const;
+const DECOMPRESS_KEYS = ["maxOutput", "maxWindowLog", "maxMemory", "dictionary"] as const;
+/** More than the longest magic number. */
+const HEAD = 16;
+/** Data go into the module in slices, so that its memory, which never shrinks, stays small. */
+const SLICE = 1024 * 1024;
+
+/**
+ * Returns `data` compressed.
+ *
+ * @throws {ChunkerError} `invalid_compression_level` or `invalid_argument`.
+ */
+export async function compress(
+  codec: Codec,
+  data: Bytes,
+  options?: CompressOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { level, dictionary } = checkedOptions(options, COMPRESS_KEYS);
+  const trained = dictionary === undefined ? undefined : bytesOf(dictionary, "dictionary");
+  await ready();
+  const bytes = bytesOf(data);
+  return owned(calling(() => core().compress(codec, bytes, level, trained)));
+}
+
+/**
+ * Returns the content of `data`, all frames of it.
+ *
+ * @throws {ChunkerError} `truncated_data`, `size_exceeded`, `window_exceeded`, `invalid_argument`, or
+ * the codec's: `zstd_decompression_failed` and so on, also for anything behind the last frame.
+ */
+export async function decompress(
+  codec: Codec,
+  data: Bytes,
+  options?: DecompressOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const checked = checkedDecompressOptions(options);
+  await ready();
+  return content(codec, bytesOf(data), checked);
+}
+
+/**
+ * Returns the content of `data`, by the codec that their first bytes name.
+ *
+ * @throws {ChunkerError} `unknown_compression_format`, else as {@link decompress}.
+ */
+export async function decompressAuto(
+  data: Bytes,
+  options?: DecompressOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const checked = checkedDecompressOptions(options);
+  await ready();
+  const bytes = bytesOf(data);
+  return content(detected(bytes), bytes, checked);
+}
+
+/** Returns the codec that the first bytes of `data` name, if any does. */
+export async function detectCodec(data: Bytes): Promise<Codec | undefined> {
+  await ready();
+  try {
+    return detected(bytesOf(data));
+  } catch (error) {
+    if (error instanceof ChunkerError && error.code === "unknown_compression_format") return;
+    throw error;
+  }
+}
+
+/** What {@link compressAdaptive} made of its input. */
+export interface Adapted {
+  /** Whether `data` are compressed. */
+  compressed: boolean;
+  /** The bytes to store or send, the caller's own. */
+  data: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Returns `data` compressed, or as they are when that does not pay: when they look like a compressed
+ * format, or would not become smaller.
+ *
+ * @throws {ChunkerError} As {@link compress}.
+ */
+export async function compressAdaptive(
+  codec: Codec,
+  data: Bytes,
+  options?: LevelOptions,
+): Promise<Adapted> {
+  const { level } = checkedOptions(options, LEVEL_KEYS);
+  await ready();
+  const bytes = bytesOf(data);
+  const smaller = calling(() => core().compressAdaptive(codec, bytes, level));
+  if (smaller === undefined) return { compressed: false, data: bytes.slice() };
+  return { compressed: true, data: owned(smaller) };
+}
+
+/**
+ * Returns a dictionary of at most `maxSize` bytes for inputs like `samples`: about a hundred of them,
+ * a hundred times `maxSize` in all, make a good one.
+ *
+ * @throws {ChunkerError} `zstd_compression_failed` when there are too few samples, or
+ * `invalid_argument`.
+ */
+export async function trainDictionary(
+  samples: Iterable<Bytes>,
+  maxSize: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (typeof samples?.[Symbol.iterator] !== "function") {
+    throw invalidArgument(`samples are not iterable, but ${kindOf(samples)}`);
+  }
+  await ready();
+  const listed = Array.from(samples, (sample, index) => bytesOf(sample, `sample ${index}`));
+  return owned(calling(() => core().trainDictionary(listed, maxSize)));
+}
+
+export function checkedDecompressOptions(
+  options: DecompressOptions | undefined,
+): Partial<DecompressOptions> {
+  const { dictionary, ...limits } = checkedOptions(options, DECOMPRESS_KEYS);
+  if (dictionary === undefined) return limits;
+  return { ...limits, dictionary: bytesOf(dictionary, "dictionary") };
+}
+
+/** @throws {ChunkerError} `not_ready` or `invalid_argument`. */
+export function decompressor(codec: Codec, options: Partial<DecompressOptions>): Decompressor {
+  const { maxOutput, maxWindowLog, maxMemory, dictionary } = options;
+  const { Decompressor } = core();
+  return calling(() => new Decompressor(codec, maxOutput, maxWindowLog, maxMemory, dictionary));
+}
+
+export function* slicesOf(data: Uint8Array<ArrayBuffer>): Generator<Uint8Array<ArrayBuffer>, void> {
+  for (let start = 0; start < data.length; start += SLICE)
+    yield data.subarray(start, start + SLICE);
+}
+
+function content(
+  codec: Codec,
+  data: Uint8Array<ArrayBuffer>,
+  options: Partial<DecompressOptions>,
+): Uint8Array<ArrayBuffer> {
+  const handle = decompressor(codec, options);
+  try {
+    const blocks: Uint8Array[] = [];
+    const drain = () => {
+      for (let block = handle.read(); block !== undefined; block = handle.read())
+        blocks.push(block);
+    };
+    return calling(() => {
+      for (const slice of slicesOf(data)) {
+        handle.push(slice);
+        drain();
+      }
+      handle.finish();
+      drain();
+      return joined(blocks);
+    });
+  } finally {
+    handle.free();
+  }
+}
+
+function joined(blocks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const [only] = blocks;
+  if (only !== undefined && blocks.length === 1) return owned(only);
+  const all = new Uint8Array(blocks.reduce((length, block) => length + block.length, 0));
+  let at = 0;
+  for (const block of blocks) {
+    all.set(block, at);
+    at += block.length;
+  }
+  return all;
+}
+
+function detected(data: Uint8Array<ArrayBuffer>): Codec {
+  return calling(() => core().detect(data.subarray(0, HEAD))) as Codec;
+}
+
+/** The module returns copies in buffers of their own, and says less in its types. */
+export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes as Uint8Array<ArrayBuffer>;
+}

@@ -1,0 +1,107 @@
+import { type Bytes, bytesOf, kindOf } from "../bytes.js";
+import { calling, invalidArgument } from "../errors.js";
+import type { Manifest } from "../manifest.js";
+import { owned } from "./compression.js";
+import { core } from "./load.js";
+import { ready } from "./ready.js";
+
+/** A new secret key and its public key. */
+export interface Keypair {
+  /** 64 bytes: the seed (RFC 8032), then the public key. */
+  secretKey: Uint8Array<ArrayBuffer>;
+  /** 32 bytes. */
+  publicKey: Uint8Array<ArrayBuffer>;
+}
+
+/** Returns a new pair of keys. */
+export async function generateKeypair(): Promise<Keypair> {
+  await ready();
+  return calling(() => {
+    const secretKey = owned(core().generateKey());
+    return { secretKey, publicKey: owned(core().publicKeyOf(secretKey)) };
+  });
+}
+
+/**
+ * Returns the Ed25519 signature of `data`, 64 bytes.
+ *
+ * A secret key is 64 bytes, or the base64 text of these as in Nix, or a seed of 32 bytes.
+ *
+ * @throws {ChunkerError} `invalid_secret_key`, `decode_error` or `invalid_argument`.
+ */
+export async function sign(
+  data: Bytes,
+  secretKey: Bytes | string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  await ready();
+  const [bytes, key] = [bytesOf(data), binaryOf(secretKey, "secretKey")];
+  return owned(calling(() => core().sign(bytes, key)));
+}
+
+/**
+ * Resolves when `signature` is one of `data` by the secret half of `publicKey`, and else rejects.
+ * Both may be bytes or base64 texts.
+ *
+ * @throws {ChunkerError} `verification_failed`, `invalid_public_key`, `invalid_signature`,
+ * `invalid_signature_length`, `decode_error` or `invalid_argument`.
+ */
+export async function verify(
+  data: Bytes,
+  signature: Bytes | string,
+  publicKey: Bytes | string,
+): Promise<void> {
+  await ready();
+  const bytes = bytesOf(data);
+  const [claim, key] = [binaryOf(signature, "signature"), binaryOf(publicKey, "publicKey")];
+  calling(() => core().verify(bytes, claim, key));
+}
+
+/**
+ * Returns the signature of a manifest, and with it of the input that it describes. It is none of the
+ * manifest's bytes: signatures of data and of manifests never pass for each other.
+ *
+ * @throws {ChunkerError} As {@link sign}.
+ */
+export async function signManifest(
+  manifest: Manifest,
+  secretKey: Bytes | string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  await ready();
+  const [canonical, key] = [canonicalOf(manifest), binaryOf(secretKey, "secretKey")];
+  return owned(calling(() => core().signManifest(canonical, key)));
+}
+
+/**
+ * Resolves when `signature` is one of `manifest`, and else rejects.
+ *
+ * @throws {ChunkerError} As {@link verify}.
+ */
+export async function verifyManifest(
+  manifest: Manifest,
+  signature: Bytes | string,
+  publicKey: Bytes | string,
+): Promise<void> {
+  await ready();
+  const canonical = canonicalOf(manifest);
+  const [claim, key] = [binaryOf(signature, "signature"), binaryOf(publicKey, "publicKey")];
+  calling(() => core().verifyManifest(canonical, claim, key));
+}
+
+/** Returns `bytes` as a base64 text, with padding. */
+export function toBase64(bytes: Bytes): string {
+  let binary = "";
+  for (const byte of bytesOf(bytes, "bytes")) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/** Keys and signatures are bytes or base64 texts; the module tells whether they are good ones. */
+export function binaryOf(value: Bytes | string, name: string): Uint8Array<ArrayBuffer> | string {
+  return typeof value === "string" ? value : bytesOf(value, name);
+}
+
+function canonicalOf(manifest: Manifest): Uint8Array<ArrayBuffer> {
+  if (typeof manifest?.toBytes !== "function") {
+    throw invalidArgument(`manifest is not a Manifest, but ${kindOf(manifest)}`);
+  }
+  return manifest.toBytes();
+}

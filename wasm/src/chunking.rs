@@ -1,0 +1,210 @@
+//! The default module: chunks, digests and manifests.
+
+mod record;
+
+use crate::failure::Failure;
+use crate::{bytes, number};
+use chunker::chunking::PushChunker;
+use chunker::hashing::{HashAlgorithm, Hasher};
+use chunker::manifest::{Manifest, ManifestError};
+use chunker::{ChunkingOptions, Profile};
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+
+/// A push chunker: bytes in, records of chunks out (see [`record`]).
+#[wasm_bindgen(js_name = PushChunker)]
+pub struct JsPushChunker {
+    /// `None` once finished.
+    chunker: Option<PushChunker>,
+    /// Where the next piece begins in the input, in bytes.
+    position: u64,
+}
+
+#[wasm_bindgen(js_class = PushChunker)]
+impl JsPushChunker {
+    /// Returns a chunker for the input behind `offset`; `undefined` stands for the core's default.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        min_size: &JsValue,
+        avg_size: &JsValue,
+        max_size: &JsValue,
+        hash: &JsValue,
+        offset: &JsValue,
+    ) -> Result<Self, Failure> {
+        let Profile { options, hash } = profile_of(min_size, avg_size, max_size, hash)?;
+        let position = match offset.is_undefined() {
+            true => 0,
+            false => {
+                number::integer(offset).ok_or(Failure::argument("offset is not an integer in 0..=2^53-1"))?
+            }
+        };
+        Ok(Self { chunker: Some(PushChunker::resume_at(options, hash, position)), position })
+    }
+
+    /// Reads all of `piece` and returns the records of the chunks that end in it.
+    pub fn feed(&mut self, piece: &Uint8Array) -> Result<Uint8Array, Failure> {
+        let chunker = self.chunker.as_mut().ok_or(Failure::CLOSED)?;
+        let end = self.position + u64::from(piece.length());
+        if end > number::MAX_SAFE_INTEGER {
+            return Err(Failure::argument("the input is longer than 2^53-1 bytes"));
+        }
+        let mut chunks = Vec::new();
+        bytes::for_each_slice(piece, |slice| chunks.extend(chunker.feed(slice)));
+        self.position = end;
+        Ok(record::pack(&chunks))
+    }
+
+    /// Ends the input and returns the record of its last chunk, if there is one.
+    pub fn finish(&mut self) -> Result<Uint8Array, Failure> {
+        let chunker = self.chunker.take().ok_or(Failure::CLOSED)?;
+        Ok(record::pack(chunker.finish().as_slice()))
+    }
+}
+
+/// A digest in the making.
+#[wasm_bindgen(js_name = Hasher)]
+pub struct JsHasher(Option<Hasher>);
+
+#[wasm_bindgen(js_class = Hasher)]
+impl JsHasher {
+    /// Returns a hasher that has seen no data.
+    #[wasm_bindgen(constructor)]
+    pub fn new(hash: &JsValue) -> Result<Self, Failure> {
+        Ok(Self(Some(Hasher::new(hash_algorithm(hash)?))))
+    }
+
+    /// Appends `data`.
+    pub fn update(&mut self, data: &Uint8Array) -> Result<(), Failure> {
+        let hasher = self.0.as_mut().ok_or(Failure::CLOSED)?;
+        bytes::for_each_slice(data, |slice| hasher.update(slice));
+        Ok(())
+    }
+
+    /// Ends the data and returns its digest.
+    pub fn digest(&mut self) -> Result<Uint8Array, Failure> {
+        let hasher = self.0.take().ok_or(Failure::CLOSED)?;
+        Ok(Uint8Array::from(hasher.finalize().as_slice()))
+    }
+}
+
+/// Returns the profile id of options; `undefined` stands for the core's default.
+#[wasm_bindgen]
+pub fn profile(
+    min_size: &JsValue,
+    avg_size: &JsValue,
+    max_size: &JsValue,
+    hash: &JsValue,
+) -> Result<String, Failure> {
+    Ok(profile_of(min_size, avg_size, max_size, hash)?.to_string())
+}
+
+/// A manifest.
+#[wasm_bindgen(js_name = Manifest)]
+pub struct JsManifest(Manifest);
+
+#[wasm_bindgen(js_class = Manifest)]
+impl JsManifest {
+    /// Returns the manifest with a profile id and the records of its chunks.
+    #[wasm_bindgen(constructor)]
+    pub fn new(profile: &str, records: &Uint8Array) -> Result<Self, Failure> {
+        let Profile { options, hash } = profile.parse()?;
+        Ok(Self(Manifest::new(options, hash, record::unpack(records)?)?))
+    }
+
+    /// Returns the manifest with these canonical bytes, at most `max_bytes`; `undefined` stands
+    /// for the core's default.
+    pub fn parse(canonical: &Uint8Array, max_bytes: &JsValue) -> Result<Self, Failure> {
+        let length = bytes::length(canonical);
+        let limit = match max_bytes.is_undefined() {
+            true => Manifest::DEFAULT_LIMIT,
+            false => number::integer(max_bytes)
+                .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+                .ok_or(Failure::argument("maxBytes is not an integer in 0..=2^53-1"))?,
+        };
+        if length > limit {
+            return Err(ManifestError::TooLarge { length, limit }.into());
+        }
+        let manifest = Manifest::parse(&bytes::copied(canonical)?, limit)?;
+        if manifest.total_length() > number::MAX_SAFE_INTEGER {
+            return Err(Failure::argument("the manifest is of more than 2^53-1 bytes"));
+        }
+        Ok(Self(manifest))
+    }
+
+    /// Returns the canonical bytes.
+    #[wasm_bindgen(js_name = toBytes)]
+    #[must_use]
+    pub fn to_bytes(&self) -> Uint8Array {
+        Uint8Array::from(self.0.to_bytes().as_slice())
+    }
+
+    /// Returns the digest of the canonical bytes.
+    #[wasm_bindgen(js_name = rootDigest)]
+    #[must_use]
+    pub fn root_digest(&self) -> Uint8Array {
+        Uint8Array::from(self.0.root_digest().as_slice())
+    }
+
+    /// Returns the profile id.
+    #[must_use]
+    pub fn profile(&self) -> String {
+        self.0.profile()
+    }
+
+    /// Returns the name of the hash algorithm.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        self.0.hash_algorithm().name().into()
+    }
+
+    /// Returns the length of the input in bytes.
+    #[wasm_bindgen(js_name = totalLength)]
+    #[must_use]
+    pub fn total_length(&self) -> f64 {
+        number::exact(self.0.total_length())
+    }
+
+    /// Returns the records of the chunks.
+    #[must_use]
+    pub fn chunks(&self) -> Uint8Array {
+        record::pack(self.0.chunks())
+    }
+
+    /// Checks that `data` is the chunk at `index`.
+    #[wasm_bindgen(js_name = verifyChunk)]
+    pub fn verify_chunk(&self, index: &JsValue, data: &Uint8Array) -> Result<(), Failure> {
+        let index =
+            number::integer(index).ok_or(Failure::argument("index is not an integer in 0..=2^53-1"))?;
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let chunk = self.0.chunks().get(index).ok_or(ManifestError::ChunkIndex { index })?;
+        let (actual, expected) = (bytes::length(data), chunk.length);
+        if actual != expected {
+            // Before the copy, which is then never larger than a chunk of the manifest.
+            return Err(ManifestError::ChunkLength { index, actual, expected }.into());
+        }
+        Ok(self.0.verify_chunk(index, &bytes::copied(data)?)?)
+    }
+}
+
+fn profile_of(
+    min_size: &JsValue,
+    avg_size: &JsValue,
+    max_size: &JsValue,
+    hash: &JsValue,
+) -> Result<Profile, Failure> {
+    let options = ChunkingOptions::resolve(
+        number::size(min_size, "minSize")?,
+        number::size(avg_size, "avgSize")?,
+        number::size(max_size, "maxSize")?,
+    )?;
+    let hash = match hash.is_undefined() {
+        true => HashAlgorithm::default(),
+        false => hash_algorithm(hash)?,
+    };
+    Ok(Profile { options, hash })
+}
+
+fn hash_algorithm(name: &JsValue) -> Result<HashAlgorithm, Failure> {
+    let name = name.as_string().ok_or(Failure::argument("hash is not a string"))?;
+    Ok(name.parse()?)
+}
