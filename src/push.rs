@@ -125,13 +125,16 @@ impl BlockHasher {
 /// Finds and hashes the chunks of an input that arrives in pieces of any size, and returns them with
 /// their bytes.
 ///
-/// Keeps the bytes of the chunk that has not ended.
+/// Keeps the bytes of the chunk that has not ended. A payload shares the buffer that it arrived in and
+/// keeps all of it alive: copy small payloads that are kept for long.
 #[derive(Clone, Debug)]
 pub struct PayloadChunker {
     finder: CutFinder,
     hash: HashAlgorithm,
-    /// The bytes since the last cut.
+    /// The bytes since the last cut, and space behind them that has been zeroed.
     buffer: BytesMut,
+    /// How many of these bytes are the input's.
+    filled: usize,
     /// How many of them the finder has read.
     read: usize,
 }
@@ -151,7 +154,7 @@ impl PayloadChunker {
     #[must_use]
     pub fn resume_at(options: ChunkingOptions, hash: HashAlgorithm, offset: u64) -> Self {
         let finder = CutFinder::resume_at(options, offset);
-        Self { finder, hash, buffer: BytesMut::new(), read: 0 }
+        Self { finder, hash, buffer: BytesMut::new(), filled: 0, read: 0 }
     }
 
     /// Reads all of `piece` and returns the chunks that end in it, often none.
@@ -159,7 +162,9 @@ impl PayloadChunker {
     pub fn feed(&mut self, piece: &[u8]) -> Vec<ChunkMetadata> {
         let mut chunks = Vec::new();
         for slice in piece.chunks(FEED_SLICE) {
+            self.buffer.truncate(self.filled);
             self.buffer.extend_from_slice(slice);
+            self.filled = self.buffer.len();
             chunks.extend(core::iter::from_fn(|| self.next_chunk()));
         }
         chunks
@@ -177,21 +182,22 @@ impl PayloadChunker {
         self.finder.last_cut()
     }
 
-    /// Lets `read` write to `space` bytes and appends as many as it says.
+    /// Lets `read` write to `space` bytes and appends as many as it says, at most `space`.
     #[cfg(feature = "std")]
     pub(crate) fn fill(&mut self, space: usize, read: impl FnOnce(&mut [u8]) -> usize) {
-        let filled = self.buffer.len();
-        self.buffer.resize(filled + space, 0);
-        let length = read(&mut self.buffer[filled..]);
-        self.buffer.truncate(filled + length);
+        let end = self.filled + space;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        self.filled += read(&mut self.buffer[self.filled..end]);
     }
 
     /// Returns the next chunk that ends in what was filled.
     pub(crate) fn next_chunk(&mut self) -> Option<ChunkMetadata> {
         let offset = self.finder.last_cut();
-        let mut unread = &self.buffer[self.read..];
+        let mut unread = &self.buffer[self.read..self.filled];
         let cut = self.finder.next_cut(&mut unread);
-        self.read = self.buffer.len() - unread.len();
+        self.read = self.filled - unread.len();
         Some(self.take(offset, chunk_length(offset, cut?)))
     }
 
@@ -205,6 +211,7 @@ impl PayloadChunker {
     fn take(&mut self, offset: u64, length: usize) -> ChunkMetadata {
         let payload = self.buffer.split_to(length).freeze();
         self.read -= length;
+        self.filled -= length;
         ChunkMetadata { hash: self.hash.compute(&payload), offset, length, payload }
     }
 }

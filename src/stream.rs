@@ -16,6 +16,9 @@ use std::task::{Poll, ready};
 /// offset, the iterator ends; reading can go on in a new stream that
 /// [resumes at](Self::resume_at) the [last cut](Self::last_cut), with the same chunks.
 ///
+/// A payload shares the buffer that it was read into and keeps all of it alive: copy small payloads
+/// that are kept for long.
+///
 /// ```
 /// use chunker::chunking::ChunkStream;
 ///
