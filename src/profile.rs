@@ -64,7 +64,8 @@ impl FromStr for Profile {
 /// Parses a decimal without sign or leading zeros, so that equal profiles have equal ids.
 fn canonical_size(digits: &str) -> Option<usize> {
     let canonical = digits.starts_with(|first: char| matches!(first, '1'..='9'));
-    canonical.then(|| digits.parse().ok()).flatten()
+    let digits = digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(digits).filter(|_| canonical)?;
+    Some(digits.parse().unwrap_or(usize::MAX)) // too large for the target: too large for a chunk
 }
 
 /// Why a text is not a profile id.
@@ -116,12 +117,13 @@ mod tests {
             "fastcdc-v2020/nc1/+64-256-1024/sha256",
             "fastcdc-v2020/nc1/64-256/sha256",
             "fastcdc-v2020/nc1/64-256-1024-2048/sha256",
-            "fastcdc-v2020/nc1/64-256-99999999999999999999/sha256",
             "fastcdc-v2020/nc2/64-256-1024/sha256",
             "fastcdc-v2016/nc1/64-256-1024/sha256",
         ] {
             assert_eq!(unknown.parse::<Profile>(), Err(ProfileError::Unknown), "{unknown:?}");
         }
+        let huge = "fastcdc-v2020/nc1/64-256-99999999999999999999/sha256".parse::<Profile>();
+        assert!(matches!(huge, Err(ProfileError::Options(OptionsError::MaxTooLarge { .. }))));
         let odd = "fastcdc-v2020/nc1/65-256-1024/sha256".parse::<Profile>();
         assert!(matches!(odd, Err(ProfileError::Options(OptionsError::Odd { .. }))));
     }

@@ -21,7 +21,7 @@ use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
-/// What is signed for a manifest begins with this, so that no signature of other data passes for one.
+/// What is signed for a manifest begins with this, so that nobody signs one by signing its bytes.
 const MANIFEST_DOMAIN: &[u8] = b"chunker manifest signature v1\0";
 
 /// A key that signs. Its memory is overwritten when it is dropped.

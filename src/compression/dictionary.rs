@@ -26,6 +26,8 @@ pub fn train<S: AsRef<[u8]>>(samples: &[S], max_size: usize) -> Result<Vec<u8>, 
 pub fn compress(dictionary: &[u8], data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
     let level = Codec::Zstd.level(level)?;
     let mut compressor = zstd::bulk::Compressor::with_dictionary(level, dictionary).map_err(failed)?;
+    // Without it, another dictionary of the same id would silently give other data.
+    compressor.include_checksum(true).map_err(failed)?;
     compressor.compress(data).map_err(failed)
 }
 

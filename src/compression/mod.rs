@@ -160,6 +160,7 @@ impl fmt::Display for Codec {
 pub fn compress(codec: Codec, data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
     let mut output = Vec::new();
     compress_into(codec, data, level, &mut output)?;
+    output.shrink_to_fit();
     Ok(output)
 }
 
@@ -246,6 +247,7 @@ pub fn decompress_into(
     };
     if result.is_err() {
         output.truncate(start);
+        output.shrink_to(start);
     }
     result
 }
@@ -269,6 +271,8 @@ pub fn compress_batch<D: AsRef<[u8]>>(
 }
 
 /// Returns `data` compressed by zstd; `None` stands for level 3.
+///
+/// Levels from 20 on use windows that [`DecompressionLimits`] refuses by default.
 ///
 /// # Errors
 /// As [`compress`].

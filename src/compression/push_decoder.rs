@@ -15,15 +15,18 @@ use std::io::{self, BufRead, Read};
 ///
 /// let compressed = compress_zstd(b"data", None)?;
 /// let mut decoder = PushDecoder::new(Codec::Zstd, DecompressionLimits::default())?;
-/// let mut buffer = [0; 1024];
+/// let (mut buffer, mut output) = ([0; 1024], Vec::new());
 /// for piece in compressed.chunks(3) {
 ///     decoder.push(piece);
 ///     while let length @ 1.. = decoder.read(&mut buffer)? {
-///         assert_eq!(&buffer[..length], b"data");
+///         output.extend_from_slice(&buffer[..length]);
 ///     }
 /// }
 /// decoder.finish();
-/// assert_eq!(decoder.read(&mut buffer)?, 0);
+/// while let length @ 1.. = decoder.read(&mut buffer)? {
+///     output.extend_from_slice(&buffer[..length]);
+/// }
+/// assert_eq!(output, b"data");
 /// # }
 /// # Ok::<(), chunker::compression::CompressionError>(())
 /// ```

@@ -64,13 +64,17 @@ impl CompressionScratch {
         limits: DecompressionLimits,
     ) -> Result<&[u8], CompressionError> {
         self.output.clear();
-        match codec {
+        let result = match codec {
             #[cfg(feature = "zstd")]
             Codec::Zstd => {
                 let context = self.zstd_decompressor.get_or_insert_with(zstd::zstd_safe::DCtx::create);
-                super::zstd_frames::decompress(context, data, limits, &mut self.output)?;
+                super::zstd_frames::decompress(context, data, limits, &mut self.output)
             }
-            _ => super::decompress_into(codec, data, limits, &mut self.output)?,
+            _ => super::decompress_into(codec, data, limits, &mut self.output),
+        };
+        if let Err(error) = result {
+            self.output = Vec::new(); // what a bomb has filled is not kept
+            return Err(error);
         }
         Ok(&self.output)
     }
