@@ -1,46 +1,21 @@
 import { type Bytes, bytesOf, kindOf } from "../bytes.js";
 import { ChunkerError, calling, invalidArgument } from "../errors.js";
 import { checkedOptions } from "../options.js";
-import type { Decompressor } from "./glue.js";
+import { decompressor, owned, slicesOf } from "./decompressor.js";
 import { core } from "./load.js";
+import {
+  COMPRESS_KEYS,
+  type Codec,
+  type CompressOptions,
+  checkedDecompressOptions,
+  type DecompressOptions,
+  LEVEL_KEYS,
+  type LevelOptions,
+} from "./options.js";
 import { ready } from "./ready.js";
 
-/** A compressed format: Zstandard (RFC 8878), LZ4 frames, .xz, or .bz2. */
-export type Codec = "zstd" | "lz4" | "xz" | "bzip2";
-
-export interface LevelOptions {
-  /** From the fastest to the smallest: zstd -131072 to 22, xz 0 to 9, bzip2 1 to 9; LZ4 has only 1. */
-  level?: number | undefined;
-}
-
-/** Options of {@link compress}. What is left out has the default of the codec's own tool. */
-export interface CompressOptions extends LevelOptions {
-  /** What small, similar inputs have in common, by {@link trainDictionary}; only zstd. */
-  dictionary?: Bytes | undefined;
-}
-
-/** Limits of {@link decompress} and its relatives. */
-export interface DecompressOptions {
-  /** Bytes of output; one more is a `ChunkerError` `size_exceeded`. Default: 1 GiB. */
-  maxOutput?: number | undefined;
-  /**
-   * Base-2 logarithm of the window that a zstd frame may ask for, 10 to 30; more is `window_exceeded`.
-   * Default: 23, as RFC 9659.
-   */
-  maxWindowLog?: number | undefined;
-  /** Bytes of memory that an .xz stream may ask for; more is `window_exceeded`. Default: 66 MiB. */
-  maxMemory?: number | undefined;
-  /** What the data were compressed with; only zstd. */
-  dictionary?: Bytes | undefined;
-}
-
-const LEVEL_KEYS = ["level"] as const;
-const COMPRESS_KEYS = [...LEVEL_KEYS, "dictionary"] as const;
-const DECOMPRESS_KEYS = ["maxOutput", "maxWindowLog", "maxMemory", "dictionary"] as const;
 /** More than the longest magic number. */
 const HEAD = 16;
-/** Data go into the module in slices, so that its memory, which never shrinks, stays small. */
-const SLICE = 1024 * 1024;
 
 /**
  * Returns `data` compressed.
@@ -147,26 +122,6 @@ export async function trainDictionary(
   return owned(calling(() => core().trainDictionary(listed, maxSize)));
 }
 
-export function checkedDecompressOptions(
-  options: DecompressOptions | undefined,
-): Partial<DecompressOptions> {
-  const { dictionary, ...limits } = checkedOptions(options, DECOMPRESS_KEYS);
-  if (dictionary === undefined) return limits;
-  return { ...limits, dictionary: bytesOf(dictionary, "dictionary") };
-}
-
-/** @throws {ChunkerError} `not_ready` or `invalid_argument`. */
-export function decompressor(codec: Codec, options: Partial<DecompressOptions>): Decompressor {
-  const { maxOutput, maxWindowLog, maxMemory, dictionary } = options;
-  const { Decompressor } = core();
-  return calling(() => new Decompressor(codec, maxOutput, maxWindowLog, maxMemory, dictionary));
-}
-
-export function* slicesOf(data: Uint8Array<ArrayBuffer>): Generator<Uint8Array<ArrayBuffer>, void> {
-  for (let start = 0; start < data.length; start += SLICE)
-    yield data.subarray(start, start + SLICE);
-}
-
 function content(
   codec: Codec,
   data: Uint8Array<ArrayBuffer>,
@@ -207,9 +162,4 @@ function joined(blocks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 
 function detected(data: Uint8Array<ArrayBuffer>): Codec {
   return calling(() => core().detect(data.subarray(0, HEAD))) as Codec;
-}
-
-/** The module returns copies in buffers of their own, and says less in its types. */
-export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>;
 }

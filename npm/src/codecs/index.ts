@@ -5,15 +5,11 @@ export type { Bytes } from "../bytes.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "../errors.js";
 export {
   type Adapted,
-  type Codec,
-  type CompressOptions,
   compress,
   compressAdaptive,
-  type DecompressOptions,
   decompress,
   decompressAuto,
   detectCodec,
-  type LevelOptions,
   trainDictionary,
 } from "./compression.js";
 export {
@@ -24,6 +20,7 @@ export {
   nixBase32Decode,
   nixBase32Encode,
 } from "./nix.js";
+export type { Codec, CompressOptions, DecompressOptions, LevelOptions } from "./options.js";
 export { ready } from "./ready.js";
 export {
   generateKeypair,

@@ -3,7 +3,7 @@ import { type Bytes, bytesOf, kindOf } from "../bytes.js";
 import { Owned } from "../disposable.js";
 import { calling, invalidArgument } from "../errors.js";
 import { checkedOptions } from "../options.js";
-import { owned } from "./compression.js";
+import { owned } from "./decompressor.js";
 import type {
   NarInfo as CoreNarInfo,
   NixPublicKey as CorePublicKey,
@@ -44,6 +44,9 @@ export interface NarInfoFields {
 
 const FIELDS = ["storePath", "narHash", "narSize", "references"] as const;
 
+/** Returns the module's object, for keys. */
+let handleOf: (narInfo: NarInfo) => CoreNarInfo;
+
 /** The part of a narinfo that is signed. Needs a loaded module: await {@link ready}, except in Node. */
 export class NarInfo {
   readonly #owned: Owned<CoreNarInfo>;
@@ -71,12 +74,13 @@ export class NarInfo {
     this.#owned.release();
   }
 
-  /** The module's object, for keys. */
-  static handleOf(narInfo: NarInfo): CoreNarInfo {
-    if (typeof narInfo !== "object" || narInfo === null || !(#owned in narInfo)) {
-      throw invalidArgument(`narInfo is not a NarInfo, but ${kindOf(narInfo)}`);
-    }
-    return narInfo.#owned.get();
+  static {
+    handleOf = (narInfo) => {
+      if (typeof narInfo !== "object" || narInfo === null || !(#owned in narInfo)) {
+        throw invalidArgument(`narInfo is not a NarInfo, but ${kindOf(narInfo)}`);
+      }
+      return narInfo.#owned.get();
+    };
   }
 }
 
@@ -123,7 +127,7 @@ export class NixSecretKey {
 
   /** Returns the value of a narinfo's line `Sig:`. */
   sign(narInfo: NarInfo): string {
-    return this.#owned.get().sign(NarInfo.handleOf(narInfo));
+    return this.#owned.get().sign(handleOf(narInfo));
   }
 
   /** Overwrites and frees the key; may be called at any time. */
@@ -170,7 +174,7 @@ export class NixPublicKey {
   verify(narInfo: NarInfo, signature: string): void {
     const handle = this.#owned.get();
     const checked = textOf(signature, "signature");
-    calling(() => handle.verify(NarInfo.handleOf(narInfo), checked));
+    calling(() => handle.verify(handleOf(narInfo), checked));
   }
 
   /** Frees the key; may be called at any time. */

@@ -1,7 +1,7 @@
 import { type Bytes, bytesOf, kindOf } from "../bytes.js";
 import { calling, invalidArgument } from "../errors.js";
 import type { Manifest } from "../manifest.js";
-import { owned } from "./compression.js";
+import { owned } from "./decompressor.js";
 import { core } from "./load.js";
 import { ready } from "./ready.js";
 

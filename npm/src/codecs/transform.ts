@@ -1,16 +1,15 @@
 import { type Bytes, bytesOf } from "../bytes.js";
 import { failureOf } from "../errors.js";
 import { checkedOptions } from "../options.js";
+import { decompressor, owned, slicesOf } from "./decompressor.js";
+import { core } from "./load.js";
 import {
   type Codec,
   checkedDecompressOptions,
   type DecompressOptions,
-  decompressor,
+  LEVEL_KEYS,
   type LevelOptions,
-  owned,
-  slicesOf,
-} from "./compression.js";
-import { core } from "./load.js";
+} from "./options.js";
 import { ready } from "./ready.js";
 
 /** What the module offers for both directions. */
@@ -36,7 +35,7 @@ export class CompressTransform implements TransformStream<Bytes, Uint8Array<Arra
   readonly writable: WritableStream<Bytes>;
 
   constructor(codec: Codec, options?: LevelOptions) {
-    const { level } = checkedOptions(options, ["level"]);
+    const { level } = checkedOptions(options, LEVEL_KEYS);
     const { readable, writable } = transformed(() => new (core().Compressor)(codec, level));
     this.readable = readable;
     this.writable = writable;

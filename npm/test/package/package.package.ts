@@ -22,6 +22,21 @@ const line = found.length + " chunks, " + manifest.rootDigestHex + ", " + await 
 let code;
 try { await chunk("text") } catch (error) { code = error instanceof ChunkerError && error.code }
 `;
+/** Prints one line that depends on a codec, a signature and base32. */
+const CODECS_BODY = `
+const data = new Uint8Array(100_000).map((_, i) => (i * i) >> 7);
+const packed = await compress("xz", data, { level: 1 });
+const content = await decompressAuto(packed);
+const stream = new Blob([packed]).stream().pipeThrough(new DecompressTransform("xz"));
+const streamed = new Uint8Array(await new Response(stream).arrayBuffer());
+const same = [content, streamed].every((bytes) => bytes.length === data.length && bytes.every((byte, i) => byte === data[i]));
+const signature = await sign(data, new Uint8Array(32));
+const line = same + ", " + await nixBase32Encode(signature);
+let code;
+try { await decompress("zstd", packed) } catch (error) { code = error instanceof ChunkerError && error.code }
+`;
+const CODECS_NAMES =
+  "ChunkerError, compress, decompress, DecompressTransform, decompressAuto, nixBase32Encode, sign";
 const NAMES = "chunk, ChunkerError, Manifest, profile";
 const PRINT = "console.log(line + ', ' + code);";
 const PUT = "document.title = line + ', ' + code;";
@@ -31,7 +46,24 @@ const CONSUMER = `
 import { chunk, Chunk, Chunker, ChunkerError, chunks, chunksWithPayload, ChunkTransform, digest,
   fromHex, Hasher, Manifest, profile, ready, toHex, type ByteSource, type ChunkerErrorCode,
   type ChunkingOptions, type HashAlgorithm } from "chunker-wasm";
+import { compress, type Codec, CompressTransform, type DecompressOptions, DecompressTransform,
+  generateKeypair, NarInfo, NixSecretKey, signManifest, verify } from "chunker-wasm/codecs";
 import * as inline from "chunker-wasm/inline";
+
+export async function packed(source: ReadableStream<Uint8Array>, codec: Codec): Promise<string> {
+  const limits: DecompressOptions = { maxOutput: 5, maxWindowLog: 20 };
+  const streamed: ReadableStream<Uint8Array> = source
+    .pipeThrough(new CompressTransform(codec, { level: 1 }))
+    .pipeThrough(new DecompressTransform(codec, limits));
+  const bytes: Uint8Array = await compress("zstd", new ArrayBuffer(1), { dictionary: new Uint8Array(9) });
+  const { secretKey, publicKey } = await generateKeypair();
+  await verify(bytes, await signManifest(Manifest.create({}, []), secretKey), publicKey);
+  // @ts-expect-error an unknown codec
+  await compress("gzip", bytes);
+  void streamed;
+  const narInfo = new NarInfo({ storePath: "", narHash: bytes, narSize: 1 });
+  return NixSecretKey.create("name", secretKey).sign(narInfo) + narInfo.fingerprint;
+}
 
 const options: ChunkingOptions = { minSize: 64, hash: "blake3" };
 const hash: HashAlgorithm = "sha256";
@@ -79,12 +111,17 @@ let packed: Packed;
 let browser: Browser;
 /** What every environment must print. */
 let expected: string;
+/** What the codecs must print. */
+let expectedOfCodecs: string;
 
 before(async () => {
   packed = await pack();
   browser = await launch();
   const folder = packed.project("reference", { "a.mjs": esm("chunker-wasm", PRINT) });
   expected = await output(folder, "node", "a.mjs");
+  const codecs = packed.project("reference of codecs", { "a.mjs": codecsEsm(PRINT) });
+  expectedOfCodecs = await output(codecs, "node", "a.mjs");
+  assert.match(expectedOfCodecs, /^true, [0-9a-z]{103}, zstd_decompression_failed$/);
   assert.match(expected, /^\d+ chunks, [0-9a-f]{64}, fastcdc-v2020\S+, invalid_argument$/);
 });
 
@@ -95,6 +132,10 @@ after(async () => {
 
 function esm(from: string, end: string): string {
   return `import { ${NAMES} } from "${from}";\n${BODY}${end}\n`;
+}
+
+function codecsEsm(end: string): string {
+  return `import { ${CODECS_NAMES} } from "chunker-wasm/codecs";\n${CODECS_BODY}${end}\n`;
 }
 
 test("the tarball holds what is needed and nothing else", () => {
@@ -138,6 +179,11 @@ test("the default module is at most 30 KB with brotli", async () => {
     assert.ok(brotli <= SIZE_LIMIT, `${name}: ${brotli} bytes, the limit is ${SIZE_LIMIT}`);
     weigh(`${name} + all JavaScript, minified`, wasm, script);
   }
+  weigh(
+    "chunker-codecs.wasm + glue",
+    readFileSync(dist("chunker-codecs.wasm")),
+    readFileSync(dist("codecs/glue.js")),
+  );
 });
 
 /** Prints what files weigh together, and returns their bytes with brotli. */
@@ -165,12 +211,22 @@ for (const from of ["chunker-wasm", "chunker-wasm/inline"]) {
   });
 }
 
+test("Node CommonJS: chunker-wasm/codecs", async () => {
+  const text = `const { ${CODECS_NAMES} } = require("chunker-wasm/codecs");
+    (async () => { ${CODECS_BODY}${PRINT} })();`;
+  const folder = packed.project("cjs-codecs", { "a.cjs": text });
+  assert.equal(await output(folder, "node", "a.cjs"), expectedOfCodecs);
+});
+
 test("Node: handles work at once, and every entry can be imported and required", async () => {
   const folder = packed.project("entries", {
     "a.mjs": `import { Chunker } from "chunker-wasm"; new Chunker().finish();
+      import { NixSecretKey } from "chunker-wasm/codecs";
+      NixSecretKey.create("a", new Uint8Array(32)).publicKey.toString();
       import * as dedup from "chunker-wasm/dedup"; import * as server from "chunker-wasm/dedup/server";
       console.log(typeof dedup.upload, typeof server.DiskChunkStore);`,
     "a.cjs": `const { Chunker } = require("chunker-wasm"); new Chunker().finish();
+      require("chunker-wasm/codecs").NixSecretKey.create("a", new Uint8Array(32)).publicKey.toString();
       const dedup = require("chunker-wasm/dedup"), server = require("chunker-wasm/dedup/server");
       console.log(typeof dedup.upload, typeof server.DiskChunkStore);`,
   });
@@ -208,29 +264,42 @@ for (const [name, options, file, text] of [
   });
 }
 
-test("the README's example", async () => {
+test("the README's examples", async () => {
   const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
-  const [, example] = /```js\n(.*?)```/s.exec(readme) ?? [];
-  const file = `import { openAsBlob } from "node:fs"; const file = await openAsBlob("a.mjs");\n`;
-  const folder = packed.project("readme", { "a.mjs": file + example });
+  const examples = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, example = ""]) => example);
+  const [chunking = "", codecs = ""] = examples;
+  assert.equal(examples.length, 2);
+  const folder = packed.project("readme", {
+    "a.mjs": `import { openAsBlob } from "node:fs"; const file = await openAsBlob("a.mjs");\n${chunking}`,
+    "b.mjs": `import { compress as by, verify } from "chunker-wasm/codecs";
+      const data = new Uint8Array(9); const response = new Response(await by("xz", data));
+      ${codecs}
+      await verify(data, signature, publicKey);
+      console.log(compressed.length, (await new Response(content).arrayBuffer()).byteLength);`,
+  });
   assert.match(await output(folder, "node", "a.mjs"), /^[0-9a-f]{64} 0 \d+$/);
+  assert.match(await output(folder, "node", "b.mjs"), /^\d+ 9$/);
 });
 
 test("a plain page with an import map", async () => {
   const map = {
     imports: {
       "chunker-wasm": "/node_modules/chunker-wasm/dist/index.browser.js",
+      "chunker-wasm/codecs": "/node_modules/chunker-wasm/dist/codecs/index.browser.js",
       "chunker-wasm/inline": "/node_modules/chunker-wasm/dist/inline.js",
     },
   };
-  const page = (from: string) => `<!doctype html><link rel="icon" href="data:,">
+  const document = (script: string) => `<!doctype html><link rel="icon" href="data:,">
     <script type="importmap">${JSON.stringify(map)}</script>
-    <script type="module">${esm(from, PUT)}</script>`;
+    <script type="module">${script}</script>`;
+  const page = (from: string) => document(esm(from, PUT));
   const folder = packed.project("plain", {
     "default.html": page("chunker-wasm"),
     "inline.html": page("chunker-wasm/inline"),
+    "codecs.html": document(codecsEsm(PUT)),
   });
   for (const path of ["default.html", "inline.html"]) await shows(folder, path);
+  await shows(folder, "codecs.html", expectedOfCodecs);
 });
 
 test("a page that Vite builds", async () => {
@@ -243,12 +312,23 @@ test("a page that Vite builds", async () => {
   await shows(join(folder, "dist"), "index.html");
 });
 
+test("a page that Vite builds loads the codecs when it uses them", async () => {
+  const lazy = `const { ${CODECS_NAMES} } = await import("chunker-wasm/codecs");\n${CODECS_BODY}${PUT}\n`;
+  const folder = packed.project("vite-codecs", {
+    "index.html": `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/a.js"></script>`,
+    "a.js": `(async () => { ${lazy} })();`,
+    "package.json": `{ "type": "module" }`,
+  });
+  await output(folder, tool("vite"), "build", "--logLevel", "warn");
+  await shows(join(folder, "dist"), "index.html", expectedOfCodecs);
+});
+
 /** Opens a page of `folder` and asserts that it computes what Node does. */
-async function shows(folder: string, path: string): Promise<void> {
+async function shows(folder: string, path: string, wanted = expected): Promise<void> {
   const site = await serve(folder);
   const { page, problems } = await open(browser, `${site.url}/${path}`);
   await page.waitForFunction(() => document.title !== "" || undefined, null, { timeout: 20_000 });
-  assert.equal(await page.title(), expected);
+  assert.equal(await page.title(), wanted);
   assert.deepEqual(problems, []);
   await page.close();
   await site[Symbol.asyncDispose]();

@@ -1,0 +1,43 @@
+import { type Bytes, bytesOf } from "../bytes.js";
+import { checkedOptions } from "../options.js";
+
+/** A compressed format: Zstandard (RFC 8878), LZ4 frames, .xz, or .bz2. */
+export type Codec = "zstd" | "lz4" | "xz" | "bzip2";
+
+export interface LevelOptions {
+  /** From the fastest to the smallest: zstd -131072 to 22, xz 0 to 9, bzip2 1 to 9; LZ4 has only 1. */
+  level?: number | undefined;
+}
+
+/** Options of {@link compress}. What is left out has the default of the codec's own tool. */
+export interface CompressOptions extends LevelOptions {
+  /** What small, similar inputs have in common, by {@link trainDictionary}; only zstd. */
+  dictionary?: Bytes | undefined;
+}
+
+/** Limits of {@link decompress} and its relatives. */
+export interface DecompressOptions {
+  /** Bytes of output; one more is a `ChunkerError` `size_exceeded`. Default: 1 GiB. */
+  maxOutput?: number | undefined;
+  /**
+   * Base-2 logarithm of the window that a zstd frame may ask for, 10 to 30; more is `window_exceeded`.
+   * Default: 23, as RFC 9659.
+   */
+  maxWindowLog?: number | undefined;
+  /** Bytes of memory that an .xz stream may ask for; more is `window_exceeded`. Default: 66 MiB. */
+  maxMemory?: number | undefined;
+  /** What the data were compressed with; only zstd. */
+  dictionary?: Bytes | undefined;
+}
+
+export const LEVEL_KEYS = ["level"] as const;
+export const COMPRESS_KEYS = [...LEVEL_KEYS, "dictionary"] as const;
+const DECOMPRESS_KEYS = ["maxOutput", "maxWindowLog", "maxMemory", "dictionary"] as const;
+
+export function checkedDecompressOptions(
+  options: DecompressOptions | undefined,
+): Partial<DecompressOptions> {
+  const { dictionary, ...limits } = checkedOptions(options, DECOMPRESS_KEYS);
+  if (dictionary === undefined) return limits;
+  return { ...limits, dictionary: bytesOf(dictionary, "dictionary") };
+}

@@ -1,0 +1,12 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import * as api from "chunker-wasm/codecs";
+import { runConformance, VECTORS, type Vectors } from "./conformance.js";
+
+test("the module of the codecs agrees with the vectors", async () => {
+  const vectors = JSON.parse(readFileSync(VECTORS, "utf8")) as Vectors;
+  const { line, differences } = await runConformance(api, vectors, "node");
+  console.log(line);
+  assert.deepEqual(differences, []);
+});

@@ -1,0 +1,141 @@
+// The runner of `tests/conformance/codecs.json`, for Node and for pages.
+
+import type * as Api from "chunker-wasm/codecs";
+import { collected, streamOf } from "./streams.js";
+
+export const VECTORS = new URL("../../../tests/conformance/codecs.json", import.meta.url);
+
+export interface Vectors {
+  version: number;
+  count: number;
+  cases: Case[];
+}
+
+type Case =
+  | { kind: "base32"; hex: string; text: string; code?: string }
+  | {
+      kind: "signature";
+      name: string;
+      seed: string;
+      public_key: string;
+      message: string;
+      signature: string;
+      code?: string;
+    }
+  | {
+      kind: "stream";
+      name: string;
+      codec: Api.Codec;
+      data: string;
+      length: number;
+      sha256: string;
+      code?: string;
+    };
+
+export interface Outcome {
+  /** For example `conformance: node codecs: 126 cases, 0 differences`. */
+  line: string;
+  differences: string[];
+}
+
+/** Runs every case. @throws When the number of cases is not the one the file says. */
+export async function runConformance(
+  api: typeof Api,
+  vectors: Vectors,
+  where: string,
+): Promise<Outcome> {
+  if (vectors.version !== 1) throw new Error(`vectors of version ${vectors.version}`);
+  const differences: string[] = [];
+  let ran = 0;
+  for (const each of vectors.cases) {
+    for (const difference of await differencesIn(api, each)) {
+      differences.push(`${"name" in each ? each.name : each.text}: ${difference}`);
+    }
+    ran++;
+  }
+  if (ran !== vectors.count) throw new Error(`${ran} cases ran, the file says ${vectors.count}`);
+  const line = `conformance: ${where} codecs: ${ran} cases, ${differences.length} differences`;
+  return { line, differences };
+}
+
+async function differencesIn(api: typeof Api, expected: Case): Promise<string[]> {
+  const differences: string[] = [];
+  const same = (what: string, found: unknown, wanted: unknown) => {
+    if (found !== wanted) differences.push(`${what}: ${String(found)}, not ${String(wanted)}`);
+  };
+  switch (expected.kind) {
+    case "base32": {
+      const decoded = await outcome(async () => hex(await api.nixBase32Decode(expected.text)));
+      same("decoded", decoded, expected.code ?? expected.hex);
+      if (expected.code === undefined) {
+        same("encoded", await api.nixBase32Encode(unhex(expected.hex)), expected.text);
+      }
+      break;
+    }
+    case "signature": {
+      const [message, signature] = [unhex(expected.message), unhex(expected.signature)];
+      const verify = async () =>
+        String(await api.verify(message, signature, unhex(expected.public_key)));
+      same("verified", await outcome(verify), expected.code ?? "undefined");
+      if (expected.code === undefined) {
+        const made = await api.sign(message, unhex(expected.seed));
+        same("signature", hex(made), expected.signature);
+      }
+      break;
+    }
+    case "stream": {
+      const data = Uint8Array.from(atob(expected.data), (character) => character.charCodeAt(0));
+      const ways: [string, (maxOutput?: number) => Promise<Uint8Array<ArrayBuffer>>][] = [
+        ["in one call", (maxOutput) => api.decompress(expected.codec, data, { maxOutput })],
+        ["in pieces", (maxOutput) => inPieces(api, expected.codec, data, { maxOutput })],
+      ];
+      for (const [way, decompress] of ways) {
+        if (expected.code !== undefined) {
+          same(way, await outcome(async () => hex(await decompress())), expected.code);
+          continue;
+        }
+        const content = async () => sha256(await decompress(expected.length));
+        same(way, await outcome(content), expected.sha256);
+        if (expected.length > 0) {
+          const less = async () => hex(await decompress(expected.length - 1));
+          same(`${way}, one byte less`, await outcome(less), "size_exceeded");
+        }
+      }
+      break;
+    }
+    default:
+      throw new Error(`unknown kind of case: ${JSON.stringify(expected satisfies never)}`);
+  }
+  return differences;
+}
+
+function inPieces(
+  api: typeof Api,
+  codec: Api.Codec,
+  data: Uint8Array<ArrayBuffer>,
+  options: Api.DecompressOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return collected(streamOf(data, 37).pipeThrough(new api.DecompressTransform(codec, options)));
+}
+
+/** Returns what `call` returns, or the code of its error. */
+async function outcome(call: () => Promise<string>): Promise<string> {
+  try {
+    return await call();
+  } catch (error) {
+    return String((error as { code?: unknown }).code ?? error);
+  }
+}
+
+/** The engine's own digest: independent of what is tested. */
+async function sha256(data: Uint8Array<ArrayBuffer>): Promise<string> {
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", data)));
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export function unhex(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
+}
