@@ -54,7 +54,7 @@ test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; 
 
 conformance: package ## the vectors in Python, native Rust, Node.js and Chromium
 	python3 tests/conformance/reference.py
-	cargo test --quiet --package chunker-cdc --all-features --test conformance -- --nocapture
+	cargo test --quiet --package chunker-cdc --all-features --test conformance --test conformance_codecs -- --nocapture
 	npm --prefix npm run --silent conformance
 
 vectors: ## generate the conformance vectors anew (needs sha256sum and b3sum)
