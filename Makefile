@@ -31,9 +31,12 @@ deny: setup ## licences, sources and duplicates of all dependencies
 test-rust: setup ## tests of the crate: all features, each alone, and xz by the library of WebAssembly
 	cargo test --quiet --package chunker-cdc --all-features
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\"" cargo test --quiet --package chunker-cdc \
-		--target-dir target/xz --features zstd,lz4,xz,bzip2 --test compression
+		--target-dir target/xz --features zstd,lz4,xz,bzip2,nix --test compression --test push_decoder --test conformance_codecs
 	for feature in alloc std async serde zstd lz4 xz bzip2 signing nix; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
+	done
+	for module in chunking codecs; do \
+		cargo clippy --quiet --package chunker-wasm --no-default-features --features $$module || exit 1; \
 	done
 
 test-no-std: setup ## the crate builds for a target without std

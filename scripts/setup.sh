@@ -34,7 +34,7 @@ need openssl openssl "OpenSSL"
 need nix-hash nix-bin "Nix"
 [ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"
 # zstd is C, also in WebAssembly. Old releases of Debian and Ubuntu have no clang 19.
-command -v clang-19 >/dev/null || command -v clang >/dev/null || {
+{ command -v clang-19 && command -v llvm-ar-19; } >/dev/null || { command -v clang && command -v llvm-ar; } >/dev/null || {
     missing+=(clang-19 llvm-19)
     how+=("clang and llvm")
 }
