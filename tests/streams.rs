@@ -24,6 +24,12 @@ struct Script<'a> {
     steps: Vec<Result<usize, io::ErrorKind>>,
 }
 
+/// Reads of any sizes, and interruptions between them.
+fn steps() -> impl Strategy<Value = Vec<Result<usize, io::ErrorKind>>> {
+    let step = prop_oneof![(1..700usize).prop_map(Ok), Just(Err(io::ErrorKind::Interrupted))];
+    prop::collection::vec(step, 0..200)
+}
+
 impl Read for Script<'_> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match self.steps.pop() {
@@ -45,10 +51,7 @@ proptest! {
     #[test]
     fn any_sizes_of_reads_and_any_interruptions_give_the_same_chunks(
         length in 0..20_000usize,
-        steps in prop::collection::vec(prop_oneof![
-            (1..700usize).prop_map(Ok),
-            Just(Err(io::ErrorKind::Interrupted)),
-        ], 0..200),
+        steps in steps(),
     ) {
         let data = noise(length);
         let reader = Script { data: &data, steps };
@@ -170,10 +173,7 @@ mod asynchronous {
         #[test]
         fn an_asynchronous_reader_gives_the_chunks_of_a_blocking_one(
             length in 0..20_000usize,
-            steps in prop::collection::vec(prop_oneof![
-                (1..700usize).prop_map(Ok),
-                Just(Err(io::ErrorKind::Interrupted)),
-            ], 0..200),
+            steps in steps(),
         ) {
             let data = noise(length);
             let reader = Hesitant(Script { data: &data, steps }, false);
