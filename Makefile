@@ -13,7 +13,7 @@ setup: ## install what a machine with only rustup, Node.js and git lacks
 demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own)
 	@npm --prefix npm run --silent demo
 
-test: lint test-rust test-no-std conformance test-npm ## everything that must hold before a change lands
+test: lint test-rust test-no-std miri conformance test-npm ## everything that must hold before a change lands
 
 lint: setup deny ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -38,6 +38,13 @@ test-rust: setup ## tests of the crate: all features, each alone, and xz by the 
 	for module in chunking codecs; do \
 		cargo clippy --quiet --package chunker-wasm --no-default-features --features $$module || exit 1; \
 	done
+
+miri: setup ## what Miri can run, searched for undefined behaviour (needs a nightly toolchain, installs it)
+	@cargo +nightly miri --version >/dev/null 2>&1 || { \
+		echo "miri: installing it with a nightly toolchain"; \
+		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
+	RUSTFLAGS="" MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --quiet --package chunker-cdc \
+		--target-dir target/miri --no-default-features --features std,nix --test miri_safe
 
 test-no-std: setup ## the crate builds for a target without std
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
@@ -70,4 +77,4 @@ bench: setup ## pieces against one call, as ratios
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo test lint deny test-rust test-no-std package test-npm test-bigfile conformance vectors bench docs
+.PHONY: help setup demo test lint deny test-rust miri test-no-std package test-npm test-bigfile conformance vectors bench docs

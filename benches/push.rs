@@ -4,7 +4,7 @@
 
 use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker, chunk_descriptors};
 use chunker::{CutFinder, cut_points};
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

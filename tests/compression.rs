@@ -8,7 +8,7 @@ use chunker::compression::{
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 

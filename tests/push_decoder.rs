@@ -4,7 +4,7 @@ use chunker::compression::{
     Codec, CompressionError, DecompressionLimits, Encoder, PushDecoder, compress, decompress, dictionary,
 };
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::io::Write as _;
 
 fn noise(length: usize) -> Vec<u8> {

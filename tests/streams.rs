@@ -12,7 +12,7 @@ fn options() -> ChunkingOptions {
 }
 
 fn noise(length: usize) -> Vec<u8> {
-    use rand_chacha::rand_core::{Rng, SeedableRng};
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
     let mut data = vec![0; length];
     rand_chacha::ChaCha8Rng::seed_from_u64(length as u64).fill_bytes(&mut data);
     data
