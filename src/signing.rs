@@ -109,11 +109,12 @@ impl PublicKey {
     /// Returns the key with these bytes.
     ///
     /// # Errors
-    /// [`SigningError::InvalidPublicKey`] when they are not a point of the curve, or one of small
-    /// order, for which anybody can make signatures.
+    /// [`SigningError::InvalidPublicKey`] when they are not a point of the curve, not the one way to
+    /// write it (RFC 8032, section 5.1.3), or a point of small order, for which anybody can make
+    /// signatures.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, SigningError> {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| SigningError::InvalidPublicKey)?;
-        if key.is_weak() {
+        if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
             return Err(SigningError::InvalidPublicKey);
         }
         Ok(Self(key))

@@ -125,7 +125,10 @@ fn every_malformed_text_has_its_error() {
         BASE64.encode(&bytes::<32>("0100000000000000000000000000000000000000000000000000000000000000"));
     let off_curve =
         BASE64.encode(&bytes::<32>("0200000000000000000000000000000000000000000000000000000000000000"));
-    for key in [&short, &identity, &off_curve] {
+    // y = 3 + p, which is the point of y = 3 in a second way of writing.
+    let not_canonical =
+        BASE64.encode(&bytes::<32>("f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"));
+    for key in [&short, &identity, &off_curve, &not_canonical] {
         assert_eq!(verify_signature(b"", &signature, key), Err(SigningError::InvalidPublicKey), "{key}");
     }
     assert_eq!(verify_signature(b"", &signature, "?"), Err(SigningError::DecodeError));
