@@ -61,7 +61,8 @@ impl NixSecretKey {
     /// Returns a key with a name, such as `cache.example.org-1`.
     ///
     /// # Errors
-    /// [`SigningError::InvalidSecretKey`] when the name is empty, or has a colon or white space.
+    /// [`SigningError::InvalidSecretKey`] when the name is empty, or has a colon, white space or a
+    /// control character.
     pub fn new(name: &str, key: SecretKey) -> Result<Self, SigningError> {
         let name = checked_name(name).ok_or(SigningError::InvalidSecretKey)?;
         Ok(Self { name, key })
@@ -112,8 +113,8 @@ impl NixPublicKey {
     /// Returns the key of an entry: `name:base64`.
     ///
     /// # Errors
-    /// [`SigningError::InvalidPublicKey`] when the name is missing, empty, or has white space, else
-    /// as [`PublicKey::from_base64`].
+    /// [`SigningError::InvalidPublicKey`] when the name is missing, empty, or has white space or a
+    /// control character, else as [`PublicKey::from_base64`].
     pub fn parse(text: &str) -> Result<Self, SigningError> {
         let (name, key) = text.trim_end().split_once(':').ok_or(SigningError::InvalidPublicKey)?;
         let name = checked_name(name).ok_or(SigningError::InvalidPublicKey)?;
@@ -148,7 +149,7 @@ impl fmt::Display for NixPublicKey {
 }
 
 fn checked_name(name: &str) -> Option<String> {
-    let valid = !name.is_empty() && !name.contains(|c: char| c == ':' || c.is_whitespace());
+    let valid = !name.is_empty() && !name.contains(|c: char| c == ':' || c.is_whitespace() || c.is_control());
     valid.then(|| name.to_owned())
 }
 
@@ -170,18 +171,22 @@ impl NarInfo {
     /// and a reference named twice counts once.
     ///
     /// # Errors
-    /// [`InvalidStorePath`] with the first that is not one.
+    /// [`InvalidNarInfo::StorePath`] with the first that is not one, and [`InvalidNarInfo::NarSize`]
+    /// for 0, which Nix takes for an unknown size.
     pub fn new<S: AsRef<str>>(
         store_path: &str,
         nar_hash: [u8; 32],
         nar_size: u64,
         references: impl IntoIterator<Item = S>,
-    ) -> Result<Self, InvalidStorePath> {
+    ) -> Result<Self, InvalidNarInfo> {
         let store_path = checked_path(store_path)?;
         let mut references =
             references.into_iter().map(|path| checked_path(path.as_ref())).collect::<Result<Vec<_>, _>>()?;
         references.sort_unstable();
         references.dedup();
+        if nar_size == 0 {
+            return Err(InvalidNarInfo::NarSize);
+        }
         Ok(Self { store_path, nar_hash, nar_size, references })
     }
 }
@@ -193,30 +198,49 @@ impl fmt::Display for NarInfo {
     }
 }
 
-/// Accepts what Nix accepts as a name in a store, so that no path can pretend to be two fields.
-fn checked_path(path: &str) -> Result<String, InvalidStorePath> {
-    let invalid = || InvalidStorePath { path: path.to_owned() };
+/// Accepts what Nix accepts as a path in a store, so that no path can pretend to be two fields.
+fn checked_path(path: &str) -> Result<String, InvalidNarInfo> {
+    let invalid = || InvalidNarInfo::StorePath { path: path.to_owned() };
     let (store, base) = path.rsplit_once('/').ok_or_else(invalid)?;
     let (hash, name) = base.split_once('-').ok_or_else(invalid)?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "+-._?=".contains(c);
-    let in_store = store.starts_with('/') && !store.contains([';', ',', '\n']);
+    let folder = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(SEPARATORS);
+    let in_store = store.strip_prefix('/').is_some_and(|folders| folders.split('/').all(folder));
     let hashed = hash.len() == 32 && nix_base32_decode(hash).is_ok();
-    let named = (1..=211).contains(&name.len()) && name.chars().all(plain);
-    if in_store && hashed && named { Ok(path.to_owned()) } else { Err(invalid()) }
+    if in_store && hashed && is_store_name(name) { Ok(path.to_owned()) } else { Err(invalid()) }
 }
 
-/// A path is not that of an object in a store of Nix.
+/// What ends a field, a path in a list, or a line of the fingerprint and of its signature.
+const SEPARATORS: fn(char) -> bool = |c| c == ';' || c == ',' || c.is_control();
+
+/// Nix refuses names that are `.` or `..`, also before a dash.
+fn is_store_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "+-._?=".contains(c);
+    let first = name.split('-').next().unwrap_or(name);
+    (1..=211).contains(&name.len()) && name.chars().all(allowed) && !matches!(first, "." | "..")
+}
+
+/// Fields that no narinfo has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a store path: {path:?}")]
-pub struct InvalidStorePath {
-    /// The path.
-    pub path: String,
+#[non_exhaustive]
+pub enum InvalidNarInfo {
+    /// A path is not that of an object in a store of Nix.
+    #[error("not a store path: {path:?}")]
+    StorePath {
+        /// The path.
+        path: String,
+    },
+    /// No NAR is 0 bytes long.
+    #[error("the size of a NAR is not 0")]
+    NarSize,
 }
 
-impl InvalidStorePath {
-    /// The stable, machine-readable name of this error: `invalid_store_path`.
+impl InvalidNarInfo {
+    /// The stable, machine-readable name of this error.
     #[must_use]
     pub const fn code(&self) -> &'static str {
-        "invalid_store_path"
+        match self {
+            Self::StorePath { .. } => "invalid_store_path",
+            Self::NarSize => "invalid_nar_size",
+        }
     }
 }

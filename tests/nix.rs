@@ -1,10 +1,10 @@
 //! Base32 and signatures against the programs of a real Nix, which must be installed.
 
 use chunker::hashing::{nix_base32_decode, nix_base32_encode};
-use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey};
+use chunker::nix::{InvalidNarInfo, NarInfo, NixPublicKey, NixSecretKey};
 use chunker::signing::{SecretKey, SigningError};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -200,26 +200,38 @@ fn signatures_of_nix_are_accepted_here_and_tampered_ones_refused() {
 }
 
 #[test]
-fn paths_outside_a_store_and_keys_without_names_are_refused() {
+fn what_nix_refuses_in_a_narinfo_or_a_key_is_refused() {
     let good = "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name-1.0";
-    assert!(NarInfo::new(good, [0; 32], 1, [good]).is_ok());
+    let hidden = "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-.name";
+    assert!(NarInfo::new(good, [0; 32], 1, [hidden]).is_ok());
     for bad in [
         "",
         "/nix/store/",
         "0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
+        "/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
         "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr",
         "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-",
         "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5p-name",
         "/nix/store/Emdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
         "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-a,b",
         "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-a;b",
+        "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-.",
+        "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-..",
+        "/nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-..-name",
+        "/nix//store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
+        "/nix/../0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
         "/nix;store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
+        "/nix\rstore/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name",
     ] {
-        assert_eq!(NarInfo::new(bad, [0; 32], 1, [good]).unwrap_err().path, bad);
-        assert_eq!(NarInfo::new(good, [0; 32], 1, [bad]).unwrap_err().path, bad);
+        let error = InvalidNarInfo::StorePath { path: bad.to_owned() };
+        assert_eq!(NarInfo::new(bad, [0; 32], 1, [good]).unwrap_err(), error);
+        assert_eq!(NarInfo::new(good, [0; 32], 1, [bad]).unwrap_err(), error);
+        assert_eq!(error.code(), "invalid_store_path");
     }
+    let empty = NarInfo::new(good, [0; 32], 0, [good]).unwrap_err();
+    assert_eq!((empty.code(), empty), ("invalid_nar_size", InvalidNarInfo::NarSize));
     let key = || SecretKey::from_seed(&[1; 32]);
-    for name in ["", "a:b", "a b", "a\n"] {
+    for name in ["", "a:b", "a b", "a\n", "a\0", "\u{1b}[0m"] {
         assert_eq!(NixSecretKey::new(name, key()).unwrap_err(), SigningError::InvalidSecretKey, "{name:?}");
     }
     assert_eq!(NixPublicKey::parse("no-colon").unwrap_err(), SigningError::InvalidPublicKey);

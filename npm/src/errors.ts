@@ -20,6 +20,7 @@ export const CHUNKER_ERROR_CODES = [
   "decode_error",
   "invalid_base32",
   "invalid_compression_level",
+  "invalid_nar_size",
   "invalid_public_key",
   "invalid_secret_key",
   "invalid_signature",

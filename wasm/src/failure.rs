@@ -6,7 +6,7 @@ use chunker::compression::CompressionError;
 use chunker::hashing::UnknownHashAlgorithm;
 use chunker::manifest::ManifestError;
 #[cfg(feature = "codecs")]
-use chunker::nix::{InvalidBase32, InvalidStorePath};
+use chunker::nix::{InvalidBase32, InvalidNarInfo};
 #[cfg(feature = "codecs")]
 use chunker::signing::SigningError;
 #[cfg(feature = "chunking")]
@@ -66,7 +66,7 @@ from_core!(ManifestError);
 #[cfg(feature = "chunking")]
 from_core!(OptionsError, ProfileError, UnknownHashAlgorithm);
 #[cfg(feature = "codecs")]
-from_core!(InvalidBase32, InvalidStorePath, SigningError);
+from_core!(InvalidBase32, InvalidNarInfo, SigningError);
 
 #[cfg(feature = "codecs")]
 impl From<CompressionError> for Failure {

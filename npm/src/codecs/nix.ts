@@ -51,7 +51,7 @@ let handleOf: (narInfo: NarInfo) => CoreNarInfo;
 export class NarInfo {
   readonly #owned: Owned<CoreNarInfo>;
 
-  /** @throws {ChunkerError} `invalid_store_path`, `invalid_argument` or `not_ready`. */
+  /** @throws {ChunkerError} `invalid_store_path`, `invalid_nar_size`, `invalid_argument` or `not_ready`. */
   constructor(fields: NarInfoFields) {
     const { storePath, narHash, narSize, references = [] } = checkedOptions(fields, FIELDS);
     const path = textOf(storePath, "storePath");

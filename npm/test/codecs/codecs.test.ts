@@ -299,6 +299,11 @@ const HOSTILE: Hostile[] = [
     "invalid_store_path",
   ],
   [
+    "narinfo of an empty NAR",
+    () => new api.NarInfo({ ...NARINFO, narSize: 0 }),
+    "invalid_nar_size",
+  ],
+  [
     "references of a string",
     () => new any.NarInfo({ ...NARINFO, references: "ab" }),
     "invalid_argument",
