@@ -10,7 +10,7 @@ help: ## list the targets
 setup: ## install what a machine with only rustup, Node.js and git lacks
 	@scripts/setup.sh
 
-demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own)
+demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own; COMPRESSION=zstd)
 	@npm --prefix npm run --silent demo
 
 test: lint test-rust test-no-std miri conformance test-npm ## everything that must hold before a change lands

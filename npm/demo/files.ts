@@ -3,13 +3,20 @@
 import { openAsBlob } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { download, HttpTransport, type UploadResult, upload } from "chunker-wasm/dedup";
+import {
+  type ChunkEncoding,
+  download,
+  HttpTransport,
+  type UploadResult,
+  upload,
+} from "chunker-wasm/dedup";
 import { DEFAULT_PROFILE, PROFILES } from "./page/profiles.js";
 
 /** Uploads the file at `path` as the page would. */
 export async function uploadFile(
   path: string,
   url: string,
+  compression: ChunkEncoding | undefined,
   signal: AbortSignal,
 ): Promise<{ name: string; result: UploadResult; seconds: number }> {
   const name = basename(path);
@@ -20,7 +27,7 @@ export async function uploadFile(
   const transport = new HttpTransport({ baseUrl: url });
   const { options } = PROFILES[DEFAULT_PROFILE];
   const started = performance.now();
-  const result = await upload(file, { transport, options, signal });
+  const result = await upload(file, { transport, options, compression, signal });
   return { name, result, seconds: (performance.now() - started) / 1000 };
 }
 

@@ -4,10 +4,12 @@
 //
 //   FILES="a b"   upload these instead          PORT=7878   where the page is served
 //   STORE=dir     keep the chunks in dir        (default: a temporary directory, removed at the end)
+//   COMPRESSION=zstd   compress what is sent     (default: chunks are sent as they are)
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { ChunkEncoding } from "chunker-wasm/dedup";
 import { DiskChunkStore } from "chunker-wasm/dedup/server";
 import { isSameFile, uploadFile } from "./files.js";
 import { fetchReleases } from "./releases.js";
@@ -45,13 +47,14 @@ process.exitCode = exitCode;
 
 async function demo(): Promise<void> {
   const { signal } = stop;
+  const compression = compressionOf(process.env.COMPRESSION);
   const kept = process.env.STORE;
   const storePath = kept === undefined ? join(temporary, "store") : resolve(base, kept);
   const store = await DiskChunkStore.open(storePath);
   const server = await startServer({ store, port: portOf(process.env.PORT) });
   try {
     const paths = await filesToUpload(signal);
-    await uploadAndVerify(server.url, paths, signal);
+    await uploadAndVerify(server.url, paths, compression, signal);
     if (!process.stdin.isTTY) return;
     console.log(`\nDrop your own files on ${server.url}`);
     console.log(`The chunks are in ${storePath}. Ctrl-C stops the server.`);
@@ -70,12 +73,26 @@ async function filesToUpload(signal: AbortSignal): Promise<string[]> {
   return fetchReleases(join(temporary, "releases"), signal);
 }
 
-async function uploadAndVerify(url: string, paths: string[], signal: AbortSignal): Promise<void> {
-  const table = new Table(["file", "bytes", "chunks", "new chunks", "bytes sent", "saved", "MB/s"]);
+async function uploadAndVerify(
+  url: string,
+  paths: string[],
+  compression: ChunkEncoding | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const table = new Table([
+    "file",
+    "bytes",
+    "chunks",
+    "new chunks",
+    "bytes sent",
+    "on the wire",
+    "saved",
+    "MB/s",
+  ]);
   const uploaded: { name: string; path: string; rootDigest: string }[] = [];
   for (const path of paths) {
-    const { name, result, seconds } = await uploadFile(path, url, signal);
-    const { bytesRead: bytes, chunks, newChunks, bytesSent, rootDigest } = result;
+    const { name, result, seconds } = await uploadFile(path, url, compression, signal);
+    const { bytesRead: bytes, chunks, newChunks, bytesSent, bytesOnWire, rootDigest } = result;
     const saved = bytes === 0 ? 0 : (100 * (bytes - bytesSent)) / bytes;
     table.add([
       name,
@@ -83,6 +100,7 @@ async function uploadAndVerify(url: string, paths: string[], signal: AbortSignal
       chunks,
       newChunks,
       bytesSent,
+      bytesOnWire,
       `${saved.toFixed(1)} %`,
       (bytes / seconds / 1e6).toFixed(1),
     ]);
@@ -95,6 +113,12 @@ async function uploadAndVerify(url: string, paths: string[], signal: AbortSignal
     }
     console.log(`${name}: downloaded again, every chunk checked, the same byte for byte`);
   }
+}
+
+function compressionOf(text: string | undefined): ChunkEncoding | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (text !== "zstd") throw new Error(`COMPRESSION is ${text}, not zstd`);
+  return text;
 }
 
 function portOf(text: string | undefined): { port: number; fixed: boolean } {

@@ -1,6 +1,6 @@
 // What the page and the worker of an upload say to each other.
 
-import type { ChunkState, UploadProgress } from "chunker-wasm/dedup";
+import type { ChunkEncoding, ChunkState, UploadProgress } from "chunker-wasm/dedup";
 import type { ProfileName } from "./profiles.js";
 
 /** Page to worker. The first message starts the upload. */
@@ -9,6 +9,7 @@ export type ToWorker =
       readonly type: "start";
       readonly file: File;
       readonly profile: ProfileName;
+      readonly compression: ChunkEncoding | undefined;
       /** Where the library is: a worker has no import map. */
       readonly library: string;
     }

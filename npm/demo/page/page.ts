@@ -1,6 +1,6 @@
 // The page: files enter a queue, one at a time is uploaded by a worker, a card shows each.
 
-import type { UploadProgress } from "chunker-wasm/dedup";
+import type { ChunkEncoding, UploadProgress } from "chunker-wasm/dedup";
 import { ChunkMap } from "./chunk-map.js";
 import { explain, formatBytes, formatCount, formatShare } from "./format.js";
 import type { FromWorker, ToWorker } from "./messages.js";
@@ -12,6 +12,7 @@ const NO_PROGRESS: UploadProgress = {
   bytesRead: 0,
   totalBytes: undefined,
   bytesSent: 0,
+  bytesOnWire: 0,
   bytesSaved: 0,
   bytesResumed: 0,
   chunks: 0,
@@ -25,6 +26,7 @@ function element<T extends Element>(selector: string, within: ParentNode = docum
 }
 
 const profile = element<HTMLSelectElement>("#profile");
+const compress = element<HTMLInputElement>("#compress");
 const queue = element<HTMLOListElement>("#queue");
 const announcer = element("#announce");
 
@@ -33,14 +35,16 @@ class Card {
   readonly root: HTMLElement;
   readonly #file: File;
   readonly #profile: ProfileName;
+  readonly #compression: ChunkEncoding | undefined;
   readonly #map: ChunkMap;
   #worker: Worker | undefined;
   #startedAt = 0;
   progress = NO_PROGRESS;
 
-  constructor(file: File, profile: ProfileName) {
+  constructor(file: File, profile: ProfileName, compression: ChunkEncoding | undefined) {
     this.#file = file;
     this.#profile = profile;
+    this.#compression = compression;
     const template = element<HTMLTemplateElement>("#card").content;
     this.root = element<HTMLElement>("li", template.cloneNode(true) as DocumentFragment);
     this.#text(".name", file.name);
@@ -85,7 +89,8 @@ class Card {
         this.#fail("", event.message || "its worker could not be started");
         end();
       };
-      this.#tell({ type: "start", file: this.#file, profile: this.#profile, library });
+      const [file, profile, compression] = [this.#file, this.#profile, this.#compression];
+      this.#tell({ type: "start", file, profile, compression, library });
     });
   }
 
@@ -116,6 +121,7 @@ class Card {
     this.#text(".chunks", formatCount(progress.chunks));
     this.#text(".new-chunks", formatCount(progress.newChunks));
     this.#text(".sent", formatBytes(bytesSent));
+    this.#text(".on-wire", formatBytes(progress.bytesOnWire));
     this.#text(".saved-bytes", formatBytes(bytesSaved + bytesResumed));
     this.#text(".speed", `${speed.toFixed(speed < 10 ? 1 : 0)} MB/s`);
     const resumed = bytesResumed > 0 ? `, resumed at ${formatBytes(bytesResumed)}` : "";
@@ -196,7 +202,8 @@ function add(files: Iterable<File>): void {
   for (const file of files) {
     element<HTMLElement>("#example").hidden = true;
     element<HTMLElement>("#summary").hidden = false;
-    const card = new Card(file, profile.value as ProfileName);
+    const compression = compress.checked ? "zstd" : undefined;
+    const card = new Card(file, profile.value as ProfileName, compression);
     queue.insertBefore(card.root, before);
     cards.push(card);
     enqueue(card);
@@ -222,6 +229,7 @@ function showTotals(): void {
   const saved = sum(({ bytesSaved, bytesResumed }) => bytesSaved + bytesResumed);
   element("#total-read").textContent = formatBytes(read);
   element("#total-sent").textContent = formatBytes(sum(({ bytesSent }) => bytesSent));
+  element("#total-on-wire").textContent = formatBytes(sum(({ bytesOnWire }) => bytesOnWire));
   element("#total-saved").textContent = `${formatBytes(saved)} · ${formatShare(saved, read)}`;
 }
 

@@ -20,13 +20,14 @@ scope.onmessage = ({ data }) => {
   else void run(data);
 };
 
-async function run({ file, profile, library }: Extract<ToWorker, { type: "start" }>) {
+async function run({ file, profile, compression, library }: Extract<ToWorker, { type: "start" }>) {
   const report = new Report();
   try {
     const dedup: typeof import("chunker-wasm/dedup") = await import(library);
     const { rootDigest } = await dedup.upload(file, {
       transport: new dedup.HttpTransport({ baseUrl: scope.location.origin }),
       options: PROFILES[profile].options,
+      compression,
       resume: new dedup.IndexedDbResumeStore(),
       signal: controller.signal,
       onProgress: (progress) => report.add(progress),

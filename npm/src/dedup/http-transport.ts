@@ -1,7 +1,13 @@
 import type { HashAlgorithm } from "../index.js";
 import { DedupError } from "./error.js";
-import { type ErrorAnswer, isDigest, type MissingAnswer, type MissingQuery } from "./protocol.js";
-import type { RequestOptions, Transport } from "./transport.js";
+import {
+  type ErrorAnswer,
+  isChunkEncoding,
+  isDigest,
+  type MissingAnswer,
+  type MissingQuery,
+} from "./protocol.js";
+import type { ChunkBody, RequestOptions, Transport } from "./transport.js";
 
 /** How {@link HttpTransport} reaches its server. */
 export interface HttpTransportOptions {
@@ -44,7 +50,7 @@ export class HttpTransport implements Transport {
     hash: HashAlgorithm,
     digests: readonly string[],
     options: RequestOptions,
-  ): Promise<readonly string[]> {
+  ): Promise<MissingAnswer> {
     const query: MissingQuery = { hash, digests };
     const body = await this.#request(
       "POST",
@@ -53,8 +59,7 @@ export class HttpTransport implements Transport {
       "application/json",
       options,
     );
-    const answer = parseJson(body) as Partial<MissingAnswer> | undefined;
-    const missing = answer?.missing;
+    const { missing, encodings = [] } = (parseJson(body) ?? {}) as Partial<MissingAnswer>;
     const asked = new Set(digests);
     if (!Array.isArray(missing) || !missing.every((digest) => asked.has(digest))) {
       throw new DedupError(
@@ -62,20 +67,24 @@ export class HttpTransport implements Transport {
         "the server's answer is not a list of the digests asked for",
       );
     }
-    return missing;
+    if (!Array.isArray(encodings)) {
+      throw new DedupError("protocol_error", "the server's encodings are not a list");
+    }
+    return { missing, encodings: encodings.filter(isChunkEncoding) };
   }
 
   async putChunk(
     hash: HashAlgorithm,
     digest: string,
-    payload: Uint8Array,
+    { bytes, length, encoding }: ChunkBody,
     options: RequestOptions,
   ): Promise<void> {
+    const query = encoding === undefined ? "" : `?encoding=${encoding}&length=${length}`;
     await this.#request(
       "PUT",
-      `/v1/chunks/${hash}/${digest}`,
+      `/v1/chunks/${hash}/${digest}${query}`,
       // Chromium sends a Blob two to three times as fast as bytes: 262,144 in 3.4 ms, not 10.8.
-      new Blob([payload as Uint8Array<ArrayBuffer>]),
+      new Blob([bytes as Uint8Array<ArrayBuffer>]),
       "application/octet-stream",
       options,
     );

@@ -4,6 +4,7 @@
 export { type DownloadOptions, type DownloadProgress, download } from "./download.js";
 export { DedupError, type DedupErrorCode, type DedupErrorDetails } from "./error.js";
 export { HttpTransport, type HttpTransportOptions } from "./http-transport.js";
+export type { ChunkEncoding, MissingAnswer } from "./protocol.js";
 export {
   type ConfirmedChunk,
   IndexedDbResumeStore,
@@ -12,7 +13,7 @@ export {
   type ResumeStore,
 } from "./resume.js";
 export type { RetryEvent, RetryOptions } from "./retry.js";
-export type { RequestOptions, Transport } from "./transport.js";
+export type { ChunkBody, RequestOptions, Transport } from "./transport.js";
 export {
   type ChunkEvent,
   type ChunkState,

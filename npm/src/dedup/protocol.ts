@@ -14,7 +14,15 @@ export interface MissingQuery {
 /** The answer to `POST /v1/chunks/missing`. */
 export interface MissingAnswer {
   readonly missing: readonly string[];
+  /** How chunks may be sent besides as they are. */
+  readonly encodings?: readonly ChunkEncoding[];
 }
+
+/** The encodings of a chunk on its way to the server. */
+export const CHUNK_ENCODINGS = ["zstd"] as const;
+
+/** An encoding of a chunk on its way to the server. */
+export type ChunkEncoding = (typeof CHUNK_ENCODINGS)[number];
 
 /** The body of every 4xx and 5xx answer. */
 export interface ErrorAnswer {
@@ -31,6 +39,11 @@ const DIGEST = /^[0-9a-f]{64}$/;
 /** Whether `text` is a digest as the protocol writes it: 64 lowercase hexadecimal digits. */
 export function isDigest(text: unknown): text is string {
   return typeof text === "string" && DIGEST.test(text);
+}
+
+/** Whether `name` is an encoding of the protocol. */
+export function isChunkEncoding(name: unknown): name is ChunkEncoding {
+  return CHUNK_ENCODINGS.some((encoding) => encoding === name);
 }
 
 /** Whether `name` is a hash algorithm of the protocol. */

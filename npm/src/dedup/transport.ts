@@ -1,9 +1,20 @@
 import type { HashAlgorithm } from "../index.js";
+import type { ChunkEncoding, MissingAnswer } from "./protocol.js";
 
 /** What every request carries. */
 export interface RequestOptions {
   /** Ends the request; the promise then rejects. */
   readonly signal: AbortSignal;
+}
+
+/** A chunk as it is sent. */
+export interface ChunkBody {
+  /** The chunk's bytes, encoded. */
+  readonly bytes: Uint8Array;
+  /** Bytes of the chunk itself. */
+  readonly length: number;
+  /** One that `missing` has announced; `undefined`: `bytes` are the chunk itself. */
+  readonly encoding: ChunkEncoding | undefined;
 }
 
 /**
@@ -13,18 +24,26 @@ export interface RequestOptions {
  * rejections that are a `DedupError` with `retryable: true`. Methods are called concurrently.
  */
 export interface Transport {
-  /** Returns those of `digests` (at most 10,000, all different) that the store lacks. */
+  /**
+   * Returns those of `digests` (at most 10,000, all different) that the store lacks, and the encodings
+   * that `putChunk` may use.
+   */
   missing(
     hash: HashAlgorithm,
     digests: readonly string[],
     options: RequestOptions,
-  ): Promise<readonly string[]>;
+  ): Promise<MissingAnswer>;
 
-  /** Stores one chunk. Must not keep `payload` after the promise settles. */
+  /**
+   * Stores one chunk. Must not keep the bytes after the promise settles.
+   *
+   * Rejects with a `DedupError` of status 415 when the store does not take the encoding after all:
+   * the chunk is then sent as it is.
+   */
   putChunk(
     hash: HashAlgorithm,
     digest: string,
-    payload: Uint8Array,
+    body: ChunkBody,
     options: RequestOptions,
   ): Promise<void>;
 

@@ -15,8 +15,9 @@ import {
 import { checkedOptions } from "../options.js";
 import { lengthOf } from "../source.js";
 import { Budget } from "./budget.js";
+import { ChunkEncoder } from "./encoder.js";
 import { DedupError } from "./error.js";
-import { MAX_DIGESTS_PER_QUERY } from "./protocol.js";
+import { type ChunkEncoding, MAX_DIGESTS_PER_QUERY } from "./protocol.js";
 import type { ConfirmedChunk, ResumeStore } from "./resume.js";
 import { Requests, type RetryOptions } from "./retry.js";
 import type { Transport } from "./transport.js";
@@ -29,8 +30,19 @@ export interface UploadOptions {
   readonly options?: ChunkingOptions | undefined;
   /** Chunks sent at the same time. Default 4. */
   readonly concurrency?: number | undefined;
-  /** Payload bytes held at the same time; reading waits beyond it. Default 32 MiB. */
+  /**
+   * Payload bytes held at the same time; reading waits beyond it. Default 32 MiB. With `compression`
+   * the compressed form of each chunk being sent comes on top.
+   */
   readonly maxBytesInFlight?: number | undefined;
+  /**
+   * Sends chunks compressed, if the server takes that and they become smaller. Loads
+   * `chunker-wasm/codecs` when the first chunk is sent. Compresses on the calling thread: in a page,
+   * upload from a worker. Default: chunks are sent as they are.
+   */
+  readonly compression?: ChunkEncoding | undefined;
+  /** From the fastest, 1, to the smallest, 19. Default: zstd's own, 3. */
+  readonly compressionLevel?: number | undefined;
   /** The announced size of a stream, in bytes; a `Blob` or buffer has its own. */
   readonly size?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -55,6 +67,8 @@ export interface UploadProgress {
   readonly totalBytes: number | undefined;
   /** Bytes of chunks the server took in this upload. */
   readonly bytesSent: number;
+  /** Bytes of the bodies that carried these chunks: fewer than `bytesSent` if they were compressed. */
+  readonly bytesOnWire: number;
   /** Bytes that were not sent because the server had them or the file repeats them. */
   readonly bytesSaved: number;
   /** Bytes confirmed by an earlier, interrupted upload. */
@@ -109,6 +123,8 @@ const UPLOAD_KEYS = [
   "options",
   "concurrency",
   "maxBytesInFlight",
+  "compression",
+  "compressionLevel",
   "size",
   "signal",
   "onProgress",
@@ -149,6 +165,7 @@ class Upload {
   readonly #size: number | undefined;
   readonly #stop = new AbortController();
   readonly #requests: Requests;
+  readonly #encoder: ChunkEncoder;
   readonly #tasks = new Set<Promise<void>>();
   readonly #bytes: Budget;
   readonly #sending: Budget;
@@ -161,6 +178,7 @@ class Upload {
   #hash: HashAlgorithm = "sha256";
   #position = 0;
   #sent = 0;
+  #onWire = 0;
   #saved = 0;
   #resumed = 0;
   #newChunks = 0;
@@ -176,6 +194,7 @@ class Upload {
       "maxBytesInFlight",
       options.maxBytesInFlight ?? DEFAULT_MAX_BYTES_IN_FLIGHT,
     );
+    this.#encoder = new ChunkEncoder(options.compression, options.compressionLevel);
     this.#requests = new Requests(options.retry);
     this.#sending = new Budget(concurrency);
     this.#bytes = new Budget(capacity);
@@ -347,11 +366,11 @@ class Upload {
   }
 
   async #missing(digests: readonly string[]): Promise<ReadonlySet<string>> {
-    return new Set(
-      await this.#requests.run((signal) =>
-        this.#transport.missing(this.#hash, digests, { signal }),
-      ),
+    const { missing, encodings } = await this.#requests.run((signal) =>
+      this.#transport.missing(this.#hash, digests, { signal }),
     );
+    this.#encoder.announced(encodings);
+    return new Set(missing);
   }
 
   async #send({ index, digest, length, payload }: PendingChunk): Promise<void> {
@@ -359,12 +378,15 @@ class Upload {
     // resumed.
     await this.#sending.take(1, index);
     this.#emit(index, "sending");
-    await this.#requests.run((signal) =>
-      this.#transport.putChunk(this.#hash, digest, payload, { signal }),
+    const onWire = await this.#encoder.send(payload, (body) =>
+      this.#requests.run((signal) =>
+        this.#transport.putChunk(this.#hash, digest, body, { signal }),
+      ),
     );
     this.#sending.give(1);
     this.#bytes.give(length);
     this.#sent += length;
+    this.#onWire += onWire;
     this.#newChunks += 1;
     const distinct = this.#distinct.get(digest);
     if (distinct !== undefined) distinct.sent = true;
@@ -493,6 +515,7 @@ class Upload {
       bytesRead: this.#position,
       totalBytes: this.#size,
       bytesSent: this.#sent,
+      bytesOnWire: this.#onWire,
       bytesSaved: this.#saved,
       bytesResumed: this.#resumed,
       chunks: this.#chunks.length,

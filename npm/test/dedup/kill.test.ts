@@ -16,8 +16,8 @@ import {
 } from "chunker-wasm/dedup";
 import {
   collect,
+  compressibleBytes,
   digestHex,
-  randomBytes,
   SMALL,
   splitMix64,
   temporaryDirectory,
@@ -70,12 +70,14 @@ test(`kill -9 of the server at ${KILLS} moments loses and damages nothing`, {
   const uploads = (async () => {
     const finished: { data: Uint8Array; result: UploadResult }[] = [];
     while (killing || finished.length === 0) {
-      const data = randomBytes(12_000_000, SEED + finished.length);
+      const data = compressibleBytes(12_000_000, SEED + finished.length);
+      const compression = finished.length % 2 === 0 ? "zstd" : undefined;
       const file = new File([data], `data-${finished.length}`, { lastModified: 0 });
       const { signal } = page;
       const settings = { transport, options: SMALL, resume, retry, concurrency: 8, signal };
       try {
-        const result = await upload(file, { ...settings, maxBytesInFlight: 1024 * 1024 });
+        const maxBytesInFlight = 1024 * 1024;
+        const result = await upload(file, { ...settings, compression, maxBytesInFlight });
         resumed += result.bytesResumed;
         finished.push({ data, result });
       } catch (error) {

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { type ChunkStore, DiskChunkStore } from "chunker-wasm/dedup/server";
 import type { Browser, Page } from "playwright-core";
 import { launch } from "../chromium.js";
-import { randomBytes, temporaryDirectory } from "./support.js";
+import { compressibleBytes, randomBytes, temporaryDirectory } from "./support.js";
 
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 let browser: Browser;
@@ -124,6 +124,36 @@ test("a file is uploaded, an edited copy sends only what changed, the download i
   assert.deepEqual(problems, []);
 });
 
+test("with compression ticked less goes over the wire; the codecs are fetched only then", async (t) => {
+  const { page, problems } = await openPage(t);
+  const fetched: string[] = [];
+  page.context().on("request", (request) => {
+    const { pathname, search } = new URL(request.url());
+    fetched.push(pathname + search);
+  });
+  const codecs = () => fetched.filter((path) => path.endsWith("/chunker-codecs.wasm")).length;
+  await page.setInputFiles("#files", await fileOf(t, "a.bin", compressibleBytes(1_000_000, 17)));
+  await finished(page, 1);
+  assert.equal(codecs(), 0);
+  await page.check("#compress");
+  const data = compressibleBytes(3_000_000, 18);
+  await page.setInputFiles("#files", await fileOf(t, "b.bin", data));
+  await finished(page, 2);
+  assert.equal(codecs(), 1);
+  const { chunks, newChunks } = await figures(page);
+  assert.equal(newChunks, chunks);
+  assert.equal(fetched.filter((path) => path.includes("?encoding=zstd&")).length, chunks);
+  assert.equal(await page.textContent(".card .sent"), "3.00 MB");
+  const onWire = Number.parseFloat((await page.textContent(".card .on-wire")) ?? "");
+  assert.ok(onWire > 1.4 && onWire < 1.8, `${onWire} MB on the wire`);
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.click('[aria-label="Download b.bin"]'),
+  ]);
+  assert.deepEqual(await readFile(await download.path()), Buffer.from(data));
+  assert.deepEqual(problems, []);
+});
+
 test("several files at once, an empty one among them, are taken in turn", async (t) => {
   const { page, problems } = await openPage(t);
   const paths = [
@@ -186,11 +216,11 @@ test("everything is reached by Tab, in the order of the page, and shows that it 
     reached.push(String(name));
     await page.screenshot({ path: join(screenshots, `focus-${reached.length}-${name}.png`) });
   };
-  for (let count = 0; count < 3; count += 1) await tab();
+  for (let count = 0; count < 4; count += 1) await tab();
   await page.keyboard.press("Enter");
   await finished(page, 1);
   for (let count = 0; count < 2; count += 1) await tab();
-  assert.deepEqual(reached, ["files", "profile", "sample", "edited", "download"]);
+  assert.deepEqual(reached, ["files", "profile", "compress", "sample", "edited", "download"]);
 });
 
 test("a file that changes while it is read is a plain message", async (t) => {
@@ -254,6 +284,7 @@ for (const [name, view] of Object.entries({
         const width = await page.evaluate(() => document.documentElement.scrollWidth);
         assert.equal(width, view.width, `scrolls sideways: ${state}`);
       };
+      await page.check("#compress");
       await shoot("1-empty");
       await page.click("#sample");
       await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 0.4);

@@ -13,6 +13,7 @@ import {
   codeOf,
   collect,
   digestHex,
+  named,
   QUICK,
   randomBytes,
   SMALL,
@@ -44,12 +45,6 @@ async function raw(port: number, ...pieces: (string | Uint8Array | number)[]): P
 
 function put(path: string, length: number | string, more = ""): string {
   return `PUT ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n${more}\r\n`;
-}
-
-/** Returns the files of a store that have a name: neither temporary nor directories. */
-async function named(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
 test("an uploaded file comes back through the client and as one download", async (t) => {
@@ -431,7 +426,8 @@ test("many large bodies refused at once are all answered", async (t) => {
 test("a manifest must give every chunk its own length", async (t) => {
   const { baseUrl, transport, root } = await serveDisk(t);
   const signal = new AbortController().signal;
-  await transport.putChunk("sha256", digest, payload, { signal });
+  const body = { bytes: payload, length: payload.length, encoding: undefined };
+  await transport.putChunk("sha256", digest, body, { signal });
   const hash = Buffer.from(digest, "hex");
   for (const lengths of [[999], [1024, 1000]]) {
     const manifest = Manifest.create(
@@ -483,7 +479,10 @@ test("a damaged chunk is never delivered; it is missing again and an upload heal
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ hash: "sha256", digests: [manifest.chunks[3]?.hashHex] }),
   });
-  assert.deepEqual(await missing.json(), { missing: [manifest.chunks[3]?.hashHex] });
+  assert.deepEqual(await missing.json(), {
+    missing: [manifest.chunks[3]?.hashHex],
+    encodings: ["zstd"],
+  });
   assert.equal((await readdir(join(root, "damaged"))).length, 1);
   const healed = await upload(data, { transport, options: SMALL });
   assert.equal(healed.newChunks, 1);

@@ -1,12 +1,18 @@
 // Sources, transports and servers of the dedup tests.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type HashAlgorithm, Hasher, Manifest, toHex } from "chunker-wasm";
-import { DedupError, HttpTransport, type RequestOptions, type Transport } from "chunker-wasm/dedup";
+import {
+  type ChunkBody,
+  DedupError,
+  HttpTransport,
+  type RequestOptions,
+  type Transport,
+} from "chunker-wasm/dedup";
 import {
   type ChunkStore,
   createUploadServer,
@@ -40,6 +46,11 @@ export function randomBytes(length: number, seed: number): Uint8Array<ArrayBuffe
   return new Uint8Array(words.buffer, 0, length);
 }
 
+/** Returns `length` bytes that follow from `seed`, of half the entropy. */
+export function compressibleBytes(length: number, seed: number): Uint8Array<ArrayBuffer> {
+  return randomBytes(length, seed).map((byte) => byte & 0x0f);
+}
+
 export function digestHex(hash: HashAlgorithm, bytes: Uint8Array): string {
   return toHex(new Hasher(hash).update(bytes).digest());
 }
@@ -66,13 +77,13 @@ export class MemoryTransport implements Transport {
 
   async missing(_: HashAlgorithm, digests: readonly string[], { signal }: RequestOptions) {
     await this.#enter("missing", signal);
-    return digests.filter((digest) => !this.chunks.has(digest));
+    return { missing: digests.filter((digest) => !this.chunks.has(digest)) };
   }
 
   async putChunk(
     hash: HashAlgorithm,
     digest: string,
-    payload: Uint8Array,
+    { bytes: payload }: ChunkBody,
     { signal }: RequestOptions,
   ) {
     this.sending += 1;
@@ -156,6 +167,12 @@ export async function serveDisk(t: TestContext, options: Partial<UploadHandlerOp
   const root = await temporaryDirectory(t);
   const store: ChunkStore = await DiskChunkStore.open(root);
   return { root, store, ...(await serve(t, { store, ...options })) };
+}
+
+/** Returns the names of all files of a store, unfinished ones included. */
+export async function named(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
 /** Returns all bytes of `pieces`. */

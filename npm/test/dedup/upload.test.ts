@@ -424,6 +424,10 @@ test("wrong options are refused before anything is sent", async () => {
     [{ options: { minSize: 1024.5, avgSize: 4096, maxSize: 8192 } }, "invalid_chunking_options"],
     [{ resume }, "invalid_argument"],
     [{ chunkSize: 5 }, "invalid_argument"],
+    [{ compression: "gzip" }, "invalid_argument"],
+    [{ compressionLevel: 3 }, "invalid_argument"],
+    [{ compression: "zstd", compressionLevel: 0 }, "invalid_argument"],
+    [{ compression: "zstd", compressionLevel: 20 }, "invalid_argument"],
   ];
   for (const [wrong, code] of cases) {
     assert.equal(await codeOf(upload(data, { transport, ...wrong })), code, JSON.stringify(wrong));

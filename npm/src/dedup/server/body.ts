@@ -73,7 +73,7 @@ export async function receiveAll(
   request: IncomingMessage,
   length: number,
   timeouts: BodyTimeouts,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   let at = 0;
   for await (const piece of receive(request, timeouts)) {

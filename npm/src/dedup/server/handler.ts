@@ -10,12 +10,14 @@ import type { Duplex } from "node:stream";
 import { type Chunk, ChunkerError, type HashAlgorithm, Manifest } from "../../index.js";
 import { Budget } from "../budget.js";
 import {
+  CHUNK_ENCODINGS,
   isDigest,
   isHashAlgorithm,
   MAX_DIGESTS_PER_QUERY,
   type MissingAnswer,
 } from "../protocol.js";
 import { announcedLength, hasDigest, receive, receiveAll, verified } from "./body.js";
+import { announcedChunk, decoded } from "./encoded.js";
 import { Refusal } from "./refusal.js";
 import type { ChunkStore } from "./store.js";
 
@@ -25,7 +27,7 @@ export interface UploadLimits {
   readonly maxChunkBytes: number;
   /** The largest manifest, in bytes. Default 16 MiB: about 466,000 chunks. */
   readonly maxManifestBytes: number;
-  /** Manifests and queries in memory at the same time, in bytes. Default 64 MiB. */
+  /** Manifests, queries and encoded chunks in memory at the same time, in bytes. Default 64 MiB. */
   readonly maxBufferedBytes: number;
   /** How long a body, or the reader of an answer, may pause, in milliseconds. Default 30,000. */
   readonly idleTimeoutMs: number;
@@ -62,6 +64,8 @@ const DEFAULT_LIMITS: UploadLimits = {
   idleTimeoutMs: 30_000,
   bodyTimeoutMs: 300_000,
 };
+/** Encoded chunks decompressed at the same time: each may hold a window of 8 MiB. */
+const MAX_DECODERS = 4;
 /** 10,000 digests of 64 digits, quotes and a comma, and as much again for spaces. */
 const MAX_QUERY_BYTES = MAX_DIGESTS_PER_QUERY * 67 * 2;
 /** A refused body up to this length is read to its end, so that the connection can be kept. */
@@ -138,6 +142,7 @@ class UploadServer {
   readonly #cors: CorsOptions | undefined;
   readonly #onError: (error: unknown, request: IncomingMessage) => void;
   readonly #buffered: Budget;
+  readonly #decoders = new Budget(MAX_DECODERS);
   readonly #routes: readonly Route[];
 
   constructor({ store, limits, cors, onError }: UploadHandlerOptions) {
@@ -249,25 +254,36 @@ class UploadServer {
       const lengths = await this.#store.chunkLengths(hash, digests);
       const answer: MissingAnswer = {
         missing: digests.filter((_, index) => lengths[index] === undefined),
+        encodings: CHUNK_ENCODINGS,
       };
       sendJson(response, 200, answer);
     });
   }
 
-  async #putChunk({ request, response, parts, proceed }: Call): Promise<void> {
+  async #putChunk({ request, response, parts, query, proceed }: Call): Promise<void> {
     const { hash, digest } = chunkName(parts);
-    const length = announcedLength(request, this.limits.maxChunkBytes, "chunk_too_large");
-    if (length === 0) throw new Refusal(400, "empty_chunk", "a chunk has at least one byte");
+    const announced = announcedChunk(request, query, this.limits.maxChunkBytes);
+    const { bodyLength, length, encoding } = announced;
     const [stored] = await this.#store.chunkLengths(hash, [digest]);
-    proceed();
-    const payload = verified(receive(request, this.limits), hash, digest);
-    if (stored === length) {
+    const known = stored === length;
+    const take = async (pieces: AsyncIterable<Uint8Array>) => {
+      const payload = verified(pieces, hash, digest);
+      if (!known) return this.#store.putChunk(hash, digest, payload);
       // Read to its end all the same: the answer must not depend on what others have sent.
       for await (const _ of payload);
+    };
+    if (encoding === undefined) {
+      proceed();
+      await take(receive(request, this.limits));
     } else {
-      await this.#store.putChunk(hash, digest, payload);
+      await this.#buffering(bodyLength, async () => {
+        proceed();
+        // All of it first, so that no slow sender holds a window.
+        const body = await receiveAll(request, bodyLength, this.limits);
+        await this.#decoding(() => take(decoded(body, length)));
+      });
     }
-    sendJson(response, stored === length ? 200 : 201, { digest, length });
+    sendJson(response, known ? 200 : 201, { digest, length });
   }
 
   async #putManifest({ request, response, parts, proceed }: Call): Promise<void> {
@@ -373,7 +389,7 @@ class UploadServer {
 
   async #buffering(bytes: number, work: () => Promise<void>): Promise<void> {
     if (!this.#buffered.tryTake(bytes)) {
-      throw new Refusal(503, "server_busy", "too many manifests and queries at once", {
+      throw new Refusal(503, "server_busy", "too many bodies are held at once", {
         headers: { "retry-after": "1" },
       });
     }
@@ -381,6 +397,15 @@ class UploadServer {
       await work();
     } finally {
       this.#buffered.give(bytes);
+    }
+  }
+
+  async #decoding(work: () => Promise<void>): Promise<void> {
+    await this.#decoders.take(1);
+    try {
+      await work();
+    } finally {
+      this.#decoders.give(1);
     }
   }
 

@@ -1,0 +1,27 @@
+// The codecs of an upload that compresses. An entry file says where they are; they are loaded when a
+// chunk is first compressed.
+
+import type { compressAdaptive } from "../codecs/index.js";
+import { ChunkerError } from "../index.js";
+
+/** What an upload needs of `chunker-wasm/codecs`. */
+export interface Codecs {
+  readonly compressAdaptive: typeof compressAdaptive;
+}
+
+let source: (() => Promise<Codecs>) | undefined;
+
+/** Says how {@link loadCodecs} imports them. The first source wins. */
+export function setCodecs(from: () => Promise<Codecs>): void {
+  source ??= from;
+}
+
+/** @throws {ChunkerError} `not_ready` when they cannot be imported; `cause` says why. */
+export async function loadCodecs(): Promise<Codecs> {
+  try {
+    if (source === undefined) throw new Error("no entry file of the package was imported");
+    return await source();
+  } catch (cause) {
+    throw new ChunkerError("not_ready", "the codecs could not be loaded", { cause });
+  }
+}
