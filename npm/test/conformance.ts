@@ -1,13 +1,10 @@
 // The runner of `tests/conformance/vectors.json`, for Node and for pages.
 
 import type * as Api from "chunker-wasm";
+import { type CaseFile, type Outcome, runCases } from "./case-loop.js";
 import { bytesOf, type Input } from "./inputs.js";
 
-export interface Vectors {
-  version: number;
-  count: number;
-  cases: Case[];
-}
+export type Vectors = CaseFile<Case>;
 
 interface Case {
   name: string;
@@ -24,34 +21,14 @@ interface Case {
   manifest_root: { sha256: string; blake3: string };
 }
 
-export interface Outcome {
-  /** For example `conformance: node simd128: 260 cases, 0 differences`. */
-  line: string;
-  differences: string[];
-}
-
 /**
  * Runs every case with both digests, in one call and pushed in odd pieces.
  *
  * @throws When the number of cases is not the one the file says, or an input is generated wrongly.
  */
-export async function runConformance(
-  api: typeof Api,
-  vectors: Vectors,
-  where: string,
-): Promise<Outcome> {
-  if (vectors.version !== 1) throw new Error(`vectors of version ${vectors.version}`);
-  const differences: string[] = [];
-  let ran = 0;
-  for (const each of vectors.cases) {
-    for (const difference of await differencesIn(api, each)) {
-      differences.push(`${each.name}: ${difference}`);
-    }
-    ran++;
-  }
-  if (ran !== vectors.count) throw new Error(`${ran} cases ran, the file says ${vectors.count}`);
-  const line = `conformance: ${where}: ${ran} cases, ${differences.length} differences`;
-  return { line, differences };
+export function runConformance(api: typeof Api, vectors: Vectors, where: string): Promise<Outcome> {
+  const nameOf = ({ name }: Case) => name;
+  return runCases(vectors, where, nameOf, (each) => differencesIn(api, each));
 }
 
 async function differencesIn(api: typeof Api, expected: Case): Promise<string[]> {

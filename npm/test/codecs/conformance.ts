@@ -1,15 +1,12 @@
 // The runner of `tests/conformance/codecs.json`, for Node and for pages.
 
 import type * as Api from "chunker-wasm/codecs";
+import { type CaseFile, type Outcome, runCases } from "../case-loop.js";
 import { collected, streamOf } from "./streams.js";
 
 export const VECTORS = new URL("../../../tests/conformance/codecs.json", import.meta.url);
 
-export interface Vectors {
-  version: number;
-  count: number;
-  cases: Case[];
-}
+export type Vectors = CaseFile<Case>;
 
 type Case =
   | { kind: "base32"; hex: string; text: string; code?: string }
@@ -32,30 +29,10 @@ type Case =
       code?: string;
     };
 
-export interface Outcome {
-  /** For example `conformance: node codecs: 126 cases, 0 differences`. */
-  line: string;
-  differences: string[];
-}
-
 /** Runs every case. @throws When the number of cases is not the one the file says. */
-export async function runConformance(
-  api: typeof Api,
-  vectors: Vectors,
-  where: string,
-): Promise<Outcome> {
-  if (vectors.version !== 1) throw new Error(`vectors of version ${vectors.version}`);
-  const differences: string[] = [];
-  let ran = 0;
-  for (const each of vectors.cases) {
-    for (const difference of await differencesIn(api, each)) {
-      differences.push(`${"name" in each ? each.name : each.text}: ${difference}`);
-    }
-    ran++;
-  }
-  if (ran !== vectors.count) throw new Error(`${ran} cases ran, the file says ${vectors.count}`);
-  const line = `conformance: ${where} codecs: ${ran} cases, ${differences.length} differences`;
-  return { line, differences };
+export function runConformance(api: typeof Api, vectors: Vectors, where: string): Promise<Outcome> {
+  const nameOf = (each: Case) => ("name" in each ? each.name : each.text);
+  return runCases(vectors, `${where} codecs`, nameOf, (each) => differencesIn(api, each));
 }
 
 async function differencesIn(api: typeof Api, expected: Case): Promise<string[]> {
