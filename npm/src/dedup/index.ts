@@ -14,11 +14,11 @@ export {
 } from "./resume.js";
 export type { RetryEvent, RetryOptions } from "./retry.js";
 export type { ChunkBody, RequestOptions, Transport } from "./transport.js";
-export {
-  type ChunkEvent,
-  type ChunkState,
-  type UploadOptions,
-  type UploadProgress,
-  type UploadResult,
-  upload,
-} from "./upload.js";
+export { upload } from "./upload.js";
+export type {
+  ChunkEvent,
+  ChunkState,
+  UploadOptions,
+  UploadProgress,
+  UploadResult,
+} from "./upload-options.js";

@@ -3,12 +3,6 @@
 import "../index.node.js";
 
 export { DiskChunkStore } from "./server/disk-store.js";
-export {
-  type CorsOptions,
-  createUploadHandler,
-  createUploadServer,
-  type UploadHandler,
-  type UploadHandlerOptions,
-  type UploadLimits,
-} from "./server/handler.js";
+export { createUploadHandler, createUploadServer, type UploadHandler } from "./server/handler.js";
+export type { CorsOptions, UploadHandlerOptions, UploadLimits } from "./server/options.js";
 export type { ChunkStore } from "./server/store.js";

@@ -3,7 +3,6 @@ import {
   type ByteSource,
   type Chunk,
   ChunkerError,
-  type ChunkingOptions,
   chunksWithPayload,
   digest as digestOf,
   fromHex,
@@ -17,93 +16,12 @@ import { lengthOf } from "../source.js";
 import { Budget } from "./budget.js";
 import { ChunkEncoder } from "./encoder.js";
 import { DedupError } from "./error.js";
-import { type ChunkEncoding, MAX_DIGESTS_PER_QUERY } from "./protocol.js";
-import type { ConfirmedChunk, ResumeStore } from "./resume.js";
-import { Requests, type RetryOptions } from "./retry.js";
+import { keyOf, PrefixRecord } from "./prefix-record.js";
+import { MAX_DIGESTS_PER_QUERY } from "./protocol.js";
+import type { ConfirmedChunk } from "./resume.js";
+import { Requests } from "./retry.js";
 import type { Transport } from "./transport.js";
-
-/** How {@link upload} works. */
-export interface UploadOptions {
-  /** The way to the server. */
-  readonly transport: Transport;
-  /** Chunk sizes and hash; uploads share chunks only when these are the same. */
-  readonly options?: ChunkingOptions | undefined;
-  /** Chunks sent at the same time. Default 4. */
-  readonly concurrency?: number | undefined;
-  /**
-   * Payload bytes held at the same time; reading waits beyond it. Default 32 MiB. With `compression`
-   * the compressed form of each chunk being sent comes on top.
-   */
-  readonly maxBytesInFlight?: number | undefined;
-  /**
-   * Sends chunks compressed, if the server takes that and they become smaller. Loads
-   * `chunker-wasm/codecs` when the first chunk is sent. Compresses on the calling thread: in a page,
-   * upload from a worker. Default: chunks are sent as they are.
-   */
-  readonly compression?: ChunkEncoding | undefined;
-  /** From the fastest, 1, to the smallest, 19. Default: zstd's own, 3. */
-  readonly compressionLevel?: number | undefined;
-  /** The announced size of a stream, in bytes; a `Blob` or buffer has its own. */
-  readonly size?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: UploadProgress) => void) | undefined;
-  /** Called for each change of a chunk's state. */
-  readonly onChunk?: ((event: ChunkEvent) => void) | undefined;
-  readonly retry?: RetryOptions | undefined;
-  /**
-   * Where confirmed chunks are recorded, so that a later `upload` of the same `File` goes on where
-   * this one stopped. A store that fails costs only the resumption. Needs a `Blob`.
-   */
-  readonly resume?: ResumeStore | undefined;
-  /** What the record is called. Default: a `File`'s name, size, last modification and profile. */
-  readonly resumeKey?: string | undefined;
-}
-
-/** Where an upload stands. */
-export interface UploadProgress {
-  /** Bytes from the start of the source that are chunked; resumed ones included. */
-  readonly bytesRead: number;
-  /** The size of the source, if it is known. */
-  readonly totalBytes: number | undefined;
-  /** Bytes of chunks the server took in this upload. */
-  readonly bytesSent: number;
-  /** Bytes of the bodies that carried these chunks: fewer than `bytesSent` if they were compressed. */
-  readonly bytesOnWire: number;
-  /** Bytes that were not sent because the server had them or the file repeats them. */
-  readonly bytesSaved: number;
-  /** Bytes confirmed by an earlier, interrupted upload. */
-  readonly bytesResumed: number;
-  readonly chunks: number;
-  /** Chunks the server took in this upload. */
-  readonly newChunks: number;
-}
-
-/** A finished upload. */
-export interface UploadResult extends UploadProgress {
-  /** The committed manifest's root digest, 64 lowercase hexadecimal digits: what `download` takes. */
-  readonly rootDigest: string;
-  readonly manifest: Manifest;
-}
-
-/**
- * - `found`: cut and hashed, the server is being asked;
- * - `duplicate`: the same as an earlier chunk of this source;
- * - `known`: the server had it;
- * - `resumed`: confirmed by an earlier upload;
- * - `sending`, `sent`.
- */
-export type ChunkState = "found" | "duplicate" | "known" | "resumed" | "sending" | "sent";
-
-/** A chunk entered a state. */
-export interface ChunkEvent {
-  /** The chunk's number in the source, from 0. */
-  readonly index: number;
-  readonly offset: number;
-  readonly length: number;
-  /** 64 lowercase hexadecimal digits. */
-  readonly digest: string;
-  readonly state: ChunkState;
-}
+import type { ChunkState, UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
 
 /**
  * Uploads `source`, sending only the chunks that the server lacks, and commits its manifest.
@@ -137,8 +55,6 @@ const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 /** The server is asked once a batch fills this part of the budget: one is asked while others send. */
 const BATCHES_IN_FLIGHT = 4;
-/** The record is written at most this often, so that tiny chunks do not make it the bottleneck. */
-const RECORD_INTERVAL_MS = 500;
 
 interface PendingChunk {
   readonly index: number;
@@ -522,87 +438,6 @@ class Upload {
       newChunks: this.#newChunks,
     };
   }
-}
-
-/** The resume record of one upload: a gapless prefix of confirmed chunks, written now and then. */
-class PrefixRecord {
-  readonly #store: ResumeStore;
-  readonly #key: string;
-  /** What an earlier upload left. */
-  readonly loaded: readonly ConfirmedChunk[];
-  #recorded = 0;
-  #pending: ConfirmedChunk[] = [];
-  #lastWrite = 0;
-  #writing: Promise<void> = Promise.resolve();
-  #broken = false;
-
-  private constructor(store: ResumeStore, key: string, loaded: readonly ConfirmedChunk[]) {
-    this.#store = store;
-    this.#key = key;
-    this.loaded = loaded;
-  }
-
-  static async open(store: ResumeStore, key: string): Promise<PrefixRecord> {
-    try {
-      return new PrefixRecord(store, key, await store.load(key));
-    } catch {
-      const record = new PrefixRecord(store, key, []);
-      record.#broken = true;
-      return record;
-    }
-  }
-
-  /** The first `count` loaded chunks stay; what follows is written anew. */
-  startAt(count: number): void {
-    this.#recorded = count;
-  }
-
-  /** Records the chunks that follow the prefix and are confirmed. */
-  advance<T extends ConfirmedChunk>(
-    chunks: readonly T[],
-    isConfirmed: (chunk: T) => boolean,
-  ): void {
-    for (;;) {
-      const next = chunks[this.#recorded + this.#pending.length];
-      if (next === undefined || !isConfirmed(next)) break;
-      this.#pending.push({ digest: next.digest, length: next.length });
-    }
-    if (performance.now() - this.#lastWrite >= RECORD_INTERVAL_MS) this.#write();
-  }
-
-  /** Resolves when everything confirmed is written. */
-  async flush(): Promise<void> {
-    this.#write();
-    await this.#writing;
-  }
-
-  async delete(): Promise<void> {
-    this.#pending = [];
-    await this.#writing;
-    if (!this.#broken) await this.#store.delete(this.#key).catch(() => {});
-  }
-
-  #write(): void {
-    if (this.#pending.length === 0 || this.#broken) return;
-    const first = this.#recorded;
-    const pending = this.#pending;
-    this.#pending = [];
-    this.#recorded += pending.length;
-    this.#lastWrite = performance.now();
-    this.#writing = this.#writing
-      .then(() => this.#store.append(this.#key, first, pending))
-      .catch(() => {
-        // A record with a gap would be wrong; the one that is there stays right.
-        this.#broken = true;
-      });
-  }
-}
-
-function keyOf(source: ByteSource, profile: string): string {
-  if (typeof File === "undefined" || !(source instanceof File)) {
-    throw new ChunkerError("invalid_argument", "a Blob without a name needs a resumeKey");
-  }
-  return [source.name, source.size, source.lastModified, profile].join("\n");
 }
 
 function isRereadable(source: ByteSource): source is Blob | Bytes {
