@@ -42,7 +42,13 @@ pub struct CutFinder {
     /// The last byte read met the mask at an even index: it begins the next chunk if the input goes
     /// on. FastCDC v2020 tests bytes in pairs, so the last byte of an odd tail is never a cut.
     held: bool,
+    /// The last chunk ended within [`NEAR`] bytes of `min_size`, as chunks of runs do.
+    near: bool,
 }
+
+/// Bytes that a SIMD kernel needs to make good its set-up. They are left to the portable one while
+/// chunks end within them.
+const NEAR: usize = 256;
 
 impl CutFinder {
     /// Returns a finder at the beginning of an input.
@@ -65,7 +71,14 @@ impl CutFinder {
             length: 0,
             hash: 0,
             held: false,
+            near: false,
         }
+    }
+
+    /// Returns the same finder with another scan kernel. The cut points are the same with all.
+    #[must_use]
+    pub fn with_scanner(self, scanner: Scanner) -> Self {
+        Self { scanner, ..self }
     }
 
     /// Returns the offset of the last cut, where the current chunk begins.
@@ -106,13 +119,19 @@ impl CutFinder {
 
     /// Scans up to the end of the zone of one mask, which is even like every size.
     fn scan_zone(&mut self, piece: &mut &[u8]) -> Option<u64> {
-        let (end, mask) = if self.length < self.options.avg_size() {
+        let (mut end, mask) = if self.length < self.options.avg_size() {
             (self.options.avg_size(), self.masks.strict)
         } else {
             (self.options.max_size(), self.masks.loose)
         };
+        let mut scanner = self.scanner;
+        let near = self.options.min_size() + NEAR;
+        if scanner != Scanner::PORTABLE && self.near && self.length < near {
+            scanner = Scanner::PORTABLE;
+            end = end.min(near);
+        }
         let zone = &piece[..piece.len().min(end - self.length)];
-        let Some(index) = self.scanner.scan(&mut self.hash, zone, mask) else {
+        let Some(index) = scanner.scan(&mut self.hash, zone, mask) else {
             self.advance(piece, zone.len());
             return None;
         };
@@ -134,6 +153,7 @@ impl CutFinder {
     /// Ends the current chunk at `length`, `carried` bytes before what was read.
     fn cut(&mut self, length: usize, carried: usize) -> u64 {
         self.start = self.start.wrapping_add(length as u64);
+        self.near = length < self.options.min_size() + NEAR;
         self.length = carried;
         self.hash = 0;
         self.start

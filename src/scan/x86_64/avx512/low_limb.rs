@@ -1,0 +1,105 @@
+//! The filter that knows bits 0 to 31 of every hash: sums modulo 2^32, which the last 32 bytes
+//! determine.
+
+use super::super::roll;
+use super::lanes::{Line, Plane, Series, Splitter, Sums, Table, Words, load, step, store, unpack};
+use super::{BATCH, BLOCKS, Filter, GROUP, Kernel};
+use core::arch::x86_64::{_mm512_mask_test_epi32_mask, _mm512_set1_epi32, _mm512_test_epi32_mask};
+use core::hint::black_box;
+
+static PLANES: [Plane; 4] =
+    [Plane::new(0, 0, 0), Plane::new(0, 0, 1), Plane::new(0, 0, 2), Plane::new(0, 0, 3)];
+
+/// Bytes that make a hash known modulo 2^32 one modulo 2^48.
+const EXTENSION: usize = 16;
+
+/// Returns how many bits of `mask` this filter tests.
+pub(super) const fn bits(mask: u64) -> u32 {
+    low_half(mask).count_ones()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+const fn low_half(value: u64) -> u32 {
+    value as u32
+}
+
+pub(super) struct LowLimb {
+    _kernel: Kernel,
+    mask: u32,
+    start: u64,
+    limit: Line,
+    words: Words,
+    sums: Sums,
+    /// The hash at the end of each group.
+    ends: Series,
+}
+
+impl LowLimb {
+    pub(super) fn new(kernel: Kernel, hash: u64, mask: u64) -> Self {
+        Self {
+            _kernel: kernel,
+            mask: low_half(mask),
+            start: hash,
+            limit: black_box(Line::of_bytes([128; 64])),
+            words: [[Line::ZERO; GROUP]; BLOCKS],
+            sums: Sums::starting_at(low_half(hash)),
+            ends: Series::starting_at(low_half(hash)),
+        }
+    }
+}
+
+impl Filter for LowLimb {
+    fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
+        // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
+        unsafe {
+            look_up(batch, &self.limit, &mut self.words);
+            filter(&self.words, &mut self.sums, &mut self.ends, self.mask)
+        }
+    }
+
+    fn hash_before(&self, group: usize, before: &[u8]) -> u64 {
+        match before.last_chunk::<EXTENSION>() {
+            Some(last) => roll(u64::from(self.ends.before(group, 1 + EXTENSION / GROUP)), last),
+            None => roll(self.start, before),
+        }
+    }
+}
+
+/// Apart from [`filter`], since all registers are needed for the tables.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up(batch: &[u8; BATCH], limit: &Line, words: &mut Words) {
+    let tables = [0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte]));
+    let splitter = Splitter::new(limit);
+    for (block, words) in words.iter_mut().enumerate() {
+        for (half, words) in splitter.split(batch, block).iter().zip(words.as_chunks_mut::<4>().0) {
+            let vectors = unpack(tables.map(|table| table.look_up(half)));
+            for (line, vector) in words.iter_mut().zip(vectors) {
+                store(line, vector);
+            }
+        }
+    }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn filter(words: &Words, sums: &mut Sums, ends: &mut Series, mask: u32) -> u64 {
+    let mask = _mm512_set1_epi32(mask.cast_signed());
+    ends.turn();
+    for (block, words) in words.iter().enumerate() {
+        let group = words[1..].iter().fold(load(&words[0]), |sum, word| step(sum, load(word)));
+        let end = sums.extend(group);
+        ends.set(block, end);
+    }
+    let mut groups = 0;
+    for (block, words) in words.iter().enumerate() {
+        let (end, mut hash) = ends.get(block);
+        let mut missed = _mm512_test_epi32_mask(end, mask);
+        for word in &words[..GROUP - 1] {
+            hash = step(hash, load(word));
+            missed = _mm512_mask_test_epi32_mask(missed, hash, mask);
+        }
+        groups |= u64::from(!missed) << (16 * block);
+    }
+    groups
+}

@@ -1,0 +1,134 @@
+//! AVX-512 with VBMI: 512 bytes at a time, in two filters that let few positions through.
+//!
+//! A filter tells for each group of 8 bytes whether a position of it may meet the mask: it knows some
+//! bits of every hash, exactly or with a bound. Only those groups are looked at in full. Which of the
+//! two is used depends on where the mask has its bits.
+//!
+//! | filter | knows of each hash | used for |
+//! |---|---|---|
+//! | [`low_limb`] | bits 0 to 31 | masks with many bits there: averages from 128 KiB |
+//! | [`two_limb`] | bits 16 to 47, with a small error | the others |
+#![expect(unsafe_code, reason = "loads, stores, prefetches, and calls into functions of these instructions")]
+
+mod lanes;
+mod low_limb;
+mod two_limb;
+
+use super::{hash_after, portable};
+use crate::gear::GEAR;
+use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use low_limb::LowLimb;
+use two_limb::TwoLimb;
+
+/// Proves that the CPU has the instructions of this module: AVX-512 F, BW, VBMI and VNNI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Kernel(());
+
+/// Bytes whose positions share one bit of a filter.
+const GROUP: usize = 8;
+/// Bytes whose groups fill the 16 lanes of a register.
+const BLOCK: usize = 16 * GROUP;
+/// Blocks that are worked on together, so that their chains of additions overlap.
+const BLOCKS: usize = 4;
+const BATCH: usize = BLOCKS * BLOCK;
+
+/// A shorter rest is left to the portable kernel, which takes about a cycle a byte.
+const SHORT_REST: usize = 160;
+/// When more of the 64 groups of a batch pass, the filter is no gain, and the data is likely to go on
+/// like this: long runs can have one hash that meets the filter everywhere.
+const CROWD: u32 = 24;
+/// Bytes that the portable kernel takes over then.
+const CROWD_BYTES: usize = 8 * 1024;
+/// Bytes that are fetched ahead, measured best for data in memory. A chunk's first `min_size` bytes
+/// are not read, and the prefetchers of the CPU do not follow such jumps.
+const AHEAD: usize = 2048;
+const LINE: usize = 64;
+
+/// What a filter remembers of the bytes before.
+trait Filter {
+    /// Returns a bit for each group of `batch` that may meet the mask; none is missing.
+    fn candidates(&mut self, batch: &[u8; BATCH]) -> u64;
+
+    /// Returns the hash modulo 2^48 before a group of the last batch, which comes after the bytes
+    /// `before`, counted from where the filter began.
+    fn hash_before(&self, group: usize, before: &[u8]) -> u64;
+}
+
+impl Kernel {
+    pub(super) fn detect() -> Option<Self> {
+        (std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512vbmi")
+            && std::is_x86_feature_detected!("avx512vnni"))
+        .then_some(Self(()))
+    }
+
+    pub(super) fn scan(self, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+        if mask >> 48 != 0 {
+            portable::scan(hash, input, mask)
+        } else if low_limb::bits(mask) >= 11 {
+            scan(|hash| LowLimb::new(self, hash, mask), hash, input, mask)
+        } else if two_limb::bits(mask) >= 7 {
+            scan(|hash| TwoLimb::new(self, hash, mask), hash, input, mask)
+        } else {
+            portable::scan(hash, input, mask)
+        }
+    }
+}
+
+fn scan<F: Filter>(new: impl Fn(u64) -> F, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+    let mut filter = new(*hash);
+    let mut origin = 0;
+    let mut at = 0;
+    prefetch(input, 0, AHEAD);
+    while at < input.len() {
+        let rest = &input[at..];
+        let mut padded;
+        let batch = match rest.first_chunk() {
+            Some(batch) => batch,
+            None if rest.len() < SHORT_REST => break,
+            None => {
+                padded = [0; BATCH];
+                padded[..rest.len()].copy_from_slice(rest);
+                &padded
+            }
+        };
+        prefetch(rest, AHEAD, BATCH);
+        let mut groups = filter.candidates(batch);
+        if groups.count_ones() > CROWD {
+            *hash = hash_after(*hash, &input[origin..at]);
+            origin = input.len().min(at + CROWD_BYTES);
+            if let Some(index) = portable::scan(hash, &input[at..origin], mask) {
+                return Some(at + index);
+            }
+            filter = new(*hash);
+            at = origin;
+            continue;
+        }
+        while groups != 0 {
+            let group = groups.trailing_zeros() as usize;
+            groups &= groups - 1;
+            let start = (at + GROUP * group).min(input.len());
+            let mut candidate = filter.hash_before(group, &input[origin..start]);
+            for (index, &byte) in input[start..].iter().take(GROUP).enumerate() {
+                candidate = (candidate << 1).wrapping_add(GEAR[usize::from(byte)]);
+                if candidate & mask == 0 {
+                    *hash = hash_after(*hash, &input[origin..=start + index]);
+                    return Some(start + index);
+                }
+            }
+        }
+        at = input.len().min(at + BATCH);
+    }
+    *hash = hash_after(*hash, &input[origin..at]);
+    portable::scan(hash, &input[at..], mask).map(|index| at + index)
+}
+
+/// Asks for the lines of `bytes` bytes that begin `from` bytes after the beginning of `input`.
+fn prefetch(input: &[u8], from: usize, bytes: usize) {
+    for line in (from..from + bytes).step_by(LINE) {
+        let address = input.as_ptr().wrapping_add(line);
+        // SAFETY: a prefetch is a hint: it reads nothing, and no address makes it fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+}
