@@ -9,7 +9,7 @@ use chunker::scan::Scanner;
 use fastcdc::v2020::{FastCDC, Normalization, select_masks};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::collections::BTreeSet;
 use std::io::Write;
 
