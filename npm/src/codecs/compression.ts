@@ -4,9 +4,9 @@ import { checkedOptions } from "../options.js";
 import { decompressor, owned, slicesOf } from "./decompressor.js";
 import { core } from "./load.js";
 import {
-  COMPRESS_KEYS,
   type Codec,
   type CompressOptions,
+  checkedCompressOptions,
   checkedDecompressOptions,
   type DecompressOptions,
   LEVEL_KEYS,
@@ -27,11 +27,10 @@ export async function compress(
   data: Bytes,
   options?: CompressOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { level, dictionary } = checkedOptions(options, COMPRESS_KEYS);
-  const trained = dictionary === undefined ? undefined : bytesOf(dictionary, "dictionary");
+  const { level, dictionary } = checkedCompressOptions(options);
   await ready();
   const bytes = bytesOf(data);
-  return owned(calling(() => core().compress(codec, bytes, level, trained)));
+  return owned(calling(() => core().compress(codec, bytes, level, dictionary)));
 }
 
 /**

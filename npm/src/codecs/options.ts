@@ -31,7 +31,15 @@ export interface DecompressOptions {
 }
 
 export const LEVEL_KEYS = ["level"] as const;
-export const COMPRESS_KEYS = [...LEVEL_KEYS, "dictionary"] as const;
+const COMPRESS_KEYS = [...LEVEL_KEYS, "dictionary"] as const;
+export function checkedCompressOptions(
+  options: CompressOptions | undefined,
+): Partial<CompressOptions> {
+  const { dictionary, level } = checkedOptions(options, COMPRESS_KEYS);
+  if (dictionary === undefined) return { level };
+  return { level, dictionary: bytesOf(dictionary, "dictionary") };
+}
+
 const DECOMPRESS_KEYS = ["maxOutput", "maxWindowLog", "maxMemory", "dictionary"] as const;
 
 export function checkedDecompressOptions(

@@ -1,14 +1,13 @@
 import { type Bytes, bytesOf } from "../bytes.js";
 import { failureOf } from "../errors.js";
-import { checkedOptions } from "../options.js";
 import { decompressor, owned, slicesOf } from "./decompressor.js";
 import { core } from "./load.js";
 import {
   type Codec,
+  type CompressOptions,
+  checkedCompressOptions,
   checkedDecompressOptions,
   type DecompressOptions,
-  LEVEL_KEYS,
-  type LevelOptions,
 } from "./options.js";
 import { ready } from "./ready.js";
 
@@ -28,15 +27,19 @@ interface Stream {
  * await file.stream().pipeThrough(new CompressTransform("zstd")).pipeTo(destination);
  * ```
  *
+ * With a dictionary, which is for small inputs, it keeps the whole input and compresses at its end.
+ *
  * Wrong options make the stream fail as {@link compress} does; unknown ones throw at once.
  */
 export class CompressTransform implements TransformStream<Bytes, Uint8Array<ArrayBuffer>> {
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly writable: WritableStream<Bytes>;
 
-  constructor(codec: Codec, options?: LevelOptions) {
-    const { level } = checkedOptions(options, LEVEL_KEYS);
-    const { readable, writable } = transformed(() => new (core().Compressor)(codec, level));
+  constructor(codec: Codec, options?: CompressOptions) {
+    const { level, dictionary } = checkedCompressOptions(options);
+    const { readable, writable } = transformed(
+      () => new (core().Compressor)(codec, level, dictionary),
+    );
     this.readable = readable;
     this.writable = writable;
   }

@@ -206,6 +206,11 @@ const HOSTILE: Hostile[] = [
             () => any.compress("zstd", data, { dictionary: value }),
             "invalid_argument",
           ],
+          [
+            `a stream's dictionary of ${what}`,
+            () => piped(new any.CompressTransform("zstd", { dictionary: value })),
+            "invalid_argument",
+          ],
         ] satisfies Hostile[])),
   ]),
   ...["gzip", "ZSTD", "", "__proto__", null, undefined, 1].flatMap((codec): Hostile[] => [

@@ -176,6 +176,24 @@ export const LAWS: Record<string, Law> = {
       new api.DecompressTransform("zstd", { dictionary }),
     );
     same(await collected(stream), data, "in a stream");
+    for (const level of [undefined, 1, 19]) {
+      const written = streamOf(data, 7).pipeThrough(
+        new api.CompressTransform("zstd", { dictionary, level }),
+      );
+      const whole = await api.compress("zstd", data, { dictionary, level });
+      same(await collected(written), whole, "written by a stream");
+    }
+    const damaged = dictionary.slice(0, 100);
+    for (const [wrong, expected] of [
+      [{ level: 23 }, "invalid_compression_level"],
+      [{ dictionary: damaged }, "zstd_compression_failed"],
+    ] as const) {
+      const options = { dictionary, ...wrong };
+      const streamed = () =>
+        collected(streamOf(data, 7).pipeThrough(new api.CompressTransform("zstd", options)));
+      equal(await code(() => api.compress("zstd", data, options)), expected, "in one call");
+      equal(await code(streamed), expected, "written by a stream");
+    }
     equal(await code(() => api.decompress("zstd", small)), "zstd_decompression_failed", "without");
     const few = () => api.trainDictionary([data], 2048);
     equal(await code(few), "zstd_compression_failed", "one sample");

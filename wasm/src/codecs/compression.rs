@@ -75,45 +75,81 @@ pub fn train_dictionary(samples: &Array, max_size: &JsValue) -> Result<Uint8Arra
 #[wasm_bindgen]
 pub struct Compressor {
     /// `None` once finished.
-    encoder: Option<Encoder<Vec<u8>>>,
+    input: Option<Input>,
     codec: Codec,
     /// What finishing wrote.
     end: Vec<u8>,
 }
 
+enum Input {
+    Encoded(Encoder<Vec<u8>>),
+    /// The core compresses with a dictionary in one call.
+    Gathered {
+        data: Vec<u8>,
+        dictionary: Vec<u8>,
+        level: Option<i32>,
+    },
+}
+
 #[wasm_bindgen]
 impl Compressor {
-    /// Returns a compressor that has seen no data.
+    /// Returns a compressor that has seen no data; `undefined` stands for the core's default, and for
+    /// no dictionary.
     #[wasm_bindgen(constructor)]
-    pub fn new(codec: &JsValue, level: &JsValue) -> Result<Self, Failure> {
+    pub fn new(codec: &JsValue, level: &JsValue, dictionary: &JsValue) -> Result<Self, Failure> {
         let codec = codec_of(codec)?;
-        let encoder = Encoder::new(codec, level_of(level)?, Vec::new())?;
-        Ok(Self { encoder: Some(encoder), codec, end: Vec::new() })
+        let level = level_of(level)?;
+        let input = match dictionary_for(codec, dictionary)? {
+            Some(dictionary) => {
+                // Wrong options are found at the start, not at the end of the data.
+                dictionary::compress(&dictionary, &[], level)?;
+                Input::Gathered { data: Vec::new(), dictionary, level }
+            }
+            None => Input::Encoded(Encoder::new(codec, level, Vec::new())?),
+        };
+        Ok(Self { input: Some(input), codec, end: Vec::new() })
     }
 
     /// Appends a piece of the data.
     pub fn push(&mut self, piece: &Uint8Array) -> Result<(), Failure> {
-        let encoder = self.encoder.as_mut().ok_or(Failure::CLOSED)?;
-        let mut result = Ok(());
-        bytes::for_each_slice(piece, |slice| {
-            if result.is_ok() {
-                result = encoder.write_all(slice);
+        match self.input.as_mut().ok_or(Failure::CLOSED)? {
+            Input::Encoded(encoder) => {
+                let mut result = Ok(());
+                bytes::for_each_slice(piece, |slice| {
+                    if result.is_ok() {
+                        result = encoder.write_all(slice);
+                    }
+                });
+                result.map_err(|source| CompressionError::Failed { codec: self.codec, source }.into())
             }
-        });
-        result.map_err(|source| CompressionError::Failed { codec: self.codec, source }.into())
+            Input::Gathered { data, .. } => {
+                let length = bytes::length(piece);
+                data.try_reserve(length).map_err(|_| Failure::memory(length))?;
+                bytes::for_each_slice(piece, |slice| data.extend_from_slice(slice));
+                Ok(())
+            }
+        }
     }
 
     /// Ends the data.
     pub fn finish(&mut self) -> Result<(), Failure> {
-        let encoder = self.encoder.take().ok_or(Failure::CLOSED)?;
         let codec = self.codec;
-        self.end = encoder.finish().map_err(|source| CompressionError::Failed { codec, source })?;
+        self.end = match self.input.take().ok_or(Failure::CLOSED)? {
+            Input::Encoded(encoder) => {
+                encoder.finish().map_err(|source| CompressionError::Failed { codec, source })?
+            }
+            Input::Gathered { data, dictionary, level } => dictionary::compress(&dictionary, &data, level)?,
+        };
         Ok(())
     }
 
     /// Returns what was compressed since the last call, and `undefined` when that is nothing.
     pub fn read(&mut self) -> Option<Uint8Array> {
-        let compressed = self.encoder.as_mut().map_or(&mut self.end, Encoder::get_mut);
+        let compressed = match self.input.as_mut() {
+            Some(Input::Encoded(encoder)) => encoder.get_mut(),
+            Some(Input::Gathered { .. }) => return None,
+            None => &mut self.end,
+        };
         let read = (!compressed.is_empty()).then(|| Uint8Array::from(compressed.as_slice()));
         compressed.clear();
         read
