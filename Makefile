@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 export RUSTFLAGS ?= -D warnings
 export CARGO_TERM_COLOR ?= auto
+ELIXIR_LIBS = $(shell elixir -e 'IO.puts(Path.dirname(:code.lib_dir(:elixir)))')
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -13,14 +14,24 @@ setup: ## install what a machine with only rustup, Node.js and git lacks
 demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own; COMPRESSION=zstd)
 	@npm --prefix npm run --silent demo
 
-test: lint test-rust test-no-std miri conformance test-npm ## everything that must hold before a change lands
+test: lint test-rust test-no-std miri conformance test-npm test-nif ## everything that must hold before a change lands
 
-lint: setup deny ## formatting, clippy, versions, licences; documentation without warnings
+lint: setup deny lint-nif ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets --all-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
 	npm --prefix npm run --silent lint
 	scripts/check-versions.sh
+
+lint-nif: setup target/nif.plt ## the Elixir package: formatting, compiler warnings, Dialyzer
+	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile
+	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
+		nif/_build/prod/lib/chunker/ebin
+
+# What Dialyzer knows of Erlang and Elixir: made once, in about a minute.
+target/nif.plt: | setup
+	mkdir -p target
+	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --build_plt --output_plt $@ --apps erts kernel stdlib crypto inets elixir
 
 deny: setup ## licences, sources and duplicates of all dependencies
 	@command -v target/tools/bin/cargo-deny >/dev/null || { \
@@ -59,13 +70,17 @@ test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball 
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
 
+test-nif: setup ## the Elixir package, with every case of the vectors
+	cd nif && mix test
+
 test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
 	npm --prefix npm run --silent test:bigfile
 
-conformance: package ## the vectors in Python, native Rust, Node.js and Chromium
+conformance: package ## the vectors in Python, native Rust, Node.js, Chromium and Elixir
 	python3 tests/conformance/reference.py
 	cargo test --quiet --package chunker-cdc --all-features --test conformance --test conformance_codecs -- --nocapture
 	npm --prefix npm run --silent conformance
+	cd nif && mix test --only conformance
 
 vectors: ## generate the conformance vectors anew (needs sha256sum and b3sum)
 	cargo run --quiet --release --all-features --example conformance-vectors > target/vectors.json
@@ -77,4 +92,4 @@ bench: setup ## pieces against one call, as ratios
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo test lint deny test-rust miri test-no-std package test-npm test-bigfile conformance vectors bench docs
+.PHONY: help setup demo test lint lint-nif deny test-rust miri test-no-std package test-npm test-nif test-bigfile conformance vectors bench docs

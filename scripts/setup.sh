@@ -32,6 +32,8 @@ for codec in zstd lz4 bzip2; do need "$codec" "$codec" "$codec"; done
 need xz xz-utils "xz"
 need openssl openssl "OpenSSL"
 need nix-hash nix-bin "Nix"
+need mix elixir "Elixir 1.14 or newer"
+need dialyzer erlang-dialyzer "Dialyzer"
 [ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"
 # zstd is C, also in WebAssembly. Old releases of Debian and Ubuntu have no clang 19.
 { command -v clang-19 && command -v llvm-ar-19; } >/dev/null || { command -v clang && command -v llvm-ar; } >/dev/null || {

@@ -1,0 +1,405 @@
+defmodule Chunker do
+  @moduledoc """
+  Content-defined chunking that cuts the same bytes at the same places in Elixir, Rust and JavaScript.
+
+      iex> {:ok, chunks} = Chunker.chunk("bytes in memory")
+      iex> for {hash, offset, length} <- chunks, do: {Base.encode16(hash, case: :lower), offset, length}
+      [{"690b44674cc60ab4c1ef67b7ed52085a741b8395197d39a362fe2236931ca962", 0, 15}]
+
+  A chunk is `{hash, offset, length}`, and `{hash, offset, length, payload}` where payloads are asked
+  for. Every byte of the input is in exactly one chunk, in order.
+
+  | the caller has | function |
+  |---|---|
+  | a binary | `chunk/2` |
+  | an enumerable of pieces: a file, a request body | `stream/2` |
+  | pieces, one at a time | `open/1`, `feed/2`, `finish/1` |
+  | many binaries | `chunk_many/2` |
+  | many files, many nodes | `Chunker.Cluster` |
+
+  ## Chunking options
+
+    * `:min_size` - smallest size of a chunk in bytes, by default 256 KiB; only the last chunk of an
+      input may be smaller
+    * `:avg_size` - average size in bytes, by default 1 MiB
+    * `:max_size` - largest size in bytes, by default 4 MiB
+    * `:hash` - algorithm of the digests, `:sha256` (default) or `:blake3`
+
+  Sizes are even, and `64 ≤ min ≤ avg ≤ max`, `avg ≤ 16 MiB`, `max ≤ 1 GiB`. Nothing is rounded or
+  clamped.
+
+  ## Errors
+
+  Functions return `{:error, code}` with a code of `t:error/0`, the same in all languages, and their
+  twins with a `!` raise `Chunker.Error`. An argument of a wrong type raises `ArgumentError`, as does an
+  unknown option.
+
+  ## Schedulers
+
+  Small calls run on the scheduler of their caller, larger ones on a dirty CPU scheduler, and from 4 MiB
+  on in slices of 1 MiB, so that others are served in between, and that a caller that is killed stops
+  the work. See the README for how to configure that.
+  """
+
+  alias Chunker.{Config, Error, Native, Nif, Options, Telemetry}
+
+  @typedoc "The 32 bytes of a digest."
+  @type digest :: <<_::256>>
+
+  @typedoc "Digest, offset in the input, and length in bytes."
+  @type chunk :: {digest, offset :: non_neg_integer, length :: pos_integer}
+
+  @typedoc "A chunk with its bytes."
+  @type payload_chunk ::
+          {digest, offset :: non_neg_integer, length :: pos_integer, payload :: binary}
+
+  @type hash_algorithm :: :sha256 | :blake3
+  @type codec :: :zstd | :lz4 | :xz | :bzip2
+
+  @typedoc "See [chunking options](#module-chunking-options)."
+  @type option ::
+          {:min_size, pos_integer}
+          | {:avg_size, pos_integer}
+          | {:max_size, pos_integer}
+          | {:hash, hash_algorithm}
+
+  @typedoc "A chunker made by `open/1`; closed when the process that made it ends."
+  @opaque t :: reference
+
+  @typedoc "What can go wrong: the codes of all languages, and three that only bindings have."
+  @type error ::
+          :bzip2_compression_failed
+          | :bzip2_decompression_failed
+          | :chunk_bounds_invalid
+          | :chunk_digest_mismatch
+          | :chunk_index_out_of_range
+          | :chunk_length_mismatch
+          | :chunk_sequence_invalid
+          | :chunk_unavailable
+          | :decode_error
+          | :invalid_base32
+          | :invalid_chunking_options
+          | :invalid_compression_level
+          | :invalid_manifest
+          | :invalid_nar_size
+          | :invalid_public_key
+          | :invalid_secret_key
+          | :invalid_signature
+          | :invalid_signature_length
+          | :invalid_store_path
+          | :io_error
+          | :lz4_compression_failed
+          | :lz4_decompression_failed
+          | :manifest_too_large
+          | :memory_limit_exceeded
+          | :signing_failed
+          | :size_exceeded
+          | :truncated_data
+          | :unknown_compression_format
+          | :unknown_hash_algorithm
+          | :unknown_profile
+          | :unsupported_manifest_version
+          | :verification_failed
+          | :window_exceeded
+          | :xz_compression_failed
+          | :xz_decompression_failed
+          | :zero_length_chunk
+          | :zstd_compression_failed
+          | :zstd_decompression_failed
+          | :chunker_busy
+          | :chunker_closed
+          | :invalid_argument
+
+  @doc """
+  Returns whether the native library is loaded. If not, all other functions fail, and the log says why.
+  """
+  @spec available?() :: boolean
+  def available? do
+    match?({:ok, _}, Nif.profile(nil, nil, nil, nil))
+  rescue
+    ErlangError -> false
+  end
+
+  @doc """
+  Returns the chunks of a binary.
+
+  ## Options
+
+  The [chunking options](#module-chunking-options), and
+
+    * `:payloads` - whether chunks have their bytes, by default `false`
+
+  A payload is a part of `data` and keeps all of it in memory: `:binary.copy/1` those that are kept for
+  long.
+
+      iex> Chunker.chunk("", hash: :blake3)
+      {:ok, []}
+      iex> {:ok, [{_hash, 0, 3, "abc"}]} = Chunker.chunk("abc", payloads: true)
+      iex> Chunker.chunk("abc", min_size: 63)
+      {:error, :invalid_chunking_options}
+  """
+  @spec chunk(binary, [option | {:payloads, boolean}]) ::
+          {:ok, [chunk] | [payload_chunk]} | {:error, error}
+  def chunk(data, options \\ []) do
+    {payloads, options} = Options.payloads(options)
+    {min, avg, max, hash} = Options.chunking(options)
+
+    Telemetry.measure(:chunk, byte_size(data), fn ->
+      if payloads,
+        do: Native.chunk_data_with_payloads(data, min, avg, max, hash),
+        else: Native.chunk_data(data, min, avg, max, hash)
+    end)
+  end
+
+  @doc """
+  Like `chunk/2`, but returns the chunks alone, or raises `Chunker.Error`.
+  """
+  @spec chunk!(binary, [option | {:payloads, boolean}]) :: [chunk] | [payload_chunk]
+  def chunk!(data, options \\ []), do: data |> chunk(options) |> Error.unwrap!()
+
+  @doc """
+  Returns a stream of the chunks of all that `pieces` gives, each an `t:iodata/0`.
+
+  The chunks do not depend on how the input is split. Takes the options of `chunk/2`; raises
+  `Chunker.Error` when they are not allowed. Holds one piece, without payloads 64 KiB besides, and with
+  payloads one chunk, of at most `:max_size`.
+
+      iex> pieces = ["a piece, ", ["and ", ?a], "nother"]
+      iex> [{_hash, 0, 20, payload}] = pieces |> Chunker.stream(payloads: true) |> Enum.to_list()
+      iex> payload
+      "a piece, and another"
+  """
+  @spec stream(Enumerable.t(), [option | {:payloads, boolean}]) :: Enumerable.t()
+  def stream(pieces, options \\ []) do
+    _ = profile!(Keyword.delete(options, :payloads))
+
+    Stream.transform(
+      pieces,
+      fn -> options |> open() |> Error.unwrap!() end,
+      fn piece, chunker -> {chunker |> feed(piece) |> Error.unwrap!(), chunker} end,
+      fn chunker -> {chunker |> finish() |> Error.unwrap!(), chunker} end,
+      &Nif.chunker_close/1
+    )
+  end
+
+  @doc """
+  Returns a chunker that is fed piece by piece. Takes the options of `chunk/2`.
+
+  It belongs to the calling process: when that ends, the chunker is closed and its memory freed.
+
+      iex> {:ok, chunker} = Chunker.open(min_size: 64, avg_size: 256, max_size: 1024)
+      iex> {:ok, [{_, 0, 1024}]} = Chunker.feed(chunker, :binary.copy("\0", 1500))
+      iex> {:ok, [{_, 1024, 476}]} = Chunker.finish(chunker)
+      iex> Chunker.feed(chunker, "more")
+      {:error, :chunker_closed}
+  """
+  @spec open([option | {:payloads, boolean}]) :: {:ok, t} | {:error, error}
+  def open(options \\ []) do
+    {payloads, options} = Options.payloads(options)
+    {min, avg, max, hash} = Options.chunking(options)
+    Nif.chunker_open_with(min, avg, max, hash, payloads)
+  end
+
+  @doc """
+  Reads all of `piece` and returns the chunks that end in it, often none.
+
+  `{:error, :chunker_busy}` says that another process is feeding the chunker.
+  """
+  @spec feed(t, iodata) :: {:ok, [chunk] | [payload_chunk]} | {:error, error}
+  def feed(chunker, piece) do
+    piece = IO.iodata_to_binary(piece)
+    Telemetry.measure(:feed, byte_size(piece), fn -> Native.chunker_feed(chunker, piece) end)
+  end
+
+  @doc """
+  Ends the input, and returns its last chunk in a list, which is empty if the input is.
+  """
+  @spec finish(t) :: {:ok, [chunk] | [payload_chunk]} | {:error, error}
+  def finish(chunker), do: Native.chunker_finish(chunker)
+
+  @doc """
+  Chunks many binaries on several threads, and returns for each its chunks or an error, in order.
+
+  One that fails does not stop the others. Takes the [chunking options](#module-chunking-options); if
+  they are not allowed, that is the only error.
+
+      iex> {:ok, [{:ok, [{_, 0, 1}]}, {:error, :invalid_argument}]} = Chunker.chunk_many(["a", :b])
+  """
+  @spec chunk_many([binary], [option]) ::
+          {:ok, [{:ok, [chunk]} | {:error, error}]} | {:error, error}
+  def chunk_many(binaries, options \\ []) do
+    {min, avg, max, hash} = Options.chunking(options)
+
+    Telemetry.measure(:chunk_many, Enum.reduce(binaries, 0, &(size(&1) + &2)), fn ->
+      binaries
+      |> batches(Config.get())
+      |> collect(fn
+        {:large, data} ->
+          with {:ok, _} = ok <- Native.chunk_data(data, min, avg, max, hash), do: {:ok, [ok]}
+
+        {:small, batch} ->
+          Native.chunk_data_batch(batch, min, avg, max, hash)
+      end)
+    end)
+  end
+
+  # Batches that keep all threads busy for about as long as one slice takes.
+  defp batches(binaries, config) do
+    limit = config.slice_bytes * config.threads
+
+    Enum.chunk_while(
+      binaries,
+      {[], 0},
+      fn data, {batch, bytes} ->
+        size = size(data)
+
+        cond do
+          size >= config.sliced_bytes -> {:cont, {small(batch), data}, {[], 0}}
+          bytes + size >= limit -> {:cont, {small([data | batch]), nil}, {[], 0}}
+          true -> {:cont, {[data | batch], bytes + size}}
+        end
+      end,
+      fn {batch, _} -> {:cont, {small(batch), nil}, {[], 0}} end
+    )
+    |> Enum.flat_map(fn
+      {small, nil} -> [small]
+      {small, large} -> [small, {:large, large}]
+    end)
+  end
+
+  defp small(batch), do: {:small, Enum.reverse(batch)}
+
+  defp size(data) when is_binary(data), do: byte_size(data)
+  defp size(_), do: 0
+
+  defp collect(batches, chunk) do
+    result =
+      Enum.reduce_while(batches, [], fn batch, done ->
+        case chunk.(batch) do
+          {:ok, results} -> {:cont, [results | done]}
+          {:error, _} = error -> {:halt, error}
+        end
+      end)
+
+    with done when is_list(done) <- result, do: {:ok, done |> Enum.reverse() |> Enum.concat()}
+  end
+
+  @doc """
+  Returns the name of what decides the chunks of an input and their digests: two sides that cut alike
+  have the same.
+
+      iex> Chunker.profile(min_size: 64, avg_size: 256, max_size: 1024, hash: :blake3)
+      {:ok, "fastcdc-v2020/nc1/64-256-1024/blake3"}
+  """
+  @spec profile([option]) :: {:ok, String.t()} | {:error, error}
+  def profile(options \\ []) do
+    {min, avg, max, hash} = Options.chunking(options)
+    Nif.profile(min, avg, max, hash)
+  end
+
+  @doc """
+  Like `profile/1`, but returns the name alone, or raises `Chunker.Error`.
+  """
+  @spec profile!([option]) :: String.t()
+  def profile!(options \\ []), do: options |> profile() |> Error.unwrap!()
+
+  @doc """
+  Returns the digest of a binary. Raises `Chunker.Error` when there is no such algorithm.
+
+      iex> Base.encode16(Chunker.hash("abc", :blake3), case: :lower)
+      "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
+  """
+  @spec hash(binary, hash_algorithm) :: digest
+  def hash(data, algorithm \\ :sha256), do: data |> Native.hash(algorithm) |> Error.unwrap!()
+
+  @doc """
+  Returns a binary compressed, in the standard format of its codec.
+
+  ## Options
+
+    * `:codec` - `:zstd` (default), `:lz4`, `:xz` or `:bzip2`
+    * `:level` - from the codec's fastest to its smallest, by default that of its own tool: `1..22` (3)
+      or negative for zstd, `0..9` (6) for xz, `1..9` (9) for bzip2, and none for LZ4
+
+  A frame of zstd says how long its content is if that has less than 4 MiB.
+
+      iex> {:ok, compressed} = Chunker.compress(:binary.copy("a", 1000), codec: :xz, level: 9)
+      iex> Chunker.decompress(compressed)
+      {:ok, :binary.copy("a", 1000)}
+  """
+  @spec compress(binary, codec: codec, level: integer) :: {:ok, binary} | {:error, error}
+  def compress(data, options \\ []) do
+    options = Keyword.validate!(options, codec: :zstd, level: nil)
+
+    Telemetry.measure(:compress, byte_size(data), fn ->
+      Native.compress(options[:codec], data, options[:level])
+    end)
+  end
+
+  @doc """
+  Like `compress/2`, but returns the compressed binary alone, or raises `Chunker.Error`.
+  """
+  @spec compress!(binary, codec: codec, level: integer) :: binary
+  def compress!(data, options \\ []), do: data |> compress(options) |> Error.unwrap!()
+
+  @doc """
+  Compresses many binaries on several threads, and returns each compressed or an error, in order.
+
+  Takes the options of `compress/2`. All of them are compressed in one call, so they should be small.
+  """
+  @spec compress_many([binary], codec: codec, level: integer) ::
+          {:ok, [{:ok, binary} | {:error, error}]} | {:error, error}
+  def compress_many(binaries, options \\ []) do
+    options = Keyword.validate!(options, codec: :zstd, level: nil)
+    Native.compress_batch(binaries, options[:codec], options[:level])
+  end
+
+  @doc """
+  Returns a binary decompressed, within limits.
+
+  Accepts whole frames only: truncated data and bytes behind the last frame are errors.
+
+  ## Options
+
+    * `:codec` - by default what the data's first bytes say
+    * `:max_output` - bytes that the result may have, by default 1 GiB
+    * `:max_window_log` - base-2 logarithm of the largest window of zstd, by default 23 (8 MiB)
+    * `:max_memory` - bytes of memory that xz may need, by default 66 MiB
+
+      iex> bomb = Chunker.compress!(:binary.copy(<<0>>, 10_000_000))
+      iex> Chunker.decompress(bomb, max_output: 1_000_000)
+      {:error, :size_exceeded}
+      iex> Chunker.decompress("no frame of anything")
+      {:error, :unknown_compression_format}
+  """
+  @spec decompress(binary,
+          codec: codec,
+          max_output: non_neg_integer,
+          max_window_log: 10..31,
+          max_memory: non_neg_integer
+        ) :: {:ok, binary} | {:error, error}
+  def decompress(data, options \\ []) do
+    options = Keyword.validate!(options, codec: nil, max_output: nil, max_window_log: nil, max_memory: nil)
+
+    limits = {options[:max_output], options[:max_window_log], options[:max_memory]}
+
+    Telemetry.measure(:decompress, byte_size(data), fn ->
+      with {:ok, codec} <- codec(options[:codec], data),
+           do: Native.decompress(codec, data, limits)
+    end)
+  end
+
+  defp codec(nil, data), do: Nif.detect(data)
+  defp codec(codec, _), do: {:ok, codec}
+
+  @doc """
+  Like `decompress/2`, but returns the decompressed binary alone, or raises `Chunker.Error`.
+  """
+  @spec decompress!(binary,
+          codec: codec,
+          max_output: non_neg_integer,
+          max_window_log: 10..31,
+          max_memory: non_neg_integer
+        ) :: binary
+  def decompress!(data, options \\ []), do: data |> decompress(options) |> Error.unwrap!()
+end

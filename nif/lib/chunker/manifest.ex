@@ -1,0 +1,188 @@
+defmodule Chunker.Manifest do
+  @moduledoc """
+  What an input consists of, in a form that can be named, sent, stored and checked.
+
+  A manifest lists the chunks of one input in order, with the profile that they were cut by. Its
+  canonical bytes are equal for equal inputs, and their digest, the `:root`, names the input.
+
+      iex> manifest = Chunker.Manifest.new!(Chunker.chunk!("abc"))
+      iex> manifest.profile
+      "fastcdc-v2020/nc1/262144-1048576-4194304/sha256"
+      iex> {:ok, ^manifest} = Chunker.Manifest.parse(manifest.bytes)
+      iex> Chunker.Manifest.verify(manifest, ["a", "bc"])
+      :ok
+      iex> Chunker.Manifest.verify(manifest, "abd")
+      {:error, :chunk_digest_mismatch}
+  """
+
+  alias Chunker.{Error, Native, Nif, Options}
+
+  @enforce_keys [:bytes, :profile, :hash, :total_length, :chunks, :root]
+  @derive {Inspect, only: [:profile, :total_length]}
+  defstruct @enforce_keys
+
+  @typedoc """
+  Canonical bytes, profile id, hash algorithm, length of the input in bytes, chunks, and the digest of the
+  canonical bytes by the same algorithm. Made by `new/2` and `parse/2` alone.
+  """
+  @type t :: %__MODULE__{
+          bytes: binary,
+          profile: String.t(),
+          hash: Chunker.hash_algorithm(),
+          total_length: non_neg_integer,
+          chunks: [Chunker.chunk()],
+          root: Chunker.digest()
+        }
+
+  @typedoc "Returns the bytes of a chunk from where it is stored."
+  @type fetch :: (Chunker.chunk() -> {:ok, iodata} | {:error, term})
+
+  @doc """
+  Returns the manifest of an input with the given chunks, which were cut with the same
+  [chunking options](Chunker.html#module-chunking-options).
+
+  `{:error, :chunk_sequence_invalid}` says that the chunks do not follow each other from offset 0, or have
+  lengths that no input has with these options.
+  """
+  @spec new([Chunker.chunk() | Chunker.payload_chunk()], [Chunker.option()]) ::
+          {:ok, t} | {:error, Chunker.error()}
+  def new(chunks, options \\ []) do
+    {min, avg, max, hash} = Options.chunking(options)
+
+    without_payloads =
+      Enum.map(chunks, fn
+        {hash, offset, length, _payload} -> {hash, offset, length}
+        chunk -> chunk
+      end)
+
+    without_payloads |> Nif.manifest_new_dirty(min, avg, max, hash) |> from_parts()
+  end
+
+  @doc """
+  Like `new/2`, but returns the manifest alone, or raises `Chunker.Error`.
+  """
+  @spec new!([Chunker.chunk() | Chunker.payload_chunk()], [Chunker.option()]) :: t
+  def new!(chunks, options \\ []), do: chunks |> new(options) |> Error.unwrap!()
+
+  @doc """
+  Returns the manifest with these canonical bytes.
+
+  ## Options
+
+    * `:max_bytes` - how many bytes there may be, by default 64 MiB, which is 1.8 million chunks
+  """
+  @spec parse(binary, max_bytes: non_neg_integer) :: {:ok, t} | {:error, Chunker.error()}
+  def parse(bytes, options \\ []) do
+    options = Keyword.validate!(options, max_bytes: nil)
+    bytes |> Nif.manifest_parse_dirty(options[:max_bytes]) |> from_parts()
+  end
+
+  @doc """
+  Like `parse/2`, but returns the manifest alone, or raises `Chunker.Error`.
+  """
+  @spec parse!(binary, max_bytes: non_neg_integer) :: t
+  def parse!(bytes, options \\ []), do: bytes |> parse(options) |> Error.unwrap!()
+
+  defp from_parts({:ok, {bytes, profile, hash, total_length, chunks, root}}) do
+    {:ok,
+     %__MODULE__{
+       bytes: bytes,
+       profile: profile,
+       hash: hash,
+       total_length: total_length,
+       chunks: chunks,
+       root: root
+     }}
+  end
+
+  defp from_parts({:error, _} = error), do: error
+
+  @doc """
+  Checks that `payload` is the chunk `chunk` of the manifest.
+  """
+  @spec verify_chunk(t, Chunker.chunk(), binary) :: :ok | {:error, Chunker.error()}
+  def verify_chunk(%__MODULE__{hash: algorithm}, {hash, _offset, length}, payload) do
+    cond do
+      byte_size(payload) != length -> {:error, :chunk_length_mismatch}
+      Native.hash(payload, algorithm) != {:ok, hash} -> {:error, :chunk_digest_mismatch}
+      true -> :ok
+    end
+  end
+
+  @doc """
+  Checks that `input` is the manifest's input and nothing more: a binary, or an enumerable of pieces, each
+  an `t:iodata/0`. Holds one chunk and one piece.
+  """
+  @spec verify(t, binary | Enumerable.t()) :: :ok | {:error, Chunker.error()}
+  def verify(%__MODULE__{} = manifest, input) when is_binary(input), do: verify(manifest, [input])
+
+  def verify(%__MODULE__{chunks: chunks} = manifest, input) do
+    result =
+      Enum.reduce_while(input, {chunks, [], 0}, fn piece, {chunks, buffer, bytes} ->
+        case verify_prefix(manifest, chunks, [buffer, piece], bytes + IO.iodata_length(piece)) do
+          {:error, _} = error -> {:halt, error}
+          rest -> {:cont, rest}
+        end
+      end)
+
+    case result do
+      {[], _, 0} -> :ok
+      {_, _, _} -> {:error, :chunk_length_mismatch}
+      error -> error
+    end
+  end
+
+  defp verify_prefix(_, [], _, bytes) when bytes > 0, do: {:error, :chunk_length_mismatch}
+
+  defp verify_prefix(manifest, [{_, _, length} = chunk | chunks], buffer, bytes)
+       when bytes >= length do
+    <<payload::binary-size(length), rest::binary>> = IO.iodata_to_binary(buffer)
+
+    with :ok <- verify_chunk(manifest, chunk, payload),
+         do: verify_prefix(manifest, chunks, rest, bytes - length)
+  end
+
+  defp verify_prefix(_, chunks, buffer, bytes), do: {chunks, buffer, bytes}
+
+  @doc """
+  Returns a stream of the input's chunks as binaries, from where `fetch` finds them, each checked.
+
+  Raises `Chunker.Error` at a chunk that is not what the manifest says, or that `fetch` does not return:
+  what came before is a correct prefix of the input.
+  """
+  @spec stream!(t, fetch) :: Enumerable.t()
+  def stream!(%__MODULE__{chunks: chunks} = manifest, fetch) do
+    Stream.map(chunks, &(manifest |> fetch_chunk(&1, fetch) |> Error.unwrap!()))
+  end
+
+  @doc """
+  Puts the input together from chunks that `fetch` returns, into a collectable such as a `File.Stream`.
+
+  Every chunk is checked before it is collected. Returns what was collected, or the first error;
+  `:chunk_unavailable` says that `fetch` returned one.
+
+      iex> manifest = Chunker.Manifest.new!(Chunker.chunk!("abc"))
+      iex> Chunker.Manifest.reassemble(manifest, fn {_hash, 0, 3} -> {:ok, "abc"} end, [])
+      {:ok, ["abc"]}
+      iex> Chunker.Manifest.reassemble(manifest, fn _ -> {:error, :enoent} end, [])
+      {:error, :chunk_unavailable}
+  """
+  @spec reassemble(t, fetch, Collectable.t()) ::
+          {:ok, Collectable.t()} | {:error, Chunker.error()}
+  def reassemble(%__MODULE__{} = manifest, fetch, into) do
+    {:ok, manifest |> stream!(fetch) |> Enum.into(into)}
+  rescue
+    error in Error -> {:error, error.code}
+  end
+
+  defp fetch_chunk(manifest, chunk, fetch) do
+    case fetch.(chunk) do
+      {:ok, payload} ->
+        payload = IO.iodata_to_binary(payload)
+        with :ok <- verify_chunk(manifest, chunk, payload), do: {:ok, payload}
+
+      {:error, _} ->
+        {:error, :chunk_unavailable}
+    end
+  end
+end

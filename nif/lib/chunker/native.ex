@@ -1,0 +1,241 @@
+defmodule Chunker.Native do
+  @moduledoc false
+  # Which scheduler a call runs on, by size (`Chunker.Config`): little work on that of the caller, more
+  # on a dirty one, and much in slices, so that others get the dirty scheduler in between, and that a
+  # caller that is killed stops the work.
+
+  alias Chunker.{Config, Nif}
+
+  @type size :: non_neg_integer | nil
+  @type hash :: Chunker.hash_algorithm() | nil
+  @type result(value) :: {:ok, value} | {:error, Chunker.error()}
+  @type chunks :: [Chunker.chunk()]
+  @type payload_chunks :: [Chunker.payload_chunk()]
+  @type chunker :: reference
+
+  @spec chunk_data(binary, size, size, size, hash) :: result(chunks)
+  def chunk_data(data, min, avg, max, hash \\ nil) do
+    config = Config.get()
+
+    cond do
+      byte_size(data) <= config.normal_bytes -> Nif.chunk_data_normal(data, min, avg, max, hash)
+      byte_size(data) < config.sliced_bytes -> Nif.chunk_data_dirty(data, min, avg, max, hash)
+      true -> chunk_slices(data, min, avg, max, hash, config.slice_bytes)
+    end
+  end
+
+  defp chunk_slices(data, min, avg, max, hash, slice_bytes) do
+    with {:ok, chunker} <- Nif.chunker_open_with(min, avg, max, hash, false),
+         {:ok, chunks} <- feed_slices(chunker, data, slice_bytes, []),
+         {:ok, last} <- Nif.chunker_finish_dirty(chunker) do
+      {:ok, chunks ++ last}
+    end
+  end
+
+  @spec chunk_data_with_payloads(binary, size, size, size, hash) :: result(payload_chunks)
+  def chunk_data_with_payloads(data, min, avg, max, hash \\ nil) do
+    config = Config.get()
+
+    cond do
+      byte_size(data) <= config.normal_bytes ->
+        Nif.chunk_data_with_payloads_normal(data, min, avg, max, hash)
+
+      byte_size(data) < config.sliced_bytes ->
+        Nif.chunk_data_with_payloads_dirty(data, min, avg, max, hash)
+
+      true ->
+        with {:ok, chunks} <- chunk_slices(data, min, avg, max, hash, config.slice_bytes) do
+          {:ok, Enum.map(chunks, &with_payload(&1, data))}
+        end
+    end
+  end
+
+  defp with_payload({hash, offset, length}, data),
+    do: {hash, offset, length, binary_part(data, offset, length)}
+
+  @spec chunk_data_batch([binary], size, size, size, hash) :: result([result(chunks)])
+  def chunk_data_batch(binaries, min, avg, max, hash \\ nil),
+    do: Nif.chunk_data_batch_dirty(binaries, min, avg, max, hash, Config.get().threads)
+
+  @spec chunker_open(size, size, size) :: result(chunker)
+  def chunker_open(min, avg, max), do: Nif.chunker_open_with(min, avg, max, nil, false)
+
+  @spec chunker_feed(chunker, binary) :: result(chunks | payload_chunks)
+  def chunker_feed(chunker, piece) do
+    config = Config.get()
+
+    cond do
+      byte_size(piece) <= config.normal_bytes -> Nif.chunker_feed_normal(chunker, piece, false)
+      byte_size(piece) <= config.slice_bytes -> Nif.chunker_feed_dirty(chunker, piece, false)
+      true -> feed_slices(chunker, piece, config.slice_bytes, [])
+    end
+  end
+
+  defp feed_slices(chunker, piece, slice_bytes, fed) do
+    case piece do
+      <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
+        with {:ok, chunks} <- Nif.chunker_feed_dirty(chunker, slice, true),
+             do: feed_slices(chunker, rest, slice_bytes, [chunks | fed])
+
+      last ->
+        with {:ok, chunks} <- Nif.chunker_feed_dirty(chunker, last, false),
+             do: {:ok, [chunks | fed] |> Enum.reverse() |> Enum.concat()}
+    end
+  end
+
+  @spec chunker_finish(chunker) :: result(chunks | payload_chunks)
+  def chunker_finish(chunker), do: Nif.chunker_finish_dirty(chunker)
+
+  @spec hash(binary, hash) :: result(Chunker.digest())
+  def hash(data, hash) do
+    config = Config.get()
+
+    cond do
+      byte_size(data) <= config.normal_bytes ->
+        Nif.hash_normal(data, hash)
+
+      byte_size(data) < config.sliced_bytes ->
+        Nif.hash_dirty(data, hash)
+
+      true ->
+        with {:ok, hasher} <- Nif.hasher_open(hash),
+             do: hash_slices(hasher, data, config.slice_bytes)
+    end
+  end
+
+  defp hash_slices(hasher, data, slice_bytes) do
+    case data do
+      <<slice::binary-size(slice_bytes), rest::binary>> ->
+        Nif.hasher_update_dirty(hasher, slice)
+        hash_slices(hasher, rest, slice_bytes)
+
+      last ->
+        Nif.hasher_update_dirty(hasher, last)
+        {:ok, Nif.hasher_finish(hasher)}
+    end
+  end
+
+  @spec compress(Chunker.codec(), binary, integer | nil) :: result(binary)
+  def compress(codec, data, level) do
+    config = Config.get()
+    pace = pace(codec, level)
+    {one_call_bytes, slice_bytes} = dirty_bytes(pace, config)
+
+    cond do
+      pace == :fast and byte_size(data) <= div(config.normal_bytes, 2) ->
+        Nif.compress_normal(codec, data, level)
+
+      byte_size(data) < one_call_bytes ->
+        Nif.compress_dirty(codec, data, level)
+
+      true ->
+        with {:ok, compressor} <- Nif.compressor_open(codec, level),
+             do: compress_slices(compressor, data, slice_bytes, [])
+    end
+  end
+
+  # How many bytes a microsecond of compression handles: hundreds, tens, or few.
+  defp pace(:lz4, _), do: :fast
+  defp pace(:zstd, level) when level == nil or level <= 3, do: :fast
+  defp pace(:zstd, level) when level <= 9, do: :medium
+  defp pace(_, _), do: :slow
+
+  # How many bytes one call, or one slice, may handle on a dirty scheduler.
+  defp dirty_bytes(:slow, config), do: {div(config.slice_bytes, 4), div(config.slice_bytes, 16)}
+  defp dirty_bytes(_, config), do: {config.sliced_bytes, config.slice_bytes}
+
+  defp compress_slices(compressor, data, slice_bytes, parts) do
+    case data do
+      <<slice::binary-size(slice_bytes), rest::binary>> ->
+        with {:ok, part} <- Nif.compressor_push_dirty(compressor, slice),
+             do: compress_slices(compressor, rest, slice_bytes, [part | parts])
+
+      last ->
+        with {:ok, part} <- Nif.compressor_push_dirty(compressor, last),
+             {:ok, rest} <- Nif.compressor_finish_dirty(compressor),
+             do: {:ok, [rest, part | parts] |> Enum.reverse() |> IO.iodata_to_binary()}
+    end
+  end
+
+  @spec compress_batch([binary], Chunker.codec(), integer | nil) :: result([result(binary)])
+  def compress_batch(binaries, codec, level \\ nil),
+    do: Nif.compress_batch_dirty(binaries, codec, level, Config.get().threads)
+
+  @type limits :: {size, size, size}
+
+  @spec decompress(Chunker.codec(), binary, limits) :: result(binary)
+  def decompress(codec, data, {max_output, window_log, memory} = limits) do
+    pace = if codec in [:zstd, :lz4], do: :fast, else: :slow
+    {one_call_bytes, slice_bytes} = dirty_bytes(pace, Config.get())
+    within_one_call = max_output != nil and max_output <= one_call_bytes
+    one_call_limit = if within_one_call, do: max_output, else: one_call_bytes
+
+    case Nif.decompress_dirty(codec, data, {one_call_limit, window_log, memory}) do
+      {:error, :size_exceeded} when not within_one_call ->
+        with {:ok, decompressor} <- Nif.decompressor_open(codec, limits),
+             do: decompress_slices(decompressor, data, slice_bytes, [])
+
+      result ->
+        result
+    end
+  end
+
+  # Pushes one slice after another, and reads all that each gives.
+  defp decompress_slices(decompressor, rest, slice_bytes, parts) do
+    with {:ok, part} <- Nif.decompressor_read_dirty(decompressor, slice_bytes) do
+      cond do
+        byte_size(part) == slice_bytes ->
+          decompress_slices(decompressor, rest, slice_bytes, [part | parts])
+
+        rest == :finished ->
+          {:ok, [part | parts] |> Enum.reverse() |> IO.iodata_to_binary()}
+
+        true ->
+          with {:ok, rest} <- push_slice(decompressor, rest, slice_bytes),
+               do: decompress_slices(decompressor, rest, slice_bytes, [part | parts])
+      end
+    end
+  end
+
+  defp push_slice(decompressor, rest, slice_bytes) do
+    case rest do
+      "" ->
+        with {:ok, true} <- Nif.decompressor_finish(decompressor), do: {:ok, :finished}
+
+      <<slice::binary-size(slice_bytes), rest::binary>> ->
+        with {:ok, true} <- Nif.decompressor_push_dirty(decompressor, slice), do: {:ok, rest}
+
+      last ->
+        with {:ok, true} <- Nif.decompressor_push_dirty(decompressor, last), do: {:ok, ""}
+    end
+  end
+
+  # RFC 8032 hashes what is signed twice, with SHA-512.
+  @signed_bytes 4096
+
+  @spec sign(binary, binary) :: result(binary)
+  def sign(data, secret_key) when byte_size(data) <= @signed_bytes,
+    do: Nif.sign_normal(data, secret_key)
+
+  def sign(data, secret_key), do: Nif.sign_dirty(data, secret_key)
+
+  @spec verify(binary, binary, binary) :: result(true)
+  def verify(data, signature, public_key) when byte_size(data) <= @signed_bytes,
+    do: Nif.verify_normal(data, signature, public_key)
+
+  def verify(data, signature, public_key), do: Nif.verify_dirty(data, signature, public_key)
+
+  @base32_bytes 4096
+
+  @spec nix_base32_encode(binary) :: String.t()
+  def nix_base32_encode(data) when byte_size(data) <= @base32_bytes,
+    do: Nif.nix_base32_encode_normal(data)
+
+  def nix_base32_encode(data), do: Nif.nix_base32_encode_dirty(data)
+
+  @spec nix_base32_decode(String.t()) :: result(binary)
+  def nix_base32_decode(text) when byte_size(text) <= @base32_bytes,
+    do: Nif.nix_base32_decode_normal(text)
+
+  def nix_base32_decode(text), do: Nif.nix_base32_decode_dirty(text)
+end

@@ -1,0 +1,79 @@
+defmodule Chunker.Nif do
+  @moduledoc false
+  # The functions of the native library; `native/chunker_nif/src` documents each.
+  #
+  # One whose name ends in `_normal` runs on the scheduler of its caller, one that ends in `_dirty` on
+  # a dirty CPU scheduler, and one with neither is short whatever its arguments are.
+
+  @on_load :load
+
+  @functions [
+    profile: 4,
+    chunk_data_normal: 5,
+    chunk_data_dirty: 5,
+    chunk_data_with_payloads_normal: 5,
+    chunk_data_with_payloads_dirty: 5,
+    chunk_data_batch_dirty: 6,
+    chunker_open_with: 5,
+    chunker_feed_normal: 3,
+    chunker_feed_dirty: 3,
+    chunker_finish_dirty: 1,
+    chunker_close: 1,
+    hash_normal: 2,
+    hash_dirty: 2,
+    hasher_open: 1,
+    hasher_update_dirty: 2,
+    hasher_finish: 1,
+    detect: 1,
+    compress_normal: 3,
+    compress_dirty: 3,
+    compress_batch_dirty: 4,
+    compressor_open: 2,
+    compressor_push_dirty: 2,
+    compressor_finish_dirty: 1,
+    decompress_dirty: 3,
+    decompressor_open: 2,
+    decompressor_push_dirty: 2,
+    decompressor_finish: 1,
+    decompressor_read_dirty: 2,
+    manifest_new_dirty: 5,
+    manifest_parse_dirty: 2,
+    generate_key: 0,
+    public_key: 1,
+    sign_normal: 2,
+    sign_dirty: 2,
+    verify_normal: 3,
+    verify_dirty: 3,
+    sign_manifest_dirty: 2,
+    verify_manifest_dirty: 3,
+    nix_base32_encode_normal: 1,
+    nix_base32_encode_dirty: 1,
+    nix_base32_decode_normal: 1,
+    nix_base32_decode_dirty: 1,
+    nix_fingerprint_dirty: 1,
+    nix_sign_dirty: 2,
+    nix_verify_dirty: 3,
+    nix_secret_key: 2,
+    nix_public_key: 1,
+    nix_key_name: 1
+  ]
+
+  for {name, arity} <- @functions do
+    arguments = Macro.generate_unique_arguments(arity, __MODULE__)
+
+    def unquote(name)(unquote_splicing(arguments)) do
+      _ = [unquote_splicing(arguments)]
+      :erlang.nif_error(:chunker_nif_not_loaded)
+    end
+  end
+
+  def load do
+    path = :filename.join(:code.priv_dir(:chunker), 'native/chunker_nif')
+
+    with {:error, {reason, text}} <- :erlang.load_nif(path, 0) do
+      # This module stays, so that `Chunker.available?/0` can answer.
+      :logger.error('chunker has no native library, every call fails: ~s, ~ts', [reason, text])
+      :ok
+    end
+  end
+end

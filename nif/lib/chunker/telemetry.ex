@@ -1,0 +1,48 @@
+defmodule Chunker.Telemetry do
+  @moduledoc """
+  Events for `:telemetry`, if that library is there at the first call; otherwise nothing is measured.
+
+  | event | measurements | when |
+  |---|---|---|
+  | `[:chunker, :chunk, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.chunk/2` returned |
+  | `[:chunker, :feed, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.feed/2` returned; a stream feeds every piece |
+  | `[:chunker, :chunk_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.chunk_many/2` returned |
+  | `[:chunker, :compress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.compress/2` returned |
+  | `[:chunker, :decompress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.decompress/2` returned |
+
+  `:duration` is in native units of time, `:bytes` is the length of the input. The metadata are
+  `%{result: :ok}` or `%{result: {:error, code}}`; with an error, what was not made counts 0.
+
+      :telemetry.attach("chunks", [:chunker, :chunk, :stop], fn _event, measurements, _metadata, _config ->
+        Logger.info("\#{measurements.chunks} chunks of \#{measurements.bytes} bytes")
+      end, nil)
+  """
+
+  alias Chunker.Config
+
+  @doc false
+  @spec measure(atom, non_neg_integer, (() -> result)) :: result when result: term
+  def measure(operation, bytes, call) do
+    if Config.get().telemetry do
+      start = System.monotonic_time()
+      result = call.()
+      duration = System.monotonic_time() - start
+      {outcome, amount} = outcome(result)
+      measurements = %{amount(operation) => amount, duration: duration, bytes: bytes}
+      # `:telemetry` is no dependency, so the compiler need not know it.
+      apply(:telemetry, :execute, [[:chunker, operation, :stop], measurements, %{result: outcome}])
+
+      result
+    else
+      call.()
+    end
+  end
+
+  defp amount(operation) when operation in [:chunk, :feed], do: :chunks
+  defp amount(:chunk_many), do: :inputs
+  defp amount(operation) when operation in [:compress, :decompress], do: :output_bytes
+
+  defp outcome({:ok, items}) when is_list(items), do: {:ok, length(items)}
+  defp outcome({:ok, output}), do: {:ok, byte_size(output)}
+  defp outcome({:error, _} = error), do: {error, 0}
+end

@@ -1,0 +1,24 @@
+//! The BEAM's face of `chunker`, wrapped by the Elixir modules of the Hex package.
+//!
+//! Converts and dispatches, nothing else: defaults, ranges and algorithms are the core's. Errors are
+//! atoms: the core's codes, and those of [`failure`]. Arguments of a wrong type raise `ArgumentError`.
+//!
+//! What may run on a normal scheduler has two names: `…_normal`, which accounts for its time, and
+//! `…_dirty`. `Chunker.Native` chooses by size. All else runs on a dirty scheduler or is done at once.
+
+#![allow(unsafe_code)] // only what rustler's macros expand to: the tables that the VM reads
+
+mod chunker;
+mod chunks;
+mod compression;
+mod failure;
+mod hashing;
+mod manifest;
+mod nix;
+mod options;
+mod pool;
+mod signing;
+mod streams;
+mod terms;
+
+rustler::init!("Elixir.Chunker.Nif");

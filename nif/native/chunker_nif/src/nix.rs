@@ -1,0 +1,89 @@
+//! Base32 and signatures of narinfo files as Nix has them.
+
+use crate::failure::Failure;
+use crate::signing::secret_key_of;
+use crate::terms::Bytes;
+use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey, nix_base32_decode, nix_base32_encode};
+use rustler::{Binary, Decoder, NifResult, Term};
+use zeroize::Zeroizing;
+
+/// Returns `data` in Nix's base32.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_base32_encode_dirty(data: Binary<'_>) -> String {
+    nix_base32_encode(data.as_slice())
+}
+
+/// Returns `data` in Nix's base32; for digests and keys.
+#[rustler::nif]
+fn nix_base32_encode_normal(data: Binary<'_>) -> String {
+    nix_base32_encode(data.as_slice())
+}
+
+/// Returns the bytes of a text in Nix's base32.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_base32_decode_dirty(text: &str) -> Result<Bytes<Vec<u8>>, Failure> {
+    Ok(Bytes(nix_base32_decode(text)?))
+}
+
+/// Returns the bytes of a text in Nix's base32; for digests and keys.
+#[rustler::nif]
+fn nix_base32_decode_normal(text: &str) -> Result<Bytes<Vec<u8>>, Failure> {
+    Ok(Bytes(nix_base32_decode(text)?))
+}
+
+/// The fields of a narinfo that are signed: store path, NAR digest, NAR size, references.
+struct Fields<'a>(&'a str, [u8; 32], u64, Vec<&'a str>);
+
+impl<'a> Decoder<'a> for Fields<'a> {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let (store_path, hash, size, references): (&str, Binary<'a>, u64, crate::terms::Items<'a>) =
+            term.decode()?;
+        let hash = hash.as_slice().try_into().map_err(|_| rustler::Error::BadArg)?;
+        let references = references.0.into_iter().map(Term::decode).collect::<NifResult<_>>()?;
+        Ok(Self(store_path, hash, size, references))
+    }
+}
+
+impl Fields<'_> {
+    fn narinfo(self) -> Result<NarInfo, Failure> {
+        Ok(NarInfo::new(self.0, self.1, self.2, self.3)?)
+    }
+}
+
+/// Returns the text that is signed.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_fingerprint_dirty(fields: Fields<'_>) -> Result<String, Failure> {
+    Ok(fields.narinfo()?.to_string())
+}
+
+/// Returns the value of a narinfo's line `Sig:`, with the key of a file's content.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_sign_dirty(fields: Fields<'_>, secret_key: &str) -> Result<String, Failure> {
+    Ok(NixSecretKey::parse(secret_key)?.sign(&fields.narinfo()?))
+}
+
+/// Checks the value of a narinfo's line `Sig:`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_verify_dirty(fields: Fields<'_>, signature: &str, public_key: &str) -> Result<bool, Failure> {
+    NixPublicKey::parse(public_key)?.verify(&fields.narinfo()?, signature)?;
+    Ok(true)
+}
+
+/// Returns the content of a key file: a name and a secret key.
+#[rustler::nif]
+fn nix_secret_key(name: &str, secret_key: Binary<'_>) -> Result<Bytes<Zeroizing<Vec<u8>>>, Failure> {
+    let text = NixSecretKey::new(name, secret_key_of(secret_key)?)?.to_text();
+    Ok(Bytes(Zeroizing::new(text.as_bytes().to_vec())))
+}
+
+/// Returns the entry of `trusted-public-keys` for the key of a file's content.
+#[rustler::nif]
+fn nix_public_key(secret_key: &str) -> Result<String, Failure> {
+    Ok(NixSecretKey::parse(secret_key)?.public_key().to_string())
+}
+
+/// Returns the name of the key of an entry.
+#[rustler::nif]
+fn nix_key_name(public_key: &str) -> Result<String, Failure> {
+    Ok(NixPublicKey::parse(public_key)?.name().into())
+}

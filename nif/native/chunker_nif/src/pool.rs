@@ -1,0 +1,31 @@
+//! The threads that batches share.
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::OnceLock;
+
+/// Batches of more items than this are spread over threads; for smaller ones that costs more than it
+/// gains.
+const SEQUENTIAL_ITEMS: usize = 4;
+
+static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+
+/// Returns `work` of every item, in order.
+///
+/// The first call with more than four items starts the `threads` threads that all calls share from then
+/// on. Where the system has no threads left, the calling thread does the work. The panic of a task
+/// reaches the caller, where rustler makes an exception of it.
+pub(crate) fn map<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+    if items.len() > SEQUENTIAL_ITEMS && threads > 1 {
+        let start = || ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok();
+        if let Some(pool) = POOL.get_or_init(start) {
+            return pool.install(|| items.par_iter().map(&work).collect());
+        }
+    }
+    items.iter().map(work).collect()
+}
+
+fn name(index: usize) -> String {
+    format!("chunker-{index}")
+}

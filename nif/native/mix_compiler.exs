@@ -1,0 +1,78 @@
+defmodule Mix.Tasks.Compile.ChunkerNif do
+  @moduledoc """
+  Puts the native library into `priv/native` of the build.
+
+  Builds it with cargo from `native/chunker_nif`, unless the environment variable `CHUNKER_NIF_PATH`
+  names a library that was built elsewhere: for another target, or where there is no Rust. With
+  `CHUNKER_BUILD=1` it is always built from source.
+  """
+  @shortdoc "Builds the native library of chunker"
+
+  use Mix.Task.Compiler
+
+  @impl true
+  def run(_arguments) do
+    with {:ok, library} <- library(), do: install(library)
+  end
+
+  @impl true
+  def clean, do: File.rm_rf!(directory())
+
+  defp library do
+    case {System.get_env("CHUNKER_BUILD"), System.get_env("CHUNKER_NIF_PATH", "")} do
+      {"1", _} -> build()
+      {_, ""} -> build()
+      {_, path} -> {:ok, Path.expand(path)}
+    end
+  end
+
+  defp build do
+    cargo = System.find_executable("cargo")
+    arguments = ~w(build --quiet --release --message-format json-render-diagnostics)
+
+    if cargo == nil do
+      error("cargo is missing: install Rust (https://rustup.rs), or set CHUNKER_NIF_PATH")
+    else
+      case System.cmd(cargo, arguments, cd: Path.join(__DIR__, "chunker_nif")) do
+        {output, 0} -> artifact(output)
+        {_, status} -> error("cargo failed with status #{status}")
+      end
+    end
+  end
+
+  # Cargo says where it put the library: a target directory may be set anywhere.
+  defp artifact(output) do
+    case Regex.run(~r/"filenames":\["([^"]*chunker_nif\.(?:so|dylib|dll))"/, output) do
+      [_, path] -> {:ok, path}
+      nil -> error("cargo did not say where the library is")
+    end
+  end
+
+  # A library that is mapped into a running VM is never written to: the new file takes its name.
+  defp install(library) do
+    ending = if Path.extname(library) == ".dll", do: ".dll", else: ".so"
+    target = Path.join(directory(), "chunker_nif" <> ending)
+
+    if same?(library, target) do
+      {:noop, []}
+    else
+      File.mkdir_p!(directory())
+      temporary = "#{target}.#{System.pid()}"
+      File.cp!(library, temporary)
+      File.rename!(temporary, target)
+      {:ok, []}
+    end
+  end
+
+  defp same?(library, target) do
+    File.regular?(target) and File.stat!(target).size == File.stat!(library).size and
+      :erlang.md5(File.read!(target)) == :erlang.md5(File.read!(library))
+  end
+
+  defp directory, do: Path.join(Mix.Project.app_path(), "priv/native")
+
+  defp error(message) do
+    Mix.shell().error("chunker: " <> message)
+    {:error, []}
+  end
+end

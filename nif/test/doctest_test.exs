@@ -1,0 +1,6 @@
+defmodule Chunker.DoctestTest do
+  use ExUnit.Case, async: true
+
+  doctest Chunker
+  doctest Chunker.Manifest
+end
