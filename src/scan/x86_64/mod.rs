@@ -1,40 +1,50 @@
 //! The kernels of x86-64, and what of them this CPU has.
 
+#![expect(unsafe_code, reason = "prefetches")]
+
+mod avx2;
 mod avx512;
 
 use super::portable;
 use crate::gear::GEAR;
+use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kernel {
+    Avx2(avx2::Kernel),
     Avx512(avx512::Kernel),
 }
 
 impl Kernel {
     pub(super) fn detect() -> Option<Self> {
         if cfg!(chunker_scan = "avx2") {
-            return None;
+            return avx2::Kernel::detect().map(Self::Avx2);
         }
-        avx512::Kernel::detect().map(Self::Avx512)
+        avx512::Kernel::detect().map(Self::Avx512).or_else(|| avx2::Kernel::detect().map(Self::Avx2))
     }
 
     pub(super) fn available() -> impl Iterator<Item = Self> {
-        avx512::Kernel::detect().map(Self::Avx512).into_iter()
+        let avx2 = avx2::Kernel::detect().map(Self::Avx2);
+        avx2.into_iter().chain(avx512::Kernel::detect().map(Self::Avx512))
     }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
+            Self::Avx2(_) => "avx2",
             Self::Avx512(_) => "avx512",
         }
     }
 
     pub(super) fn scan(self, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         match self {
+            Self::Avx2(kernel) => kernel.scan(hash, input, mask),
             Self::Avx512(kernel) => kernel.scan(hash, input, mask),
         }
     }
 }
 
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 /// Bytes that the hash remembers: one for each of its bits.
 const WINDOW: usize = 64;
 
@@ -52,4 +62,13 @@ fn roll(mut hash: u64, bytes: &[u8]) -> u64 {
 /// Returns the hash after `bytes` that began with `hash`; reads only what it remembers of them.
 fn hash_after(hash: u64, bytes: &[u8]) -> u64 {
     bytes.last_chunk::<WINDOW>().map_or_else(|| roll(hash, bytes), |window| roll(0, window))
+}
+
+/// Asks for the lines of `bytes` bytes that begin `from` bytes after the beginning of `input`.
+fn prefetch(input: &[u8], from: usize, bytes: usize) {
+    for line in (from..from + bytes).step_by(LINE) {
+        let address = input.as_ptr().wrapping_add(line);
+        // SAFETY: a prefetch is a hint: it reads nothing, and no address makes it fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
 }

@@ -8,15 +8,14 @@
 //! |---|---|---|
 //! | [`low_limb`] | bits 0 to 31 | masks with many bits there: averages from 128 KiB |
 //! | [`two_limb`] | bits 16 to 47, with a small error | the others |
-#![expect(unsafe_code, reason = "loads, stores, prefetches, and calls into functions of these instructions")]
+#![expect(unsafe_code, reason = "loads, stores, and calls into functions of these instructions")]
 
 mod lanes;
 mod low_limb;
 mod two_limb;
 
-use super::{hash_after, portable};
+use super::{hash_after, portable, prefetch};
 use crate::gear::GEAR;
-use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use low_limb::LowLimb;
 use two_limb::TwoLimb;
 
@@ -42,7 +41,6 @@ const CROWD_BYTES: usize = 8 * 1024;
 /// Bytes that are fetched ahead, measured best for data in memory. A chunk's first `min_size` bytes
 /// are not read, and the prefetchers of the CPU do not follow such jumps.
 const AHEAD: usize = 2048;
-const LINE: usize = 64;
 
 /// What a filter remembers of the bytes before.
 trait Filter {
@@ -122,13 +120,4 @@ fn scan<F: Filter>(new: impl Fn(u64) -> F, hash: &mut u64, input: &[u8], mask: u
     }
     *hash = hash_after(*hash, &input[origin..at]);
     portable::scan(hash, &input[at..], mask).map(|index| at + index)
-}
-
-/// Asks for the lines of `bytes` bytes that begin `from` bytes after the beginning of `input`.
-fn prefetch(input: &[u8], from: usize, bytes: usize) {
-    for line in (from..from + bytes).step_by(LINE) {
-        let address = input.as_ptr().wrapping_add(line);
-        // SAFETY: a prefetch is a hint: it reads nothing, and no address makes it fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-    }
 }
