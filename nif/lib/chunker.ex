@@ -229,6 +229,8 @@ defmodule Chunker do
           {:ok, [{:ok, [chunk]} | {:error, error}]} | {:error, error}
   def chunk_many(binaries, options \\ []) do
     {min, avg, max, hash} = Options.chunking(options)
+    # Raises unless the list is a proper one.
+    _ = length(binaries)
 
     Telemetry.measure(:chunk_many, Enum.reduce(binaries, 0, &(size(&1) + &2)), fn ->
       binaries

@@ -3,4 +3,6 @@ defmodule Chunker.DoctestTest do
 
   doctest Chunker
   doctest Chunker.Manifest
+  doctest Chunker.Nix
+  doctest Chunker.Signing
 end

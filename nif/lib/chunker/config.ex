@@ -23,10 +23,10 @@ defmodule Chunker.Config do
   @spec reload() :: t
   def reload do
     config = %{
-      normal_bytes: read(:normal_bytes, 32 * 1024, 0),
-      sliced_bytes: read(:sliced_bytes, 4 * 1024 * 1024, 1),
-      slice_bytes: read(:slice_bytes, 1024 * 1024, 1024),
-      threads: read(:threads, System.schedulers_online(), 1),
+      normal_bytes: read(:normal_bytes, 32 * 1024, 0..(1024 * 1024)),
+      sliced_bytes: read(:sliced_bytes, 4 * 1024 * 1024, 1024..(1024 * 1024 * 1024)),
+      slice_bytes: read(:slice_bytes, 1024 * 1024, 1024..(64 * 1024 * 1024)),
+      threads: read(:threads, System.schedulers_online(), 1..1024),
       telemetry: Code.ensure_loaded?(:telemetry)
     }
 
@@ -34,14 +34,13 @@ defmodule Chunker.Config do
     config
   end
 
-  defp read(key, default, smallest) do
-    case Application.get_env(:chunker, key, default) do
-      value when is_integer(value) and value >= smallest ->
-        value
+  defp read(key, default, range) do
+    value = Application.get_env(:chunker, key, default)
 
-      value ->
-        raise ArgumentError,
-              "config :chunker, #{key}: #{inspect(value)} is not an integer from #{smallest} on"
+    unless is_integer(value) and value in range do
+      raise ArgumentError, "config :chunker, #{key}: #{inspect(value)} is not an integer in #{inspect(range)}"
     end
+
+    value
   end
 end

@@ -164,6 +164,10 @@ defmodule Chunker.Native do
   @type limits :: {size, size, size}
 
   @spec decompress(Chunker.codec(), binary, limits) :: result(binary)
+  def decompress(_, _, {max_output, _, _})
+      when max_output != nil and not (is_integer(max_output) and max_output in 0..0xFFFFFFFFFFFFFFFF),
+      do: {:error, :invalid_argument}
+
   def decompress(codec, data, {max_output, window_log, memory} = limits) do
     pace = if codec in [:zstd, :lz4], do: :fast, else: :slow
     {one_call_bytes, slice_bytes} = dirty_bytes(pace, Config.get())

@@ -7,6 +7,9 @@ use std::sync::OnceLock;
 /// gains.
 const SEQUENTIAL_ITEMS: usize = 4;
 
+/// More threads than this are a mistake, for which the calling thread does the work alone.
+const MOST_THREADS: usize = 1024;
+
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 
 /// Returns `work` of every item, in order.
@@ -17,7 +20,7 @@ static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-    if items.len() > SEQUENTIAL_ITEMS && threads > 1 {
+    if items.len() > SEQUENTIAL_ITEMS && (2..=MOST_THREADS).contains(&threads) {
         let start = || ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok();
         if let Some(pool) = POOL.get_or_init(start) {
             return pool.install(|| items.par_iter().map(&work).collect());

@@ -78,12 +78,18 @@ fn decompressor_finish(decompressor: ResourceArc<DecompressorResource>) -> Resul
     Ok(true)
 }
 
+/// The most bytes that a call returns: what is allocated before anything is known of the data.
+const MOST_OUTPUT: usize = 64 << 20;
+
 /// Returns the next bytes, at most `most`; none when a slice is needed or the end is reached.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn decompressor_read_dirty(
     decompressor: ResourceArc<DecompressorResource>,
     most: usize,
 ) -> Result<Bytes<Vec<u8>>, Failure> {
+    if most > MOST_OUTPUT {
+        return Err(Failure::ARGUMENT);
+    }
     let mut decoder = decompressor.0.lock().map_err(|_| Failure::CLOSED)?;
     let mut output = vec![0; most];
     let mut length = 0;

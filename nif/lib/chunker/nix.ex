@@ -1,0 +1,102 @@
+defmodule Chunker.Nix do
+  @moduledoc """
+  What a binary cache of Nix needs: base32, key files, and signatures of narinfo files.
+
+      iex> {:ok, key} = Chunker.Signing.generate_key()
+      iex> {:ok, secret_key} = Chunker.Nix.secret_key("cache.example.org-1", key)
+      iex> {:ok, public_key} = Chunker.Nix.public_key(secret_key)
+      iex> narinfo = %Chunker.Nix{
+      ...>   store_path: "/nix/store/00000000000000000000000000000000-hello-1.0",
+      ...>   nar_hash: Chunker.hash("the NAR"),
+      ...>   nar_size: 7
+      ...> }
+      iex> {:ok, signature} = Chunker.Nix.sign(narinfo, secret_key)
+      iex> Chunker.Nix.verify(narinfo, signature, public_key)
+      :ok
+      iex> Chunker.Nix.verify(%{narinfo | nar_size: 8}, signature, public_key)
+      {:error, :verification_failed}
+  """
+
+  alias Chunker.{Native, Nif, Signing}
+
+  @enforce_keys [:store_path, :nar_hash, :nar_size]
+  defstruct [:store_path, :nar_hash, :nar_size, references: []]
+
+  @typedoc """
+  The part of a narinfo that is signed: the store path, the SHA-256 digest and the size in bytes of its NAR,
+  and the store paths that it refers to.
+
+  All paths are full. The order of `:references` does not matter, and one named twice counts once.
+  """
+  @type t :: %__MODULE__{
+          store_path: String.t(),
+          nar_hash: Chunker.digest(),
+          nar_size: pos_integer,
+          references: [String.t()]
+        }
+
+  @typedoc "The content of a key file, as `nix-store --generate-binary-cache-key` makes it: `name:base64`."
+  @type secret_key :: String.t()
+
+  @typedoc "An entry of `trusted-public-keys`: `name:base64`."
+  @type public_key :: String.t()
+
+  @doc """
+  Returns a binary in Nix's base32.
+
+      iex> Chunker.Nix.base32_encode(Chunker.hash(""))
+      "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"
+  """
+  @spec base32_encode(binary) :: String.t()
+  def base32_encode(data), do: Native.nix_base32_encode(data)
+
+  @doc """
+  Returns the binary that `base32_encode/1` makes `text` of.
+  """
+  @spec base32_decode(String.t()) :: {:ok, binary} | {:error, :invalid_base32}
+  def base32_decode(text) do
+    if String.valid?(text), do: Native.nix_base32_decode(text), else: {:error, :invalid_base32}
+  end
+
+  @doc """
+  Returns the text that is signed: `1;<store path>;sha256:<base32>;<NAR size>;<references>`.
+  """
+  @spec fingerprint(t) :: {:ok, String.t()} | {:error, :invalid_store_path | :invalid_nar_size}
+  def fingerprint(%__MODULE__{} = narinfo), do: Nif.nix_fingerprint_dirty(fields(narinfo))
+
+  @doc """
+  Returns the value of a narinfo's line `Sig:`.
+  """
+  @spec sign(t, secret_key) :: {:ok, String.t()} | {:error, Chunker.error()}
+  def sign(%__MODULE__{} = narinfo, secret_key), do: Nif.nix_sign_dirty(fields(narinfo), secret_key)
+
+  @doc """
+  Checks the value of a narinfo's line `Sig:`.
+  """
+  @spec verify(t, String.t(), public_key) :: :ok | {:error, Chunker.error()}
+  def verify(%__MODULE__{} = narinfo, signature, public_key) do
+    with {:ok, true} <- Nif.nix_verify_dirty(fields(narinfo), signature, public_key), do: :ok
+  end
+
+  defp fields(narinfo),
+    do: {narinfo.store_path, narinfo.nar_hash, narinfo.nar_size, narinfo.references}
+
+  @doc """
+  Returns the content of a key file: a name, such as `cache.example.org-1`, and a secret key of
+  `Chunker.Signing`.
+  """
+  @spec secret_key(String.t(), Signing.secret_key()) :: {:ok, secret_key} | {:error, Chunker.error()}
+  def secret_key(name, secret_key), do: Nif.nix_secret_key(name, secret_key)
+
+  @doc """
+  Returns the entry of `trusted-public-keys` for a key file.
+  """
+  @spec public_key(secret_key) :: {:ok, public_key} | {:error, Chunker.error()}
+  def public_key(secret_key), do: Nif.nix_public_key(secret_key)
+
+  @doc """
+  Returns the name of the key of an entry.
+  """
+  @spec key_name(public_key) :: {:ok, String.t()} | {:error, Chunker.error()}
+  def key_name(public_key), do: Nif.nix_key_name(public_key)
+end

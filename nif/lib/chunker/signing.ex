@@ -1,0 +1,58 @@
+defmodule Chunker.Signing do
+  @moduledoc """
+  Ed25519 signatures (RFC 8032) of binaries and of manifests.
+
+  Keys and signatures are binaries: 64 bytes for a secret key (seed and public key; the seed alone, 32
+  bytes, is accepted too), 32 for a public key, 64 for a signature. Verification is strict: keys of small
+  order and signatures in other than canonical form are refused.
+
+      iex> {:ok, secret_key} = Chunker.Signing.generate_key()
+      iex> {:ok, public_key} = Chunker.Signing.public_key(secret_key)
+      iex> {:ok, signature} = Chunker.Signing.sign("data", secret_key)
+      iex> Chunker.Signing.verify("data", signature, public_key)
+      :ok
+      iex> Chunker.Signing.verify("other data", signature, public_key)
+      {:error, :verification_failed}
+
+  A signature of a `Chunker.Manifest` is one of the input that it describes, and takes no longer for a
+  large input.
+  """
+
+  alias Chunker.{Manifest, Native, Nif}
+
+  @type secret_key :: binary
+  @type public_key :: <<_::256>>
+  @type signature :: <<_::512>>
+
+  @doc """
+  Returns a new secret key from the system's source of random numbers.
+  """
+  @spec generate_key() :: {:ok, secret_key} | {:error, Chunker.error()}
+  def generate_key, do: Nif.generate_key()
+
+  @doc """
+  Returns the public key of a secret key.
+  """
+  @spec public_key(secret_key) :: {:ok, public_key} | {:error, Chunker.error()}
+  def public_key(secret_key), do: Nif.public_key(secret_key)
+
+  @doc """
+  Returns the signature of a binary or a manifest.
+  """
+  @spec sign(binary | Manifest.t(), secret_key) :: {:ok, signature} | {:error, Chunker.error()}
+  def sign(%Manifest{bytes: bytes}, secret_key), do: Nif.sign_manifest_dirty(bytes, secret_key)
+  def sign(data, secret_key), do: Native.sign(data, secret_key)
+
+  @doc """
+  Checks that `signature` is one of a binary or a manifest, by the secret half of `public_key`.
+  """
+  @spec verify(binary | Manifest.t(), signature, public_key) :: :ok | {:error, Chunker.error()}
+  def verify(data, signature, public_key) do
+    with {:ok, true} <- verified(data, signature, public_key), do: :ok
+  end
+
+  defp verified(%Manifest{bytes: bytes}, signature, public_key),
+    do: Nif.verify_manifest_dirty(bytes, signature, public_key)
+
+  defp verified(data, signature, public_key), do: Native.verify(data, signature, public_key)
+end

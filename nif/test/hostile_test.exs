@@ -1,0 +1,23 @@
+defmodule Chunker.HostileTest do
+  use ExUnit.Case, async: false
+
+  alias Chunker.Hostile
+
+  # `make bench-nif` makes 1,000,000.
+  @calls 100_000
+
+  @tag timeout: :infinity
+  test "no call harms the VM or keeps memory" do
+    Hostile.run(div(@calls, 5), 1)
+    before = Hostile.memory()
+    outcomes = Hostile.run(@calls, 2)
+    later = Hostile.memory()
+    assert outcomes |> Map.values() |> Enum.sum() == @calls
+
+    for outcome <- [:ok, :at_once, :chunker_closed, :invalid_chunking_options, ArgumentError],
+        do: assert(outcomes[outcome] > 0)
+
+    assert later.erlang - before.erlang < 8_000_000
+    assert later.resident - before.resident < 64_000_000
+  end
+end

@@ -1,0 +1,178 @@
+defmodule Chunker.SchedulingTest do
+  use ExUnit.Case, async: false
+
+  import Bitwise
+
+  alias Chunker.{Config, Nif}
+
+  setup do
+    on_exit(fn ->
+      for key <- [:normal_bytes, :sliced_bytes, :slice_bytes, :threads],
+          do: Application.delete_env(:chunker, key)
+
+      Config.reload()
+    end)
+  end
+
+  defp configure(settings) do
+    for {key, value} <- settings, do: Application.put_env(:chunker, key, value)
+    Config.reload()
+  end
+
+  # The NIFs that `call` calls, in order, by tracing.
+  defp nifs(call) do
+    parent = self()
+
+    worker =
+      spawn_link(fn ->
+        receive do
+          :go -> send(parent, {:done, call.()})
+        end
+      end)
+
+    trace(worker)
+    send(worker, :go)
+    assert_receive {:done, result}, 60_000
+    {calls(worker), result}
+  end
+
+  defp trace(worker) do
+    for {name, arity} <- Nif.__info__(:functions),
+        do: :erlang.trace_pattern({Nif, name, arity}, true, [:local])
+
+    :erlang.trace(worker, true, [:call])
+  end
+
+  defp calls(worker) do
+    receive do
+      {:trace, ^worker, :call, {Nif, name, _}} -> [name | calls(worker)]
+    after
+      100 -> []
+    end
+  end
+
+  test "the size of the input chooses the scheduler" do
+    noise = :crypto.strong_rand_bytes(5 <<< 20)
+    part = &binary_part(noise, 0, &1)
+    kib = 1024
+    assert {[:chunk_data_normal], _} = nifs(fn -> Chunker.chunk(part.(32 * kib)) end)
+    assert {[:chunk_data_dirty], _} = nifs(fn -> Chunker.chunk(part.(32 * kib + 1)) end)
+    assert {[:chunk_data_dirty], _} = nifs(fn -> Chunker.chunk(part.(4096 * kib - 1)) end)
+    slices = List.duplicate(:chunker_feed_dirty, 4)
+    assert {calls, _} = nifs(fn -> Chunker.chunk(part.(4096 * kib)) end)
+    assert calls == [:chunker_open_with] ++ slices ++ [:chunker_finish_dirty]
+
+    assert {[:hash_normal], _} = nifs(fn -> Chunker.hash(part.(32 * kib)) end)
+    assert {[:hash_dirty], _} = nifs(fn -> Chunker.hash(part.(32 * kib + 1)) end)
+    assert {[:hasher_open | _], _} = nifs(fn -> Chunker.hash(part.(4096 * kib)) end)
+
+    assert {[:compress_normal], _} = nifs(fn -> Chunker.compress(part.(16 * kib), codec: :lz4) end)
+    assert {[:compress_dirty], _} = nifs(fn -> Chunker.compress(part.(16 * kib + 1)) end)
+    assert {[:compress_dirty], _} = nifs(fn -> Chunker.compress("", level: 4) end)
+
+    for codec <- [:xz, :bzip2],
+        do: assert({[:compress_dirty], _} = nifs(fn -> Chunker.compress("", codec: codec) end))
+
+    assert {[:compressor_open | _], _} =
+             nifs(fn -> Chunker.compress(part.(256 * kib), codec: :xz, level: 0) end)
+
+    {:ok, compressed} = Chunker.compress("")
+    assert {[:decompress_dirty], _} = nifs(fn -> Chunker.decompress(compressed, codec: :zstd) end)
+  end
+
+  test "the configuration chooses it otherwise" do
+    configure(normal_bytes: 0, sliced_bytes: 2048, slice_bytes: 1024)
+    assert {[:chunk_data_dirty], _} = nifs(fn -> Chunker.chunk("a") end)
+    assert {calls, {:ok, [_]}} = nifs(fn -> Chunker.chunk(:rand.bytes(3000)) end)
+    assert Enum.count(calls, &(&1 == :chunker_feed_dirty)) == 3
+
+    for {key, value} <- [normal_bytes: -1, slice_bytes: 0, threads: 0, threads: :many, sliced_bytes: 1.0e6] do
+      assert_raise ArgumentError, ~r/config :chunker, #{key}/, fn -> configure([{key, value}]) end
+      Application.delete_env(:chunker, key)
+    end
+  end
+
+  test "all schedulers give the same" do
+    noise = :rand.bytes(300_000)
+    text = :binary.copy("some text that shrinks, ", 20_000)
+    sizes = [min_size: 64, avg_size: 1024, max_size: 65_536]
+
+    results = fn ->
+      for data <- ["", "a", noise, text] do
+        streams =
+          for {codec, level} <- [zstd: nil, zstd: 12, lz4: nil, xz: 1, bzip2: 1] do
+            {:ok, compressed} = Chunker.compress(data, codec: codec, level: level)
+            {:ok, ^data} = Chunker.decompress(compressed)
+
+            if data != "",
+              do: {:error, :size_exceeded} = Chunker.decompress(compressed, max_output: byte_size(data) - 1)
+
+            # In one call, zstd says its length, and LZ4 chooses its blocks by it.
+            if codec in [:xz, :bzip2], do: compressed
+          end
+
+        chunks = for payloads <- [true, false], do: Chunker.chunk(data, [payloads: payloads] ++ sizes)
+        {chunks, for(hash <- [:sha256, :blake3], do: Chunker.hash(data, hash)), streams}
+      end
+    end
+
+    expected = results.()
+
+    for settings <- [
+          [normal_bytes: 1_000_000],
+          [normal_bytes: 0, sliced_bytes: 1_000_000],
+          [normal_bytes: 0, sliced_bytes: 1024, slice_bytes: 1024],
+          [normal_bytes: 0, sliced_bytes: 1024, slice_bytes: 16_384]
+        ] do
+      configure(settings)
+      assert results.() == expected, inspect(settings)
+    end
+  end
+
+  test "a caller that is killed stops the work at the next slice" do
+    configure(slice_bytes: 65_536)
+    data = :crypto.strong_rand_bytes(16 <<< 20)
+    {worker, monitor} = spawn_monitor(fn -> receive(do: (:go -> Chunker.chunk(data))) end)
+    trace(worker)
+    send(worker, :go)
+    assert_receive {:trace, ^worker, :call, {Nif, :chunker_feed_dirty, _}}
+    Process.exit(worker, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^worker, :killed}
+    assert length(calls(worker)) < 255
+  end
+
+  test "a batch is the inputs one by one, whatever the threads" do
+    inputs = [
+      :crypto.strong_rand_bytes(5 <<< 20),
+      "",
+      :none | for(size <- 1..40, do: :rand.bytes(size * 10_000))
+    ]
+
+    expected =
+      for data <- inputs,
+          do: if(is_binary(data), do: Chunker.chunk(data, hash: :blake3), else: {:error, :invalid_argument})
+
+    for threads <- [1, 2], sliced_bytes <- [4 <<< 20, 100_000] do
+      configure(threads: threads, sliced_bytes: sliced_bytes)
+      assert Chunker.chunk_many(inputs, hash: :blake3) == {:ok, expected}
+    end
+
+    assert Chunker.chunk_many([]) == {:ok, []}
+  end
+
+  test "a batch is compressed as its inputs one by one" do
+    inputs = ["", :none | for(size <- 1..10, do: :binary.copy("text #{size}, ", size * 5_000))]
+
+    for codec <- [:zstd, :lz4, :bzip2] do
+      expected =
+        for data <- inputs,
+            do:
+              if(is_binary(data), do: Chunker.compress(data, codec: codec), else: {:error, :invalid_argument})
+
+      assert Chunker.compress_many(inputs, codec: codec) == {:ok, expected}
+    end
+
+    assert {:ok, [{:error, :invalid_compression_level}]} = Chunker.compress_many(["a"], level: 1000)
+    assert Chunker.compress_many(["a"], codec: :gzip) == {:error, :invalid_argument}
+  end
+end

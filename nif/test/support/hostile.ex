@@ -1,0 +1,194 @@
+defmodule Chunker.Hostile do
+  @moduledoc """
+  Calls that no caller should make, among some that are right.
+  """
+
+  import Bitwise
+
+  alias Chunker.Nif
+
+  @functions Nif.__info__(:functions) -- [load: 0]
+
+  @doc """
+  Makes `count` calls with arguments drawn by `seed`; returns how many had which outcome.
+
+  Every NIF is called, with terms of all kinds and with resources that are open, finished, in use by another
+  process, or left by a process that was killed. Raises what the VM raises, but for `ArgumentError`.
+  """
+  def run(count, seed) do
+    :rand.seed(:exsss, {seed, seed, seed})
+    Enum.reduce(1..count, {%{}, resources()}, &step/2) |> elem(0)
+  end
+
+  defp step(index, {outcomes, resources}) do
+    resources = if rem(index, 100) == 0, do: resources(), else: resources
+    outcome = if rem(index, 500) == 0, do: at_once(resources), else: call(resources)
+    {Map.update(outcomes, outcome, 1, &(&1 + 1)), resources}
+  end
+
+  defp call(resources) do
+    {name, arity} = Enum.random(@functions)
+
+    case apply(Nif, name, for(_ <- List.duplicate(nil, arity), do: argument(resources))) do
+      {:ok, _} -> :ok
+      {:error, code} when is_atom(code) -> code
+      _ -> :ok
+    end
+  rescue
+    ArgumentError -> ArgumentError
+  end
+
+  # Two processes feed one chunker, and one of them, or its owner, is killed amid that.
+  defp at_once([chunker | _]) do
+    piece = :binary.copy("piece", 50_000)
+    feed = fn -> for _ <- 1..4, do: Nif.chunker_feed_dirty(chunker, piece, Enum.random([true, false])) end
+    processes = for _ <- 1..2, do: spawn_monitor(feed)
+    {victim, _} = Enum.random(processes)
+    Process.exit(victim, :kill)
+
+    for {pid, monitor} <- processes do
+      receive do
+        {:DOWN, ^monitor, :process, ^pid, _} -> :ok
+      end
+    end
+
+    :at_once
+  end
+
+  # One of each kind, and one chunker of each state.
+  defp resources do
+    {:ok, chunker} = Nif.chunker_open_with(64, 256, 1024, :blake3, true)
+    {:ok, finished} = Nif.chunker_open_with(64, 256, 1024, :blake3, false)
+    {:ok, []} = Nif.chunker_finish_dirty(finished)
+    {:ok, hasher} = Nif.hasher_open(:sha256)
+    {:ok, compressor} = Nif.compressor_open(Enum.random([:zstd, :lz4, :bzip2]), 1)
+    {:ok, decompressor} = Nif.decompressor_open(Enum.random([:zstd, :lz4, :xz, :bzip2]), {nil, nil, nil})
+    [chunker, finished, orphaned(), hasher, compressor, decompressor]
+  end
+
+  defp orphaned do
+    parent = self()
+
+    {owner, monitor} =
+      spawn_monitor(fn ->
+        {:ok, chunker} = Nif.chunker_open_with(nil, nil, nil, nil, true)
+        {:ok, []} = Nif.chunker_feed_normal(chunker, "piece", true)
+        send(parent, {self(), chunker})
+        Process.sleep(:infinity)
+      end)
+
+    chunker =
+      receive do
+        {^owner, chunker} -> chunker
+      end
+
+    Process.exit(owner, :kill)
+
+    receive do
+      {:DOWN, ^monitor, :process, ^owner, :killed} -> chunker
+    end
+  end
+
+  defp argument(resources) do
+    case :rand.uniform(12) do
+      1 ->
+        Enum.random(resources)
+
+      2 ->
+        Enum.random([nil, true, false, :sha256, :blake3, :zstd, :lz4, :xz, :bzip2, :md5, :undefined])
+
+      3 ->
+        Enum.random([0, 1, 64, 256, 1024, 65_536, 1 <<< 20, 1 <<< 30])
+
+      4 ->
+        Enum.random([-1, -(1 <<< 31), 1 <<< 32, (1 <<< 63) - 1, 1 <<< 64, 1 <<< 200, -(1 <<< 200), 63, 1.5])
+
+      5 ->
+        Enum.random([
+          <<1::1>>,
+          <<0::size(1_000_003)>>,
+          [],
+          [1 | 2],
+          ["a" | "b"],
+          ["a" | :b],
+          'abc',
+          %{},
+          {},
+          self()
+        ])
+
+      6 ->
+        Enum.random([
+          make_ref(),
+          &call/1,
+          {nil, nil, nil},
+          {1, 2, 3},
+          {-1, nil, nil},
+          {1000, 20, 1000},
+          {"", "", 0, []}
+        ])
+
+      7 ->
+        List.duplicate(binary(), :rand.uniform(8))
+
+      8 ->
+        for offset <- [0, 64, 128], do: {:binary.copy("h", 32), offset, 64}
+
+      9 ->
+        {"/nix/store/#{:binary.copy("0", 32)}-name", :binary.copy("h", 32), 1, [binary()]}
+
+      _ ->
+        binary()
+    end
+  end
+
+  defp binary do
+    case :rand.uniform(8) do
+      1 ->
+        ""
+
+      2 ->
+        Enum.random([
+          "a:" <> Base.encode64(:binary.copy("k", 64)),
+          :binary.copy("k", 32),
+          :binary.copy("s", 64)
+        ])
+
+      3 ->
+        Enum.random([
+          <<0x28, 0xB5, 0x2F, 0xFD>>,
+          <<0x04, 0x22, 0x4D, 0x18>>,
+          "\xFD7zXZ\0",
+          "BZh9",
+          "CDCMNFT\1"
+        ])
+
+      4 ->
+        :binary.copy(<<:rand.uniform(256) - 1>>, :rand.uniform(70_000))
+
+      5 ->
+        binary_part(noise(), 0, :rand.uniform(70_000))
+
+      _ ->
+        :rand.bytes(:rand.uniform(100))
+    end
+  end
+
+  # Made once: a binary of noise costs more than most of the calls.
+  defp noise do
+    with nil <- Process.get(__MODULE__) do
+      noise = :rand.bytes(70_000)
+      Process.put(__MODULE__, noise)
+      noise
+    end
+  end
+
+  @doc """
+  Returns the bytes that the VM has allocated, and those that the system gave it, once garbage is gone.
+  """
+  def memory do
+    for pid <- Process.list(), do: :erlang.garbage_collect(pid)
+    [_, pages | _] = "/proc/self/statm" |> File.read!() |> String.split()
+    %{erlang: :erlang.memory(:total), resident: String.to_integer(pages) * 4096}
+  end
+end

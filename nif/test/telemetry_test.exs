@@ -1,0 +1,33 @@
+defmodule Chunker.TelemetryTest do
+  use ExUnit.Case, async: true
+
+  setup do
+    Process.put(:telemetry, true)
+    :ok
+  end
+
+  test "every operation says how much it did" do
+    assert {:ok, [_]} = Chunker.chunk("abc")
+    assert_received {[:chunker, :chunk, :stop], %{bytes: 3, chunks: 1, duration: duration}, %{result: :ok}}
+    assert is_integer(duration) and duration > 0
+
+    assert [_] = Enum.to_list(Chunker.stream(["a", "bc"]))
+    assert_received {[:chunker, :feed, :stop], %{bytes: 1, chunks: 0}, %{result: :ok}}
+    assert_received {[:chunker, :feed, :stop], %{bytes: 2, chunks: 0}, %{result: :ok}}
+
+    assert {:ok, _} = Chunker.chunk_many(["abc", "de"])
+    assert_received {[:chunker, :chunk_many, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
+
+    {:ok, compressed} = Chunker.compress("abc")
+    length = byte_size(compressed)
+    assert_received {[:chunker, :compress, :stop], %{bytes: 3, output_bytes: ^length}, %{result: :ok}}
+
+    assert {:ok, "abc"} = Chunker.decompress(compressed)
+    assert_received {[:chunker, :decompress, :stop], %{bytes: ^length, output_bytes: 3}, %{result: :ok}}
+  end
+
+  test "an error is an event too" do
+    assert {:error, code} = Chunker.chunk("abc", min_size: 1)
+    assert_received {[:chunker, :chunk, :stop], %{bytes: 3, chunks: 0}, %{result: {:error, ^code}}}
+  end
+end
