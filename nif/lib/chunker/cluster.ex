@@ -1,0 +1,177 @@
+defmodule Chunker.Cluster do
+  @moduledoc """
+  Chunks many inputs on all connected nodes.
+
+  What travels between nodes is where an input is, and then its chunks without payloads; its bytes are read
+  where they are chunked. An input is the path of a file that every node can read, such as one on shared
+  storage, or `{module, function, arguments}` of a function that returns an enumerable of pieces, each an
+  `t:iodata/0`.
+
+  Every node has the process that starts the work:
+
+      children = [Chunker.Cluster]
+      Supervisor.start_link(children, strategy: :one_for_one)
+
+  Then any node can ask for it:
+
+      Chunker.Cluster.chunk_many(["/mnt/images/a.iso", "/mnt/images/b.iso"], hash: :blake3)
+      #=> [{:ok, [{<<…>>, 0, 1395318}, …]}, {:ok, […]}]
+
+  Work on a node that is lost is done again on another one; the chunks are the same wherever an input is
+  chunked. When the caller ends, so does the work on all nodes.
+  """
+
+  alias Chunker.Error
+
+  # How often an input may take a node with it.
+  @attempts 3
+  @read_bytes 1024 * 1024
+
+  @type source :: Path.t() | {module, function :: atom, arguments :: [term]}
+
+  @typedoc """
+  Why an input has no chunks: `:io_error` for a file that cannot be read, `:nodedown` when no node is left
+  or three nodes were lost while they worked on it, and `{:exit, reason}` when the function that gives its
+  pieces failed.
+  """
+  @type reason :: Chunker.error() | :nodedown | {:exit, term}
+
+  @doc false
+  @spec child_spec(term) :: Supervisor.child_spec()
+  def child_spec(_), do: Supervisor.child_spec({Task.Supervisor, name: __MODULE__}, id: __MODULE__)
+
+  @doc """
+  Returns the chunks of every input or why it has none, in order.
+
+  ## Options
+
+  The [chunking options](Chunker.html#module-chunking-options), and
+
+    * `:nodes` - by default this node and all that are connected to it
+    * `:per_node` - how many inputs a node works on at once, by default 2
+
+  Raises `Chunker.Error` when the chunking options are not allowed.
+  """
+  @spec chunk_many([source], [Chunker.option() | {:nodes, [node]} | {:per_node, pos_integer}]) ::
+          [{:ok, [Chunker.chunk()]} | {:error, reason}]
+  def chunk_many(sources, options \\ []) do
+    {nodes, options} = Keyword.pop_lazy(options, :nodes, fn -> [node() | Node.list()] end)
+    {per_node, options} = Keyword.pop(options, :per_node, 2)
+
+    unless is_integer(per_node) and per_node > 0,
+      do: raise(ArgumentError, "per_node: #{inspect(per_node)} is not a positive integer")
+
+    _ = Chunker.profile!(options)
+    caller = self()
+
+    # A process of its own, to which all tasks are linked: none is left when the caller is killed.
+    fn -> coordinate(caller, sources, options, Map.new(nodes, &{&1, per_node})) end
+    |> Task.async()
+    |> Task.await(:infinity)
+  end
+
+  defp coordinate(caller, sources, options, free) do
+    Process.flag(:trap_exit, true)
+    waiting = for {source, index} <- Enum.with_index(sources), do: {index, source, 1}
+
+    results =
+      work(%{caller: caller, options: options, free: free, waiting: waiting, running: %{}, results: %{}})
+
+    for index <- 0..(length(sources) - 1)//1, do: Map.fetch!(results, index)
+  end
+
+  defp work(state) do
+    state = start(state)
+
+    if state.running == %{} do
+      # No node is left for those that wait.
+      for {index, _, _} <- state.waiting, into: state.results, do: {index, {:error, :nodedown}}
+    else
+      state |> next() |> work()
+    end
+  end
+
+  defp start(%{waiting: []} = state), do: state
+
+  defp start(%{waiting: [{_, source, _} = job | waiting]} = state) do
+    case Enum.max_by(state.free, &elem(&1, 1), fn -> {nil, 0} end) do
+      {_, 0} ->
+        state
+
+      {node, slots} ->
+        case start_on(node, source, state.options) do
+          {:ok, ref} ->
+            running = Map.put(state.running, ref, {node, job})
+            start(%{state | waiting: waiting, running: running, free: %{state.free | node => slots - 1}})
+
+          :error ->
+            start(%{state | free: Map.delete(state.free, node)})
+        end
+    end
+  end
+
+  defp start_on(node, source, options) do
+    {:ok, Task.Supervisor.async({__MODULE__, node}, __MODULE__, :chunk_source, [source, options]).ref}
+  catch
+    # The node is lost, or it has no such supervisor.
+    :exit, _ -> :error
+  end
+
+  defp next(%{caller: caller, running: running} = state) do
+    receive do
+      {ref, result} when is_map_key(running, ref) ->
+        Process.demonitor(ref, [:flush])
+        done(state, ref, result)
+
+      {:DOWN, ref, :process, _, reason} when is_map_key(running, ref) ->
+        if reason in [:noconnection, :noproc],
+          do: lost(state, ref),
+          else: done(state, ref, {:error, {:exit, reason}})
+
+      {:EXIT, ^caller, reason} ->
+        exit(reason)
+    end
+  end
+
+  defp done(state, ref, result) do
+    {{node, {index, _, _}}, running} = Map.pop!(state.running, ref)
+    # A node may have been lost since.
+    free = if is_map_key(state.free, node), do: Map.update!(state.free, node, &(&1 + 1)), else: state.free
+    %{state | running: running, free: free, results: Map.put(state.results, index, result)}
+  end
+
+  defp lost(state, ref) do
+    {{node, {index, source, attempt}}, running} = Map.pop!(state.running, ref)
+    state = %{state | running: running, free: Map.delete(state.free, node)}
+
+    if attempt < @attempts,
+      do: %{state | waiting: [{index, source, attempt + 1} | state.waiting]},
+      else: %{state | results: Map.put(state.results, index, {:error, :nodedown})}
+  end
+
+  @doc false
+  @spec chunk_source(source, [Chunker.option()]) :: {:ok, [Chunker.chunk()]} | {:error, Chunker.error()}
+  def chunk_source(source, options) do
+    {:ok, source |> pieces() |> Chunker.stream(options) |> Enum.to_list()}
+  rescue
+    error in Error -> {:error, error.code}
+  end
+
+  defp pieces({module, function, arguments}), do: apply(module, function, arguments)
+
+  defp pieces(path) do
+    Stream.resource(
+      fn -> path |> :file.open([:read, :raw, :binary]) |> readable!() end,
+      fn file ->
+        case :file.read(file, @read_bytes) do
+          :eof -> {:halt, file}
+          read -> {[readable!(read)], file}
+        end
+      end,
+      &:file.close/1
+    )
+  end
+
+  defp readable!({:ok, value}), do: value
+  defp readable!({:error, _}), do: raise(Error, code: :io_error)
+end
