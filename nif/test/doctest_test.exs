@@ -2,6 +2,7 @@ defmodule Chunker.DoctestTest do
   use ExUnit.Case, async: true
 
   doctest Chunker
+  doctest Chunker.Hasher
   doctest Chunker.Manifest
   doctest Chunker.Nix
   doctest Chunker.Signing

@@ -1,0 +1,33 @@
+defmodule Chunker.Hasher do
+  @moduledoc """
+  The digest of bytes that arrive in pieces, such as a request's body on its way to a file.
+
+      iex> hasher = Chunker.Hasher.new(:blake3)
+      iex> :ok = Chunker.Hasher.update(hasher, "a")
+      iex> :ok = Chunker.Hasher.update(hasher, ["b", ?c])
+      iex> Chunker.Hasher.finish(hasher) == Chunker.hash("abc", :blake3)
+      true
+  """
+
+  alias Chunker.{Error, Nif}
+
+  @opaque t :: reference
+
+  @doc """
+  Returns a hasher that has seen no bytes. Raises `Chunker.Error` when there is no such algorithm.
+  """
+  @spec new(Chunker.hash_algorithm()) :: t
+  def new(algorithm \\ :sha256), do: algorithm |> Nif.hasher_open() |> Error.unwrap!()
+
+  @doc """
+  Appends `piece`. One call hashes all of it: large binaries should come in pieces of at most 1 MiB.
+  """
+  @spec update(t, iodata) :: :ok
+  def update(hasher, piece), do: Nif.hasher_update_dirty(hasher, IO.iodata_to_binary(piece))
+
+  @doc """
+  Returns the digest of all pieces; the hasher begins anew.
+  """
+  @spec finish(t) :: Chunker.digest()
+  def finish(hasher), do: Nif.hasher_finish(hasher)
+end
