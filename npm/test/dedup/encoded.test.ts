@@ -6,15 +6,8 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { compress, trainDictionary } from "chunker-wasm/codecs";
 import { download, HttpTransport, upload } from "chunker-wasm/dedup";
-import {
-  collect,
-  compressibleBytes,
-  digestHex,
-  named,
-  randomBytes,
-  SMALL,
-  serveDisk,
-} from "./support.js";
+import { serveDisk } from "./servers.js";
+import { collect, compressibleBytes, digestHex, named, randomBytes, SMALL } from "./support.js";
 
 const compressible = compressibleBytes(200_000, 21);
 const random = randomBytes(200_000, 22);

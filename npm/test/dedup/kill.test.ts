@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { ChunkerError } from "chunker-wasm";
 import {
   download,
@@ -14,6 +11,7 @@ import {
   type UploadResult,
   upload,
 } from "chunker-wasm/dedup";
+import { startProcess } from "./servers.js";
 import {
   collect,
   compressibleBytes,
@@ -25,7 +23,6 @@ import {
 
 const KILLS = 20;
 const SEED = Number(process.env.CHUNKER_KILL_SEED ?? 20);
-const SERVER = fileURLToPath(new URL("./server-process.js", import.meta.url));
 
 /** Checks the digest of every file with a name; returns how many there are. */
 async function checkStore(root: string): Promise<number> {
@@ -45,20 +42,9 @@ test(`kill -9 of the server at ${KILLS} moments loses and damages nothing`, {
 }, async (t) => {
   const root = await temporaryDirectory(t);
   const random = splitMix64(SEED);
-  let server: ChildProcess | undefined;
-  let port = 0;
-  t.after(() => server?.kill("SIGKILL"));
-  const start = async () => {
-    server = fork(SERVER, [root, String(port)]);
-    const [address] = await once(server, "message");
-    port = address.port;
-  };
-  const kill = async () => {
-    const exited = once(server as ChildProcess, "exit");
-    server?.kill("SIGKILL");
-    await exited;
-  };
-  await start();
+  let server = await startProcess(root, 0);
+  t.after(() => server.kill());
+  const { port } = server;
   const transport = new HttpTransport({ baseUrl: `http://127.0.0.1:${port}` });
   const resume = new MemoryResumeStore();
   const retry = { attempts: 1000, baseDelayMs: 10, maxDelayMs: 50 };
@@ -91,7 +77,7 @@ test(`kill -9 of the server at ${KILLS} moments loses and damages nothing`, {
   let stored = 0;
   for (let kills = 1; kills <= KILLS; kills += 1) {
     await sleep(Number(random() % 300n));
-    await kill();
+    await server.kill();
     const now = await checkStore(root);
     assert.ok(now >= stored, "a stored chunk is lost");
     stored = now;
@@ -99,7 +85,7 @@ test(`kill -9 of the server at ${KILLS} moments loses and damages nothing`, {
       page.abort();
       page = new AbortController();
     }
-    await start();
+    server = await startProcess(root, port);
   }
   killing = false;
   const finished = await uploads;

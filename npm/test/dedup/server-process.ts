@@ -1,4 +1,4 @@
-// A receiving server as a process of its own, for `kill.test.ts`: `server-process.js ROOT PORT`.
+// A receiving server as a process of its own, for `servers.ts`: `server-process.js ROOT PORT`.
 
 import { createUploadServer, DiskChunkStore } from "chunker-wasm/dedup/server";
 

@@ -13,12 +13,7 @@ import {
   type RequestOptions,
   type Transport,
 } from "chunker-wasm/dedup";
-import {
-  type ChunkStore,
-  createUploadServer,
-  DiskChunkStore,
-  type UploadHandlerOptions,
-} from "chunker-wasm/dedup/server";
+import { createUploadServer, type UploadHandlerOptions } from "chunker-wasm/dedup/server";
 
 /** Small chunks, so that little data has many. */
 export const SMALL = { minSize: 1024, avgSize: 4096, maxSize: 16384 } as const;
@@ -149,7 +144,7 @@ export async function temporaryDirectory(t: TestContext): Promise<string> {
   return path;
 }
 
-/** A listening server that is closed after the test. */
+/** A listening server of this package that is closed after the test. */
 export async function serve(t: TestContext, options: UploadHandlerOptions) {
   const server = createUploadServer(options);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -160,13 +155,6 @@ export async function serve(t: TestContext, options: UploadHandlerOptions) {
   const { port } = server.address() as AddressInfo;
   const baseUrl = `http://127.0.0.1:${port}`;
   return { server, port, baseUrl, transport: new HttpTransport({ baseUrl }) };
-}
-
-/** A listening server over a new store on disk. */
-export async function serveDisk(t: TestContext, options: Partial<UploadHandlerOptions> = {}) {
-  const root = await temporaryDirectory(t);
-  const store: ChunkStore = await DiskChunkStore.open(root);
-  return { root, store, ...(await serve(t, { store, ...options })) };
 }
 
 /** Returns the names of all files of a store, unfinished ones included. */
