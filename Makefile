@@ -43,7 +43,7 @@ test-rust: setup ## tests of the crate: all features, each alone, and xz by the 
 	cargo test --quiet --package chunker-cdc --all-features
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\"" cargo test --quiet --package chunker-cdc \
 		--target-dir target/xz --features zstd,lz4,xz,bzip2,nix --test compression --test push_decoder --test conformance_codecs
-	for feature in alloc std async serde zstd lz4 xz bzip2 signing nix; do \
+	for feature in alloc std async rayon serde zstd lz4 xz bzip2 signing nix; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
 	for module in chunking codecs; do \

@@ -10,6 +10,15 @@
 //! | pieces, as they come | payloads that own | [`PayloadChunker`] |
 #![cfg_attr(feature = "std", doc = "| a reader | payloads that own | [`ChunkStream`], [`chunk_stream`] |")]
 #![cfg_attr(feature = "std", doc = "| many readers | payloads that own | [`chunk_batch`] |")]
+#![cfg_attr(feature = "rayon", doc = "| a slice, and many cores | cut points | [`cut_points_parallel`] |")]
+#![cfg_attr(
+    feature = "rayon",
+    doc = "| a slice, and many cores | digests and places | [`chunk_descriptors_parallel`] |"
+)]
+#![cfg_attr(
+    feature = "rayon",
+    doc = "| [`Bytes`], and many cores | payloads that share it | [`chunk_bytes_parallel`] |"
+)]
 #![cfg_attr(feature = "async", doc = "| an asynchronous reader | payloads that own | [`AsyncChunkStream`] |")]
 
 #[cfg(feature = "async")]
@@ -19,6 +28,8 @@ pub use crate::chunk::BatchChunkResult;
 pub use crate::chunk::{ChunkDescriptor, ChunkMetadata, ChunkSlice};
 pub use crate::hashing::HashAlgorithm;
 pub use crate::options::{ChunkingOptions, OptionsError};
+#[cfg(feature = "rayon")]
+pub use crate::parallel::{chunk_bytes_parallel, chunk_descriptors_parallel, cut_points_parallel};
 pub use crate::push::{PayloadChunker, PushChunker};
 #[cfg(feature = "std")]
 pub use crate::stream::{ChunkStream, ReadError};

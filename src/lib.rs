@@ -20,7 +20,11 @@ pub mod chunking;
 #[cfg(feature = "alloc")]
 mod push;
 #[cfg(feature = "std")]
+mod environment;
+#[cfg(feature = "std")]
 mod stream;
+#[cfg(feature = "rayon")]
+mod parallel;
 #[cfg(feature = "async")]
 mod async_stream;
 #[cfg(feature = "alloc")]

@@ -143,6 +143,9 @@ pub enum OptionsError {
     /// The environment variable `CHUNKER_READ_SLICE_CAP_BYTES` is no integer in `1..=1 GiB`.
     #[error("CHUNKER_READ_SLICE_CAP_BYTES is not an integer in 1..=1073741824")]
     ReadSliceCap,
+    /// The environment variable `CHUNKER_PARALLEL_THRESHOLD` is no integer that fits a `usize`.
+    #[error("CHUNKER_PARALLEL_THRESHOLD is not an integer in 0..={}", usize::MAX)]
+    ParallelThreshold,
 }
 
 impl OptionsError {

@@ -2,6 +2,7 @@
 
 use crate::chunk::ChunkMetadata;
 use crate::chunking::ChunkingError;
+use crate::environment;
 use crate::hashing::HashAlgorithm;
 use crate::options::{ChunkingOptions, OptionsError};
 use crate::push::PayloadChunker;
@@ -200,12 +201,6 @@ pub struct ReadError {
 /// Returns how many bytes to ask a reader for at once.
 fn read_size() -> Result<usize, OptionsError> {
     const DEFAULT: usize = 1024 * 1024;
-    match std::env::var("CHUNKER_READ_SLICE_CAP_BYTES") {
-        Err(std::env::VarError::NotPresent) => Ok(DEFAULT),
-        Err(std::env::VarError::NotUnicode(_)) => Err(OptionsError::ReadSliceCap),
-        Ok(cap) => match cap.parse() {
-            Ok(cap) if (1..=1 << 30).contains(&cap) => Ok(cap),
-            _ => Err(OptionsError::ReadSliceCap),
-        },
-    }
+    let cap = environment::size("CHUNKER_READ_SLICE_CAP_BYTES", 1..=1 << 30, OptionsError::ReadSliceCap)?;
+    Ok(cap.unwrap_or(DEFAULT))
 }
