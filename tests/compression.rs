@@ -1,8 +1,8 @@
 //! Laws of compression, with the tools `zstd`, `lz4`, `xz` and `bzip2` as the other side.
 
 use chunker::compression::{
-    Adapted, Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, compress,
-    compress_adaptive, compress_batch, compress_bzip2, compress_into, compress_lz4, compress_xz,
+    Adapted, Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
+    compress, compress_adaptive, compress_batch, compress_bzip2, compress_into, compress_lz4, compress_xz,
     compress_zstd, decompress, decompress_auto, decompress_bzip2, decompress_into, decompress_lz4,
     decompress_xz, decompress_zstd, dictionary,
 };
@@ -283,6 +283,126 @@ fn a_reader_ends_after_an_error_and_passes_errors_of_its_source_on() {
         let error = decoder.read(&mut [0; 10]).unwrap_err().downcast::<CompressionError>().unwrap();
         assert!(error.code().ends_with("_decompression_failed"), "{codec} {error:?}");
         assert_eq!(decoder.read(&mut [0; 10]).unwrap(), 0, "{codec}");
+    }
+}
+
+#[test]
+fn errors_of_the_source_are_never_those_of_the_data() {
+    use io::ErrorKind::{
+        InvalidData, InvalidInput, Other, OutOfMemory, TimedOut, UnexpectedEof, Unsupported,
+    };
+    /// Gives some bytes, then an error.
+    struct Broken<'a>(&'a [u8], io::ErrorKind);
+    impl Read for Broken<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(buffer)? {
+                0 => Err(io::Error::new(self.1, "the network")),
+                length => Ok(length),
+            }
+        }
+    }
+    for codec in ALL {
+        let whole = compress(codec, &noise(100_000), None).unwrap();
+        for kind in [Other, UnexpectedEof, InvalidData, InvalidInput, OutOfMemory, Unsupported, TimedOut] {
+            for length in [0, 1, 5, 1000, whole.len() - 1, whole.len()] {
+                let source = io::BufReader::new(Broken(&whole[..length], kind));
+                let mut decoder = Decoder::new(codec, source, DecompressionLimits::default()).unwrap();
+                let error = decoder.read_to_end(&mut Vec::new()).unwrap_err();
+                match error.downcast::<CompressionError>().unwrap() {
+                    CompressionError::Io(source) => assert_eq!(source.to_string(), "the network"),
+                    other => panic!("{codec}, {kind:?} after {length} bytes: {other:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_encoder_that_is_not_finished_leaves_no_whole_frame() {
+    for codec in ALL {
+        for (data, flushed) in
+            [(noise(3_000_000), false), (text(1000), false), (text(1000), true), (vec![], false)]
+        {
+            let mut written = Vec::new();
+            let mut encoder = Encoder::new(codec, None, &mut written).unwrap();
+            encoder.write_all(&data).unwrap();
+            if flushed {
+                encoder.flush().unwrap();
+            }
+            drop(encoder);
+            assert_eq!(
+                code(decompress(codec, &written, DecompressionLimits::default())),
+                "truncated_data",
+                "{codec}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_encoder_passes_errors_of_its_writer_on() {
+    /// Takes so many bytes.
+    struct Disk(usize);
+    impl Write for Disk {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            let length = data.len().min(self.0);
+            self.0 -= length;
+            if length == 0 { Err(io::Error::other("disk full")) } else { Ok(length) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    for codec in ALL {
+        for space in [0, 4, 1000] {
+            let mut encoder = Encoder::new(codec, None, Disk(space)).unwrap();
+            let written = encoder.write_all(&noise(300_000)).map_err(CompressionError::Io);
+            match written.and_then(|()| encoder.finish().map(drop)).unwrap_err() {
+                CompressionError::Io(source) => assert_eq!(source.to_string(), "disk full", "{codec}"),
+                other => panic!("{codec} with {space} bytes: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn window_limits_out_of_range_are_refused_for_every_codec() {
+    for codec in ALL {
+        let whole = compress(codec, b"data", None).unwrap();
+        for window_log in [0, 9, 31, 32, u32::MAX] {
+            let limits = DecompressionLimits { zstd_window_log: window_log, ..within(4) };
+            assert_eq!(code(decompress(codec, &whole, limits)), "invalid_window_log", "{codec}");
+            assert_eq!(code(Decoder::new(codec, &whole[..], limits)), "invalid_window_log", "{codec}");
+            assert_eq!(code(PushDecoder::new(codec, limits)), "invalid_window_log", "{codec}");
+            let result = CompressionScratch::new().decompress(codec, &whole, limits).map(<[u8]>::len);
+            assert_eq!(code(result), "invalid_window_log", "{codec}");
+        }
+        for window_log in [10, 30] {
+            let limits = DecompressionLimits { zstd_window_log: window_log, ..within(4) };
+            assert_eq!(decompress(codec, &whole, limits).unwrap(), b"data", "{codec}");
+        }
+    }
+    assert_eq!(
+        code(dictionary::decompress(b"", b"", DecompressionLimits { zstd_window_log: 9, ..within(4) })),
+        "invalid_window_log"
+    );
+}
+
+#[test]
+fn output_buffers_grow_to_at_most_one_byte_beyond_the_limit() {
+    for codec in ALL {
+        let data = text(1_000_000);
+        let compressed = compress(codec, &data, None).unwrap();
+        for extra in [0, 1, 100_000, 1 << 30] {
+            let limit = data.len() as u64 + extra;
+            let output = decompress(codec, &compressed, within(limit)).unwrap();
+            assert!(output.capacity() as u64 <= limit + 1, "{codec}: {} bytes", output.capacity());
+            assert!(
+                output.capacity() <= 2 * data.len() + (128 << 10),
+                "{codec}: {} bytes",
+                output.capacity()
+            );
+        }
     }
 }
 

@@ -1,11 +1,14 @@
-//! `PushDecoder` gives what `decompress` gives, however the data are split.
+//! `PushDecoder` and `Decoder` give what `decompress` gives, however the data are split.
 
 use chunker::compression::{
-    Codec, CompressionError, DecompressionLimits, Encoder, PushDecoder, compress, decompress, dictionary,
+    Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
+    compress, compress_lz4, decompress, dictionary,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use std::io::Write as _;
+use std::error::Error as _;
+use std::io::{self, Read, Write as _};
+use std::process::{Command, Stdio};
 
 fn noise(length: usize) -> Vec<u8> {
     let mut data = vec![0; length];
@@ -34,12 +37,69 @@ fn pushed(
 ) -> Result<Vec<u8>, CompressionError> {
     let mut output = Vec::new();
     for piece in data.chunks(piece) {
-        decoder.push(piece);
+        decoder.push(piece)?;
         drain(&mut decoder, buffer, &mut output)?;
     }
     decoder.finish();
     drain(&mut decoder, buffer, &mut output)?;
     Ok(output)
+}
+
+/// A source that would block before each piece.
+struct Stuttering<'a> {
+    rest: &'a [u8],
+    piece: usize,
+    blocks: bool,
+}
+
+impl Read for Stuttering<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.blocks = !self.blocks;
+        if self.blocks {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let length = buffer.len().min(self.piece);
+        self.rest.read(&mut buffer[..length])
+    }
+}
+
+/// What a `Decoder` reads from pieces, tried again whenever it would block.
+fn read(
+    codec: Codec,
+    data: &[u8],
+    limits: DecompressionLimits,
+    piece: usize,
+    buffer: usize,
+) -> Result<Vec<u8>, CompressionError> {
+    let source = io::BufReader::with_capacity(piece, Stuttering { rest: data, piece, blocks: false });
+    let mut decoder = Decoder::new(codec, source, limits)?;
+    let (mut output, mut buffer) = (Vec::new(), vec![0; buffer]);
+    loop {
+        match decoder.read(&mut buffer) {
+            Ok(0) => return Ok(output),
+            Ok(length) => output.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.downcast().expect("a typed error")),
+        }
+    }
+}
+
+/// Runs `lz4` as a filter; `None` when it fails.
+fn lz4(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
+    let mut tool = Command::new("lz4")
+        .args(["-q", "-c"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("lz4 is installed");
+    let mut stdin = tool.stdin.take().expect("it is piped");
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input)); // fails when lz4 refuses what it has read
+        let output = tool.wait_with_output().expect("lz4 ends");
+        output.status.success().then_some(output.stdout)
+    })
 }
 
 fn outcome(result: Result<Vec<u8>, CompressionError>) -> Result<Vec<u8>, &'static str> {
@@ -52,7 +112,9 @@ fn agree(codec: Codec, data: &[u8], limits: DecompressionLimits, pieces: &[usize
         for buffer in [37, 1 << 16].into_iter().filter(|buffer| data.len() < 100_000 || *buffer > 37) {
             let decoder = PushDecoder::new(codec, limits).expect("valid limits");
             let found = outcome(pushed(decoder, data, piece, buffer));
-            assert!(found == expected, "{codec}, {} bytes in pieces of {piece}", data.len());
+            assert!(found == expected, "{codec}, {} bytes pushed in pieces of {piece}", data.len());
+            let found = outcome(read(codec, data, limits, piece, buffer));
+            assert!(found == expected, "{codec}, {} bytes read in pieces of {piece}", data.len());
         }
     }
 }
@@ -77,27 +139,133 @@ fn any_split_of_the_data_gives_the_same_output() {
 
 #[test]
 fn frames_of_a_tool_with_large_linked_blocks_and_checksums_are_read() {
-    use std::process::{Command, Stdio};
     let data = text(10_000_000);
-    for arguments in [
-        &["-q", "-B7", "-BD", "-BX", "--content-size"][..],
-        &["-q", "-B4", "--no-frame-crc"],
-        &["-q", "-9", "-B6"],
-    ] {
-        let mut tool = Command::new("lz4")
-            .args(arguments)
-            .arg("-c")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("lz4 is installed");
-        let mut stdin = tool.stdin.take().expect("it is piped");
-        let input = data.clone();
-        let writer = std::thread::spawn(move || stdin.write_all(&input).expect("lz4 reads its input"));
-        let frame = tool.wait_with_output().expect("lz4 ends").stdout;
-        writer.join().expect("all is written");
+    for arguments in
+        [&["-B7", "-BD", "-BX", "--content-size"][..], &["-B4", "--no-frame-crc"], &["-9", "-B6"]]
+    {
+        let frame = lz4(arguments, &data).expect("it compresses");
         let frames = [&frame[..], &frame].concat();
         agree(Codec::Lz4, &frames, DecompressionLimits::default(), &[4099, 1_000_003]);
+    }
+}
+
+/// Frames of LZ4 without checksums, by hand.
+mod lz4_parts {
+    pub(super) const EMPTY_COMPRESSED: &[u8] = &[1, 0, 0, 0, 0];
+    pub(super) const EMPTY_STORED: &[u8] = &[0, 0, 0, 0x80];
+    pub(super) const END: &[u8] = &[0; 4];
+
+    pub(super) fn stored(data: &[u8]) -> Vec<u8> {
+        let word = u32::try_from(data.len()).expect("a short block") | 1 << 31;
+        [&word.to_le_bytes(), data].concat()
+    }
+}
+
+#[test]
+fn blocks_of_nothing_do_not_end_a_frame_of_lz4() {
+    use lz4_parts::{EMPTY_COMPRESSED, EMPTY_STORED, END, stored};
+    let head = &compress_lz4(b"data").expect("it compresses")[..7];
+    let (data, more) = (stored(b"data"), stored(&[b'q'; 0x50])); // 0x50 begins skippable frames
+    for empty in [EMPTY_COMPRESSED, EMPTY_STORED] {
+        let whole = [head, &data, empty, &more, empty, END].concat();
+        let expected = lz4(&["-d"], &whole).expect("the tool reads it");
+        assert_eq!(expected.len(), 4 + 0x50);
+        agree(Codec::Lz4, &whole, DecompressionLimits::default(), &[1, 5, 1000]);
+        assert_eq!(outcome(decompress(Codec::Lz4, &whole, DecompressionLimits::default())), Ok(expected));
+        for length in 1..whole.len() {
+            assert_eq!(lz4(&["-d"], &whole[..length]), None, "the tool refuses {length} bytes");
+            let found = outcome(decompress(Codec::Lz4, &whole[..length], DecompressionLimits::default()));
+            assert_eq!(found, Err("truncated_data"), "{length} bytes");
+            agree(Codec::Lz4, &whole[..length], DecompressionLimits::default(), &[1, 1000]);
+        }
+        let skippable = [head, &data, empty, b"\x50\x2a\x4d\x18\x04\0\0\0abcd"].concat();
+        agree(Codec::Lz4, &skippable, DecompressionLimits::default(), &[1, 1000]);
+        let found = outcome(decompress(Codec::Lz4, &skippable, DecompressionLimits::default()));
+        assert_eq!(found, Err("lz4_decompression_failed"));
+    }
+}
+
+#[test]
+fn frames_of_lz4_with_blocks_of_any_sizes_follow_each_other() {
+    let data = text(600_000);
+    let frames: Vec<Vec<u8>> = [&["-B7"][..], &["-B4"], &["-B7", "-BD"], &["-B4", "-BD", "-BX"], &["-B5"]]
+        .into_iter()
+        .map(|arguments| lz4(arguments, &data).expect("it compresses"))
+        .collect();
+    for first in &frames {
+        for second in &frames {
+            let both = [&first[..], second].concat();
+            agree(Codec::Lz4, &both, DecompressionLimits::default(), &[100_003]);
+            let found = outcome(decompress(Codec::Lz4, &both, DecompressionLimits::default()));
+            assert!(found == Ok(data.repeat(2)));
+        }
+    }
+}
+
+#[test]
+fn legacy_frames_of_lz4_are_refused_by_their_name() {
+    let legacy = lz4(&["-l"], &text(1000)).expect("it compresses");
+    let whole = compress_lz4(b"data").expect("it compresses");
+    for data in [legacy.clone(), [whole, legacy].concat()] {
+        agree(Codec::Lz4, &data, DecompressionLimits::default(), &[1, 5000]);
+        let error = decompress(Codec::Lz4, &data, DecompressionLimits::default()).expect_err("refused");
+        assert_eq!(error.code(), "lz4_decompression_failed");
+        let reason = error.source().expect("a reason").to_string();
+        assert!(reason.contains("legacy"), "{reason}");
+    }
+}
+
+#[test]
+fn every_way_of_reading_refuses_the_same_windows() {
+    let short = text(5000);
+    let mut streamed = Encoder::new(Codec::Zstd, Some(20), Vec::new()).expect("a level");
+    streamed.write_all(&short).expect("a Vec takes all");
+    let streamed = streamed.finish().expect("a Vec takes all");
+    let single_segment = compress(Codec::Zstd, &noise(9 << 20), Some(20)).expect("it compresses");
+    // RFC 8878, 3.1.1: descriptor without flags but for a content size of 4 bytes, window, content
+    // size, and one last, raw block.
+    let frame = |window: u8| [&b"\x28\xb5\x2f\xfd\x80"[..], &[window], b"\x04\0\0\0\x21\0\0data"].concat();
+    let short_frame = compress(Codec::Zstd, b"first", None).expect("it compresses");
+    let mut refused = 0;
+    for log in [10, 17, 22, 23, 24, 25, 27] {
+        let limits = DecompressionLimits { zstd_window_log: log, ..DecompressionLimits::default() };
+        let mut scratch = CompressionScratch::new();
+        let mut output = vec![0; 10 << 20];
+        let windows = [0, 1, 7, 8, 0x3f, 0x40, 0x67, 0x68, 0x69, 0x6f, 0x70, 0x78, 0x88, 0xa0].map(frame);
+        for data in windows.iter().chain([&streamed, &single_segment]) {
+            let data = [&short_frame[..], data].concat();
+            agree(Codec::Zstd, &data, limits, &[data.len()]);
+            let expected = outcome(decompress(Codec::Zstd, &data, limits));
+            assert!(outcome(scratch.decompress(Codec::Zstd, &data, limits).map(<[u8]>::to_vec)) == expected);
+            // All that there is in one read, into space for all of it.
+            let mut decoder = Decoder::new(Codec::Zstd, &data[..], limits).expect("limits");
+            let found = decoder.read(&mut output).and_then(|first| Ok(first + decoder.read(&mut output)?));
+            assert_eq!(found.is_ok(), expected.is_ok());
+            refused += usize::from(expected == Err("window_exceeded"));
+        }
+    }
+    assert!(refused > 30, "{refused} refused");
+}
+
+#[test]
+fn a_decoder_takes_nothing_after_its_end_or_an_error() {
+    for codec in Codec::ALL.iter().copied() {
+        let whole = compress(codec, b"data", None).expect("it compresses");
+        let mut finished = PushDecoder::new(codec, DecompressionLimits::default()).expect("limits");
+        finished.push(&whole).expect("it is open");
+        finished.finish();
+        for piece in [&whole[..], b""] {
+            assert_eq!(finished.push(piece).expect_err("finished").code(), "decompression_ended", "{codec}");
+        }
+        let mut output = Vec::new();
+        drain(&mut finished, 100, &mut output).expect("the data were whole");
+        assert_eq!(output, b"data", "{codec}");
+
+        let mut failed = PushDecoder::new(codec, DecompressionLimits::default()).expect("limits");
+        failed.push(b"no frame at all, but many bytes").expect("it is open");
+        drain(&mut failed, 100, &mut Vec::new()).expect_err("it is no frame");
+        assert_eq!(failed.push(&whole).expect_err("failed").code(), "decompression_ended", "{codec}");
+        assert_eq!(failed.read(&mut [0; 9]).expect("nothing more"), 0, "{codec}");
     }
 }
 
@@ -140,7 +308,7 @@ fn a_bomb_is_stopped_at_the_limit_while_little_is_kept() {
         let bomb = compress(codec, &vec![0; 50_000_000], None).expect("it compresses");
         let mut decoder =
             PushDecoder::new(codec, DecompressionLimits::with_output(1_000_000)).expect("limits");
-        decoder.push(&bomb);
+        decoder.push(&bomb).expect("it is open");
         let mut output = Vec::new();
         let error = drain(&mut decoder, 65_536, &mut output).expect_err("it is a bomb");
         assert_eq!((error.code(), output.len()), ("size_exceeded", 1_000_000), "{codec}");

@@ -5,11 +5,19 @@ use super::error::CompressionError;
 use std::io::{self, BufRead, Read};
 
 /// How much a decompression may produce and keep in memory.
+///
+/// The time that it takes is bounded by the lengths of input and output: frames without content give no
+/// output, but take their time. The slowest are those of bzip2, at most some microseconds for a byte of
+/// input; so bound the length of input that nobody vouches for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecompressionLimits {
     /// Bytes of output; exactly as many are allowed.
     pub output: u64,
-    /// Base-2 logarithm of the largest window that a zstd frame may ask for, in `10..=31`.
+    /// Base-2 logarithm of the largest window that a zstd frame may ask for, in `10..=30`: what zstd
+    /// allows on every target.
+    ///
+    /// Frames of the levels 20, 21 and 22 ask for 25, 26 and 27, unless their content is known to be
+    /// shorter when compressing begins.
     pub zstd_window_log: u32,
     /// Bytes of memory that an .xz stream may ask for.
     pub xz_memory: u64,
@@ -28,6 +36,17 @@ impl DecompressionLimits {
     #[must_use]
     pub fn with_output(output: u64) -> Self {
         Self { output, ..Self::default() }
+    }
+
+    /// Returns these limits.
+    ///
+    /// # Errors
+    /// [`CompressionError::InvalidWindowLog`].
+    pub(super) fn checked(self) -> Result<Self, CompressionError> {
+        match self.zstd_window_log {
+            10..=30 => Ok(self),
+            window_log => Err(CompressionError::InvalidWindowLog { window_log }),
+        }
     }
 }
 
@@ -54,23 +73,22 @@ enum State {
 #[allow(clippy::large_enum_variant)] // one lives as long as a stream, and the sizes are the libraries'
 enum Inner<R: BufRead> {
     #[cfg(feature = "zstd")]
-    Zstd(zstd::stream::read::Decoder<'static, R>),
+    Zstd(super::zstd_frames::ZstdFrames<Source<R>>),
     #[cfg(feature = "lz4")]
-    Lz4(super::lz4_frames::Lz4Frames<R>),
+    Lz4(super::lz4_frames::Lz4Frames<Source<R>>),
     #[cfg(feature = "xz")]
-    Xz(super::xz::Reader<R>),
+    Xz(super::xz::Reader<Source<R>>),
     #[cfg(feature = "bzip2")]
-    Bzip2(bzip2::bufread::MultiBzDecoder<R>),
+    Bzip2(bzip2::bufread::MultiBzDecoder<Source<R>>),
 }
 
 impl<R: BufRead> Decoder<R> {
     /// Returns a reader of what `reader` holds compressed.
     ///
     /// # Errors
-    /// [`CompressionError::Failed`] when memory is short or a limit is out of its range.
+    /// [`CompressionError::InvalidWindowLog`], or [`CompressionError::Failed`] when memory is short.
     pub fn new(codec: Codec, reader: R, limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        let inner =
-            Inner::new(codec, reader, limits).map_err(|source| CompressionError::Failed { codec, source })?;
+        let inner = Inner::new(codec, Source(reader), limits.checked()?)?;
         Ok(Self { inner, codec, limit: limits.output, left: limits.output, state: State::Unread })
     }
 
@@ -81,19 +99,15 @@ impl<R: BufRead> Decoder<R> {
         dictionary: &[u8],
         limits: DecompressionLimits,
     ) -> Result<Self, CompressionError> {
-        let codec = Codec::Zstd;
-        let decoder =
-            zstd::stream::read::Decoder::with_dictionary(reader, dictionary).and_then(|mut decoder| {
-                decoder.window_log_max(limits.zstd_window_log)?;
-                Ok(decoder)
-            });
-        let inner = Inner::Zstd(decoder.map_err(|source| CompressionError::Failed { codec, source })?);
-        Ok(Self { inner, codec, limit: limits.output, left: limits.output, state: State::Unread })
+        let limits = limits.checked()?;
+        let inner = Inner::Zstd(super::zstd_frames::ZstdFrames::new(Source(reader), dictionary, limits)?);
+        let (codec, limit) = (Codec::Zstd, limits.output);
+        Ok(Self { inner, codec, limit, left: limit, state: State::Unread })
     }
 
     /// The reader that was given to [`new`](Self::new).
     pub(super) fn source(&mut self) -> &mut R {
-        self.inner.source()
+        &mut self.inner.source().0
     }
 
     /// Says that the reader is not empty: nothing needs to be read from it to know that.
@@ -117,6 +131,24 @@ impl<R: BufRead> Decoder<R> {
             Ok(_) => {}
         }
         result
+    }
+
+    /// Appends all that is left to `output`, in space that grows to at most one byte beyond the limit.
+    #[cfg(any(feature = "zstd", feature = "xz", feature = "bzip2"))]
+    pub(super) fn read_all(
+        mut self,
+        limits: DecompressionLimits,
+        output: &mut alloc::vec::Vec<u8>,
+    ) -> Result<(), CompressionError> {
+        let mut growth = super::growth::Growth::new(limits, output);
+        loop {
+            let space = growth.space(output);
+            // `read_to_end` of so many bytes fills the space, and allocates nothing.
+            let read = self.by_ref().take(space as u64).read_to_end(output);
+            if read.map_err(|error| CompressionError::from_io(self.codec, error))? < space {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads, and checks that there is no more than allowed.
@@ -157,24 +189,23 @@ impl<R: BufRead> std::fmt::Debug for Decoder<R> {
 }
 
 impl<R: BufRead> Inner<R> {
-    fn new(codec: Codec, reader: R, limits: DecompressionLimits) -> io::Result<Self> {
+    fn new(codec: Codec, reader: Source<R>, limits: DecompressionLimits) -> Result<Self, CompressionError> {
         Ok(match codec {
             #[cfg(feature = "zstd")]
-            Codec::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
-                decoder.window_log_max(limits.zstd_window_log)?;
-                Self::Zstd(decoder)
-            }
+            Codec::Zstd => Self::Zstd(super::zstd_frames::ZstdFrames::new(reader, &[], limits)?),
             #[cfg(feature = "lz4")]
             Codec::Lz4 => Self::Lz4(super::lz4_frames::Lz4Frames::new(reader)),
             #[cfg(feature = "xz")]
-            Codec::Xz => Self::Xz(super::xz::reader(reader, limits.xz_memory)?),
+            Codec::Xz => {
+                let reader = super::xz::reader(reader, limits.xz_memory);
+                Self::Xz(reader.map_err(|source| CompressionError::Failed { codec, source })?)
+            }
             #[cfg(feature = "bzip2")]
             Codec::Bzip2 => Self::Bzip2(bzip2::bufread::MultiBzDecoder::new(reader)),
         })
     }
 
-    fn source(&mut self) -> &mut R {
+    fn source(&mut self) -> &mut Source<R> {
         match self {
             #[cfg(feature = "zstd")]
             Self::Zstd(decoder) => decoder.get_mut(),
@@ -200,5 +231,25 @@ impl<R: BufRead> Read for Inner<R> {
             #[cfg(feature = "bzip2")]
             Self::Bzip2(decoder) => decoder.read(buffer),
         }
+    }
+}
+
+/// Reader whose errors are marked as its own: the libraries pass them on, and have errors of the same
+/// kinds for data that are damaged.
+struct Source<R>(R);
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| CompressionError::Io(error).into_io())
+    }
+}
+
+impl<R: BufRead> BufRead for Source<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.0.fill_buf().map_err(|error| CompressionError::Io(error).into_io())
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.0.consume(length);
     }
 }

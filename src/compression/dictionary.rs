@@ -2,7 +2,6 @@
 
 use super::{Codec, CompressionError, DecompressionLimits};
 use alloc::vec::Vec;
-use std::io::Read as _;
 
 fn failed(source: std::io::Error) -> CompressionError {
     CompressionError::Failed { codec: Codec::Zstd, source }
@@ -40,8 +39,7 @@ pub fn decompress(
     data: &[u8],
     limits: DecompressionLimits,
 ) -> Result<Vec<u8>, CompressionError> {
-    let mut decoder = super::Decoder::with_dictionary(data, dictionary, limits)?;
     let mut output = Vec::new();
-    decoder.read_to_end(&mut output).map_err(|error| CompressionError::from_io(Codec::Zstd, error))?;
+    super::Decoder::with_dictionary(data, dictionary, limits)?.read_all(limits, &mut output)?;
     Ok(output)
 }

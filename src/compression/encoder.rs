@@ -6,7 +6,11 @@ use std::io::{self, Write};
 
 /// Writer that compresses what it is given into another writer.
 ///
-/// The frame is whole only after [`finish`](Self::finish).
+/// The frame is whole only after [`finish`](Self::finish): one that is dropped before stays truncated.
+///
+/// How long the content becomes is not known when it begins. So zstd's levels 20, 21 and 22 always ask
+/// for windows of 32, 64 and 128 MiB, which [`DecompressionLimits`](super::DecompressionLimits) refuses
+/// by default.
 pub struct Encoder<W: Write> {
     inner: Inner<W>,
     codec: Codec,
@@ -15,13 +19,13 @@ pub struct Encoder<W: Write> {
 #[allow(clippy::large_enum_variant)] // one lives as long as a stream, and the sizes are the libraries'
 enum Inner<W: Write> {
     #[cfg(feature = "zstd")]
-    Zstd(zstd::stream::write::Encoder<'static, W>),
+    Zstd(zstd::stream::write::Encoder<'static, Sink<W>>),
     #[cfg(feature = "lz4")]
-    Lz4(lz4_flex::frame::FrameEncoder<W>),
+    Lz4(lz4_flex::frame::FrameEncoder<Sink<W>>),
     #[cfg(feature = "xz")]
-    Xz(super::xz::Writer<W>),
+    Xz(super::xz::Writer<Sink<W>>),
     #[cfg(feature = "bzip2")]
-    Bzip2(bzip2::write::BzEncoder<W>),
+    Bzip2(bzip2::write::BzEncoder<Sink<W>>),
 }
 
 impl<W: Write> Encoder<W> {
@@ -35,7 +39,8 @@ impl<W: Write> Encoder<W> {
     }
 
     /// Returns a writer with a level that the codec has.
-    pub(super) fn with_level(codec: Codec, level: i32, writer: W) -> io::Result<Self> {
+    fn with_level(codec: Codec, level: i32, writer: W) -> io::Result<Self> {
+        let writer = Sink { writer, open: false };
         let inner = match codec {
             #[cfg(feature = "zstd")]
             Codec::Zstd => Inner::Zstd(zstd::stream::write::Encoder::new(writer, level)?),
@@ -54,39 +59,40 @@ impl<W: Write> Encoder<W> {
 
     /// Returns the writer, of which what was written so far may be taken.
     pub fn get_mut(&mut self) -> &mut W {
-        match &mut self.inner {
-            #[cfg(feature = "zstd")]
-            Inner::Zstd(encoder) => encoder.get_mut(),
-            #[cfg(feature = "lz4")]
-            Inner::Lz4(encoder) => encoder.get_mut(),
-            #[cfg(feature = "xz")]
-            Inner::Xz(encoder) => super::xz::sink(encoder),
-            #[cfg(feature = "bzip2")]
-            Inner::Bzip2(encoder) => encoder.get_mut(),
-        }
+        &mut self.inner.sink().writer
     }
 
     /// Ends the frame and returns the writer.
     ///
     /// # Errors
-    /// What the writer says.
-    pub fn finish(self) -> io::Result<W> {
-        match self.inner {
-            #[cfg(feature = "zstd")]
-            Inner::Zstd(encoder) => encoder.finish(),
-            #[cfg(feature = "lz4")]
-            Inner::Lz4(encoder) => Ok(encoder.finish()?),
-            #[cfg(feature = "xz")]
-            Inner::Xz(encoder) => encoder.finish(),
-            #[cfg(feature = "bzip2")]
-            Inner::Bzip2(encoder) => encoder.finish(),
+    /// [`CompressionError::Io`] with what the writer says, or [`CompressionError::Failed`].
+    pub fn finish(mut self) -> Result<W, CompressionError> {
+        self.inner.sink().open = true;
+        let codec = self.codec;
+        match self.inner.finish() {
+            Ok(sink) => Ok(sink.writer),
+            Err(error) => {
+                Err(error.downcast().unwrap_or_else(|source| CompressionError::Failed { codec, source }))
+            }
         }
+    }
+
+    /// Lets the writer be written to during one call.
+    fn opened<T>(&mut self, call: impl FnOnce(&mut Inner<W>) -> io::Result<T>) -> io::Result<T> {
+        self.inner.sink().open = true;
+        let result = call(&mut self.inner);
+        self.inner.sink().open = false;
+        result.map_err(|error| match error.downcast() {
+            Ok(CompressionError::Io(source)) => source,
+            Ok(other) => other.into_io(),
+            Err(error) => error,
+        })
     }
 }
 
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        match &mut self.inner {
+        self.opened(|inner| match inner {
             #[cfg(feature = "zstd")]
             Inner::Zstd(encoder) => encoder.write(data),
             #[cfg(feature = "lz4")]
@@ -95,11 +101,11 @@ impl<W: Write> Write for Encoder<W> {
             Inner::Xz(encoder) => encoder.write(data),
             #[cfg(feature = "bzip2")]
             Inner::Bzip2(encoder) => encoder.write(data),
-        }
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.inner {
+        self.opened(|inner| match inner {
             #[cfg(feature = "zstd")]
             Inner::Zstd(encoder) => encoder.flush(),
             #[cfg(feature = "lz4")]
@@ -108,7 +114,64 @@ impl<W: Write> Write for Encoder<W> {
             Inner::Xz(encoder) => encoder.flush(),
             #[cfg(feature = "bzip2")]
             Inner::Bzip2(encoder) => encoder.flush(),
+        })
+    }
+}
+
+impl<W: Write> Inner<W> {
+    fn sink(&mut self) -> &mut Sink<W> {
+        match self {
+            #[cfg(feature = "zstd")]
+            Self::Zstd(encoder) => encoder.get_mut(),
+            #[cfg(feature = "lz4")]
+            Self::Lz4(encoder) => encoder.get_mut(),
+            #[cfg(feature = "xz")]
+            Self::Xz(encoder) => super::xz::sink(encoder),
+            #[cfg(feature = "bzip2")]
+            Self::Bzip2(encoder) => encoder.get_mut(),
         }
+    }
+
+    fn finish(self) -> io::Result<Sink<W>> {
+        match self {
+            #[cfg(feature = "zstd")]
+            Self::Zstd(encoder) => encoder.finish(),
+            #[cfg(feature = "lz4")]
+            Self::Lz4(encoder) => Ok(encoder.finish()?),
+            #[cfg(feature = "xz")]
+            Self::Xz(encoder) => encoder.finish(),
+            #[cfg(feature = "bzip2")]
+            Self::Bzip2(encoder) => encoder.finish(),
+        }
+    }
+}
+
+/// Writer that is written to only during calls of the encoder: some libraries end their stream when
+/// they are dropped, and what was cut off would look whole.
+struct Sink<W> {
+    writer: W,
+    open: bool,
+}
+
+impl<W: Write> Sink<W> {
+    fn guarded<T>(&mut self, call: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if !self.open {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.open = false; // stays so when the writer panics
+        let result = call(&mut self.writer);
+        self.open = true;
+        result.map_err(|error| CompressionError::Io(error).into_io())
+    }
+}
+
+impl<W: Write> Write for Sink<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.guarded(|writer| writer.write(data))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.guarded(W::flush)
     }
 }
 

@@ -19,6 +19,12 @@ pub enum CompressionError {
         /// The level asked for.
         level: i32,
     },
+    /// The largest window allowed is none that zstd has.
+    #[error("2^{window_log} bytes is no limit of zstd's window")]
+    InvalidWindowLog {
+        /// Its base-2 logarithm.
+        window_log: u32,
+    },
     /// The data begins like none of the formats.
     #[error("unknown compressed format")]
     UnknownFormat,
@@ -56,8 +62,11 @@ pub enum CompressionError {
         /// The codec.
         codec: Codec,
     },
-    /// Reading the compressed data failed.
-    #[error("reading compressed data failed")]
+    /// A piece was pushed behind the end of the data, or after an error.
+    #[error("the data ended before this piece")]
+    Ended,
+    /// The reader of compressed data, or the writer to which they go, failed.
+    #[error("reading or writing compressed data failed")]
     Io(#[source] io::Error),
 }
 
@@ -67,6 +76,7 @@ impl CompressionError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidLevel { .. } => "invalid_compression_level",
+            Self::InvalidWindowLog { .. } => "invalid_window_log",
             Self::UnknownFormat => "unknown_compression_format",
             Self::Failed { codec, .. } => match codec {
                 #[cfg(feature = "zstd")]
@@ -91,6 +101,7 @@ impl CompressionError {
             Self::Truncated { .. } => "truncated_data",
             Self::SizeExceeded { .. } => "size_exceeded",
             Self::WindowExceeded { .. } => "window_exceeded",
+            Self::Ended => "decompression_ended",
             Self::Io(_) => "io_error",
         }
     }
@@ -107,15 +118,10 @@ impl CompressionError {
                 | io::ErrorKind::Unsupported
                 | io::ErrorKind::Other => {
                     let out_of_window = match codec {
-                        #[cfg(feature = "zstd")]
-                        Codec::Zstd => error
-                            .get_ref()
-                            .and_then(|error| error.downcast_ref::<zstd::Error>())
-                            .is_some_and(|error| error.is(ZSTD_WINDOW_TOO_LARGE)),
                         #[cfg(feature = "xz")]
                         Codec::Xz => super::xz::is_out_of_memory(&error),
-                        #[cfg(any(feature = "lz4", feature = "bzip2"))]
-                        _ => false, // their formats have windows of at most 64 and 900 KiB
+                        #[cfg(any(feature = "zstd", feature = "lz4", feature = "bzip2"))]
+                        _ => false, // zstd says so by its code; the others' windows are small
                     };
                     if out_of_window {
                         Self::WindowExceeded { codec }

@@ -24,6 +24,8 @@ mod decoder;
 pub mod dictionary;
 mod encoder;
 mod error;
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+mod growth;
 #[cfg(feature = "lz4")]
 mod lz4_frames;
 #[cfg(feature = "lz4")]
@@ -45,7 +47,7 @@ pub use scratch::CompressionScratch;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 
 /// A compressed format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,35 +185,41 @@ pub fn compress_into(
         #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
         _ => compress_stream(codec, data, level, output),
     };
-    result.map_err(|source| {
+    if result.is_err() {
         output.truncate(start);
-        CompressionError::Failed { codec, source }
-    })
+    }
+    result
 }
 
 #[cfg(feature = "zstd")]
-fn compress_zstd_frame(data: &[u8], level: i32, output: &mut Vec<u8>) -> std::io::Result<()> {
+fn compress_zstd_frame(data: &[u8], level: i32, output: &mut Vec<u8>) -> Result<(), CompressionError> {
     let start = output.len();
     output.reserve(zstd::zstd_safe::compress_bound(data.len()));
     let mut destination = std::io::Cursor::new(output);
     destination.set_position(start as u64);
-    zstd::bulk::Compressor::new(level)?.compress_to_buffer(data, &mut destination)?;
-    Ok(())
+    zstd::bulk::Compressor::new(level)
+        .and_then(|mut compressor| compressor.compress_to_buffer(data, &mut destination))
+        .map(drop)
+        .map_err(|source| CompressionError::Failed { codec: Codec::Zstd, source })
 }
 
 #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
-fn compress_stream(codec: Codec, data: &[u8], level: i32, output: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut encoder = Encoder::with_level(codec, level, output)?;
-    encoder.write_all(data)?;
-    encoder.finish()?;
-    Ok(())
+fn compress_stream(
+    codec: Codec,
+    data: &[u8],
+    level: i32,
+    output: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
+    let mut encoder = Encoder::new(codec, Some(level), output)?;
+    encoder.write_all(data).map_err(|source| CompressionError::Failed { codec, source })?;
+    encoder.finish().map(drop)
 }
 
 /// Returns `data` decompressed, within `limits`.
 ///
 /// # Errors
-/// [`CompressionError::Truncated`], [`CompressionError::Corrupt`],
-/// [`CompressionError::SizeExceeded`] or [`CompressionError::WindowExceeded`].
+/// [`CompressionError::Truncated`], [`CompressionError::Corrupt`], [`CompressionError::SizeExceeded`],
+/// [`CompressionError::WindowExceeded`] or [`CompressionError::InvalidWindowLog`].
 pub fn decompress(
     codec: Codec,
     data: &[u8],
@@ -241,9 +249,7 @@ pub fn decompress_into(
         #[cfg(feature = "lz4")]
         Codec::Lz4 => lz4_frames::decompress(data, limits, output),
         #[cfg(any(feature = "xz", feature = "bzip2"))]
-        _ => Decoder::new(codec, data, limits).and_then(|mut decoder| {
-            decoder.read_to_end(output).map_err(|error| CompressionError::from_io(codec, error)).map(drop)
-        }),
+        _ => Decoder::new(codec, data, limits).and_then(|decoder| decoder.read_all(limits, output)),
     };
     if result.is_err() {
         output.truncate(start);

@@ -17,7 +17,7 @@ use std::io::{self, BufRead, Read};
 /// let mut decoder = PushDecoder::new(Codec::Zstd, DecompressionLimits::default())?;
 /// let (mut buffer, mut output) = ([0; 1024], Vec::new());
 /// for piece in compressed.chunks(3) {
-///     decoder.push(piece);
+///     decoder.push(piece)?;
 ///     while let length @ 1.. = decoder.read(&mut buffer)? {
 ///         output.extend_from_slice(&buffer[..length]);
 ///     }
@@ -39,7 +39,7 @@ impl PushDecoder {
     /// # Errors
     /// As [`Decoder::new`].
     pub fn new(codec: Codec, limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        Ok(Self(Decoder::new(codec, Pieces::new(codec), limits)?))
+        Ok(Self(Decoder::new(codec, Pieces::default(), limits)?))
     }
 
     /// Returns a decoder of zstd's frames that were compressed with a dictionary.
@@ -48,15 +48,24 @@ impl PushDecoder {
     /// As [`Decoder::new`]; also [`CompressionError::Failed`] when `dictionary` is damaged.
     #[cfg(feature = "zstd")]
     pub fn with_dictionary(dictionary: &[u8], limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        Ok(Self(Decoder::with_dictionary(Pieces::new(Codec::Zstd), dictionary, limits)?))
+        Ok(Self(Decoder::with_dictionary(Pieces::default(), dictionary, limits)?))
     }
 
     /// Appends a piece of the compressed data.
-    pub fn push(&mut self, piece: &[u8]) {
-        self.0.source().append(piece);
+    ///
+    /// # Errors
+    /// [`CompressionError::Ended`] after [`finish`](Self::finish), and after an error of
+    /// [`read`](Self::read).
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), CompressionError> {
+        let pieces = self.0.source();
+        if pieces.ended {
+            return Err(CompressionError::Ended);
+        }
+        pieces.append(piece);
         if !piece.is_empty() {
             self.0.has_data();
         }
+        Ok(())
     }
 
     /// Says that no more pieces come. Whether the data were whole, [`read`](Self::read) tells.
@@ -72,70 +81,51 @@ impl PushDecoder {
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, CompressionError> {
         match self.0.read_typed(buffer) {
             Err(CompressionError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            result => result,
+            Err(error) => {
+                self.0.source().end();
+                Err(error)
+            }
+            length => length,
         }
     }
 }
 
 /// What was pushed and not yet read: a reader that would block until there is more.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Pieces {
     bytes: Vec<u8>,
     /// Where in `bytes` the rest begins.
     start: usize,
     ended: bool,
-    #[cfg(feature = "lz4")]
-    lz4: Option<super::lz4_units::Lz4Units>,
 }
 
 impl Pieces {
-    fn new(codec: Codec) -> Self {
-        Self {
-            bytes: Vec::new(),
-            start: 0,
-            ended: false,
-            // The other libraries take data that end anywhere, and go on from there.
-            #[cfg(feature = "lz4")]
-            lz4: (codec == Codec::Lz4).then(super::lz4_units::Lz4Units::default),
-        }
-    }
-
     fn append(&mut self, piece: &[u8]) {
-        self.bytes.drain(..self.start);
-        self.start = 0;
+        // Moving what is left only when that is the smaller part keeps the cost of small pieces low.
+        if self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
         self.bytes.extend_from_slice(piece);
     }
 
-    /// Makes what may be read now the beginning of the rest, and returns its length.
-    #[cfg_attr(
-        not(feature = "lz4"),
-        expect(clippy::unnecessary_wraps, clippy::needless_pass_by_ref_mut, reason = "LZ4 needs it")
-    )]
-    fn ready(&mut self) -> io::Result<usize> {
-        #[cfg(feature = "lz4")]
-        if let Some(units) = &mut self.lz4 {
-            self.start += units.skip(&self.bytes[self.start..]);
-            return units.ready(&self.bytes[self.start..], self.ended);
-        }
-        Ok(self.bytes.len() - self.start)
+    /// Ends the input, and drops what was not read.
+    fn end(&mut self) {
+        *self = Self { ended: true, ..Self::default() };
     }
 }
 
 impl BufRead for Pieces {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let length = self.ready()?;
-        if length == 0 && !self.ended {
+        let rest = &self.bytes[self.start..];
+        if rest.is_empty() && !self.ended {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(&self.bytes[self.start..self.start + length])
+        Ok(rest)
     }
 
     fn consume(&mut self, length: usize) {
         self.start += length;
-        #[cfg(feature = "lz4")]
-        if let Some(units) = &mut self.lz4 {
-            units.consume(length);
-        }
     }
 }
 

@@ -1,13 +1,73 @@
-//! zstd frames from one slice into one buffer, with a context that may be used again.
+//! zstd frames one after another, from a reader or from one slice into one buffer.
+//!
+//! A call of the library that sees a whole frame, and has space for all of its content, decodes it
+//! without looking at its window. So it is given a whole frame only when the window is allowed, and
+//! else first the frame's first byte.
 
+use super::growth::Growth;
 use super::{Codec, CompressionError, DecompressionLimits};
 use alloc::vec::Vec;
+use std::io::{self, BufRead, Read};
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get_frame_content_size};
 
-/// The least that the output grows by.
-const GROWTH: usize = 128 * 1024;
 /// A frame may claim any length; it is believed up to this many times the length of its data.
 const BELIEVED: usize = 256;
+
+/// Reader of the content of all frames.
+pub(super) struct ZstdFrames<R> {
+    reader: R,
+    context: DCtx<'static>,
+    /// What the last call said it misses; 0 between two frames.
+    missing: usize,
+    /// The context may hold content that found no space.
+    full: bool,
+}
+
+impl<R: BufRead> ZstdFrames<R> {
+    /// Returns a reader; an empty dictionary is none.
+    pub(super) fn new(
+        reader: R,
+        dictionary: &[u8],
+        limits: DecompressionLimits,
+    ) -> Result<Self, CompressionError> {
+        let failed = |source| CompressionError::Failed { codec: Codec::Zstd, source };
+        let out_of_memory = || failed(io::ErrorKind::OutOfMemory.into());
+        let mut context = DCtx::try_create().ok_or_else(out_of_memory)?;
+        let code = |code| failed(io::Error::other(zstd::zstd_safe::get_error_name(code)));
+        context.set_parameter(DParameter::WindowLogMax(limits.zstd_window_log)).map_err(code)?;
+        context.load_dictionary(dictionary).map_err(code)?;
+        Ok(Self { reader, context, missing: 0, full: false })
+    }
+
+    pub(super) fn get_mut(&mut self) -> &mut R {
+        &mut self.reader
+    }
+}
+
+impl<R: BufRead> Read for ZstdFrames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let input = if self.full { &[] } else { self.reader.fill_buf()? };
+            if input.is_empty() && !self.full {
+                return if self.missing == 0 { Ok(0) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+            }
+            let seen = if self.missing == 0 { &input[..1] } else { input };
+            let mut input = InBuffer::around(seen);
+            let mut output = OutBuffer::around(&mut *buffer);
+            let missing = self
+                .context
+                .decompress_stream(&mut output, &mut input)
+                .map_err(|code| CompressionError::from_zstd_code(code).into_io())?;
+            let (read, written) = (input.pos(), output.pos());
+            self.missing = missing;
+            self.full = missing > 0 && written == buffer.len();
+            self.reader.consume(read);
+            if written > 0 || buffer.is_empty() {
+                return Ok(written);
+            }
+        }
+    }
+}
 
 /// Appends the content of the frames in `data` to `output`, which on an error holds a part of it.
 pub(super) fn decompress(
@@ -16,35 +76,49 @@ pub(super) fn decompress(
     limits: DecompressionLimits,
     output: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
+    let limits = limits.checked()?;
     let from_code = CompressionError::from_zstd_code;
     context.reset(ResetDirective::SessionOnly).map_err(from_code)?;
     context.set_parameter(DParameter::WindowLogMax(limits.zstd_window_log)).map_err(from_code)?;
     if data.is_empty() {
         return Err(CompressionError::Truncated { codec: Codec::Zstd });
     }
-    let start = output.len();
-    let claimed = get_frame_content_size(data).ok().flatten().and_then(|length| usize::try_from(length).ok());
-    let mut growth = claimed.unwrap_or(0).min(data.len().saturating_mul(BELIEVED)).max(GROWTH);
-    let mut input = InBuffer::around(data);
-    loop {
-        if output.len() == output.capacity() {
-            let left = limits.output.saturating_sub((output.len() - start) as u64).saturating_add(1);
-            output.reserve_exact(usize::try_from(left).map_or(growth, |left| left.min(growth)));
-            growth = output.len().max(GROWTH);
-        }
+    let mut growth = Growth::new(limits, output);
+    growth.expect(content_size(data).map_or(0, |claimed| claimed.min(data.len().saturating_mul(BELIEVED))));
+    let (mut read, mut missing) = (0, 0);
+    while read < data.len() || missing > 0 {
+        let rest = &data[read..];
+        let begins = missing == 0;
+        let mut input =
+            InBuffer::around(if begins && !window_fits(rest, limits) { &rest[..1] } else { rest });
+        growth.space(output);
         let position = output.len();
         let mut space = OutBuffer::around_pos(output, position);
-        let missing = context.decompress_stream(&mut space, &mut input).map_err(from_code)?;
-        if (output.len() - start) as u64 > limits.output {
-            return Err(CompressionError::SizeExceeded { limit: limits.output });
-        }
-        if input.pos() == data.len() {
-            if missing == 0 {
-                return Ok(());
-            }
-            if output.len() < output.capacity() {
-                return Err(CompressionError::Truncated { codec: Codec::Zstd });
-            }
+        missing = context.decompress_stream(&mut space, &mut input).map_err(from_code)?;
+        read += input.pos();
+        growth.check(output.len())?;
+        if read == data.len() && missing > 0 && output.len() < output.capacity() {
+            return Err(CompressionError::Truncated { codec: Codec::Zstd });
         }
     }
+    Ok(())
+}
+
+fn content_size(frame: &[u8]) -> Option<usize> {
+    usize::try_from(get_frame_content_size(frame).ok()??).ok()
+}
+
+/// Tells whether a frame begins here, and with a window that is allowed (RFC 8878, 3.1.1.1).
+fn window_fits(frame: &[u8], limits: DecompressionLimits) -> bool {
+    let [0x28, 0xb5, 0x2f, 0xfd, descriptor, rest @ ..] = frame else { return false };
+    let single_segment = descriptor & 1 << 5 != 0;
+    let window = if single_segment {
+        get_frame_content_size(frame).ok().flatten()
+    } else {
+        rest.first().map(|byte| {
+            let base = 1 << (10 + (byte >> 3));
+            base + base / 8 * u64::from(byte & 7)
+        })
+    };
+    window.is_some_and(|window| window <= 1 << limits.zstd_window_log)
 }

@@ -45,7 +45,7 @@ fn pushed(codec: Codec, data: &[u8], limits: DecompressionLimits) -> Result<Vec<
     let (mut output, mut buffer) = (Vec::new(), [0; 1000]);
     for piece in data.chunks(37).map(Some).chain([None]) {
         match piece {
-            Some(piece) => decoder.push(piece),
+            Some(piece) => decoder.push(piece)?,
             None => decoder.finish(),
         }
         while let length @ 1.. = decoder.read(&mut buffer)? {

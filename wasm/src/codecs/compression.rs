@@ -133,11 +133,8 @@ impl Compressor {
 
     /// Ends the data.
     pub fn finish(&mut self) -> Result<(), Failure> {
-        let codec = self.codec;
         self.end = match self.input.take().ok_or(Failure::CLOSED)? {
-            Input::Encoded(encoder) => {
-                encoder.finish().map_err(|source| CompressionError::Failed { codec, source })?
-            }
+            Input::Encoded(encoder) => encoder.finish()?,
             Input::Gathered { data, dictionary, level } => dictionary::compress(&dictionary, &data, level)?,
         };
         Ok(())
@@ -183,13 +180,8 @@ impl Decompressor {
         if let Some(memory) = option(max_memory, "maxMemory is not an integer in 0..=2^53-1")? {
             limits.xz_memory = memory;
         }
-        // The range of zstd where pointers have 32 bits.
-        const WINDOW: &str = "maxWindowLog is not an integer in 10..=30";
-        if let Some(log) = option(max_window_log, WINDOW)? {
-            limits.zstd_window_log = u32::try_from(log)
-                .ok()
-                .filter(|log| (10..=30).contains(log))
-                .ok_or(Failure::argument(WINDOW))?;
+        if let Some(log) = option(max_window_log, "maxWindowLog is not an integer in 0..=2^53-1")? {
+            limits.zstd_window_log = u32::try_from(log).unwrap_or(u32::MAX); // which no zstd has either
         }
         let decoder = match dictionary_for(codec, dictionary)? {
             Some(dictionary) => PushDecoder::with_dictionary(&dictionary, limits)?,
@@ -199,8 +191,14 @@ impl Decompressor {
     }
 
     /// Appends a piece of the compressed data.
-    pub fn push(&mut self, piece: &Uint8Array) {
-        bytes::for_each_slice(piece, |slice| self.decoder.push(slice));
+    pub fn push(&mut self, piece: &Uint8Array) -> Result<(), Failure> {
+        let mut result = Ok(());
+        bytes::for_each_slice(piece, |slice| {
+            if result.is_ok() {
+                result = self.decoder.push(slice);
+            }
+        });
+        Ok(result?)
     }
 
     /// Says that no more pieces come.
