@@ -82,14 +82,21 @@ conformance: package ## the vectors in Python, native Rust, Node.js, Chromium an
 	npm --prefix npm run --silent conformance
 	cd nif && mix test --only conformance
 
-vectors: ## generate the conformance vectors anew (needs sha256sum and b3sum)
+vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and the tools that setup installs)
 	cargo run --quiet --release --all-features --example conformance-vectors > target/vectors.json
-	mv target/vectors.json tests/conformance/vectors.json
+	python3 tests/conformance/generate_codecs.py > target/codecs.json
+	mv target/vectors.json target/codecs.json tests/conformance
 
 bench: setup ## pieces against one call, as ratios
 	cargo bench --quiet --package chunker-cdc --bench push
 
+bench-codecs: setup ## each codec against its crate called directly, on real files, as ratios
+	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs
+
+bench-bombs: setup ## data of each codec that would become 10 GB: time and memory until they are refused
+	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
+
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo test lint lint-nif deny test-rust miri test-no-std package test-npm test-nif test-bigfile conformance vectors bench docs
+.PHONY: help setup demo test lint lint-nif deny test-rust miri test-no-std package test-npm test-nif test-bigfile conformance vectors bench bench-codecs bench-bombs docs

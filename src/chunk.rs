@@ -46,6 +46,7 @@ impl ChunkDescriptor {
 }
 
 /// A chunk with its bytes, owned or shared.
+// In this order the digest, offset and length of a chunk lie side by side, for scans over many.
 #[repr(C)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -56,8 +57,10 @@ pub struct ChunkMetadata {
     pub offset: u64,
     /// Length of the payload in bytes.
     pub length: usize,
-    /// The chunk's bytes. Cheap to clone; it keeps the allocation that it shares alive. Not
-    /// serialized.
+    /// The chunk's bytes. Cheap to clone; it keeps the allocation that it shares alive.
+    ///
+    /// Not serialized: it is empty in what was deserialized, whatever `length` says, until the bytes are
+    /// fetched by `hash` and put here.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub payload: Bytes,
 }

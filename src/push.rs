@@ -76,6 +76,12 @@ impl PushChunker {
         let length = chunk_length(offset, self.finder.finish()?);
         Some(ChunkDescriptor { hash: self.digest.finalize_reset(length), offset, length })
     }
+
+    /// Returns the offset of the last cut, where the current chunk begins.
+    #[must_use]
+    pub fn last_cut(&self) -> u64 {
+        self.finder.last_cut()
+    }
 }
 
 /// Hashes one chunk after another in whole blocks, at least one byte behind what it is given: a cut

@@ -5,6 +5,7 @@ use chunker::chunking::{
     ChunkDescriptor, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, OptionsError, chunk_data,
     chunk_descriptors,
 };
+use chunker::compression::{compress_bzip2, compress_lz4, compress_xz, compress_zstd, decompress_zstd};
 use std::io::Cursor;
 
 #[test]
@@ -20,6 +21,15 @@ fn test_empty_input_chunk_stream() {
     let stream = ChunkStream::new(cursor, None, None, None).unwrap();
     let chunks: Vec<_> = stream.collect();
     assert!(chunks.is_empty());
+}
+
+#[test]
+fn test_empty_input_compression() {
+    // All compression algorithms should handle empty input
+    assert!(compress_zstd(&[], None).is_ok());
+    assert!(compress_lz4(&[]).is_ok());
+    assert!(compress_xz(&[], None).is_ok());
+    assert!(compress_bzip2(&[], None).is_ok());
 }
 
 #[test]
@@ -92,6 +102,18 @@ fn test_single_byte_input() {
     let chunks = result.unwrap();
     assert_eq!(chunks.len(), 1);
     assert_eq!(chunks[0].length, 1);
+}
+
+#[test]
+fn test_decompression_size_limit() {
+    // Create a decompression bomb scenario
+    // This test verifies the size limit is enforced
+    let small_data = vec![0u8; 1024 * 1024]; // 1MB of zeros
+    let compressed = compress_zstd(&small_data, Some(19)).unwrap(); // High compression
+
+    // Should decompress successfully (under limit)
+    let result = decompress_zstd(&compressed);
+    assert!(result.is_ok());
 }
 
 #[test]

@@ -24,8 +24,8 @@ impl<'a> Adapted<'a> {
     }
 }
 
-/// How formats begin whose content is compressed already: gzip, zip, PNG, JPEG, WebP and other RIFF,
-/// MP4 and its relatives (by the brand behind four bytes of length), Ogg, FLAC, 7z.
+/// How formats begin whose content is compressed already: gzip, zip, PNG, JPEG, WebP (the only RIFF that
+/// always is), MP4 and its relatives (by the brand behind four bytes of length), Ogg, FLAC, 7z.
 const COMPRESSED: [(usize, &[u8]); 9] = [
     (0, b"\x1f\x8b"),
     (0, b"PK\x03\x04"),
