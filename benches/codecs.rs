@@ -43,10 +43,10 @@ fn main() {
                 || decompress(codec, &compressed, limits).expect("it is whole").len()
             ),
             ratio(
-                || direct_encode(codec, data).len(),
+                || direct_encode(codec, data, PIECE).len(),
                 || {
                     let mut encoder = Encoder::new(codec, None, Vec::new()).expect("a level");
-                    write(data, &mut encoder);
+                    write(data, PIECE, &mut encoder);
                     encoder.finish().expect("a Vec takes all").len()
                 }
             ),
@@ -78,8 +78,8 @@ fn tar(length: usize) -> (String, Vec<u8>) {
     ("cargo's unpacked crates (registry/src)".into(), data)
 }
 
-fn write(data: &[u8], writer: &mut impl Write) {
-    for piece in data.chunks(PIECE) {
+fn write(data: &[u8], piece: usize, writer: &mut impl Write) {
+    for piece in data.chunks(piece) {
         writer.write_all(piece).expect("a Vec takes all");
     }
 }
@@ -107,30 +107,30 @@ fn level(codec: Codec) -> u32 {
 fn direct_compress(codec: Codec, data: &[u8]) -> Vec<u8> {
     match codec {
         Codec::Zstd => zstd::bulk::compress(data, codec.default_level()).expect("it compresses"),
-        _ => direct_encode(codec, data),
+        _ => direct_encode(codec, data, data.len()),
     }
 }
 
-fn direct_encode(codec: Codec, data: &[u8]) -> Vec<u8> {
+fn direct_encode(codec: Codec, data: &[u8], piece: usize) -> Vec<u8> {
     match codec {
         Codec::Zstd => {
             let mut encoder = zstd::Encoder::new(Vec::new(), codec.default_level()).expect("a level");
-            write(data, &mut encoder);
+            write(data, piece, &mut encoder);
             encoder.finish().expect("a Vec takes all")
         }
         Codec::Lz4 => {
             let mut encoder = FrameEncoder::new(Vec::new());
-            write(data, &mut encoder);
+            write(data, piece, &mut encoder);
             encoder.finish().expect("a Vec takes all")
         }
         Codec::Xz => {
             let mut encoder = XzEncoder::new(Vec::new(), level(codec));
-            write(data, &mut encoder);
+            write(data, piece, &mut encoder);
             encoder.finish().expect("a Vec takes all")
         }
         Codec::Bzip2 => {
             let mut encoder = BzEncoder::new(Vec::new(), bzip2::Compression::new(level(codec)));
-            write(data, &mut encoder);
+            write(data, piece, &mut encoder);
             encoder.finish().expect("a Vec takes all")
         }
         _ => unreachable!("every codec is here"),

@@ -77,6 +77,7 @@ defmodule Chunker do
           | :chunk_sequence_invalid
           | :chunk_unavailable
           | :decode_error
+          | :decompression_ended
           | :invalid_base32
           | :invalid_chunking_options
           | :invalid_compression_level
@@ -87,6 +88,7 @@ defmodule Chunker do
           | :invalid_signature
           | :invalid_signature_length
           | :invalid_store_path
+          | :invalid_window_log
           | :io_error
           | :lz4_compression_failed
           | :lz4_decompression_failed
@@ -377,7 +379,7 @@ defmodule Chunker do
   @spec decompress(binary,
           codec: codec,
           max_output: non_neg_integer,
-          max_window_log: 10..31,
+          max_window_log: 10..30,
           max_memory: non_neg_integer
         ) :: {:ok, binary} | {:error, error}
   def decompress(data, options \\ []) do
@@ -400,7 +402,7 @@ defmodule Chunker do
   @spec decompress!(binary,
           codec: codec,
           max_output: non_neg_integer,
-          max_window_log: 10..31,
+          max_window_log: 10..30,
           max_memory: non_neg_integer
         ) :: binary
   def decompress!(data, options \\ []), do: data |> decompress(options) |> Error.unwrap!()

@@ -42,10 +42,8 @@ fn compressor_push_dirty(
 /// Ends the data and returns the rest of it compressed.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn compressor_finish_dirty(compressor: ResourceArc<CompressorResource>) -> Result<Bytes<Vec<u8>>, Failure> {
-    let CompressorResource(codec, encoder) = &*compressor;
-    let encoder = encoder.lock().map_err(|_| Failure::CLOSED)?.take().ok_or(Failure::CLOSED)?;
-    let failed = |source| CompressionError::Failed { codec: *codec, source };
-    Ok(Bytes(encoder.finish().map_err(failed)?))
+    let encoder = compressor.1.lock().map_err(|_| Failure::CLOSED)?.take().ok_or(Failure::CLOSED)?;
+    Ok(Bytes(encoder.finish()?))
 }
 
 /// A decompression in progress.
@@ -67,7 +65,7 @@ fn decompressor_push_dirty(
     decompressor: ResourceArc<DecompressorResource>,
     slice: Binary<'_>,
 ) -> Result<bool, Failure> {
-    decompressor.0.lock().map_err(|_| Failure::CLOSED)?.push(slice.as_slice());
+    decompressor.0.lock().map_err(|_| Failure::CLOSED)?.push(slice.as_slice())?;
     Ok(true)
 }
 
