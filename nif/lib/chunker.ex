@@ -41,7 +41,7 @@ defmodule Chunker do
   the work. See the README for how to configure that.
   """
 
-  alias Chunker.{Config, Error, Native, Nif, Options, Telemetry}
+  alias Chunker.{Error, Native, Nif, Options, Telemetry}
 
   @typedoc "The 32 bytes of a digest."
   @type digest :: <<_::256>>
@@ -231,61 +231,10 @@ defmodule Chunker do
           {:ok, [{:ok, [chunk]} | {:error, error}]} | {:error, error}
   def chunk_many(binaries, options \\ []) do
     {min, avg, max, hash} = Options.chunking(options)
-    # Raises unless the list is a proper one.
-    _ = length(binaries)
 
-    Telemetry.measure(:chunk_many, Enum.reduce(binaries, 0, &(size(&1) + &2)), fn ->
-      binaries
-      |> batches(Config.get())
-      |> collect(fn
-        {:large, data} ->
-          with {:ok, _} = ok <- Native.chunk_data(data, min, avg, max, hash), do: {:ok, [ok]}
-
-        {:small, batch} ->
-          Native.chunk_data_batch(batch, min, avg, max, hash)
-      end)
+    Telemetry.measure(:chunk_many, Native.total(binaries), fn ->
+      Native.chunk_data_batch(binaries, min, avg, max, hash)
     end)
-  end
-
-  # Batches that keep all threads busy for about as long as one slice takes.
-  defp batches(binaries, config) do
-    limit = config.slice_bytes * config.threads
-
-    Enum.chunk_while(
-      binaries,
-      {[], 0},
-      fn data, {batch, bytes} ->
-        size = size(data)
-
-        cond do
-          size >= config.sliced_bytes -> {:cont, {small(batch), data}, {[], 0}}
-          bytes + size >= limit -> {:cont, {small([data | batch]), nil}, {[], 0}}
-          true -> {:cont, {[data | batch], bytes + size}}
-        end
-      end,
-      fn {batch, _} -> {:cont, {small(batch), nil}, {[], 0}} end
-    )
-    |> Enum.flat_map(fn
-      {small, nil} -> [small]
-      {small, large} -> [small, {:large, large}]
-    end)
-  end
-
-  defp small(batch), do: {:small, Enum.reverse(batch)}
-
-  defp size(data) when is_binary(data), do: byte_size(data)
-  defp size(_), do: 0
-
-  defp collect(batches, chunk) do
-    result =
-      Enum.reduce_while(batches, [], fn batch, done ->
-        case chunk.(batch) do
-          {:ok, results} -> {:cont, [results | done]}
-          {:error, _} = error -> {:halt, error}
-        end
-      end)
-
-    with done when is_list(done) <- result, do: {:ok, done |> Enum.reverse() |> Enum.concat()}
   end
 
   @doc """

@@ -55,15 +55,15 @@ defmodule Chunker.SchedulingTest do
     noise = :crypto.strong_rand_bytes(5 <<< 20)
     part = &binary_part(noise, 0, &1)
     kib = 1024
-    assert {[:chunk_data_normal], _} = nifs(fn -> Chunker.chunk(part.(32 * kib)) end)
-    assert {[:chunk_data_dirty], _} = nifs(fn -> Chunker.chunk(part.(32 * kib + 1)) end)
+    assert {[:chunk_data_normal], _} = nifs(fn -> Chunker.chunk(part.(64 * kib)) end)
+    assert {[:chunk_data_dirty], _} = nifs(fn -> Chunker.chunk(part.(64 * kib + 1)) end)
     assert {[:chunk_data_dirty], _} = nifs(fn -> Chunker.chunk(part.(4096 * kib - 1)) end)
     slices = List.duplicate(:chunker_feed_dirty, 4)
     assert {calls, _} = nifs(fn -> Chunker.chunk(part.(4096 * kib)) end)
     assert calls == [:chunker_open_with] ++ slices ++ [:chunker_finish_dirty]
 
-    assert {[:hash_normal], _} = nifs(fn -> Chunker.hash(part.(32 * kib)) end)
-    assert {[:hash_dirty], _} = nifs(fn -> Chunker.hash(part.(32 * kib + 1)) end)
+    assert {[:hash_normal], _} = nifs(fn -> Chunker.hash(part.(64 * kib)) end)
+    assert {[:hash_dirty], _} = nifs(fn -> Chunker.hash(part.(64 * kib + 1)) end)
     assert {[:hasher_open | _], _} = nifs(fn -> Chunker.hash(part.(4096 * kib)) end)
 
     assert {[:compress_normal], _} = nifs(fn -> Chunker.compress(part.(16 * kib), codec: :lz4) end)

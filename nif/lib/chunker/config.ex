@@ -23,7 +23,7 @@ defmodule Chunker.Config do
   @spec reload() :: t
   def reload do
     config = %{
-      normal_bytes: read(:normal_bytes, 32 * 1024, 0..(1024 * 1024)),
+      normal_bytes: read(:normal_bytes, 64 * 1024, 0..(1024 * 1024)),
       sliced_bytes: read(:sliced_bytes, 4 * 1024 * 1024, 1024..(1024 * 1024 * 1024)),
       slice_bytes: read(:slice_bytes, 1024 * 1024, 1024..(64 * 1024 * 1024)),
       threads: read(:threads, System.schedulers_online(), 1..1024),

@@ -54,8 +54,59 @@ defmodule Chunker.Native do
     do: {hash, offset, length, binary_part(data, offset, length)}
 
   @spec chunk_data_batch([binary], size, size, size, hash) :: result([result(chunks)])
-  def chunk_data_batch(binaries, min, avg, max, hash \\ nil),
-    do: Nif.chunk_data_batch_dirty(binaries, min, avg, max, hash, Config.get().threads)
+  def chunk_data_batch(binaries, min, avg, max, hash \\ nil) do
+    config = Config.get()
+
+    if total(binaries) <= config.normal_bytes do
+      Nif.chunk_data_batch_normal(binaries, min, avg, max, hash)
+    else
+      binaries
+      |> batches([], 0, config)
+      |> chunk_batches([], fn
+        [data] when is_binary(data) ->
+          with {:ok, _} = result <- chunk_data(data, min, avg, max, hash), do: {:ok, [result]}
+
+        batch ->
+          Nif.chunk_data_batch_dirty(batch, min, avg, max, hash, config.threads)
+      end)
+    end
+  end
+
+  @doc false
+  # Raises unless the list is a proper one.
+  @spec total([term]) :: non_neg_integer
+  def total(binaries) do
+    _ = length(binaries)
+    Enum.reduce(binaries, 0, &(size(&1) + &2))
+  end
+
+  defp size(data) when is_binary(data), do: byte_size(data)
+  defp size(_), do: 0
+
+  # Batches that keep all threads busy for as long as a slice takes; what is chunked in slices is alone.
+  defp batches([], [], _, _), do: []
+  defp batches([], batch, _, _), do: [Enum.reverse(batch)]
+
+  defp batches([data | rest], batch, bytes, config) do
+    bytes = bytes + size(data)
+
+    cond do
+      size(data) >= config.sliced_bytes and batch != [] ->
+        [Enum.reverse(batch), [data] | batches(rest, [], 0, config)]
+
+      bytes >= config.slice_bytes * config.threads ->
+        [Enum.reverse([data | batch]) | batches(rest, [], 0, config)]
+
+      true ->
+        batches(rest, [data | batch], bytes, config)
+    end
+  end
+
+  defp chunk_batches([], done, _), do: {:ok, done |> Enum.reverse() |> Enum.concat()}
+
+  defp chunk_batches([batch | rest], done, chunk) do
+    with {:ok, results} <- chunk.(batch), do: chunk_batches(rest, [results | done], chunk)
+  end
 
   @spec chunker_open(size, size, size) :: result(chunker)
   def chunker_open(min, avg, max), do: Nif.chunker_open_with(min, avg, max, nil, false)
@@ -122,7 +173,7 @@ defmodule Chunker.Native do
     {one_call_bytes, slice_bytes} = dirty_bytes(pace, config)
 
     cond do
-      pace == :fast and byte_size(data) <= div(config.normal_bytes, 2) ->
+      pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
         Nif.compress_normal(codec, data, level)
 
       byte_size(data) < one_call_bytes ->

@@ -1,6 +1,6 @@
 defmodule Chunker.Hostile do
   @moduledoc """
-  Calls that no caller should make, among some that are right.
+  Calls of which half are right, and half should never be made.
   """
 
   import Bitwise
@@ -12,7 +12,7 @@ defmodule Chunker.Hostile do
   @doc """
   Makes `count` calls with arguments drawn by `seed`; returns how many had which outcome.
 
-  Every NIF is called, with terms of all kinds and with resources that are open, finished, in use by another
+  Every NIF is called, also with terms of all kinds and with resources that are open, finished, in use by another
   process, or left by a process that was killed. Raises what the VM raises, but for `ArgumentError`.
   """
   def run(count, seed) do
@@ -22,7 +22,14 @@ defmodule Chunker.Hostile do
 
   defp step(index, {outcomes, resources}) do
     resources = if rem(index, 100) == 0, do: resources(), else: resources
-    outcome = if rem(index, 500) == 0, do: at_once(resources), else: call(resources)
+
+    outcome =
+      cond do
+        rem(index, 500) == 0 -> at_once(resources)
+        rem(index, 2) == 0 -> proper()
+        true -> call(resources)
+      end
+
     {Map.update(outcomes, outcome, 1, &(&1 + 1)), resources}
   end
 
@@ -36,6 +43,43 @@ defmodule Chunker.Hostile do
     end
   rescue
     ArgumentError -> ArgumentError
+  end
+
+  # A call that is right, with a result that must be.
+  defp proper do
+    data = binary()
+    codec = Enum.random([:zstd, :zstd, :lz4, :lz4, :bzip2])
+    options = [min_size: 64, avg_size: 1024, max_size: 8192, hash: Enum.random([:sha256, :blake3])]
+
+    case :rand.uniform(8) do
+      1 ->
+        {:ok, ^data} = data |> Chunker.compress!(codec: codec, level: 1) |> Chunker.decompress(codec: codec)
+
+      2 ->
+        manifest = data |> Chunker.chunk!(options) |> Chunker.Manifest.new!(options)
+        :ok = Chunker.Manifest.verify(manifest, data)
+
+      3 ->
+        chunks =
+          [data, [data, "end"]] |> Chunker.stream([payloads: true] ++ options) |> Enum.map(&elem(&1, 3))
+
+        true = IO.iodata_to_binary(chunks) == data <> data <> "end"
+
+      4 ->
+        {:ok, [{:ok, _}, {:error, :invalid_argument}, {:ok, []}]} = Chunker.chunk_many([data, 1, ""], options)
+
+      5 ->
+        {:ok, ^data} = data |> Chunker.Nix.base32_encode() |> Chunker.Nix.base32_decode()
+
+      6 ->
+        <<_::256>> = Chunker.hash(data, options[:hash])
+
+      _ ->
+        bytes = byte_size(data)
+        ^bytes = data |> Chunker.chunk!(options) |> Enum.map(&elem(&1, 2)) |> Enum.sum()
+    end
+
+    :proper
   end
 
   # Two processes feed one chunker, and one of them, or its owner, is killed amid that.

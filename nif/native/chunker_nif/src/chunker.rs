@@ -21,13 +21,13 @@ struct ChunkerResource {
 }
 
 enum State {
-    Idle(AnyChunker),
+    Idle(Box<AnyChunker>),
     /// A process has fed some slices of a piece, and is to feed the others.
-    Amid(AnyChunker, LocalPid),
+    Amid(Box<AnyChunker>, LocalPid),
     Closed,
 }
 
-#[allow(clippy::large_enum_variant)] // one per resource, and it holds buffers of another size
+#[allow(clippy::large_enum_variant)] // one per resource, which holds buffers besides
 enum AnyChunker {
     WithoutPayloads(PushChunker),
     WithPayloads(PayloadChunker),
@@ -58,7 +58,7 @@ impl ChunkerResource {
     fn with<R>(
         &self,
         env: Env<'_>,
-        use_it: impl FnOnce(AnyChunker, LocalPid) -> (State, R),
+        use_it: impl FnOnce(Box<AnyChunker>, LocalPid) -> (State, R),
     ) -> Result<R, Failure> {
         let mut state = self.try_lock()?;
         let process = env.pid();
@@ -97,7 +97,7 @@ fn chunker_open_with(
     } else {
         AnyChunker::WithoutPayloads(PushChunker::new(options, hash))
     };
-    let state = Mutex::new(State::Idle(chunker));
+    let state = Mutex::new(State::Idle(Box::new(chunker)));
     let resource = ResourceArc::new(ChunkerResource { state, orphaned: AtomicBool::new(false) });
     // A process that runs this call is alive.
     let _ = resource.monitor(Some(env), &env.pid());
@@ -134,7 +134,7 @@ fn feed<'a>(
     more: bool,
 ) -> Result<Vec<Term<'a>>, Failure> {
     chunker.with(env, |mut chunker, process| {
-        let chunks = match &mut chunker {
+        let chunks = match &mut *chunker {
             AnyChunker::WithoutPayloads(chunker) => {
                 chunker.feed(slice.as_slice()).iter().map(|chunk| without_payload(env, chunk)).collect()
             }
@@ -153,7 +153,7 @@ fn chunker_finish_dirty<'a>(
     chunker: ResourceArc<ChunkerResource>,
 ) -> Result<Vec<Term<'a>>, Failure> {
     chunker.with(env, |chunker, _| {
-        let last = match chunker {
+        let last = match *chunker {
             AnyChunker::WithoutPayloads(chunker) => {
                 chunker.finish().map(|chunk| without_payload(env, &chunk))
             }

@@ -98,6 +98,22 @@ fn chunk_data_with_payloads<'a>(
 }
 
 /// Returns for every item its chunks, or why it has none; one that fails does not stop the others.
+#[rustler::nif]
+fn chunk_data_batch_normal<'a>(
+    env: Env<'a>,
+    items: Items<'a>,
+    min: Size,
+    avg: Size,
+    max: Size,
+    hash: Hash,
+) -> Result<Vec<Chunks<'a>>, Failure> {
+    let items = items.binaries();
+    let bytes = items.iter().flatten().map(|data| data.len()).sum();
+    let results = chunk_data_batch(env, &items, profile_of(min, avg, max, &hash)?, 1);
+    account(env, bytes, BYTES_PER_PERCENT);
+    Ok(results)
+}
+
 #[rustler::nif(schedule = "DirtyCpu")]
 fn chunk_data_batch_dirty<'a>(
     env: Env<'a>,
@@ -108,12 +124,19 @@ fn chunk_data_batch_dirty<'a>(
     hash: Hash,
     threads: usize,
 ) -> Result<Vec<Chunks<'a>>, Failure> {
-    let Profile { options, hash } = profile_of(min, avg, max, &hash)?;
+    Ok(chunk_data_batch(env, &items.binaries(), profile_of(min, avg, max, &hash)?, threads))
+}
+
+fn chunk_data_batch<'a>(
+    env: Env<'a>,
+    items: &[Option<&[u8]>],
+    profile: Profile,
+    threads: usize,
+) -> Vec<Chunks<'a>> {
     let chunk = |data: &Option<&[u8]>| {
-        data.map(|data| chunk_descriptors(data, options, hash)).ok_or(Failure::ARGUMENT)
+        data.map(|data| chunk_descriptors(data, profile.options, profile.hash)).ok_or(Failure::ARGUMENT)
     };
-    let results = pool::map(&items.binaries(), threads, chunk);
     let encode =
         |chunks: Vec<ChunkDescriptor>| chunks.iter().map(|chunk| without_payload(env, chunk)).collect();
-    Ok(results.into_iter().map(|result| result.map(encode)).collect())
+    pool::map(items, threads, chunk).into_iter().map(|result| result.map(encode)).collect()
 }
