@@ -96,7 +96,14 @@ bench-codecs: setup ## each codec against its crate called directly, on real fil
 bench-bombs: setup ## data of each codec that would become 10 GB: time and memory until they are refused
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
 
+bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to others, batches, 1,000,000 hostile calls
+	cargo build --quiet --release --package chunker-nif --example direct
+	cd nif && export MIX_ENV=prod && mix compile && for table in overhead throughput fairness batch; do \
+		mix run bench/$$table.exs ../target/release/examples/direct || exit 1; \
+	done
+	cd nif && MIX_ENV=test mix run bench/hostile.exs
+
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo test lint lint-nif deny test-rust miri test-no-std package test-npm test-nif test-bigfile conformance vectors bench bench-codecs bench-bombs docs
+.PHONY: help setup demo test lint lint-nif deny test-rust miri test-no-std package test-npm test-nif test-bigfile conformance vectors bench bench-codecs bench-bombs bench-nif docs
