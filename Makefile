@@ -103,7 +103,31 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 	done
 	cd nif && MIX_ENV=test mix run bench/hostile.exs
 
+bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data)
+	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
+
+target/peers/python/bin/python:
+	python3 -m venv target/peers/python
+	target/peers/python/bin/pip install --quiet --disable-pip-version-check pyfastcdc==0.3.1
+
+target/peers/real.tar: # programs, then source code: what is here anyway
+	mkdir -p target/peers
+	tar --create --directory "$$(rustc --print sysroot)" bin --directory "$${CARGO_HOME:-$$HOME/.cargo}/registry" src \
+		2>/dev/null | head --bytes 64M > $@
+
+instructions: setup ## instructions per byte of each scan kernel on x86-64, against their limits
+	cargo build --quiet --release --package bench-peers
+	scripts/count-instructions.py target/release/bench-peers
+
+fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: longer; installs cargo-fuzz and nightly)
+	@command -v target/tools/bin/cargo-fuzz >/dev/null || { \
+		echo "fuzz: installing cargo-fuzz into target/tools"; \
+		cargo install --quiet --locked --root target/tools --version 0.13.2 cargo-fuzz; }
+	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+	RUSTFLAGS="" PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo +nightly fuzz run --target-dir target/fuzz scan \
+		-- -max_total_time=$(or $(SECONDS),60) -max_len=4096
+
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo test lint lint-nif deny test-rust miri test-no-std package test-npm test-nif test-bigfile conformance vectors bench bench-codecs bench-bombs bench-nif docs
+.PHONY: help setup demo test lint lint-nif deny test-rust miri test-no-std package test-npm test-nif test-bigfile conformance vectors bench bench-codecs bench-bombs bench-nif bench-peers instructions fuzz docs

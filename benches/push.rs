@@ -1,12 +1,13 @@
 //! Pieces against one call: what it costs to have the input arrive bit by bit.
 //!
-//! Prints the median of ratios of interleaved rounds; absolute times on shared machines mislead.
+//! Prints the median of ratios of CPU time of interleaved rounds: other processes hardly move them.
 
 use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker, chunk_descriptors};
 use chunker::{CutFinder, cut_points};
+use cpu_time::ThreadTime;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LENGTH: usize = 64 << 20;
 const ROUNDS: usize = 9;
@@ -67,7 +68,7 @@ fn ratio(base: impl Fn() -> usize, other: impl Fn() -> usize) -> f64 {
 }
 
 fn time(run: impl Fn() -> usize) -> Duration {
-    let start = Instant::now();
+    let start = ThreadTime::now();
     black_box(run());
     start.elapsed()
 }

@@ -13,6 +13,8 @@ mod profile;
 pub mod scan;
 mod cut;
 pub mod hashing;
+#[cfg(feature = "std")]
+mod acceleration;
 #[cfg(feature = "alloc")]
 mod chunk;
 #[cfg(feature = "alloc")]
@@ -36,6 +38,8 @@ pub mod signing;
 #[cfg(feature = "nix")]
 pub mod nix;
 
+#[cfg(feature = "std")]
+pub use acceleration::Acceleration;
 #[cfg(feature = "std")]
 pub use chunking::ChunkStream;
 pub use cut::{CutFinder, CutPoints, cut_points};

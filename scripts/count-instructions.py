@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Counts the instructions per byte of each scan kernel in a release binary of x86-64.
+
+Fails when a kernel has more than its limit, or when its code is not found: `make instructions`.
+The counts are of the code that runs for data without a cut, read from the disassembly: no simulator
+knows AVX-512, and counters of the CPU are seldom available on shared machines.
+"""
+
+import re
+import subprocess
+import sys
+
+# Kernel, then its parts: function, bytes of input per pass, and whether a pass is the longest loop of
+# the function or all of it. Last the limit, in instructions per byte, a little above what it was.
+KERNELS = [
+    ("portable", [("portable::scan", 4, "loop")], 7.5),
+    ("avx2", [("avx2::read_until_met", 16, "loop")], 4.6),
+    ("avx512, low limb", [("low_limb::look_up", 128, "loop"), ("low_limb::filter", 512, "all")], 0.95),
+    ("avx512, two limbs", [("two_limb::look_up", 128, "loop"), ("TwoLimb::filter", 512, "all")], 1.4),
+]
+
+
+def functions(binary):
+    """Yields the name of each function, and its instructions as pairs of address and text."""
+    command = ["objdump", "--disassemble", "--no-show-raw-insn", "--demangle", binary]
+    name, instructions = None, []
+    for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
+        if header := re.fullmatch(r"[0-9a-f]+ <(.+)>:", line):
+            if name:
+                yield name, instructions
+            name, instructions = header[1], []
+        elif instruction := re.match(r"\s+([0-9a-f]+):\s+(.+)", line):
+            instructions.append((int(instruction[1], 16), instruction[2]))
+    yield name, instructions
+
+
+def longest_innermost_loop(instructions):
+    """Returns how many instructions the longest loop has that contains no other."""
+    index = {address: place for place, (address, _) in enumerate(instructions)}
+    loops = []
+    for place, (_, text) in enumerate(instructions):
+        jump = re.match(r"j\w+\s+([0-9a-f]+)", text)
+        target = index.get(int(jump[1], 16)) if jump else None
+        if target is not None and target <= place:
+            loops.append((target, place))
+    inner = [a for a in loops if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in loops)]
+    return max((end - start + 1 for start, end in inner), default=0)
+
+
+def main():
+    code = dict(functions(sys.argv[1]))
+    failed = False
+    for kernel, parts, limit in KERNELS:
+        per_byte = 0
+        for function, size, extent in parts:
+            # Rust ends a demangled name with a hash, and older binutils leave it there.
+            name = next((name for name in code if re.search(rf"{function}(::h[0-9a-f]+)?$", name)), None)
+            if name is None:
+                sys.exit(f"{function} is not in {sys.argv[1]}")
+            count = len(code[name]) if extent == "all" else longest_innermost_loop(code[name])
+            if count == 0:
+                sys.exit(f"{function} has no loop")
+            per_byte += count / size
+        verdict = "" if per_byte <= limit else f", more than {limit}"
+        failed |= bool(verdict)
+        print(f"{kernel:>18}: {per_byte:.2f} instructions per byte{verdict}")
+    sys.exit(failed)
+
+
+main()
