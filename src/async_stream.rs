@@ -6,7 +6,7 @@ use crate::hashing::HashAlgorithm;
 use crate::options::ChunkingOptions;
 use crate::stream::Reading;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_io::AsyncRead;
 
@@ -19,6 +19,7 @@ use futures_io::AsyncRead;
 pub struct AsyncChunkStream<R> {
     reader: R,
     reading: Reading,
+    hash: HashAlgorithm,
 }
 
 impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
@@ -43,7 +44,7 @@ impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
         hash: HashAlgorithm,
         offset: u64,
     ) -> Result<Self, ChunkingError> {
-        Ok(Self { reader, reading: Reading::resume_at(options, hash, offset)? })
+        Ok(Self { reader, reading: Reading::resume_at(options, offset)?, hash })
     }
 
     /// Returns this stream if it can never hold more than `limit` bytes of its input.
@@ -66,7 +67,8 @@ impl<R: AsyncRead + Unpin> Stream for AsyncChunkStream<R> {
     type Item = Result<ChunkMetadata, ChunkingError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { reader, reading } = self.get_mut();
-        reading.poll_next(|space| Pin::new(&mut *reader).poll_read(context, space))
+        let Self { reader, reading, hash } = self.get_mut();
+        let payload = ready!(reading.poll_next(|space| Pin::new(&mut *reader).poll_read(context, space)));
+        Poll::Ready(payload.map(|payload| Ok(payload?.hashed(*hash))))
     }
 }

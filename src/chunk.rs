@@ -113,3 +113,17 @@ pub struct BatchChunkResult {
     /// Number of all chunks of `results`.
     pub total_chunks_emitted: u64,
 }
+
+#[cfg(feature = "std")]
+impl BatchChunkResult {
+    pub(crate) fn new(
+        results: alloc::vec::Vec<Result<alloc::vec::Vec<ChunkMetadata>, ChunkingError>>,
+    ) -> Self {
+        let chunks = || results.iter().flatten().flatten();
+        Self {
+            total_bytes_processed: chunks().map(|chunk| chunk.length as u64).sum(),
+            total_chunks_emitted: chunks().count() as u64,
+            results,
+        }
+    }
+}

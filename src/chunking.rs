@@ -19,6 +19,14 @@
     feature = "rayon",
     doc = "| [`Bytes`], and many cores | payloads that share it | [`chunk_bytes_parallel`] |"
 )]
+#![cfg_attr(
+    feature = "rayon",
+    doc = "| a reader, and many cores | payloads that own, or what is made of them | [`ChunkPipeline`] |"
+)]
+#![cfg_attr(
+    feature = "rayon",
+    doc = "| many readers, and many cores | payloads that own | [`chunk_batch_parallel`] |"
+)]
 #![cfg_attr(feature = "async", doc = "| an asynchronous reader | payloads that own | [`AsyncChunkStream`] |")]
 
 #[cfg(feature = "async")]
@@ -29,7 +37,10 @@ pub use crate::chunk::{ChunkDescriptor, ChunkMetadata, ChunkSlice};
 pub use crate::hashing::HashAlgorithm;
 pub use crate::options::{ChunkingOptions, OptionsError};
 #[cfg(feature = "rayon")]
-pub use crate::parallel::{chunk_bytes_parallel, chunk_descriptors_parallel, cut_points_parallel};
+pub use crate::parallel::{
+    ChunkPipeline, chunk_batch_parallel, chunk_bytes_parallel, chunk_descriptors_parallel,
+    cut_points_parallel,
+};
 pub use crate::push::{PayloadChunker, PushChunker};
 #[cfg(feature = "std")]
 pub use crate::stream::{ChunkStream, ReadError};
@@ -186,11 +197,5 @@ pub fn chunk_batch<R: std::io::Read>(
     hash: HashAlgorithm,
 ) -> BatchChunkResult {
     let chunk = |reader| ChunkStream::with_options(reader, options, hash)?.collect();
-    let results: Vec<Result<Vec<ChunkMetadata>, _>> = readers.into_iter().map(chunk).collect();
-    let chunks = || results.iter().flatten().flatten();
-    BatchChunkResult {
-        total_bytes_processed: chunks().map(|chunk| chunk.length as u64).sum(),
-        total_chunks_emitted: chunks().count() as u64,
-        results,
-    }
+    BatchChunkResult::new(readers.into_iter().map(chunk).collect())
 }

@@ -5,7 +5,7 @@ use crate::cut::CutFinder;
 use crate::hashing::{HashAlgorithm, Hasher};
 use crate::options::ChunkingOptions;
 use alloc::vec::Vec;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 /// Bytes that are gathered before they are hashed: BLAKE3 needs 16 KiB to fill the widest SIMD
 /// lanes, and blocks of a power of two that begin at one of its multiples.
@@ -135,14 +135,8 @@ impl BlockHasher {
 /// keeps all of it alive: copy small payloads that are kept for long.
 #[derive(Clone, Debug)]
 pub struct PayloadChunker {
-    finder: CutFinder,
+    cutter: PayloadCutter,
     hash: HashAlgorithm,
-    /// The bytes since the last cut, and space behind them that has been zeroed.
-    buffer: BytesMut,
-    /// How many of these bytes are the input's.
-    filled: usize,
-    /// How many of them the finder has read.
-    read: usize,
 }
 
 /// Pieces are taken in slices of at most this many bytes, so that the buffer stays small.
@@ -159,8 +153,7 @@ impl PayloadChunker {
     /// those of the whole input.
     #[must_use]
     pub fn resume_at(options: ChunkingOptions, hash: HashAlgorithm, offset: u64) -> Self {
-        let finder = CutFinder::resume_at(options, offset);
-        Self { finder, hash, buffer: BytesMut::new(), filled: 0, read: 0 }
+        Self { cutter: PayloadCutter::resume_at(options, offset), hash }
     }
 
     /// Reads all of `piece` and returns the chunks that end in it, often none.
@@ -168,10 +161,9 @@ impl PayloadChunker {
     pub fn feed(&mut self, piece: &[u8]) -> Vec<ChunkMetadata> {
         let mut chunks = Vec::new();
         for slice in piece.chunks(FEED_SLICE) {
-            self.buffer.truncate(self.filled);
-            self.buffer.extend_from_slice(slice);
-            self.filled = self.buffer.len();
-            chunks.extend(core::iter::from_fn(|| self.next_chunk()));
+            self.cutter.append(slice);
+            let next = || self.cutter.next_payload().map(|payload| payload.hashed(self.hash));
+            chunks.extend(core::iter::from_fn(next));
         }
         chunks
     }
@@ -179,13 +171,55 @@ impl PayloadChunker {
     /// Ends the input and returns its last chunk, unless the input is empty or just cut.
     #[must_use = "the last chunk is returned only here"]
     pub fn finish(mut self) -> Option<ChunkMetadata> {
-        self.take_last_chunk()
+        self.cutter.take_last_payload().map(|payload| payload.hashed(self.hash))
     }
 
     /// Returns the offset of the last cut, where the current chunk begins.
     #[must_use]
     pub fn last_cut(&self) -> u64 {
+        self.cutter.last_cut()
+    }
+}
+
+/// The bytes of a chunk that has no digest yet.
+pub(crate) struct Payload {
+    offset: u64,
+    bytes: Bytes,
+}
+
+impl Payload {
+    pub(crate) fn hashed(self, hash: HashAlgorithm) -> ChunkMetadata {
+        let Self { offset, bytes } = self;
+        ChunkMetadata { hash: hash.compute(&bytes), offset, length: bytes.len(), payload: bytes }
+    }
+}
+
+/// Finds the chunks of an input that arrives in pieces of any size, and keeps the bytes of the chunk
+/// that has not ended.
+#[derive(Clone, Debug)]
+pub(crate) struct PayloadCutter {
+    finder: CutFinder,
+    /// The bytes since the last cut, and space behind them that has been zeroed.
+    buffer: BytesMut,
+    /// How many of these bytes are the input's.
+    filled: usize,
+    /// How many of them the finder has read.
+    read: usize,
+}
+
+impl PayloadCutter {
+    pub(crate) fn resume_at(options: ChunkingOptions, offset: u64) -> Self {
+        Self { finder: CutFinder::resume_at(options, offset), buffer: BytesMut::new(), filled: 0, read: 0 }
+    }
+
+    pub(crate) fn last_cut(&self) -> u64 {
         self.finder.last_cut()
+    }
+
+    fn append(&mut self, piece: &[u8]) {
+        self.buffer.truncate(self.filled);
+        self.buffer.extend_from_slice(piece);
+        self.filled = self.buffer.len();
     }
 
     /// Lets `read` write to `space` bytes and appends as many as it says, at most `space`.
@@ -198,8 +232,8 @@ impl PayloadChunker {
         self.filled += read(&mut self.buffer[self.filled..end]);
     }
 
-    /// Returns the next chunk that ends in what was filled.
-    pub(crate) fn next_chunk(&mut self) -> Option<ChunkMetadata> {
+    /// Returns the next chunk that ends in what was appended.
+    pub(crate) fn next_payload(&mut self) -> Option<Payload> {
         let offset = self.finder.last_cut();
         let mut unread = &self.buffer[self.read..self.filled];
         let cut = self.finder.next_cut(&mut unread);
@@ -208,17 +242,17 @@ impl PayloadChunker {
     }
 
     /// Returns what is left as a chunk, at the end of the input.
-    pub(crate) fn take_last_chunk(&mut self) -> Option<ChunkMetadata> {
+    pub(crate) fn take_last_payload(&mut self) -> Option<Payload> {
         let offset = self.finder.last_cut();
         let end = self.finder.clone().finish()?;
         Some(self.take(offset, chunk_length(offset, end)))
     }
 
-    fn take(&mut self, offset: u64, length: usize) -> ChunkMetadata {
-        let payload = self.buffer.split_to(length).freeze();
+    fn take(&mut self, offset: u64, length: usize) -> Payload {
+        let bytes = self.buffer.split_to(length).freeze();
         self.read -= length;
         self.filled -= length;
-        ChunkMetadata { hash: self.hash.compute(&payload), offset, length, payload }
+        Payload { offset, bytes }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::chunking::ChunkingError;
 use crate::environment;
 use crate::hashing::HashAlgorithm;
 use crate::options::{ChunkingOptions, OptionsError};
-use crate::push::PayloadChunker;
+use crate::push::{Payload, PayloadCutter};
 use std::io::{self, Read};
 use std::task::{Poll, ready};
 
@@ -34,6 +34,7 @@ use std::task::{Poll, ready};
 pub struct ChunkStream<R> {
     reader: R,
     reading: Reading,
+    hash: HashAlgorithm,
 }
 
 impl<R: Read> ChunkStream<R> {
@@ -76,7 +77,7 @@ impl<R: Read> ChunkStream<R> {
         hash: HashAlgorithm,
         offset: u64,
     ) -> Result<Self, ChunkingError> {
-        Ok(Self { reader, reading: Reading::resume_at(options, hash, offset)? })
+        Ok(Self { reader, reading: Reading::resume_at(options, offset)?, hash })
     }
 
     /// Returns this stream if it can never hold more than `limit` bytes of its input.
@@ -102,7 +103,7 @@ impl<R: Read> Iterator for ChunkStream<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.reading.poll_next(|space| Poll::Ready(self.reader.read(space))) {
-            Poll::Ready(item) => item,
+            Poll::Ready(item) => item.map(|payload| Ok(payload?.hashed(self.hash))),
             Poll::Pending => None, // only a reader could be pending, and this one is not
         }
     }
@@ -113,7 +114,7 @@ impl<R: Read> std::iter::FusedIterator for ChunkStream<R> {}
 /// What synchronous and asynchronous streams share: all but the reader.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    chunker: PayloadChunker,
+    cutter: PayloadCutter,
     options: ChunkingOptions,
     read_size: usize,
     position: u64,
@@ -122,13 +123,9 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn resume_at(
-        options: ChunkingOptions,
-        hash: HashAlgorithm,
-        offset: u64,
-    ) -> Result<Self, OptionsError> {
-        let chunker = PayloadChunker::resume_at(options, hash, offset);
-        Ok(Self { chunker, options, read_size: read_size()?, position: offset, ended: false })
+    pub(crate) fn resume_at(options: ChunkingOptions, offset: u64) -> Result<Self, OptionsError> {
+        let cutter = PayloadCutter::resume_at(options, offset);
+        Ok(Self { cutter, options, read_size: read_size()?, position: offset, ended: false })
     }
 
     pub(crate) fn check_buffer_limit(&self, limit: usize) -> Result<(), ChunkingError> {
@@ -140,22 +137,27 @@ impl Reading {
     }
 
     pub(crate) fn last_cut(&self) -> u64 {
-        self.chunker.last_cut()
+        self.cutter.last_cut()
+    }
+
+    /// Returns the next chunk that ends in what was read.
+    pub(crate) fn next_buffered(&mut self) -> Option<Payload> {
+        self.cutter.next_payload()
     }
 
     pub(crate) fn poll_next(
         &mut self,
         mut read: impl FnMut(&mut [u8]) -> Poll<io::Result<usize>>,
-    ) -> Poll<Option<Result<ChunkMetadata, ChunkingError>>> {
+    ) -> Poll<Option<Result<Payload, ChunkingError>>> {
         loop {
-            if let Some(chunk) = self.chunker.next_chunk() {
-                return Poll::Ready(Some(Ok(chunk)));
+            if let Some(payload) = self.next_buffered() {
+                return Poll::Ready(Some(Ok(payload)));
             }
             if self.ended {
                 return Poll::Ready(None);
             }
             let mut result = Poll::Pending;
-            self.chunker.fill(self.read_size, |space| {
+            self.cutter.fill(self.read_size, |space| {
                 result = read(space).map(|read| checked_length(read, space.len()));
                 match result {
                     Poll::Ready(Ok(length)) => length,
@@ -165,7 +167,7 @@ impl Reading {
             match ready!(result) {
                 Ok(0) => {
                     self.ended = true;
-                    return Poll::Ready(self.chunker.take_last_chunk().map(Ok));
+                    return Poll::Ready(self.cutter.take_last_payload().map(Ok));
                 }
                 Ok(length) => self.position = self.position.wrapping_add(length as u64),
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => {}

@@ -5,18 +5,23 @@
 //! 1 MiB or six average chunks, whichever is more, or of the bytes that the environment variable
 //! `CHUNKER_PARALLEL_THRESHOLD` says.
 
+mod pipeline;
 mod segments;
 
-use crate::chunk::{ChunkDescriptor, ChunkMetadata};
+pub use pipeline::ChunkPipeline;
+
+use crate::chunk::{BatchChunkResult, ChunkDescriptor, ChunkMetadata};
 use crate::chunking::chunk_descriptors;
 use crate::cut::cut_points;
 use crate::environment;
 use crate::hashing::HashAlgorithm;
 use crate::options::{ChunkingOptions, OptionsError};
+use crate::stream::ChunkStream;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use rayon::prelude::*;
 use segments::{Found, windows};
+use std::io::Read;
 
 /// Returns the cut points of `input`, as [`cut_points`] does, found by all threads of the pool.
 ///
@@ -87,6 +92,25 @@ pub fn chunk_bytes_parallel(
         ChunkMetadata { hash, offset, length, payload }
     };
     Ok(chunk_descriptors_parallel(data, options, hash)?.into_iter().map(share).collect())
+}
+
+/// Chunks every reader, as [`chunk_batch`](crate::chunking::chunk_batch) does, each by one thread of
+/// the pool.
+///
+/// A reader is taken from `readers` when a thread is free for it, so that not more files are open than
+/// there are threads.
+pub fn chunk_batch_parallel<R: Read + Send>(
+    readers: impl IntoIterator<Item = R, IntoIter: Send>,
+    options: ChunkingOptions,
+    hash: HashAlgorithm,
+) -> BatchChunkResult {
+    let chunk = |(index, reader)| {
+        let chunks = ChunkStream::with_options(reader, options, hash).and_then(Iterator::collect);
+        (index, chunks)
+    };
+    let mut results: Vec<_> = readers.into_iter().enumerate().par_bridge().map(chunk).collect();
+    results.sort_unstable_by_key(|&(index, _)| index);
+    BatchChunkResult::new(results.into_iter().map(|(_, chunks)| chunks).collect())
 }
 
 /// Whether threads would gain nothing on `input`.

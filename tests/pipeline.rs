@@ -1,0 +1,242 @@
+//! Laws of chunks that are read, hashed and worked on by many threads: they are those of a stream,
+//! in order, whatever the reader and the closure do.
+
+use chunker::chunking::{
+    ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, chunk_batch,
+    chunk_batch_parallel,
+};
+use proptest::prelude::*;
+use rayon::prelude::*;
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+fn options() -> ChunkingOptions {
+    ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes")
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+    let mut data = vec![0; length];
+    rand_chacha::ChaCha8Rng::seed_from_u64(length as u64).fill_bytes(&mut data);
+    data
+}
+
+fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads")
+}
+
+/// Gives at most `step` bytes a read, and after `good` reads fails or panics.
+struct Script {
+    data: Vec<u8>,
+    position: usize,
+    step: usize,
+    good: usize,
+    panics: bool,
+}
+
+impl Script {
+    fn of(data: Vec<u8>, step: usize) -> Self {
+        Self { data, position: 0, step, good: usize::MAX, panics: false }
+    }
+}
+
+impl Read for Script {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        if self.good == 0 {
+            assert!(!self.panics, "the reader panics");
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        self.good -= 1;
+        let step = self.step.min(space.len());
+        let read = (&self.data[self.position..]).read(&mut space[..step])?;
+        self.position += read;
+        Ok(read)
+    }
+}
+
+/// What a stream gives before its first error, and what that says: its offset.
+fn streamed(reader: impl Read) -> (Vec<ChunkMetadata>, Option<String>) {
+    split(ChunkStream::with_options(reader, options(), HashAlgorithm::Blake3).expect("valid options"))
+}
+
+fn split(
+    chunks: impl Iterator<Item = Result<ChunkMetadata, ChunkingError>>,
+) -> (Vec<ChunkMetadata>, Option<String>) {
+    let mut failed = None;
+    let until_failed =
+        |chunk: Result<_, ChunkingError>| chunk.inspect_err(|error| failed = Some(error.to_string())).ok();
+    let chunks = chunks.map_while(until_failed).collect();
+    (chunks, failed)
+}
+
+fn piped(reader: impl Read + Send + 'static) -> (Vec<ChunkMetadata>, Option<String>) {
+    split(ChunkPipeline::new(reader, options(), HashAlgorithm::Blake3).expect("valid options"))
+}
+
+proptest! {
+    #[test]
+    fn any_reader_and_any_error_give_what_a_stream_gives(
+        length in 0..40_000usize,
+        step in 1..3000usize,
+        good in prop_oneof![Just(usize::MAX), 0..60usize],
+        threads in 1..=8usize,
+    ) {
+        let script = || Script { good, ..Script::of(noise(length), step) };
+        let expected = streamed(script());
+        prop_assert_eq!(pool(threads).install(|| piped(script())), expected.clone());
+        prop_assert_eq!(piped(script()), expected);
+    }
+}
+
+#[test]
+fn an_error_comes_once_and_reading_resumes_at_the_last_cut() {
+    let data = noise(20_000);
+    let failing = Script { good: 7, ..Script::of(data.clone(), 1000) };
+    let mut pipeline = ChunkPipeline::new(failing, options(), HashAlgorithm::Blake3).unwrap();
+    let mut chunks: Vec<_> = pipeline.by_ref().map_while(Result::ok).collect();
+    assert!(pipeline.next().is_none(), "the error came once");
+    let cut: usize = chunks.iter().map(|chunk| chunk.length).sum();
+    let rest = Script::of(data[cut..].to_vec(), 1000);
+    let resumed =
+        ChunkPipeline::resume_at(rest, options(), HashAlgorithm::Blake3, cut as u64, |chunk| chunk).unwrap();
+    chunks.extend(resumed.map(Result::unwrap));
+    assert_eq!(chunks, streamed(data.as_slice()).0);
+}
+
+#[test]
+fn results_come_in_order_though_the_first_take_longest() {
+    let data = noise(30_000);
+    let reader = Script::of(data.clone(), 2000);
+    let slow_first = |chunk: ChunkMetadata| {
+        std::thread::sleep(Duration::from_micros(30_000u64.saturating_sub(chunk.offset) / 10));
+        chunk.offset
+    };
+    let pipeline = ChunkPipeline::mapped(reader, options(), HashAlgorithm::Sha256, slow_first).unwrap();
+    let offsets: Vec<_> = pool(4).install(|| pipeline.map(Result::unwrap).collect());
+    assert!(offsets.into_iter().eq(streamed(data.as_slice()).0.into_iter().map(|chunk| chunk.offset)));
+}
+
+#[test]
+fn pipelines_within_the_only_thread_of_a_pool_end() {
+    let data = noise(50_000);
+    let expected = streamed(data.as_slice());
+    pool(1).install(|| {
+        (0..4).into_par_iter().for_each(|_| assert_eq!(piped(Script::of(data.clone(), 777)), expected));
+    });
+}
+
+/// Tells how often it was read, and that it was dropped.
+struct Watched {
+    reads: Arc<AtomicUsize>,
+    dropped: Sender<()>,
+}
+
+impl Read for Watched {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        space.fill(7);
+        Ok(space.len())
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.dropped.send(());
+    }
+}
+
+fn watched() -> (Watched, Arc<AtomicUsize>, Receiver<()>) {
+    let (dropped, is_dropped) = channel();
+    let reads = Arc::new(AtomicUsize::new(0));
+    (Watched { reads: Arc::clone(&reads), dropped }, reads, is_dropped)
+}
+
+#[test]
+fn reading_stops_while_nobody_takes_chunks() {
+    let (reader, reads, is_dropped) = watched();
+    let bound = rayon::current_num_threads() + 3;
+    let mut pipeline = ChunkPipeline::new(reader, options(), HashAlgorithm::Blake3).unwrap();
+    assert!(pipeline.next().is_some());
+    std::thread::sleep(Duration::from_millis(200));
+    let read = reads.load(Ordering::SeqCst);
+    assert!((1..=bound).contains(&read), "{read} reads, at most {bound} expected");
+    drop(pipeline);
+    is_dropped.recv_timeout(Duration::from_secs(60)).expect("the reader is dropped with the pipeline");
+}
+
+#[test]
+fn a_pipeline_that_is_dropped_ends_its_threads_and_its_work() {
+    for taken in [0, 1, 1000, 5000] {
+        let (reader, _, is_dropped) = watched();
+        let alive = Arc::new(());
+        let held = Arc::clone(&alive);
+        let map = move |chunk: ChunkMetadata| (Arc::clone(&held), chunk.length);
+        let pipeline = ChunkPipeline::mapped(reader, options(), HashAlgorithm::Blake3, map).unwrap();
+        assert_eq!(pipeline.take(taken).filter(Result::is_ok).count(), taken);
+        is_dropped.recv_timeout(Duration::from_secs(60)).expect("the reader is dropped");
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while Arc::strong_count(&alive) > 1 {
+            assert!(std::time::Instant::now() < deadline, "the closure is dropped");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_the_closure_comes_from_next_and_the_iterator_ends() {
+    for threads in [1, 4] {
+        pool(threads).install(|| {
+            let reader = Script::of(noise(50_000), 1000);
+            let map = |chunk: ChunkMetadata| {
+                assert!(chunk.offset < 20_000, "the closure panics");
+                chunk.offset
+            };
+            let mut pipeline = ChunkPipeline::mapped(reader, options(), HashAlgorithm::Blake3, map).unwrap();
+            let mut taken = 0;
+            let panic = catch_unwind(AssertUnwindSafe(|| {
+                for offset in pipeline.by_ref() {
+                    taken = offset.unwrap();
+                }
+            }));
+            assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the closure panics");
+            assert!(taken < 20_000);
+            assert!(pipeline.next().is_none());
+        });
+    }
+}
+
+#[test]
+fn a_panic_of_the_reader_comes_from_next_after_the_chunks_before_it() {
+    let script = |panics| Script { good: 20, panics, ..Script::of(noise(50_000), 1000) };
+    let mut pipeline = ChunkPipeline::new(script(true), options(), HashAlgorithm::Blake3).unwrap();
+    let mut chunks = Vec::new();
+    let panic = catch_unwind(AssertUnwindSafe(|| chunks.extend(pipeline.by_ref().map(Result::unwrap))));
+    assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the reader panics");
+    assert_eq!(chunks, streamed(script(false)).0);
+    assert!(pipeline.next().is_none());
+}
+
+#[test]
+fn a_batch_by_many_threads_is_the_batch_of_one() {
+    let readers = || (0..20).map(|n| Script { good: 5 + n % 7, ..Script::of(noise(n * 1000), 900) });
+    let expected = chunk_batch(readers(), options(), HashAlgorithm::Sha256);
+    for threads in [1, 4] {
+        let batch =
+            pool(threads).install(|| chunk_batch_parallel(readers(), options(), HashAlgorithm::Sha256));
+        assert_eq!(batch.total_bytes_processed, expected.total_bytes_processed);
+        assert_eq!(batch.total_chunks_emitted, expected.total_chunks_emitted);
+        assert_eq!(batch.results.len(), 20);
+        for (result, expected) in batch.results.iter().zip(&expected.results) {
+            match (result, expected) {
+                (Ok(chunks), Ok(expected)) => assert_eq!(chunks, expected),
+                (result, expected) => {
+                    assert_eq!(result.as_ref().unwrap_err().code(), expected.as_ref().unwrap_err().code());
+                }
+            }
+        }
+    }
+}
