@@ -121,11 +121,11 @@ function defineImportMetaUrl(build) {
   });
 }
 
-/** The files of dist/ with this ending, without the entries for browsers. */
+/** The files of dist/ with this ending, without those for browsers. */
 function emitted(ending) {
   const files = readdirSync("dist", { recursive: true });
   return files
-    .filter((file) => file.endsWith(ending) && !file.includes("index.browser."))
+    .filter((file) => file.endsWith(ending) && !file.includes(".browser."))
     .map((file) => join("dist", file));
 }
 

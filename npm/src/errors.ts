@@ -44,6 +44,7 @@ export const CHUNKER_ERROR_CODES = [
   "chunker_closed",
   "invalid_argument",
   "not_ready",
+  "worker_failed",
 ] as const;
 
 /** What went wrong, for programs. A code never changes its meaning. */

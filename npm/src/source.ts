@@ -136,7 +136,8 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted(signal);
 }
 
-function aborted(signal: AbortSignal): ChunkerError {
+/** The error of what `signal` has stopped. */
+export function aborted(signal: AbortSignal): ChunkerError {
   return new ChunkerError("aborted", "aborted by its signal", { cause: signal.reason });
 }
 
@@ -150,7 +151,7 @@ function nextTask(): Promise<void> {
   return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
 }
 
-function isBlob(source: ByteSource): source is Blob {
+export function isBlob(source: ByteSource): source is Blob {
   return has(source, "stream") && has(source, "arrayBuffer");
 }
 

@@ -85,15 +85,22 @@ export async function* chunksWithPayload(
   }
 }
 
-/** Yields every piece of the source with the chunks that end in it, and the last chunk at the end. */
-async function* reading(source: ByteSource, options: ReadOptions | undefined) {
-  const { signal, onProgress, ...chunkerOptions } = checkedOptions(options, READ_KEYS);
+/** Returns `options`, as {@link checkedOptions} does; the values of a chunker are checked by it. */
+export function checkedReadOptions(options: ReadOptions | undefined): ReadOptions {
+  const checked: ReadOptions = checkedOptions(options, READ_KEYS);
+  const { signal, onProgress } = checked;
   if (signal !== undefined && !(typeof signal?.addEventListener === "function")) {
     throw invalidArgument("signal is not an AbortSignal");
   }
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalidArgument("onProgress is not a function");
   }
+  return checked;
+}
+
+/** Yields every piece of the source with the chunks that end in it, and the last chunk at the end. */
+async function* reading(source: ByteSource, options: ReadOptions | undefined) {
+  const { signal, onProgress, ...chunkerOptions } = checkedReadOptions(options);
   throwIfAborted(signal);
   await ready();
   const chunker = new Chunker(chunkerOptions);

@@ -1,0 +1,18 @@
+// A worker of `chunker-wasm/pool` in a page.
+
+import "../index.browser.js";
+import { pieces } from "../source.js";
+import type { Reply, Request } from "./messages.js";
+import { serving } from "./worker.js";
+
+/** The parts of a worker's global scope used here: the types of the DOM know only the page's. */
+const scope = globalThis as unknown as {
+  onmessage: (event: MessageEvent<Request>) => void;
+  postMessage(reply: Reply, transfer: Transferable[]): void;
+};
+
+const serve = serving(
+  (reply, transfer) => scope.postMessage(reply, transfer),
+  (blob) => pieces(blob, undefined),
+);
+scope.onmessage = ({ data }) => serve(data);
