@@ -14,9 +14,15 @@ setup: ## install what a machine with only rustup, Node.js and git lacks
 demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own; COMPRESSION=zstd)
 	@npm --prefix npm run --silent demo
 
-test: lint test-rust test-no-std miri conformance test-npm test-nif ## everything that must hold before a change lands
+demo-elixir: package ## the upload page, served by the upload server on the BEAM (STORE=dir; PORT=4000)
+	npm/node_modules/.bin/tsc -p npm/demo
+	cd nif/examples/ingest && mix run serve.exs "$${STORE:-$$(mktemp -d)}" --port "$${PORT:-4000}" \
+		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
+		--page /chunker-wasm/=../../../npm/dist
 
-lint: setup deny lint-nif ## formatting, clippy, versions, licences; documentation without warnings
+test: lint test-rust test-no-std miri conformance test-npm test-nif test-ingest ## everything that must hold before a change lands
+
+lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets --all-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
@@ -27,6 +33,11 @@ lint-nif: setup target/nif.plt ## the Elixir package: formatting, compiler warni
 	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/_build/prod/lib/chunker/ebin
+
+lint-ingest: setup target/nif.plt ## the same for the upload server on the BEAM
+	cd nif/examples/ingest && mix format --check-formatted && MIX_ENV=prod mix compile
+	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
+		nif/examples/ingest/_build/prod/lib/chunker/ebin nif/examples/ingest/_build/prod/lib/ingest/ebin
 
 # What Dialyzer knows of Erlang and Elixir: made once, in about a minute.
 target/nif.plt: | setup
@@ -72,6 +83,10 @@ test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball 
 
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
+
+test-ingest: package ## the upload server on the BEAM: alone, by the protocol's tests of npm, and in turn with that of Node.js
+	cd nif/examples/ingest && mix test
+	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/servers npm --prefix npm run --silent test:server
 
 test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
 	npm --prefix npm run --silent test:bigfile
@@ -130,4 +145,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo test lint lint-nif deny test-rust miri test-no-std package test-npm test-nif test-bigfile conformance vectors bench bench-codecs bench-bombs bench-nif bench-peers instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-codecs bench-bombs bench-nif bench-peers instructions fuzz docs

@@ -1,25 +1,32 @@
-// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|browser|package`.
+// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|browser|package|server`.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const ENDINGS = { node: ".test.js", browser: ".browser.js", package: ".package.js" };
+const TIERS = {
+  node: /\.test\.js$/,
+  browser: /\.browser\.js$/,
+  package: /\.package\.js$/,
+  // What holds of any server of the upload protocol, of the one that CHUNKER_SERVER starts.
+  server: /dedup\/(protocol|encoded|kill)\.test\.js$|\.server\.js$/,
+};
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const [tier, ...patterns] = process.argv.slice(2);
-const ending = ENDINGS[tier];
-if (ending === undefined)
-  fail(`usage: node scripts/test.mjs ${Object.keys(ENDINGS).join("|")} [NAME]`);
+const names = TIERS[tier];
+if (names === undefined)
+  fail(`usage: node scripts/test.mjs ${Object.keys(TIERS).join("|")} [NAME]`);
 if (!existsSync("dist/glue.js")) fail("dist/ is missing: run `npm run build` first");
+if (tier === "server" && !process.env.CHUNKER_SERVER) fail("CHUNKER_SERVER must name a program");
 
 rmSync("test-out", { recursive: true, force: true });
 execFileSync("node_modules/.bin/tsc", ["-p", "test"], { stdio: "inherit" });
 const files = readdirSync("test-out", { recursive: true })
-  .filter((file) => file.endsWith(ending) && patterns.every((pattern) => file.includes(pattern)))
+  .filter((file) => names.test(file) && patterns.every((pattern) => file.includes(pattern)))
   .map((file) => join("test-out", file));
-if (files.length === 0) fail(`no tests end in ${ending}`);
+if (files.length === 0) fail(`no tests match ${names}`);
 // Two at a time: some measure memory or start browsers.
 const { status } = spawnSync(
   process.execPath,

@@ -1,7 +1,7 @@
 // Receiving servers over stores on disk: those of this package or, where the environment variable
 // CHUNKER_SERVER names one, those of another program. It starts a server for each line of its input,
-// `{"root": …, "port": …, "limits": {…}, "cors": {…}}`, stops one for `{"stop": port}`, answers each
-// by a line with the port, and ends with its input.
+// `{"root": …, "port": …, "limits": {…}, "cors": {…}, "page": [["/prefix/", directory]]}`, stops one for
+// `{"stop": port}`, answers each by a line with the port, and ends with its input.
 
 import { type ChildProcessByStdio, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -37,11 +37,25 @@ export async function serveDisk(
   if (PROGRAM === undefined) {
     return { root, ...(await serve(t, { store: await DiskChunkStore.open(root), ...options })) };
   }
-  program ??= new Program(PROGRAM);
-  const port = await program.ask({ root, port: 0, ...options });
-  t.after(() => program?.ask({ stop: port }));
+  const { port, stop } = await startElsewhere({ root, port: 0, ...options });
+  t.after(stop);
   const baseUrl = `http://127.0.0.1:${port}`;
   return { root, port, baseUrl, transport: new HttpTransport({ baseUrl }) };
+}
+
+/** Starts a server of the program in CHUNKER_SERVER, which may serve the files of a page as well. */
+export async function startElsewhere(
+  options: DiskServerOptions & {
+    root: string;
+    port: number;
+    page?: readonly [prefix: string, directory: string][];
+  },
+): Promise<{ port: number; stop(): Promise<unknown> }> {
+  if (PROGRAM === undefined) throw new Error("CHUNKER_SERVER is not set");
+  program ??= new Program(PROGRAM);
+  const running = program;
+  const port = await running.ask(options);
+  return { port, stop: () => running.ask({ stop: port }) };
 }
 
 /** A server that is a process of its own. */
