@@ -29,9 +29,8 @@ impl<'a> Items<'a> {
     }
 }
 
-/// Tells the scheduler how long a call took that handled `bytes` bytes.
-///
-/// A timeslice is about 1 ms, and the slowest work done on normal schedulers handles 80 MB/s.
+/// Tells the scheduler how much of a timeslice, which is about 1 ms, a call took that handled `bytes`
+/// bytes.
 pub(crate) fn account(env: Env<'_>, bytes: usize, bytes_per_percent: usize) {
     let percent = i32::try_from(bytes / bytes_per_percent).map_or(100, |percent| percent.clamp(1, 100));
     rustler::schedule::consume_timeslice(env, percent);

@@ -1,0 +1,50 @@
+defmodule Chunker.ReadmeTest do
+  use ExUnit.Case, async: true
+
+  defmodule Store do
+    def start_link(_), do: Agent.start_link(fn -> %{} end, name: __MODULE__)
+    def child_spec(argument), do: %{id: __MODULE__, start: {__MODULE__, :start_link, [argument]}}
+    def member?(key), do: Agent.get(__MODULE__, &is_map_key(&1, key))
+    def put(key, value), do: Agent.update(__MODULE__, &Map.put(&1, key, value))
+    def get(key), do: Agent.get(__MODULE__, &Map.fetch!(&1, key))
+  end
+
+  setup do
+    directory = Path.join(System.tmp_dir!(), "chunker-readme-#{System.pid()}")
+    File.mkdir_p!(directory)
+    on_exit(fn -> File.rm_rf!(directory) end)
+    %{directory: directory, image: Path.join(directory, "image.iso")}
+  end
+
+  # The blocks of Elixir, in order.
+  defp examples do
+    readme = File.read!(Path.expand("../README.md", __DIR__))
+    for [_, code] <- Regex.scan(~r/```elixir\n(.*?)```/s, readme), do: code
+  end
+
+  test "the first example stores the chunks of a file", %{directory: directory, image: file} do
+    data = :crypto.strong_rand_bytes(3_000_000)
+    File.write!(file, data)
+    File.mkdir!(Path.join(directory, "store"))
+    [code | _] = examples()
+
+    code
+    |> String.replace("image.iso", file)
+    |> String.replace("store/", directory <> "/store/")
+    |> Code.eval_string()
+
+    for {hash, _, _, payload} <- Chunker.chunk!(data, payloads: true) do
+      assert File.read!(Path.join([directory, "store", Base.encode16(hash, case: :lower)])) == payload
+    end
+  end
+
+  test "the second example gives back the file that it ingested", %{image: file} do
+    start_supervised!(Store)
+    File.write!(file, :crypto.strong_rand_bytes(3_000_000))
+    [_, code | _] = examples()
+    {{:module, module, _, _}, _} = Code.eval_string("defmodule Chunker.ReadmeTest.Example do\n#{code}\nend")
+    root = module.ingest(file, Store)
+    module.restore(root, Store, file <> ".restored")
+    assert File.read!(file <> ".restored") == File.read!(file)
+  end
+end

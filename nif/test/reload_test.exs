@@ -1,0 +1,40 @@
+defmodule Chunker.ReloadTest do
+  use ExUnit.Case, async: false
+
+  alias Chunker.{Nif, Peers}
+
+  @moduletag :capture_log
+
+  test "the library survives that its module is purged and loaded again" do
+    Peers.distribute()
+    {node, _} = Peers.start()
+
+    for _ <- 1..3 do
+      inputs = for _ <- 1..20, do: :crypto.strong_rand_bytes(100_000)
+      expected = {:ok, for(input <- inputs, do: Chunker.chunk(input))}
+      assert :erpc.call(node, Chunker, :chunk_many, [inputs]) == expected
+      for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Nif])
+      for pid <- :erpc.call(node, Process, :list, []), do: :erpc.call(node, :erlang, :garbage_collect, [pid])
+      assert {:module, Nif} = :erpc.call(node, :code, :load_file, [Nif])
+    end
+
+    assert :erpc.call(node, Chunker, :available?, [])
+  end
+
+  test "without its library, a node says so" do
+    Peers.distribute()
+    {node, _} = Peers.start()
+    for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Nif])
+    {:ok, binary} = File.read(:code.which(Nif))
+    directory = Path.join(System.tmp_dir!(), "chunker-none-#{System.pid()}/chunker-0/ebin")
+    File.mkdir_p!(directory)
+    on_exit(fn -> directory |> Path.join("../..") |> Path.expand() |> File.rm_rf!() end)
+    :erpc.call(node, :code, :replace_path, [:chunker, to_charlist(directory)])
+    assert {:module, Nif} = :erpc.call(node, :code, :load_binary, [Nif, 'nif', binary])
+    refute :erpc.call(node, Chunker, :available?, [])
+
+    assert_raise ErlangError, ~r/chunker_nif_not_loaded/, fn ->
+      :erpc.call(node, Chunker, :chunk, ["data"])
+    end
+  end
+end
