@@ -11,7 +11,7 @@ export type ToWorker =
       readonly profile: ProfileName;
       readonly compression: ChunkEncoding | undefined;
       /** Where the library is: a worker has no import map. */
-      readonly library: string;
+      readonly library: { readonly dedup: string; readonly pool: string };
     }
   | { readonly type: "abort" };
 

@@ -7,7 +7,10 @@ import type { FromWorker, ToWorker } from "./messages.js";
 import { DEFAULT_PROFILE, PROFILES, type ProfileName } from "./profiles.js";
 import { editedCopy, sampleFile } from "./sample.js";
 
-const library = import.meta.resolve("chunker-wasm/dedup");
+const library = {
+  dedup: import.meta.resolve("chunker-wasm/dedup"),
+  pool: import.meta.resolve("chunker-wasm/pool"),
+};
 const NO_PROGRESS: UploadProgress = {
   bytesRead: 0,
   totalBytes: undefined,

@@ -1,4 +1,5 @@
-// One upload, in a worker: the page stays responsive whatever the file.
+// One upload, in a worker: the page stays responsive whatever the file. The page ends it, and with it
+// the workers of its pool.
 
 import type { ChunkEvent, UploadProgress } from "chunker-wasm/dedup";
 import { type FromWorker, STATES, type ToWorker } from "./messages.js";
@@ -23,11 +24,13 @@ scope.onmessage = ({ data }) => {
 async function run({ file, profile, compression, library }: Extract<ToWorker, { type: "start" }>) {
   const report = new Report();
   try {
-    const dedup: typeof import("chunker-wasm/dedup") = await import(library);
+    const dedup: typeof import("chunker-wasm/dedup") = await import(library.dedup);
+    const { ChunkerPool }: typeof import("chunker-wasm/pool") = await import(library.pool);
     const { rootDigest } = await dedup.upload(file, {
       transport: new dedup.HttpTransport({ baseUrl: scope.location.origin }),
       options: PROFILES[profile].options,
       compression,
+      pool: new ChunkerPool(),
       resume: new dedup.IndexedDbResumeStore(),
       signal: controller.signal,
       onProgress: (progress) => report.add(progress),

@@ -1,6 +1,7 @@
 // What an upload takes, tells and returns.
 
 import type { ChunkingOptions, Manifest } from "../index.js";
+import type { ChunkerPool } from "../pool/index.js";
 import type { ChunkEncoding } from "./protocol.js";
 import type { ResumeStore } from "./resume.js";
 import type { RetryOptions } from "./retry.js";
@@ -12,6 +13,11 @@ export interface UploadOptions {
   readonly transport: Transport;
   /** Chunk sizes and hash; uploads share chunks only when these are the same. */
   readonly options?: ChunkingOptions | undefined;
+  /**
+   * Chunks a `Blob` or buffer of 4 MiB or more by this pool; reads a second time only those chunks
+   * that the server lacks. Default: all is done by the calling thread.
+   */
+  readonly pool?: ChunkerPool | undefined;
   /** Chunks sent at the same time. Default 4. */
   readonly concurrency?: number | undefined;
   /**

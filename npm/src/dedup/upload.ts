@@ -9,9 +9,11 @@ import {
   type HashAlgorithm,
   Manifest,
   profile as profileOf,
+  type ReadOptions,
   toHex,
 } from "../index.js";
 import { checkedOptions } from "../options.js";
+import type { ChunkerPool } from "../pool/index.js";
 import { lengthOf } from "../source.js";
 import { Budget } from "./budget.js";
 import { ChunkEncoder } from "./encoder.js";
@@ -39,6 +41,7 @@ export async function upload(source: ByteSource, options: UploadOptions): Promis
 const UPLOAD_KEYS = [
   "transport",
   "options",
+  "pool",
   "concurrency",
   "maxBytesInFlight",
   "compression",
@@ -55,12 +58,20 @@ const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 /** The server is asked once a batch fills this part of the budget: one is asked while others send. */
 const BATCHES_IN_FLIGHT = 4;
+/** What is shorter is cut before a worker is started. */
+const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
+
+/** A chunk of the source. One that a pool has cut has its bytes still there. */
+interface FoundChunk {
+  readonly chunk: Chunk;
+  readonly payload?: Uint8Array;
+}
 
 interface PendingChunk {
   readonly index: number;
   readonly digest: string;
   readonly length: number;
-  readonly payload: Uint8Array;
+  readonly payload: Uint8Array | undefined;
 }
 
 interface PlacedChunk extends ConfirmedChunk {
@@ -213,26 +224,33 @@ class Upload {
   }
 
   async #read(): Promise<void> {
-    const start = this.#position;
-    const source = start === 0 ? this.#source : (this.#source as Blob).slice(start);
-    const pieces = chunksWithPayload(source, {
-      ...this.#options.options,
-      signal: this.#stop.signal,
-      offset: start,
-    });
+    const found = this.#cut();
     try {
       for (;;) {
-        const next = await this.#whileReading(pieces.next());
+        const next = await this.#whileReading(found.next());
         if (next.done) break;
-        await this.#take(next.value.chunk, next.value.payload);
+        await this.#take(next.value);
       }
     } finally {
       // Not awaited: a source that hangs would hold up the error.
-      pieces.return().catch(() => {});
+      found.return().catch(() => {});
     }
   }
 
-  async #take(chunk: Chunk, payload: Uint8Array): Promise<void> {
+  /** Yields the chunks that follow, found by the pool if that pays and the source can be read again. */
+  #cut(): AsyncGenerator<FoundChunk, void, undefined> {
+    const start = this.#position;
+    const source = start === 0 ? this.#source : (this.#source as Blob).slice(start);
+    const { options, pool } = this.#options;
+    const reading = { ...options, signal: this.#stop.signal, offset: start };
+    const short = (lengthOf(source) ?? 0) < MIN_BYTES_FOR_POOL;
+    if (pool === undefined || short || !isRereadable(source)) {
+      return chunksWithPayload(source, reading);
+    }
+    return cutBy(pool, source, reading);
+  }
+
+  async #take({ chunk, payload }: FoundChunk): Promise<void> {
     const { length } = chunk;
     const digest = chunk.hashHex;
     if (this.#size !== undefined && this.#position + length > this.#size) {
@@ -294,7 +312,8 @@ class Upload {
     // resumed.
     await this.#sending.take(1, index);
     this.#emit(index, "sending");
-    const onWire = await this.#encoder.send(payload, (body) =>
+    const bytes = payload ?? (await this.#payloadOf(index));
+    const onWire = await this.#encoder.send(bytes, (body) =>
       this.#requests.run((signal) =>
         this.#transport.putChunk(this.#hash, digest, body, { signal }),
       ),
@@ -350,6 +369,15 @@ class Upload {
       this.#spawn(() => this.#send({ index, digest, length, payload }));
     }
     await this.#settle();
+  }
+
+  /** Reads the bytes of a chunk; the server refuses them when they are others than before. */
+  async #payloadOf(index: number): Promise<Uint8Array> {
+    const { offset, length } = this.#chunks[index] as PlacedChunk;
+    const payload = await this.#reread(offset, length);
+    if (payload.length !== length)
+      throw sourceChanged(`has become shorter than ${offset + length}`);
+    return payload;
   }
 
   async #reread(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -438,6 +466,10 @@ class Upload {
       newChunks: this.#newChunks,
     };
   }
+}
+
+async function* cutBy(pool: ChunkerPool, source: ByteSource, options: ReadOptions) {
+  for await (const chunk of pool.chunks(source, options)) yield { chunk };
 }
 
 function isRereadable(source: ByteSource): source is Blob | Bytes {

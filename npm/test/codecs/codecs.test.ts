@@ -250,7 +250,11 @@ const HOSTILE: Hostile[] = [
     ]),
   ),
   ["maxWindowLog 9", () => api.decompress("zstd", data, { maxWindowLog: 9 }), "invalid_window_log"],
-  ["maxWindowLog 31", () => api.decompress("zstd", data, { maxWindowLog: 31 }), "invalid_window_log"],
+  [
+    "maxWindowLog 31",
+    () => api.decompress("zstd", data, { maxWindowLog: 31 }),
+    "invalid_window_log",
+  ],
   ["a dictionary of xz", () => api.compress("xz", data, { dictionary: data }), "invalid_argument"],
   ["an unknown option", () => any.compress("zstd", data, { levels: 1 }), "invalid_argument"],
   ["an unknown limit", () => any.decompress("zstd", data, { limit: 1 }), "invalid_argument"],

@@ -1,0 +1,93 @@
+// Uploads whose chunks are found by a pool.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { ChunkerError } from "chunker-wasm";
+import { type ChunkEvent, download, MemoryResumeStore, upload } from "chunker-wasm/dedup";
+import { ChunkerPool } from "chunker-wasm/pool";
+import { codeOf, collect, MemoryTransport, randomBytes } from "../dedup/support.js";
+
+const options = { minSize: 16_384, avgSize: 65_536, maxSize: 262_144 } as const;
+const data = randomBytes(9_000_001, 1);
+const pool = new ChunkerPool({ workers: 2 });
+
+after(() => pool.close());
+
+/** Counts the bytes that this thread reads of it; the pool's workers read copies of the Blob. */
+class WatchedBlob extends Blob {
+  bytesRead = 0;
+
+  override slice(start?: number, end?: number, type?: string): Blob {
+    const part = super.slice(start, end, type);
+    const read = part.arrayBuffer.bind(part);
+    part.arrayBuffer = () => {
+      this.bytesRead += part.size;
+      return read();
+    };
+    return part;
+  }
+}
+
+test("with a pool the same is uploaded, of every kind of source", async () => {
+  const sources = {
+    bytes: data,
+    blob: new Blob([data]),
+    "short bytes": data.slice(0, 99_999),
+    stream: new Blob([data]).stream(),
+  };
+  for (const [name, source] of Object.entries(sources)) {
+    const transport = new MemoryTransport();
+    const wanted = name === "short bytes" ? data.slice(0, 99_999) : data;
+    const { rootDigest, bytesSent } = await upload(source, { transport, options, pool });
+    const without = await upload(wanted, { transport, options });
+    assert.equal(rootDigest, without.rootDigest, name);
+    assert.equal(bytesSent, wanted.length, name);
+    const downloaded = await collect(download(rootDigest, { transport }));
+    assert.ok(downloaded.equals(wanted), name);
+  }
+});
+
+test("only chunks that the server lacks are read by the calling thread", async () => {
+  const transport = new MemoryTransport();
+  await upload(data, { transport, options });
+  const edited = data.slice();
+  edited[5_000_000] = 255 - (edited[5_000_000] ?? 0);
+  const source = new WatchedBlob([edited]);
+  const { bytesSent } = await upload(source, { transport, options, pool });
+  assert.ok(bytesSent > 0 && bytesSent < 1_000_000, `${bytesSent} bytes sent`);
+  // One byte more: the file is opened once more at the end.
+  assert.equal(source.bytesRead, bytesSent + 1);
+});
+
+test("an upload that was aborted goes on, with a pool before and after", async () => {
+  const transport = new MemoryTransport();
+  const resume = new MemoryResumeStore();
+  const common = { transport, options, pool, resume, resumeKey: "file" };
+  const source = new Blob([data]);
+  const controller = new AbortController();
+  let sent = 0;
+  const onChunk = ({ state }: ChunkEvent) => {
+    if (state === "sent" && ++sent === 30) controller.abort();
+  };
+  const { signal } = controller;
+  assert.equal(await codeOf(upload(source, { ...common, signal, onChunk })), "aborted");
+  const { rootDigest, bytesResumed } = await upload(source, common);
+  assert.ok(bytesResumed > 0, `${bytesResumed} bytes resumed`);
+  const downloaded = await collect(download(rootDigest, { transport }));
+  assert.ok(downloaded.equals(data));
+});
+
+test("a pool that is closed is an error of the upload", async () => {
+  const closed = new ChunkerPool();
+  const reading = upload(data, {
+    transport: new MemoryTransport(),
+    options,
+    pool: closed,
+    onChunk: () => void closed.close(),
+  });
+  await assert.rejects(reading, (error) => {
+    assert.ok(error instanceof ChunkerError);
+    assert.equal(error.code, "chunker_closed");
+    return true;
+  });
+});
