@@ -50,10 +50,11 @@ deny: setup ## licences, sources and duplicates of all dependencies
 		cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny; }
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
-test-rust: setup ## tests of the crate: all features, each alone, and xz by the library of WebAssembly
+test-rust: setup ## tests of the crate: all features, each alone; the xz and the scan kernel of WebAssembly
 	cargo test --quiet --package chunker-cdc --all-features
-	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\"" cargo test --quiet --package chunker-cdc \
-		--target-dir target/xz --features zstd,lz4,xz,bzip2,nix --test compression --test push_decoder --test conformance_codecs
+	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
+		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
+		--test compression --test push_decoder --test conformance_codecs --test conformance --test scan_tiers
 	for feature in alloc std async rayon serde zstd lz4 xz bzip2 signing nix; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done

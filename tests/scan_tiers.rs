@@ -32,7 +32,20 @@ fn required_tiers_are_available() {
     for tier in ALL_TIERS.iter().filter(|tier| missing(tier)) {
         writeln!(std::io::stderr(), "scan_tiers: {tier} was not tested, this CPU or build lacks it").unwrap();
     }
-    assert!(available.contains(&Scanner::detect().name()));
+}
+
+#[test]
+fn the_fastest_kernel_is_used_that_the_build_allows() {
+    let limit = if cfg!(chunker_scan = "portable") {
+        "portable"
+    } else if cfg!(chunker_scan = "avx2") {
+        "avx2"
+    } else {
+        "avx512"
+    };
+    let rank = |name: &str| ALL_TIERS.iter().position(|tier| *tier == name);
+    let fastest = Scanner::available().map(Scanner::name).filter(|name| rank(name) <= rank(limit)).last();
+    assert_eq!(Some(Scanner::detect().name()), fastest);
 }
 
 /// Every mask of every average size.

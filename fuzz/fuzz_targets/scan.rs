@@ -20,7 +20,7 @@ struct Case {
 }
 
 /// Bytes of an input at most, so that no case is slow.
-const LIMIT: usize = 64 * 1024;
+const LIMIT: usize = 12 * 1024;
 
 /// Masks with bits in the lower half, in the upper one, and few and many of them.
 const MASKS: [u64; 8] = [
