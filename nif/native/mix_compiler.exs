@@ -20,9 +20,16 @@ defmodule Mix.Tasks.Compile.ChunkerNif do
 
   defp library do
     case {System.get_env("CHUNKER_BUILD"), System.get_env("CHUNKER_NIF_PATH", "")} do
-      {"1", _} -> build()
-      {_, ""} -> build()
-      {_, path} -> {:ok, Path.expand(path)}
+      {"1", _} ->
+        build()
+
+      {_, ""} ->
+        build()
+
+      {_, path} ->
+        if File.regular?(path),
+          do: {:ok, Path.expand(path)},
+          else: error("no library at CHUNKER_NIF_PATH: #{path}")
     end
   end
 
