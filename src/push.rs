@@ -205,11 +205,13 @@ pub(crate) struct PayloadCutter {
     filled: usize,
     /// How many of them the finder has read.
     read: usize,
+    max_size: usize,
 }
 
 impl PayloadCutter {
     pub(crate) fn resume_at(options: ChunkingOptions, offset: u64) -> Self {
-        Self { finder: CutFinder::resume_at(options, offset), buffer: BytesMut::new(), filled: 0, read: 0 }
+        let finder = CutFinder::resume_at(options, offset);
+        Self { finder, buffer: BytesMut::new(), filled: 0, read: 0, max_size: options.max_size() }
     }
 
     pub(crate) fn last_cut(&self) -> u64 {
@@ -218,6 +220,7 @@ impl PayloadCutter {
 
     fn append(&mut self, piece: &[u8]) {
         self.buffer.truncate(self.filled);
+        self.make_room(piece.len());
         self.buffer.extend_from_slice(piece);
         self.filled = self.buffer.len();
     }
@@ -225,11 +228,26 @@ impl PayloadCutter {
     /// Lets `read` write to `space` bytes and appends as many as it says, at most `space`.
     #[cfg(feature = "std")]
     pub(crate) fn fill(&mut self, space: usize, read: impl FnOnce(&mut [u8]) -> usize) {
+        self.make_room(space);
         let end = self.filled + space;
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
         self.filled += read(&mut self.buffer[self.filled..end]);
+    }
+
+    /// Makes the buffer large enough for `space` more bytes: that of payloads that are gone, or a new
+    /// one for several pieces, so that what it holds is not moved for each; never more than the longest
+    /// chunk and a piece need.
+    fn make_room(&mut self, space: usize) {
+        let end = self.filled + space;
+        if self.buffer.capacity() >= end || self.buffer.try_reclaim(end - self.buffer.len()) {
+            return;
+        }
+        let capacity = (2 * self.filled).max(4 * space).min(self.max_size + space).max(end);
+        let mut buffer = BytesMut::with_capacity(capacity);
+        buffer.extend_from_slice(&self.buffer[..self.filled]);
+        self.buffer = buffer;
     }
 
     /// Returns the next chunk that ends in what was appended.

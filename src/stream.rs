@@ -12,7 +12,8 @@ use std::task::{Poll, ready};
 /// Iterator over the chunks of a reader.
 ///
 /// Holds at most one chunk and one read: `max_size` plus the read size, which is 1 MiB or what the
-/// environment variable `CHUNKER_READ_SLICE_CAP_BYTES` allows (`1..=1 GiB`). Retries reads that were
+/// environment variable `CHUNKER_READ_SLICE_CAP_BYTES` allows (`1..=1 GiB`); the heap has twice that
+/// while a long chunk moves to a new buffer. Retries reads that were
 /// [interrupted](io::ErrorKind::Interrupted). After any other error, which it returns once with its
 /// offset, the iterator ends; reading can go on in a new stream that
 /// [resumes at](Self::resume_at) the [last cut](Self::last_cut), with the same chunks.
