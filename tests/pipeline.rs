@@ -158,7 +158,7 @@ fn watched() -> (Watched, Arc<AtomicUsize>, Receiver<()>) {
 #[test]
 fn reading_stops_while_nobody_takes_chunks() {
     let (reader, reads, is_dropped) = watched();
-    let bound = rayon::current_num_threads() + 3;
+    let bound = 2 * rayon::current_num_threads() + 2;
     let mut pipeline = ChunkPipeline::new(reader, options(), HashAlgorithm::Blake3).unwrap();
     assert!(pipeline.next().is_some());
     std::thread::sleep(Duration::from_millis(200));

@@ -15,7 +15,7 @@ use core::any::Any;
 use core::fmt;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, channel, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::thread;
@@ -26,7 +26,7 @@ use std::thread;
 /// is called in hash the chunks and run the closure, and so does the caller while it waits. All chunks
 /// that end in one read are one piece of work.
 ///
-/// Nothing runs ahead for long: at most `threads + 4` pieces of work exist, being read, waiting, in
+/// Nothing runs ahead for long: at most `2 * threads + 3` pieces of work exist, being read, waiting, in
 /// work or done, each of at most `max_size` bytes and one read (1 MiB, or what
 /// `CHUNKER_READ_SLICE_CAP_BYTES` allows). Payloads that the caller keeps come on top.
 ///
@@ -51,15 +51,13 @@ use std::thread;
 /// # Ok::<(), chunker::chunking::ChunkingError>(())
 /// ```
 pub struct ChunkPipeline<T = ChunkMetadata> {
-    /// What the reading thread sends; `None` when it has ended.
-    batches: Option<Receiver<Result<Vec<Payload>, Failure>>>,
     shared: Arc<Shared<T>>,
-    /// Where the results of each piece of work come, in order.
-    results: VecDeque<Receiver<thread::Result<Vec<T>>>>,
     /// The results of the first piece of work that are left.
     ready: vec::IntoIter<T>,
-    failure: Option<Failure>,
 }
+
+/// The chunks that end in one read.
+type Batch = Result<Vec<Payload>, Failure>;
 
 /// How reading ended before the input did.
 enum Failure {
@@ -110,42 +108,34 @@ impl<T: Send + 'static> ChunkPipeline<T> {
         map: impl Fn(ChunkMetadata) -> T + Send + Sync + 'static,
     ) -> Result<Self, ChunkingError> {
         let reading = Reading::resume_at(options, offset)?;
-        let (sender, batches) = sync_channel(1);
+        let (sender, batches) = sync_channel(rayon::current_num_threads());
         thread::Builder::new()
             .name("chunker-reader".to_string())
             .spawn(move || read_all(reader, reading, &sender))
             .map_err(|source| ReadError { offset, source })?;
         let work = Box::new(move |payload: Payload| map(payload.hashed(hash)));
+        let queue = Queue { batches: Some(batches), failure: None, results: VecDeque::new(), tasks: 0 };
         Ok(Self {
-            batches: Some(batches),
-            shared: Arc::new(Shared { work, queue: Mutex::default() }),
-            results: VecDeque::new(),
+            shared: Arc::new(Shared { work, queue: Mutex::new(queue) }),
             ready: Vec::new().into_iter(),
-            failure: None,
         })
     }
 
-    /// Hands over what was read to the pool. Waits for the reader only if there is nothing else to
-    /// wait for.
-    fn hand_over(&mut self) {
-        let threads = rayon::current_num_threads();
-        while self.results.len() <= threads {
-            let Some(batches) = &self.batches else { return };
-            let received = if self.results.is_empty() {
-                batches.recv().map_err(|_| TryRecvError::Disconnected)
-            } else {
-                batches.try_recv()
-            };
-            match received {
-                Ok(Ok(batch)) => self.results.push_back(Shared::submit(&self.shared, batch, threads)),
-                Ok(Err(failure)) => {
-                    self.failure = Some(failure);
-                    self.batches = None;
-                }
-                Err(TryRecvError::Disconnected) => self.batches = None,
-                Err(TryRecvError::Empty) => return,
-            }
+    /// Returns the results of the next piece of work; `None` when there is none.
+    fn next_results(&self) -> Option<thread::Result<Vec<T>>> {
+        Shared::start_task(&self.shared);
+        let mut queue = self.shared.queue();
+        if let Some(results) = queue.results.pop_front() {
+            drop(queue);
+            return Some(self.wait_for(&results));
         }
+        // Only the reader is left to wait for. The pool must not wait for it too, at the lock.
+        let batches = queue.batches.take()?;
+        drop(queue);
+        let received = batches.recv().map_err(|RecvError| TryRecvError::Disconnected);
+        let batch = self.shared.queue().accept(batches, received)?;
+        Shared::start_task(&self.shared);
+        Some(self.shared.run(batch))
     }
 
     /// Returns what comes by `results`, and works as long as it has not come.
@@ -154,19 +144,14 @@ impl<T: Send + 'static> ChunkPipeline<T> {
             if let Ok(results) = results.try_recv() {
                 return results;
             }
-            let Some(job) = self.shared.queue().jobs.pop_front() else { break };
-            self.shared.run(job);
+            if !self.shared.run_next(rayon::current_num_threads()) {
+                break;
+            }
         }
         match results.recv() {
             Ok(results) => results,
-            Err(_) => unreachable!("whoever takes a job sends its results"),
+            Err(RecvError) => unreachable!("whoever takes a batch sends its results"),
         }
-    }
-
-    fn end(&mut self) {
-        self.batches = None;
-        self.results.clear();
-        self.shared.queue().jobs.clear();
     }
 }
 
@@ -178,18 +163,17 @@ impl<T: Send + 'static> Iterator for ChunkPipeline<T> {
             if let Some(item) = self.ready.next() {
                 return Some(Ok(item));
             }
-            self.hand_over();
-            let Some(results) = self.results.pop_front() else { break };
-            match self.wait_for(&results) {
-                Ok(results) => self.ready = results.into_iter(),
-                Err(panic) => {
-                    self.end();
-                    self.failure = None;
+            match self.next_results() {
+                Some(Ok(results)) => self.ready = results.into_iter(),
+                Some(Err(panic)) => {
+                    self.shared.queue().end();
                     resume_unwind(panic);
                 }
+                None => break,
             }
         }
-        match self.failure.take()? {
+        let failure = self.shared.queue().failure.take()?;
+        match failure {
             Failure::Error(error) => Some(Err(error)),
             Failure::Panic(panic) => resume_unwind(panic),
         }
@@ -200,18 +184,18 @@ impl<T: Send + 'static> core::iter::FusedIterator for ChunkPipeline<T> {}
 
 impl<T> Drop for ChunkPipeline<T> {
     fn drop(&mut self) {
-        self.shared.queue().jobs.clear();
+        self.shared.queue().end();
     }
 }
 
 impl<T> fmt::Debug for ChunkPipeline<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChunkPipeline").field("in_flight", &self.results.len()).finish_non_exhaustive()
+        f.debug_struct("ChunkPipeline").field("ready", &self.ready.len()).finish_non_exhaustive()
     }
 }
 
 /// Sends the chunks of each read until the input ends, reading fails or nobody wants more.
-fn read_all(mut reader: impl Read, mut reading: Reading, sender: &SyncSender<Result<Vec<Payload>, Failure>>) {
+fn read_all(mut reader: impl Read, mut reading: Reading, sender: &SyncSender<Batch>) {
     let mut next_batch = || {
         let Poll::Ready(payload) = reading.poll_next(|space| Poll::Ready(reader.read(space))) else {
             return None; // only a reader could be pending, and this one is not
@@ -242,21 +226,46 @@ struct Shared<T> {
 }
 
 struct Queue<T> {
-    jobs: VecDeque<Job<T>>,
-    /// Tasks of the pool that take jobs until there are none. Not one for each job: those of a pool
-    /// whose only thread is the caller would never run and pile up.
+    /// What the reading thread sends; `None` when it has ended, and while the caller waits for it.
+    batches: Option<Receiver<Batch>>,
+    failure: Option<Failure>,
+    /// Where the results of each batch in work come, in order. Whoever takes a batch works on it at
+    /// once, so that waiting for its results always ends.
+    results: VecDeque<Receiver<thread::Result<Vec<T>>>>,
+    /// Tasks of the pool that take batches until there are none. Not one for each batch: those of a
+    /// pool whose only thread is the caller would never run and pile up.
     tasks: usize,
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
-        Self { jobs: VecDeque::new(), tasks: 0 }
+impl<T> Queue<T> {
+    /// Puts the receiver back, unless it has given its last, and returns the batch it gave, if any.
+    fn accept(
+        &mut self,
+        batches: Receiver<Batch>,
+        received: Result<Batch, TryRecvError>,
+    ) -> Option<Vec<Payload>> {
+        match received {
+            Ok(Ok(batch)) => {
+                self.batches = Some(batches);
+                Some(batch)
+            }
+            Err(TryRecvError::Empty) => {
+                self.batches = Some(batches);
+                None
+            }
+            Ok(Err(failure)) => {
+                self.failure = Some(failure);
+                None
+            }
+            Err(TryRecvError::Disconnected) => None,
+        }
     }
-}
 
-struct Job<T> {
-    batch: Vec<Payload>,
-    results: Sender<thread::Result<Vec<T>>>,
+    fn end(&mut self) {
+        self.batches = None;
+        self.failure = None;
+        self.results.clear();
+    }
 }
 
 impl<T> Shared<T> {
@@ -264,36 +273,43 @@ impl<T> Shared<T> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, Job { batch, results }: Job<T>) {
-        let work = || batch.into_iter().map(&self.work).collect();
+    fn run(&self, batch: Vec<Payload>) -> thread::Result<Vec<T>> {
+        catch_unwind(AssertUnwindSafe(|| batch.into_iter().map(&self.work).collect()))
+    }
+
+    /// Works on the next batch; `false` if none is there or the results of `limit` wait to be taken.
+    fn run_next(&self, limit: usize) -> bool {
+        let mut queue = self.queue();
+        if queue.results.len() >= limit {
+            return false;
+        }
+        let Some(batches) = queue.batches.take() else { return false };
+        let received = batches.try_recv();
+        let Some(batch) = queue.accept(batches, received) else { return false };
+        let (sender, results) = channel();
+        queue.results.push_back(results);
+        drop(queue);
+        let results = self.run(batch);
         // Nobody wants the results of a pipeline that was dropped.
-        let _ = results.send(catch_unwind(AssertUnwindSafe(work)));
+        let _ = sender.send(results);
+        true
     }
 }
 
 impl<T: Send + 'static> Shared<T> {
-    fn submit(shared: &Arc<Self>, batch: Vec<Payload>, threads: usize) -> Receiver<thread::Result<Vec<T>>> {
-        let (results, receiver) = channel();
+    /// Lets one more thread of the pool work, unless all do.
+    fn start_task(shared: &Arc<Self>) {
+        let threads = rayon::current_num_threads();
         let mut queue = shared.queue();
-        queue.jobs.push_back(Job { batch, results });
-        if queue.tasks < threads {
-            queue.tasks += 1;
-            drop(queue);
-            let shared = Arc::clone(shared);
-            rayon::spawn(move || shared.run_jobs());
+        if queue.batches.is_none() || queue.tasks >= threads {
+            return;
         }
-        receiver
-    }
-
-    fn run_jobs(&self) {
-        loop {
-            let mut queue = self.queue();
-            let Some(job) = queue.jobs.pop_front() else {
-                queue.tasks -= 1;
-                return;
-            };
-            drop(queue);
-            self.run(job);
-        }
+        queue.tasks += 1;
+        drop(queue);
+        let shared = Arc::clone(shared);
+        rayon::spawn(move || {
+            while shared.run_next(threads) {}
+            shared.queue().tasks -= 1;
+        });
     }
 }
