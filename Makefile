@@ -103,8 +103,9 @@ vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and t
 	python3 tests/conformance/generate_codecs.py > target/codecs.json
 	mv target/vectors.json target/codecs.json tests/conformance
 
-bench: setup ## pieces against one call, as ratios
+bench: setup ## pieces against one call, all cores against one, as ratios; memory
 	cargo bench --quiet --package chunker-cdc --bench push
+	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
 
 bench-codecs: setup ## each codec against its crate called directly, on real files, as ratios
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs

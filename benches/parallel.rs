@@ -1,0 +1,191 @@
+//! All cores against one, and against the `fastcdc` crate with digests by rayon; and the memory that
+//! each way of chunking takes.
+//!
+//! Prints medians of ratios of interleaved rounds; absolute times on shared machines mislead, and
+//! where other programs use the cores, so do these ratios.
+
+#![allow(unsafe_code)] // a global allocator is unsafe to implement
+
+use chunker::chunking::{
+    ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingOptions, HashAlgorithm, chunk_data_with_hash,
+    chunk_descriptors, chunk_descriptors_parallel, cut_points_parallel,
+};
+use chunker::compression::{Codec, compress};
+use chunker::cut_points;
+use fastcdc::v2020::FastCDC;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::io::Cursor;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+const LENGTH: usize = 256 << 20;
+const ROUNDS: usize = 9;
+const HASH: HashAlgorithm = HashAlgorithm::Blake3;
+
+const PROFILES: [(usize, usize, usize); 4] = [
+    (256 << 10, 1 << 20, 4 << 20),
+    (16 << 10, 64 << 10, 256 << 10),
+    (4 << 10, 16 << 10, 64 << 10),
+    (2 << 10, 8 << 10, 64 << 10),
+];
+
+fn main() {
+    let mut random = vec![0; LENGTH];
+    rand_chacha::ChaCha8Rng::seed_from_u64(42).fill_bytes(&mut random);
+    let text: Vec<u8> =
+        random[..LENGTH / 4].iter().map(|byte| b"etaoin shrdlu, \n"[usize::from(byte & 15)]).collect();
+    let period: Vec<u8> = random[..251].iter().copied().cycle().take(LENGTH / 4).collect();
+
+    println!("medians of {ROUNDS} ratios of speed, {} threads", rayon::current_num_threads());
+    println!(
+        "{:>16} {:>8} {:>4} {:>12} {:>12} {:>12}",
+        "", "", "", "cut+BLAKE3:", "cut+BLAKE3:", "cut only:"
+    );
+    println!(
+        "{:>16} {:>8} {:>4} {:>12} {:>12} {:>12}",
+        "sizes", "data", "MiB", "fastcdc", "one thread", "one thread"
+    );
+    for profile in PROFILES {
+        for (name, data) in [
+            ("random", &random[..]),
+            ("random", &random[..16 << 20]),
+            ("text", &text),
+            ("zeros", &vec![0; LENGTH / 4]),
+            ("period", &period),
+        ] {
+            buffers(profile, name, data);
+        }
+    }
+
+    println!("\n{:>16} {:>8} {:>20} {:>20}", "sizes", "data", "pipeline: stream", "with zstd: stream");
+    for profile in PROFILES {
+        readers(profile, "random", random[..LENGTH / 4].to_vec());
+        readers(profile, "text", text.clone());
+    }
+
+    println!("\npeak of the heap beyond the input of {} MiB, in KiB", LENGTH >> 20);
+    println!(
+        "{:>16} {:>10} {:>12} {:>10} {:>10} {:>10} {:>10}",
+        "sizes", "chunk_data", "descriptors", "parallel", "its cuts", "stream", "pipeline"
+    );
+    for profile in PROFILES {
+        memory(profile, &random);
+    }
+}
+
+fn buffers(profile: (usize, usize, usize), name: &str, data: &[u8]) {
+    let (min, avg, max) = profile;
+    let options = options(profile);
+    let peer = || {
+        let chunks: Vec<_> = FastCDC::new(data, min, avg, max).collect();
+        let digest = |chunk: &fastcdc::v2020::Chunk| blake3::hash(&data[chunk.offset..][..chunk.length]);
+        chunks.par_iter().map(digest).collect::<Vec<_>>().len()
+    };
+    let all = || chunk_descriptors_parallel(data, options, HASH).expect("a valid threshold").len();
+    let one = || chunk_descriptors(data, options, HASH).len();
+    let all_cut = || cut_points_parallel(data, options).expect("a valid threshold").len();
+    let one_cut = || cut_points(data, options).count();
+    println!(
+        "{:>16} {name:>8} {:>4} {:>12.2} {:>12.2} {:>12.2}",
+        sizes(profile),
+        data.len() >> 20,
+        ratio(peer, all),
+        ratio(one, all),
+        ratio(one_cut, all_cut)
+    );
+}
+
+fn readers(profile: (usize, usize, usize), name: &str, data: Vec<u8>) {
+    let options = options(profile);
+    let data = bytes::Bytes::from(data);
+    let reader = || Cursor::new(data.clone());
+    let squeeze =
+        |chunk: ChunkMetadata| compress(Codec::Zstd, &chunk.payload, Some(1)).expect("it compresses").len();
+    let stream =
+        || ChunkStream::with_options(reader(), options, HASH).expect("valid options").map(Result::unwrap);
+    let pipeline = || ChunkPipeline::new(reader(), options, HASH).expect("valid options").map(Result::unwrap);
+    let squeezed = || {
+        ChunkPipeline::mapped(reader(), options, HASH, squeeze).expect("valid options").map(Result::unwrap)
+    };
+    println!(
+        "{:>16} {name:>8} {:>20.2} {:>20.2}",
+        sizes(profile),
+        ratio(|| stream().count(), || pipeline().count()),
+        ratio(|| stream().map(squeeze).sum(), || squeezed().sum()),
+    );
+}
+
+fn memory(profile: (usize, usize, usize), data: &[u8]) {
+    let (min, avg, max) = profile;
+    let options = options(profile);
+    let reader = || Cursor::new(bytes::Bytes::copy_from_slice(data)); // a pipeline's does not borrow
+    let (stream, pipeline) = (reader(), reader());
+    println!(
+        "{:>16} {:>10} {:>12} {:>10} {:>10} {:>10} {:>10}",
+        sizes(profile),
+        peak(|| chunk_data_with_hash(data, Some(min), Some(avg), Some(max), HASH)) >> 10,
+        peak(|| chunk_descriptors(data, options, HASH)) >> 10,
+        peak(|| chunk_descriptors_parallel(data, options, HASH)) >> 10,
+        peak(|| cut_points_parallel(data, options)) >> 10,
+        peak(|| ChunkStream::with_options(stream, options, HASH).expect("valid options").count()) >> 10,
+        peak(|| ChunkPipeline::new(pipeline, options, HASH).expect("valid options").count()) >> 10,
+    );
+}
+
+fn options((min, avg, max): (usize, usize, usize)) -> ChunkingOptions {
+    ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).expect("valid sizes")
+}
+
+fn sizes((min, avg, max): (usize, usize, usize)) -> String {
+    format!("{}/{}/{}K", min >> 10, avg >> 10, max >> 10)
+}
+
+/// Returns the median of time of `base` / time of `other`, run in turn.
+fn ratio(base: impl Fn() -> usize, other: impl Fn() -> usize) -> f64 {
+    assert_eq!(base(), other(), "both find the same chunks");
+    let mut ratios: Vec<f64> =
+        (0..ROUNDS).map(|_| time(&base).as_secs_f64() / time(&other).as_secs_f64()).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ROUNDS / 2]
+}
+
+fn time(run: impl Fn() -> usize) -> Duration {
+    let start = Instant::now();
+    black_box(run());
+    start.elapsed()
+}
+
+/// Returns how many bytes of the heap `run` has in use at most, beyond those in use before.
+fn peak<T>(run: impl FnOnce() -> T) -> usize {
+    let before = USED.load(Ordering::SeqCst);
+    PEAK.store(before, Ordering::SeqCst);
+    black_box(run());
+    PEAK.load(Ordering::SeqCst) - before
+}
+
+static USED: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call is passed on to the system's allocator as it is; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let used = USED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(used, Ordering::Relaxed);
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        USED.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
