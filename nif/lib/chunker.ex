@@ -298,13 +298,16 @@ defmodule Chunker do
   @doc """
   Compresses many binaries on several threads, and returns each compressed or an error, in order.
 
-  Takes the options of `compress/2`. All of them are compressed in one call, so they should be small.
+  One that fails does not stop the others. Takes the options of `compress/2`.
   """
   @spec compress_many([binary], codec: codec, level: integer) ::
           {:ok, [{:ok, binary} | {:error, error}]} | {:error, error}
   def compress_many(binaries, options \\ []) do
     options = Keyword.validate!(options, codec: :zstd, level: nil)
-    Native.compress_batch(binaries, options[:codec], options[:level])
+
+    Telemetry.measure(:compress_many, Native.total(binaries), fn ->
+      Native.compress_batch(binaries, options[:codec], options[:level])
+    end)
   end
 
   @doc """

@@ -169,7 +169,9 @@ defmodule Chunker.SchedulingTest do
   test "a batch is compressed as its inputs one by one" do
     inputs = ["", :none | for(size <- 1..10, do: :binary.copy("text #{size}, ", size * 5_000))]
 
-    for codec <- [:zstd, :lz4, :bzip2] do
+    for codec <- [:zstd, :lz4, :bzip2], slice_bytes <- [1 <<< 20, 65_536] do
+      configure(slice_bytes: slice_bytes, sliced_bytes: 4 * slice_bytes)
+
       expected =
         for data <- inputs,
             do:
@@ -179,6 +181,8 @@ defmodule Chunker.SchedulingTest do
     end
 
     assert {:ok, [{:error, :invalid_compression_level}]} = Chunker.compress_many(["a"], level: 1000)
-    assert Chunker.compress_many(["a"], codec: :gzip) == {:error, :invalid_argument}
+
+    for inputs <- [["a"], [:none], ["a", :binary.copy("b", 10 <<< 20)], ["a", "b"]],
+        do: assert(Chunker.compress_many(inputs, codec: :gzip) == {:error, :invalid_argument})
   end
 end

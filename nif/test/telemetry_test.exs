@@ -18,6 +18,9 @@ defmodule Chunker.TelemetryTest do
     assert {:ok, _} = Chunker.chunk_many(["abc", "de"])
     assert_received {[:chunker, :chunk_many, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
 
+    assert {:ok, _} = Chunker.compress_many(["abc", "de"])
+    assert_received {[:chunker, :compress_many, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
+
     {:ok, compressed} = Chunker.compress("abc")
     length = byte_size(compressed)
     assert_received {[:chunker, :compress, :stop], %{bytes: 3, output_bytes: ^length}, %{result: :ok}}

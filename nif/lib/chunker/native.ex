@@ -62,7 +62,7 @@ defmodule Chunker.Native do
     else
       binaries
       |> batches([], 0, config)
-      |> chunk_batches([], fn
+      |> each_batch([], fn
         [data] when is_binary(data) ->
           with {:ok, _} = result <- chunk_data(data, min, avg, max, hash), do: {:ok, [result]}
 
@@ -102,10 +102,10 @@ defmodule Chunker.Native do
     end
   end
 
-  defp chunk_batches([], done, _), do: {:ok, done |> Enum.reverse() |> Enum.concat()}
+  defp each_batch([], done, _), do: {:ok, done |> Enum.reverse() |> Enum.concat()}
 
-  defp chunk_batches([batch | rest], done, chunk) do
-    with {:ok, results} <- chunk.(batch), do: chunk_batches(rest, [results | done], chunk)
+  defp each_batch([batch | rest], done, call) do
+    with {:ok, results} <- call.(batch), do: each_batch(rest, [results | done], call)
   end
 
   @spec chunker_open(size, size, size) :: result(chunker)
@@ -209,8 +209,24 @@ defmodule Chunker.Native do
   end
 
   @spec compress_batch([binary], Chunker.codec(), integer | nil) :: result([result(binary)])
-  def compress_batch(binaries, codec, level \\ nil),
-    do: Nif.compress_batch_dirty(binaries, codec, level, Config.get().threads)
+  def compress_batch(binaries, codec, level \\ nil) do
+    config = Config.get()
+    {one_call_bytes, slice_bytes} = codec |> pace(level) |> dirty_bytes(config)
+
+    binaries
+    |> batches([], 0, %{config | sliced_bytes: one_call_bytes, slice_bytes: slice_bytes})
+    |> each_batch([], fn
+      [data] when is_binary(data) ->
+        case compress(codec, data, level) do
+          # Not the data, but the codec.
+          {:error, :invalid_argument} = error -> error
+          result -> {:ok, [result]}
+        end
+
+      batch ->
+        Nif.compress_batch_dirty(batch, codec, level, config.threads)
+    end)
+  end
 
   @type limits :: {size, size, size}
 

@@ -7,6 +7,7 @@ defmodule Chunker.Telemetry do
   | `[:chunker, :chunk, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.chunk/2` returned |
   | `[:chunker, :feed, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.feed/2` returned; a stream feeds every piece |
   | `[:chunker, :chunk_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.chunk_many/2` returned |
+  | `[:chunker, :compress_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.compress_many/2` returned |
   | `[:chunker, :compress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.compress/2` returned |
   | `[:chunker, :decompress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.decompress/2` returned |
 
@@ -39,7 +40,7 @@ defmodule Chunker.Telemetry do
   end
 
   defp amount(operation) when operation in [:chunk, :feed], do: :chunks
-  defp amount(:chunk_many), do: :inputs
+  defp amount(operation) when operation in [:chunk_many, :compress_many], do: :inputs
   defp amount(operation) when operation in [:compress, :decompress], do: :output_bytes
 
   defp outcome({:ok, items}) when is_list(items), do: {:ok, length(items)}
