@@ -402,6 +402,74 @@ test("hostile connections: each gets its answer and the server goes on", async (
   assert.equal((await fetch(`${baseUrl}${path}`)).status, 200);
 });
 
+test("what two parsers could understand in two ways is refused", async (t) => {
+  const { port } = await serveDisk(t);
+  const path = `/v1/chunks/sha256/${absent}`;
+  const get = `GET ${path} HTTP/1.1\r\n`;
+  const cases: Record<string, string> = {
+    "folded line": `${get}Host: x\r\nA: b\r\n c\r\n`,
+    "line that ends in LF": `${get}Host: x\r\nA: b\nc: d\r\n`,
+    "line that ends in CR": `${get}Host: x\r\nA: b\rc: d\r\n`,
+    "NUL in a value": `${get}Host: x\r\nA: b\0c\r\n`,
+    "NUL in the path": "GET /\0 HTTP/1.1\r\nHost: x\r\n",
+    "path that is not ASCII": "GET /v1/é HTTP/1.1\r\nHost: x\r\n",
+    "space in the path": "GET /a b HTTP/1.1\r\nHost: x\r\n",
+    "space before the method": ` ${get}Host: x\r\n`,
+    "space before the colon": `${get}Host: x\r\nA : b\r\n`,
+    "header without a name": `${get}Host: x\r\n: b\r\n`,
+    "header without a colon": `${get}Host: x\r\nA b\r\n`,
+    "length twice": `${get}Host: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n`,
+    "list of lengths": `${get}Host: x\r\nContent-Length: 5, 5\r\n`,
+    "length with a sign": `${get}Host: x\r\nContent-Length: +5\r\n`,
+    "length without digits": `${get}Host: x\r\nContent-Length:\r\n`,
+    "hexadecimal length": `${get}Host: x\r\nContent-Length: 0x5\r\n`,
+    "length of 100 digits": `${get}Host: x\r\nContent-Length: ${"9".repeat(100)}\r\n`,
+    "length and chunked": `${get}Host: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n`,
+    "no host": get,
+    "two hosts": `${get}Host: x\r\nHost: y\r\n`,
+    "another version": `GET ${path} HTTP/2.0\r\nHost: x\r\n`,
+    "no version": `GET ${path}\r\n`,
+    "method that is no token": `G(T ${path} HTTP/1.1\r\nHost: x\r\n`,
+  };
+  for (const [what, head] of Object.entries(cases)) {
+    assert.match(await raw(port, `${head}\r\n`), /^HTTP\/1\.1 400 .*malformed_request/s, what);
+  }
+});
+
+test("what is only unusual is answered", async (t) => {
+  const { port } = await serveDisk(t);
+  const path = `/v1/chunks/sha256/${absent}`;
+  const more = "Host: x\r\nConnection: close\r\n";
+  const cases: [string, string, RegExp][] = [
+    ["empty lines before it", `\r\n\r\nGET ${path} HTTP/1.1\r\n${more}`, /404 .*chunk_not_found/s],
+    ["HTTP/1.0", `GET ${path} HTTP/1.0\r\n`, /404 .*chunk_not_found/s],
+    ["any case of names", `GET ${path} HTTP/1.1\r\nhOST: x\r\ncONNECTION: Close\r\n`, /404 /],
+    ["address for a proxy", `GET http://x${path} HTTP/1.1\r\n${more}`, /404 .*not_found/s],
+    ["address of the server", `OPTIONS * HTTP/1.1\r\n${more}`, /404 .*not_found/s],
+    [
+      "unknown expectation",
+      `GET ${path} HTTP/1.1\r\nExpect: x\r\n${more}`,
+      /404 .*chunk_not_found/s,
+    ],
+    ["unread body", `GET ${path} HTTP/1.1\r\nContent-Length: 5\r\n${more}\r\nhello`, /404 /],
+    [
+      "transfer in gzip",
+      `PUT ${path} HTTP/1.1\r\nTransfer-Encoding: gzip\r\n${more}`,
+      /411 .*length_required/s,
+    ],
+    [
+      "chunked body that is none",
+      `PUT ${path} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n${more}\r\nzz\r\n`,
+      /411 .*length_required/s,
+    ],
+  ];
+  for (const [what, text, expected] of cases) {
+    const answer = await raw(port, `${text}\r\n`);
+    assert.match(answer, /^HTTP\/1\.1 /, what);
+    assert.match(answer, expected, what);
+  }
+});
+
 test("many large bodies refused at once are all answered", async (t) => {
   const { baseUrl } = await serveDisk(t, { limits: { maxChunkBytes: 4096 } });
   const url = `${baseUrl}/v1/chunks/sha256/${digest}`;
@@ -446,7 +514,7 @@ test("repeated requests are answered 200, the first 201", async (t) => {
   assert.equal(await send(`/v1/chunks/sha256/${digestHex("sha256", other)}`, other), 201);
 });
 
-test("a damaged chunk is never delivered; it is missing again and an upload heals it", async (t) => {
+test("what is damaged is never delivered; it is missing again and an upload heals it", async (t) => {
   const { root, baseUrl, transport } = await serveDisk(t);
   const result = await upload(data, { transport, options: SMALL });
   const { rootDigest, manifest } = result;
@@ -487,7 +555,11 @@ test("a damaged chunk is never delivered; it is missing again and an upload heal
 
   const path = join(root, "manifests", rootDigest.slice(0, 2), rootDigest);
   await writeFile(path, (await readFile(path)).subarray(1));
-  assert.equal((await fetch(transport.fileUrl(rootDigest))).status, 500);
+  const damaged = await fetch(transport.fileUrl(rootDigest));
+  assert.equal(damaged.status, 500);
+  assert.equal((await damaged.json()).code, "manifest_damaged");
+  await upload(data, { transport, options: SMALL });
+  assert.deepEqual(await collect(download(rootDigest, { transport })), Buffer.from(data));
 });
 
 test("a reader that does not read is dropped", async (t) => {

@@ -102,7 +102,9 @@ export class Endpoints {
         throw new Refusal(400, "digest_mismatch", "the manifest has another root digest");
       }
       await this.#checkChunks(manifest);
-      const known = (await this.#store.getManifest(root)) !== undefined;
+      // A damaged one is healed by the next commit.
+      const stored = await this.#store.getManifest(root);
+      const known = stored !== undefined && Buffer.compare(stored, bytes) === 0;
       if (!known) await this.#store.putManifest(root, bytes);
       sendJson(response, known ? 200 : 201, {
         rootDigest: root,

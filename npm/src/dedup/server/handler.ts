@@ -37,10 +37,16 @@ export function createUploadServer(options: UploadHandlerOptions): Server {
     requestTimeout: router.limits.bodyTimeoutMs + 30_000,
     keepAliveTimeout: 10_000,
     connectionsCheckingInterval: 5_000,
+    // Checked below: Node's own answer has no body.
+    requireHostHeader: false,
   });
   const answering = new Map<Duplex, ServerResponse>();
   const answer = (request: IncomingMessage, response: ServerResponse, proceed: () => void) => {
     const { socket } = request;
+    if (!isHttp(request)) {
+      answerMalformed(undefined, socket);
+      return;
+    }
     answering.set(socket, response);
     response.once("close", () => answering.delete(socket));
     void router.answer(request, response, proceed);
@@ -49,27 +55,39 @@ export function createUploadServer(options: UploadHandlerOptions): Server {
   server.on("checkContinue", (request, response) => {
     answer(request, response, () => response.writeContinue());
   });
+  // Expectations that nobody knows are ignored, as RFC 9110 allows.
+  server.on("checkExpectation", (request, response) => answer(request, response, () => {}));
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const response = answering.get(socket);
-    if (response === undefined) answerMalformed(error, socket);
-    // The sender went away in mid-body.
-    else if (!response.req.complete) socket.destroy();
-    // What follows a good request is malformed: that one is still answered, and no other.
+    if (response === undefined) answerMalformed(error.code, socket);
+    // The sender went away in mid-body, or is too slow.
+    else if (!response.req.complete && !isMalformed(error.code)) socket.destroy();
+    // What follows a good head is malformed: that request is still answered, and no other.
     else response.shouldKeepAlive = false;
   });
   return server;
 }
 
-/** Answers what the HTTP parser rejects, or a request whose head or body takes too long. */
-function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+/** Whether the parser has let a request through rightly: it takes any version, and any number of hosts. */
+function isHttp({ httpVersion, headersDistinct: { host = [] } }: IncomingMessage): boolean {
+  return httpVersion === "1.1" ? host.length === 1 : httpVersion === "1.0" && host.length <= 1;
+}
+
+/** Whether the HTTP parser met something else than an end. */
+function isMalformed(code: string | undefined): boolean {
+  return code?.startsWith("HPE_") === true && code !== "HPE_INVALID_EOF_STATE";
+}
+
+/** Answers what is not HTTP by the parser's code, or a request whose head or body takes too long. */
+function answerMalformed(parserCode: string | undefined, socket: Duplex): void {
+  if (parserCode === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
   }
   const [status, code, message] =
-    error.code === "HPE_HEADER_OVERFLOW"
+    parserCode === "HPE_HEADER_OVERFLOW"
       ? ([431, "headers_too_large", "the head of the request is too large"] as const)
-      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      : parserCode === "ERR_HTTP_REQUEST_TIMEOUT"
         ? ([408, "request_timeout", "the request took too long"] as const)
         : ([400, "malformed_request", "this is not HTTP/1.1"] as const);
   const body = JSON.stringify({ code, message });

@@ -66,11 +66,10 @@ defmodule Ingest.Request do
     with :ok <- check_lines(head),
          {:ok, {:http_request, method, target, version}, rest} when version in [{1, 0}, {1, 1}] <-
            :erlang.decode_packet(:http_bin, head <> "\r\n\r\n", []),
+         {:ok, {path, query}} <- split_target(target),
          {:ok, headers} <- parse_headers(rest, %{}),
          :ok <- check_host(headers, version),
          {:ok, length} <- parse_length(headers) do
-      {path, query} = split_target(target)
-
       {:ok,
        %__MODULE__{
          socket: nil,
@@ -137,14 +136,13 @@ defmodule Ingest.Request do
   defp parse_length(_), do: {:ok, nil}
 
   defp split_target({:abs_path, target}) do
-    case :binary.split(target, "?") do
-      [path, query] -> {path, query}
-      [path] -> {path, ""}
-    end
+    with true <- target =~ ~r/\A[\x21-\x7e]*\z/,
+         [path | query] <- :binary.split(target, "?"),
+         do: {:ok, {path, Enum.join(query)}}
   end
 
   # The forms for proxies and for the server as a whole: nothing is there.
-  defp split_target(_), do: {"", ""}
+  defp split_target(_), do: {:ok, {"", ""}}
 
   defp tokens(headers, name) do
     for value <- Map.get(headers, name, []),
