@@ -247,6 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn noise_falls_into_step_after_a_few_chunks() {
+        let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes");
+        let mut state = 1u64;
+        let noise: Vec<u8> = core::iter::repeat_with(|| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1); // Knuth's MMIX
+            state.to_be_bytes()[0]
+        })
+        .take(1 << 20)
+        .collect();
+        let segments = 32;
+        let (found, chunks) = found(&noise, options, noise.len() / segments, segments);
+        assert!(found <= chunks + 8 * segments, "{found} for {chunks} chunks in {segments} segments");
+    }
+
+    #[test]
     fn data_that_never_falls_into_step_is_cut_at_most_twice() {
         let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes");
         let data = [0; 1 << 20];
