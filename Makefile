@@ -123,6 +123,13 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
+bench-pool: package target/peers/xetchunk ## workers in Node.js and Chromium against one thread and a peer, as ratios (ROUNDS=20: more)
+	npm --prefix npm run --silent bench:pool
+
+target/peers/xetchunk:
+	mkdir -p $@
+	npm install --silent --no-audit --no-fund --prefix $@ @huggingface/xetchunk-wasm@0.2.0 || { rm -r $@; exit 1; }
+
 target/peers/python/bin/python:
 	python3 -m venv target/peers/python
 	target/peers/python/bin/pip install --quiet --disable-pip-version-check pyfastcdc==0.3.1
@@ -147,4 +154,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-codecs bench-bombs bench-nif bench-peers instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-codecs bench-bombs bench-nif bench-peers bench-pool instructions fuzz docs

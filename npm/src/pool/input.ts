@@ -18,15 +18,18 @@ export interface Input {
   take(at: number, length: number): Uint8Array<ArrayBuffer>;
   /** Says that no one will take what lies before `at`. */
   release(at: number): void;
-  /** Stops reading. */
+  /** Stops reading, and forgets what was read. */
   close(): void;
 }
 
-/** @param limit How much of a stream is held, in bytes, and one read. */
+/**
+ * @param limit How much of a stream is held, in bytes, and one read.
+ * @param signal Cancels a stream, even while it is waited for.
+ */
 export function inputOf(
   source: ByteSource,
   limit: number,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
   onChange: () => void,
 ): Input {
   if (isBytes(source)) return new MemoryInput(source);
@@ -144,13 +147,12 @@ class StreamInput implements Input {
     this.#closed = true;
     this.#onRelease?.();
     this.#blocks = [];
-    // Not awaited: a source that hangs would hold up the end.
-    this.#pieces.return().catch(() => {});
   }
 
   async #read(): Promise<void> {
     try {
       for await (const piece of this.#pieces) {
+        // Returning cancels the source.
         if (this.#closed) return;
         this.#append(piece);
         this.#onChange();

@@ -74,9 +74,13 @@ export class ChunkerPool {
     const divided = isBytes(source) || isForWorkers(source) ? totalBytes : undefined;
     const plan = planOf(profileOf(chunking), this.#seats.limit, divided);
     this.#throwIfClosed();
-    const input = inputOf(source, plan.held, signal, () => job.advance());
+    const reading = new AbortController();
+    const input = inputOf(source, plan.held, reading.signal, () => job.advance());
     const job = new Job(this.#seats, input, chunkerOptions, plan);
-    const onAbort = () => job.fail(aborted(signal as AbortSignal));
+    const onAbort = () => {
+      reading.abort(signal?.reason);
+      job.fail(aborted(signal as AbortSignal));
+    };
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
     this.#jobs.add(job);
@@ -95,6 +99,7 @@ export class ChunkerPool {
       this.#jobs.delete(job);
       signal?.removeEventListener("abort", onAbort);
       job.stop();
+      reading.abort();
     }
   }
 

@@ -93,7 +93,8 @@ type Push = ReturnType<typeof core>["PushChunker"];
 
 async function run(source: api.ByteSource, workers: number, seed: number, offset = 0) {
   const bench = new Bench(workers, seed);
-  const input = inputOf(source, PLAN.held, undefined, () => job.advance());
+  const { signal } = new AbortController();
+  const input = inputOf(source, PLAN.held, signal, () => job.advance());
   const job = new Job(bench as unknown as Seats, input, { ...OPTIONS, offset }, PLAN);
   const found: api.Chunk[] = [];
   let ended = false;

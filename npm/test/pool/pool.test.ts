@@ -126,6 +126,8 @@ test("a worker that dies is an error of what it was cutting; the next input gets
   const workers: Worker[] = [];
   const onWorker = (worker: Worker) => workers.push(worker);
   process.on("worker", onWorker);
+  // The pool does not wait for a worker that ends without its doing.
+  const waiting = setInterval(() => {}, 1000);
   const pool = new ChunkerPool({ workers: 2 });
   const large = new Blob(Array.from({ length: 20 }, () => data));
   for (let round = 0; round < 4; round++) {
@@ -138,6 +140,7 @@ test("a worker that dies is an error of what it was cutting; the next input gets
     await assert.rejects(all(reading), { name: "ChunkerError", code: "worker_failed" });
     assert.deepEqual(await pool.chunk(data, OPTIONS), await api.chunk(data, OPTIONS));
   }
+  clearInterval(waiting);
   process.off("worker", onWorker);
   await pool.close();
 });
@@ -147,6 +150,33 @@ test("leaving the loop cancels the source", async () => {
   const { sources, cancelled } = endless();
   for (const source of sources) for await (const _ of pool.chunks(source, OPTIONS)) break;
   assert.equal(cancelled(), 1);
+  await pool.close();
+});
+
+test("a stream that hangs is cancelled by an abort and by leaving the loop", async () => {
+  const pool = new ChunkerPool({ workers: 2 });
+  for (const byAbort of [true, false]) {
+    let cancel = (_: unknown) => {};
+    const cancelled = new Promise<unknown>((resolve) => {
+      cancel = resolve;
+    });
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(data.slice()),
+      pull: () => new Promise(() => {}),
+      cancel: (reason) => cancel(reason),
+    });
+    const controller = new AbortController();
+    const reading = pool.chunks(stream, { ...OPTIONS, signal: controller.signal });
+    await reading.next();
+    if (byAbort) {
+      setTimeout(() => controller.abort("enough"), 5);
+      await assert.rejects(all(reading), { code: "aborted", cause: "enough" });
+      assert.equal(await cancelled, "enough");
+    } else {
+      await reading.return();
+      await cancelled;
+    }
+  }
   await pool.close();
 });
 
