@@ -4,7 +4,8 @@
 //! Prints medians of ratios of interleaved rounds; absolute times on shared machines mislead, and
 //! where other programs use the cores, so do these ratios.
 
-#![allow(unsafe_code)] // a global allocator is unsafe to implement
+#[path = "../tests/heap/mod.rs"]
+mod heap;
 
 use chunker::chunking::{
     ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingOptions, HashAlgorithm, chunk_data_with_hash,
@@ -13,12 +14,11 @@ use chunker::chunking::{
 use chunker::compression::{Codec, compress};
 use chunker::cut_points;
 use fastcdc::v2020::FastCDC;
+use heap::peak;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::io::Cursor;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const LENGTH: usize = 256 << 20;
@@ -157,35 +157,3 @@ fn time(run: impl Fn() -> usize) -> Duration {
     black_box(run());
     start.elapsed()
 }
-
-/// Returns how many bytes of the heap `run` has in use at most, beyond those in use before.
-fn peak<T>(run: impl FnOnce() -> T) -> usize {
-    let before = USED.load(Ordering::SeqCst);
-    PEAK.store(before, Ordering::SeqCst);
-    black_box(run());
-    PEAK.load(Ordering::SeqCst) - before
-}
-
-static USED: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call is passed on to the system's allocator as it is; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let used = USED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(used, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the one that is asked for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;

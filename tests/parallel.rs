@@ -1,11 +1,14 @@
 //! Laws of chunking by many threads: the result is that of one.
 
+mod noise;
+
 use bytes::Bytes;
 use chunker::chunking::{
     ChunkingOptions, HashAlgorithm, chunk_bytes, chunk_bytes_parallel, chunk_descriptors,
     chunk_descriptors_parallel, cut_points_parallel,
 };
 use chunker::cut_points;
+use noise::noise;
 use rayon::prelude::*;
 use std::process::Command;
 
@@ -18,13 +21,6 @@ const PROFILES: [(usize, usize, usize); 4] = [
 
 fn options((min, avg, max): (usize, usize, usize)) -> ChunkingOptions {
     ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).expect("valid sizes")
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    use rand_chacha::rand_core::{RngCore, SeedableRng};
-    let mut data = vec![0; length];
-    rand_chacha::ChaCha8Rng::seed_from_u64(length as u64).fill_bytes(&mut data);
-    data
 }
 
 fn pool(threads: usize) -> rayon::ThreadPool {

@@ -1,45 +1,13 @@
 //! The bounds of memory that are documented. In a process of its own: the allocator counts.
 
-#![allow(unsafe_code)] // a global allocator is unsafe to implement
+mod heap;
+mod noise;
 
 use chunker::chunking::{
     ChunkPipeline, ChunkStream, ChunkingOptions, HashAlgorithm, chunk_descriptors_parallel,
     cut_points_parallel,
 };
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-static USED: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call is passed on to the system's allocator as it is; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let used = USED.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
-        PEAK.fetch_max(used, Ordering::SeqCst);
-        // SAFETY: the caller's promise is the one that is asked for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Ordering::SeqCst);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Returns how many bytes of the heap `run` has in use at most, beyond those in use before.
-fn peak<T>(run: impl FnOnce() -> T) -> usize {
-    let before = USED.load(Ordering::SeqCst);
-    PEAK.store(before, Ordering::SeqCst);
-    drop(run());
-    PEAK.load(Ordering::SeqCst) - before
-}
+use heap::peak;
 
 const LENGTH: usize = 32 << 20;
 const READ: usize = 1 << 20;
@@ -51,11 +19,7 @@ const SMALL: usize = 256 << 10;
 fn memory_stays_within_what_is_documented() {
     let threads = 4;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-    let mut noise = vec![0; LENGTH];
-    {
-        use rand_chacha::rand_core::{RngCore, SeedableRng};
-        rand_chacha::ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut noise);
-    }
+    let noise = noise::noise(LENGTH);
     let zeros = vec![0; LENGTH];
     let period: Vec<u8> = (0..=250).cycle().take(LENGTH).collect();
     for (min, avg, max) in [(256 << 10, 1 << 20, 4 << 20), (4 << 10, 16 << 10, 64 << 10)] {

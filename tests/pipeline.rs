@@ -1,10 +1,13 @@
 //! Laws of chunks that are read, hashed and worked on by many threads: they are those of a stream,
 //! in order, whatever the reader and the closure do.
 
+mod noise;
+
 use chunker::chunking::{
     ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, chunk_batch,
     chunk_batch_parallel,
 };
+use noise::noise;
 use proptest::prelude::*;
 use rayon::prelude::*;
 use std::io::{self, Read};
@@ -16,13 +19,6 @@ use std::time::Duration;
 
 fn options() -> ChunkingOptions {
     ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes")
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    use rand_chacha::rand_core::{RngCore, SeedableRng};
-    let mut data = vec![0; length];
-    rand_chacha::ChaCha8Rng::seed_from_u64(length as u64).fill_bytes(&mut data);
-    data
 }
 
 fn pool(threads: usize) -> rayon::ThreadPool {

@@ -1,21 +1,17 @@
 //! Laws of chunks that are read: whatever a reader does, no byte is lost and no error is hidden.
 
+mod noise;
+
 use chunker::chunking::{
     ChunkMetadata, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, chunk_batch, chunk_data,
     chunk_stream,
 };
+use noise::noise;
 use proptest::prelude::*;
 use std::io::{self, Read};
 
 fn options() -> ChunkingOptions {
     ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes")
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    use rand_chacha::rand_core::{RngCore, SeedableRng};
-    let mut data = vec![0; length];
-    rand_chacha::ChaCha8Rng::seed_from_u64(length as u64).fill_bytes(&mut data);
-    data
 }
 
 /// A reader that does one thing after another: give at most so many bytes, or fail.
