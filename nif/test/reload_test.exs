@@ -24,6 +24,7 @@ defmodule Chunker.ReloadTest do
   test "without its library, a node says so" do
     Peers.distribute()
     {node, _} = Peers.start()
+    :ok = :erpc.call(node, :logger, :set_primary_config, [:level, :none])
     for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Nif])
     {:ok, binary} = File.read(:code.which(Nif))
     directory = Path.join(System.tmp_dir!(), "chunker-none-#{System.pid()}/chunker-0/ebin")
