@@ -166,7 +166,7 @@ fn cut_and_digest(data: &Data, sizes: Sizes) {
 fn hostile(sizes: Sizes) {
     let names: Vec<_> = Scanner::available().map(Scanner::name).collect();
     let mut worst = vec![(f64::INFINITY, String::new()); names.len()];
-    for data in data::hostile(2 * sizes.max.max(128 * KIB)) {
+    for data in data::hostile((2 * sizes.max).max(1024 * KIB)) {
         let bytes = &data.bytes[..];
         let mut ways = vec![timed("fastcdc", || crate_cuts(bytes, sizes).count())];
         for scanner in Scanner::available() {
