@@ -1,6 +1,7 @@
 // The pool of the packed tarball, wherever the README says that it works.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -80,6 +81,30 @@ test("a page that Vite builds, with workers that Vite builds", async () => {
   await shows(join(folder, "dist"));
 });
 
+test("a page of Vite's development server", async (t) => {
+  const folder = packed.project("vite dev", {
+    "index.html": page(`src="/a.js">`),
+    "a.js": `import { ChunkerPool } from "chunker-wasm/pool";${BODY}${PUT}`,
+    "package.json": `{ "type": "module" }`,
+  });
+  const server = spawn(
+    tool("vite"),
+    ["--host", "127.0.0.1", "--port", "0", "--clearScreen", "false"],
+    {
+      cwd: folder,
+      env: { ...process.env, NO_COLOR: "1" },
+    },
+  );
+  t.after(() => server.kill());
+  let printed = "";
+  for await (const text of server.stdout) {
+    printed += text;
+    if (/127\.0\.0\.1:\d+/.test(printed)) break;
+  }
+  const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(printed) ?? [];
+  await showsAt(url);
+});
+
 test("TypeScript, strict: a page and Node", async () => {
   const text = `import { ChunkerPool, type PoolOptions } from "chunker-wasm/pool";
     import type { Chunk, ReadOptions } from "chunker-wasm";
@@ -119,10 +144,14 @@ test("TypeScript, strict: a page and Node", async () => {
 /** Opens the page of `folder` and asserts that it finds what the main module does. */
 async function shows(folder: string): Promise<void> {
   const site = await serve(folder);
-  const { page, problems } = await open(browser, `${site.url}/index.html`);
+  await showsAt(site.url);
+  await site[Symbol.asyncDispose]();
+}
+
+async function showsAt(url: string): Promise<void> {
+  const { page, problems } = await open(browser, `${url}/index.html`);
   await page.waitForFunction(() => document.title !== "" || undefined, null, { timeout: 20_000 });
   assert.equal(await page.title(), expected);
   assert.deepEqual(problems, []);
   await page.close();
-  await site[Symbol.asyncDispose]();
 }
