@@ -72,6 +72,25 @@ defmodule IngestTest do
     assert stored?(root, @chunk)
   end
 
+  @tag server: []
+  test "a chunk that cannot be read is a 500, on its own and in its file", %{root: root, port: port} do
+    manifest = Chunker.Manifest.new!(Chunker.chunk!(@chunk))
+    file = Ingest.Digest.to_hex(manifest.root)
+    assert 201 = outcome(exchange(port, [put_chunk(@chunk), @chunk]))
+    close = "Host: x\r\nConnection: close\r\n"
+    length = "Content-Length: #{byte_size(manifest.bytes)}\r\n\r\n"
+    put = ["PUT /v1/manifests/#{file} HTTP/1.1\r\n", close, length, manifest.bytes]
+    assert 201 = outcome(exchange(port, put))
+    chunk = Path.join([root, "chunks/sha256", binary_part(digest(@chunk), 0, 2), digest(@chunk)])
+    File.rm!(chunk)
+    File.mkdir!(chunk)
+
+    for path <- ["chunks/sha256/#{digest(@chunk)}", "files/#{file}"] do
+      assert {500, "internal_error"} =
+               outcome(exchange(port, ["GET /v1/#{path} HTTP/1.1\r\n", close, "\r\n"]))
+    end
+  end
+
   test "a full disk is a 507" do
     for reason <- [:enospc, :edquot] do
       assert %{status: 507} = Refusal.from_exception(%File.Error{reason: reason, action: "write", path: "x"})

@@ -62,15 +62,18 @@ defmodule Ingest.Connection do
 
   # Between requests the process listens to its supervisor as well.
   defp await(socket, "", %Limits{keep_alive_timeout: timeout}) do
-    :ok = :inet.setopts(socket, active: :once)
-
-    receive do
-      {:tcp, ^socket, bytes} -> {:ok, bytes}
-      {:tcp_closed, ^socket} -> :closed
-      {:tcp_error, ^socket, _} -> :closed
-      {:EXIT, _, _} -> :closed
-    after
-      timeout -> :closed
+    with :ok <- :inet.setopts(socket, active: :once) do
+      receive do
+        {:tcp, ^socket, bytes} -> {:ok, bytes}
+        {:tcp_closed, ^socket} -> :closed
+        {:tcp_error, ^socket, _} -> :closed
+        {:EXIT, _, _} -> :closed
+      after
+        timeout -> :closed
+      end
+    else
+      # It has been closed already.
+      {:error, _} -> :closed
     end
   end
 

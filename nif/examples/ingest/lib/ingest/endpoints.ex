@@ -5,6 +5,7 @@ defmodule Ingest.Endpoints do
   Functions return an answer or a refusal, with the request where they have read of its body.
   """
 
+  require Logger
   import Ingest.Refusal, only: [refuse: 3, refuse: 4]
   alias Chunker.{Hasher, Manifest}
   alias Ingest.{Announcement, Budget, Digest, Json, Refusal, Request, Response, Router, Store}
@@ -225,15 +226,21 @@ defmodule Ingest.Endpoints do
       # The head goes out with the first chunk: until then damage can be answered with a 500.
       chunks =
         Stream.map(manifest.chunks, fn {hash, _, _} ->
-          digest = Digest.to_hex(hash)
-
-          with {:ok, nil} <- verified_chunk(store, {:chunk, manifest.hash, digest}),
-               do: refuse(500, "chunk_damaged", "chunk #{digest} is not stored")
+          chunk_of_file(store, {:chunk, manifest.hash, Digest.to_hex(hash)})
         end)
 
       headers = [{"Content-Disposition", Response.disposition(name)}]
       {:ok, Response.stored(manifest.total_length, {:stream, chunks}, headers)}
     end
+  end
+
+  defp chunk_of_file(store, {:chunk, _, digest} = name) do
+    with {:ok, nil} <- verified_chunk(store, name),
+         do: refuse(500, "chunk_damaged", "chunk #{digest} is not stored")
+  rescue
+    error in File.Error ->
+      Logger.error(Exception.message(error))
+      {:error, Refusal.from_exception(error)}
   end
 
   defp stored_manifest(store, root) do

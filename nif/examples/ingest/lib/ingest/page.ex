@@ -2,8 +2,7 @@ defmodule Ingest.Page do
   @moduledoc """
   A page and the files that it imports, read once: nothing else of the disk can be asked for.
 
-  It is given to `localhost` only, as is fit for a demo: a page of another site whose name is pointed at
-  this machine has that name in `Host`.
+  A server with a page is for `localhost` only, as is fit for a demo.
   """
 
   import Ingest.Refusal, only: [refuse: 3, refuse: 4]
@@ -61,20 +60,27 @@ defmodule Ingest.Page do
     )
   end
 
+  @doc """
+  Refuses what is not asked of `localhost`: a page of another site whose name is pointed at this machine
+  has that name in `Host`.
+  """
+  @spec check_host(t | nil, Request.t()) :: :ok | {:error, Refusal.t()}
+  def check_host(nil, _), do: :ok
+
+  def check_host(_, request) do
+    if (Request.header(request, "host") || "") =~ ~r/\A(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?\z/,
+      do: :ok,
+      else: refuse(421, "misdirected_request", "this server is for localhost only")
+  end
+
   @spec answer(t, Request.t()) :: {:ok, Response.t()} | {:error, Refusal.t()}
   def answer(page, request) do
-    with :ok <- check_host(request), :ok <- check_method(request) do
+    with :ok <- check_method(request) do
       case Map.fetch(page.files, request.path) do
         {:ok, {type, bytes}} -> {:ok, response(type, bytes, page.policy)}
         :error -> refuse(404, "not_found", "there is nothing at this address")
       end
     end
-  end
-
-  defp check_host(request) do
-    if (Request.header(request, "host") || "") =~ ~r/\A(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?\z/,
-      do: :ok,
-      else: refuse(421, "misdirected_request", "this page is for localhost only")
   end
 
   defp check_method(%{method: method}) when method in ["GET", "HEAD"], do: :ok

@@ -29,7 +29,7 @@ defmodule Ingest.Router do
   @spec answer(Request.t(), t) :: {Response.t(), Request.t()}
   def answer(request, router) do
     {response, request} =
-      case route(request, router) do
+      case with(:ok <- Page.check_host(router.page, request), do: route(request, router)) do
         {:ok, response} -> {response, request}
         {:ok, response, request} -> {response, request}
         {:error, refusal} -> {refused(refusal), request}
