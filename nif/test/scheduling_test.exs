@@ -148,11 +148,9 @@ defmodule Chunker.SchedulingTest do
   end
 
   test "a batch is the inputs one by one, whatever the threads" do
-    inputs = [
-      :crypto.strong_rand_bytes(5 <<< 20),
-      "",
-      :none | for(size <- 1..40, do: :rand.bytes(size * 10_000))
-    ]
+    large = :crypto.strong_rand_bytes(5 <<< 20)
+    small = for size <- 1..40, do: :rand.bytes(size * 10_000)
+    inputs = [large, "", :none, large, binary_part(large, 1, 4 <<< 20) | small]
 
     expected =
       for data <- inputs,
@@ -164,6 +162,8 @@ defmodule Chunker.SchedulingTest do
     end
 
     assert Chunker.chunk_many([]) == {:ok, []}
+    assert Chunker.chunk_many(inputs, min_size: 1) == {:error, :invalid_chunking_options}
+    assert Chunker.chunk_many([large, large], min_size: 1) == {:error, :invalid_chunking_options}
   end
 
   test "a batch is compressed as its inputs one by one" do

@@ -62,12 +62,14 @@ defmodule Chunker.Native do
     else
       binaries
       |> batches([], 0, config)
-      |> each_batch([], fn
-        [data] when is_binary(data) ->
-          with {:ok, _} = result <- chunk_data(data, min, avg, max, hash), do: {:ok, [result]}
-
-        batch ->
+      |> collect([], fn
+        {:together, batch} ->
           Nif.chunk_data_batch_dirty(batch, min, avg, max, hash, config.threads)
+
+        {:each, large} ->
+          results = each(large, config, &chunk_data(&1, min, avg, max, hash))
+          # Only options can be wrong, and they are wrong for all.
+          Enum.find(results, {:ok, results}, &match?({:error, _}, &1))
       end)
     end
   end
@@ -83,29 +85,37 @@ defmodule Chunker.Native do
   defp size(data) when is_binary(data), do: byte_size(data)
   defp size(_), do: 0
 
-  # Batches that keep all threads busy for as long as a slice takes; what is chunked in slices is alone.
+  # Batches that keep all threads busy for as long as a slice takes, and runs of inputs that each need
+  # slices.
   defp batches([], [], _, _), do: []
-  defp batches([], batch, _, _), do: [Enum.reverse(batch)]
+  defp batches([], batch, _, _), do: [{:together, Enum.reverse(batch)}]
 
-  defp batches([data | rest], batch, bytes, config) do
+  defp batches([data | rest] = binaries, batch, bytes, config) do
     bytes = bytes + size(data)
 
     cond do
-      size(data) >= config.sliced_bytes and batch != [] ->
-        [Enum.reverse(batch), [data] | batches(rest, [], 0, config)]
+      size(data) >= config.sliced_bytes ->
+        {large, rest} = Enum.split_while(binaries, &(size(&1) >= config.sliced_bytes))
+        batches([], batch, 0, config) ++ [{:each, large} | batches(rest, [], 0, config)]
 
       bytes >= config.slice_bytes * config.threads ->
-        [Enum.reverse([data | batch]) | batches(rest, [], 0, config)]
+        [{:together, Enum.reverse([data | batch])} | batches(rest, [], 0, config)]
 
       true ->
         batches(rest, [data | batch], bytes, config)
     end
   end
 
-  defp each_batch([], done, _), do: {:ok, done |> Enum.reverse() |> Enum.concat()}
+  defp collect([], done, _), do: {:ok, done |> Enum.reverse() |> Enum.concat()}
 
-  defp each_batch([batch | rest], done, call) do
-    with {:ok, results} <- call.(batch), do: each_batch(rest, [results | done], call)
+  defp collect([batch | rest], done, call) do
+    with {:ok, results} <- call.(batch), do: collect(rest, [results | done], call)
+  end
+
+  # As many at once as there may be threads; all stop when the caller is killed.
+  defp each(large, config, call) do
+    options = [max_concurrency: config.threads, timeout: :infinity]
+    for {:ok, result} <- Task.async_stream(large, call, options), do: result
   end
 
   @spec chunker_open(size, size, size) :: result(chunker)
@@ -215,16 +225,14 @@ defmodule Chunker.Native do
 
     binaries
     |> batches([], 0, %{config | sliced_bytes: one_call_bytes, slice_bytes: slice_bytes})
-    |> each_batch([], fn
-      [data] when is_binary(data) ->
-        case compress(codec, data, level) do
-          # Not the data, but the codec.
-          {:error, :invalid_argument} = error -> error
-          result -> {:ok, [result]}
-        end
-
-      batch ->
+    |> collect([], fn
+      {:together, batch} ->
         Nif.compress_batch_dirty(batch, codec, level, config.threads)
+
+      {:each, large} ->
+        results = each(large, config, &compress(codec, &1, level))
+        # Not the data can be that, only the codec.
+        Enum.find(results, {:ok, results}, &(&1 == {:error, :invalid_argument}))
     end)
   end
 
