@@ -66,8 +66,9 @@ miri: setup ## what Miri can run, searched for undefined behaviour (needs a nigh
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
-	RUSTFLAGS="" MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --quiet --package chunker-cdc \
-		--target-dir target/miri --no-default-features --features std,nix --test miri_safe
+	RUSTFLAGS="-Ctarget-feature=+avx2,+avx512f,+avx512bw,+avx512vbmi,+avx512vnni" \
+		MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --quiet --package chunker-cdc \
+		--target-dir target/miri --no-default-features --features std,nix --test miri_safe --test miri_scan
 
 test-no-std: setup ## the crate builds for a target without std
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
