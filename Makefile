@@ -55,7 +55,7 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
 		--test compression --test push_decoder --test conformance_codecs --test conformance --test scan_tiers
-	for feature in alloc std async rayon serde zstd lz4 xz bzip2 signing nix; do \
+	for feature in alloc std async rayon serde zstd lz4 xz bzip2 signing nix tracing metrics flamegraph; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
 	for module in chunking codecs; do \

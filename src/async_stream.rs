@@ -69,6 +69,6 @@ impl<R: AsyncRead + Unpin> Stream for AsyncChunkStream<R> {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { reader, reading, hash } = self.get_mut();
         let payload = ready!(reading.poll_next(|space| Pin::new(&mut *reader).poll_read(context, space)));
-        Poll::Ready(payload.map(|payload| Ok(payload?.hashed(*hash))))
+        Poll::Ready(payload.map(|payload| Ok(payload?.hashed(*hash, reading.observer()))))
     }
 }

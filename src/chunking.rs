@@ -46,6 +46,7 @@ pub use crate::push::{PayloadChunker, PushChunker};
 pub use crate::stream::{ChunkStream, ReadError};
 
 use crate::cut::{CutPoints, cut_points};
+use crate::observability::hooks::{self, Observer};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -126,7 +127,8 @@ pub fn chunk_data_with_hash(
     max_size: Option<usize>,
     hash: HashAlgorithm,
 ) -> Result<Vec<ChunkMetadata>, ChunkingError> {
-    let options = ChunkingOptions::resolve(min_size, avg_size, max_size)?;
+    let options = ChunkingOptions::resolve(min_size, avg_size, max_size)
+        .inspect_err(|error| hooks::failed(error.code()))?;
     let own = |chunk: ChunkSlice<'_>| chunk.with_payload(Bytes::copy_from_slice(chunk.payload));
     Ok(chunk_slices(data, options, hash).map(own).collect())
 }
@@ -146,7 +148,7 @@ pub fn chunk_descriptors(data: &[u8], options: ChunkingOptions, hash: HashAlgori
 
 /// Returns an iterator over the chunks of `data`; each is cut and hashed when it is asked for.
 pub fn chunk_slices(data: &[u8], options: ChunkingOptions, hash: HashAlgorithm) -> ChunkSlices<'_> {
-    ChunkSlices { cuts: cut_points(data, options), data, start: 0, hash }
+    ChunkSlices { cuts: cut_points(data, options), data, start: 0, hash, observer: Observer::default() }
 }
 
 /// Iterator over the chunks of a slice, made by [`chunk_slices`].
@@ -156,18 +158,24 @@ pub struct ChunkSlices<'a> {
     data: &'a [u8],
     start: usize,
     hash: HashAlgorithm,
+    observer: Observer,
 }
 
 impl<'a> Iterator for ChunkSlices<'a> {
     type Item = ChunkSlice<'a>;
 
     fn next(&mut self) -> Option<ChunkSlice<'a>> {
-        let end = self.cuts.next()?;
+        let Some(end) = self.observer.cutting(|| self.cuts.next()) else {
+            self.observer.ended();
+            return None;
+        };
         let payload = &self.data[self.start..end];
         let offset = self.start as u64;
         self.start = end;
         // Hashed while it is in cache from the scan.
-        Some(ChunkSlice { hash: self.hash.compute(payload), offset, payload })
+        let hash = self.observer.digest(self.hash, payload);
+        self.observer.emitted(self.hash, offset, payload.len());
+        Some(ChunkSlice { hash, offset, payload })
     }
 }
 

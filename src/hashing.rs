@@ -3,6 +3,7 @@
 #[cfg(feature = "nix")]
 pub use crate::nix::{nix_base32_decode, nix_base32_encode};
 
+use crate::observability::hooks;
 use core::fmt;
 use core::str::FromStr;
 use sha2::Digest as _;
@@ -122,13 +123,13 @@ impl Hasher {
 /// Returns the SHA-256 digest of `data`.
 #[must_use]
 pub fn sha256_hash_raw(data: &[u8]) -> [u8; 32] {
-    sha2::Sha256::digest(data).into()
+    hooks::digesting(HashAlgorithm::Sha256, data.len(), || sha2::Sha256::digest(data).into())
 }
 
 /// Returns the BLAKE3 digest of `data`.
 #[must_use]
 pub fn blake3_hash_raw(data: &[u8]) -> [u8; 32] {
-    blake3::hash(data).into()
+    hooks::digesting(HashAlgorithm::Blake3, data.len(), || blake3::hash(data).into())
 }
 
 /// Returns the SHA-256 digest of `data` as 64 lowercase hexadecimal digits.

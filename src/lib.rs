@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod gear;
+pub mod observability;
 mod options;
 mod profile;
 pub mod scan;
@@ -43,5 +44,8 @@ pub use acceleration::Acceleration;
 #[cfg(feature = "std")]
 pub use chunking::ChunkStream;
 pub use cut::{CutFinder, CutPoints, cut_points};
+#[cfg(feature = "tracing")]
+pub use observability::profiling;
+pub use observability::{metrics_utils, tracing_utils};
 pub use options::{ChunkingOptions, OptionsError};
 pub use profile::{Profile, ProfileError};

@@ -3,6 +3,7 @@
 use crate::chunk::{ChunkDescriptor, ChunkMetadata};
 use crate::cut::CutFinder;
 use crate::hashing::{HashAlgorithm, Hasher};
+use crate::observability::hooks::Observer;
 use crate::options::ChunkingOptions;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
@@ -29,6 +30,7 @@ pub struct PushChunker {
     finder: CutFinder,
     digest: BlockHasher,
     hash: HashAlgorithm,
+    observer: Observer,
 }
 
 impl PushChunker {
@@ -42,7 +44,8 @@ impl PushChunker {
     /// those of the whole input.
     #[must_use]
     pub fn resume_at(options: ChunkingOptions, hash: HashAlgorithm, offset: u64) -> Self {
-        Self { finder: CutFinder::resume_at(options, offset), digest: BlockHasher::new(hash), hash }
+        let finder = CutFinder::resume_at(options, offset);
+        Self { finder, digest: BlockHasher::new(hash), hash, observer: Observer::default() }
     }
 
     /// Reads all of `piece` and returns the chunks that end in it, often none.
@@ -52,19 +55,22 @@ impl PushChunker {
         let mut rest = piece;
         loop {
             let (offset, unread) = (self.finder.last_cut(), rest);
-            let cut = self.finder.next_cut(&mut rest);
+            let cut = self.observer.cutting(|| self.finder.next_cut(&mut rest));
             let read = &unread[..unread.len() - rest.len()];
             let Some(cut) = cut else {
-                self.digest.update(read);
+                self.observer.hashing(|| self.digest.update(read));
                 return chunks;
             };
             let length = chunk_length(offset, cut);
             let hash = if read.len() == length {
-                self.hash.compute(read)
+                self.observer.digest(self.hash, read)
             } else {
-                self.digest.update(read);
-                self.digest.finalize_reset(length)
+                self.observer.hashing(|| {
+                    self.digest.update(read);
+                    self.digest.finalize_reset(length)
+                })
             };
+            self.observer.emitted(self.hash, offset, length);
             chunks.push(ChunkDescriptor { hash, offset, length });
         }
     }
@@ -74,7 +80,9 @@ impl PushChunker {
     pub fn finish(mut self) -> Option<ChunkDescriptor> {
         let offset = self.finder.last_cut();
         let length = chunk_length(offset, self.finder.finish()?);
-        Some(ChunkDescriptor { hash: self.digest.finalize_reset(length), offset, length })
+        let hash = self.observer.hashing(|| self.digest.finalize_reset(length));
+        self.observer.emitted(self.hash, offset, length);
+        Some(ChunkDescriptor { hash, offset, length })
     }
 
     /// Returns the offset of the last cut, where the current chunk begins.
@@ -162,7 +170,10 @@ impl PayloadChunker {
         let mut chunks = Vec::new();
         for slice in piece.chunks(FEED_SLICE) {
             self.cutter.append(slice);
-            let next = || self.cutter.next_payload().map(|payload| payload.hashed(self.hash));
+            let next = || {
+                let payload = self.cutter.next_payload()?;
+                Some(payload.hashed(self.hash, &mut self.cutter.observer))
+            };
             chunks.extend(core::iter::from_fn(next));
         }
         chunks
@@ -171,7 +182,8 @@ impl PayloadChunker {
     /// Ends the input and returns its last chunk, unless the input is empty or just cut.
     #[must_use = "the last chunk is returned only here"]
     pub fn finish(mut self) -> Option<ChunkMetadata> {
-        self.cutter.take_last_payload().map(|payload| payload.hashed(self.hash))
+        let payload = self.cutter.take_last_payload()?;
+        Some(payload.hashed(self.hash, &mut self.cutter.observer))
     }
 
     /// Returns the offset of the last cut, where the current chunk begins.
@@ -188,9 +200,11 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    pub(crate) fn hashed(self, hash: HashAlgorithm) -> ChunkMetadata {
+    pub(crate) fn hashed(self, hash: HashAlgorithm, observer: &mut Observer) -> ChunkMetadata {
         let Self { offset, bytes } = self;
-        ChunkMetadata { hash: hash.compute(&bytes), offset, length: bytes.len(), payload: bytes }
+        let digest = observer.digest(hash, &bytes);
+        observer.emitted(hash, offset, bytes.len());
+        ChunkMetadata { hash: digest, offset, length: bytes.len(), payload: bytes }
     }
 }
 
@@ -206,12 +220,14 @@ pub(crate) struct PayloadCutter {
     /// How many of them the finder has read.
     read: usize,
     max_size: usize,
+    pub(crate) observer: Observer,
 }
 
 impl PayloadCutter {
     pub(crate) fn resume_at(options: ChunkingOptions, offset: u64) -> Self {
         let finder = CutFinder::resume_at(options, offset);
-        Self { finder, buffer: BytesMut::new(), filled: 0, read: 0, max_size: options.max_size() }
+        let (buffer, max_size) = (BytesMut::new(), options.max_size());
+        Self { finder, buffer, filled: 0, read: 0, max_size, observer: Observer::default() }
     }
 
     pub(crate) fn last_cut(&self) -> u64 {
@@ -254,7 +270,7 @@ impl PayloadCutter {
     pub(crate) fn next_payload(&mut self) -> Option<Payload> {
         let offset = self.finder.last_cut();
         let mut unread = &self.buffer[self.read..self.filled];
-        let cut = self.finder.next_cut(&mut unread);
+        let cut = self.observer.cutting(|| self.finder.next_cut(&mut unread));
         self.read = self.filled - unread.len();
         Some(self.take(offset, chunk_length(offset, cut?)))
     }

@@ -4,6 +4,7 @@ use crate::chunk::ChunkMetadata;
 use crate::chunking::ChunkingError;
 use crate::environment;
 use crate::hashing::HashAlgorithm;
+use crate::observability::hooks::{self, Observer, ReadObserver};
 use crate::options::{ChunkingOptions, OptionsError};
 use crate::push::{Payload, PayloadCutter};
 use std::io::{self, Read};
@@ -49,7 +50,8 @@ impl<R: Read> ChunkStream<R> {
         avg_size: Option<usize>,
         max_size: Option<usize>,
     ) -> Result<Self, ChunkingError> {
-        let options = ChunkingOptions::resolve(min_size, avg_size, max_size)?;
+        let options = ChunkingOptions::resolve(min_size, avg_size, max_size)
+            .inspect_err(|error| hooks::failed(error.code()))?;
         Self::with_options(reader, options, HashAlgorithm::Sha256)
     }
 
@@ -104,7 +106,7 @@ impl<R: Read> Iterator for ChunkStream<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.reading.poll_next(|space| Poll::Ready(self.reader.read(space))) {
-            Poll::Ready(item) => item.map(|payload| Ok(payload?.hashed(self.hash))),
+            Poll::Ready(item) => item.map(|payload| Ok(payload?.hashed(self.hash, self.reading.observer()))),
             Poll::Pending => None, // only a reader could be pending, and this one is not
         }
     }
@@ -121,24 +123,33 @@ pub(crate) struct Reading {
     position: u64,
     /// The input ended or failed.
     ended: bool,
+    reads: ReadObserver,
 }
 
 impl Reading {
     pub(crate) fn resume_at(options: ChunkingOptions, offset: u64) -> Result<Self, OptionsError> {
         let cutter = PayloadCutter::resume_at(options, offset);
-        Ok(Self { cutter, options, read_size: read_size()?, position: offset, ended: false })
+        let read_size = read_size().inspect_err(|error| hooks::failed(error.code()))?;
+        let reads = ReadObserver::default();
+        Ok(Self { cutter, options, read_size, position: offset, ended: false, reads })
     }
 
     pub(crate) fn check_buffer_limit(&self, limit: usize) -> Result<(), ChunkingError> {
         let required = self.options.max_size() + self.read_size;
         if required > limit {
-            return Err(ChunkingError::BufferLimitExceeded { required, limit });
+            let error = ChunkingError::BufferLimitExceeded { required, limit };
+            hooks::failed(error.code());
+            return Err(error);
         }
         Ok(())
     }
 
     pub(crate) fn last_cut(&self) -> u64 {
         self.cutter.last_cut()
+    }
+
+    pub(crate) fn observer(&mut self) -> &mut Observer {
+        &mut self.cutter.observer
     }
 
     /// Returns the next chunk that ends in what was read.
@@ -155,11 +166,12 @@ impl Reading {
                 return Poll::Ready(Some(Ok(payload)));
             }
             if self.ended {
+                self.observer().ended();
                 return Poll::Ready(None);
             }
             let mut result = Poll::Pending;
             self.cutter.fill(self.read_size, |space| {
-                result = read(space).map(|read| checked_length(read, space.len()));
+                result = self.reads.reading(|| read(space)).map(|read| checked_length(read, space.len()));
                 match result {
                     Poll::Ready(Ok(length)) => length,
                     _ => 0,
@@ -174,7 +186,9 @@ impl Reading {
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => {
                     self.ended = true;
-                    return Poll::Ready(Some(Err(ReadError { offset: self.position, source }.into())));
+                    let error = ChunkingError::from(ReadError { offset: self.position, source });
+                    self.observer().failed(error.code());
+                    return Poll::Ready(Some(Err(error)));
                 }
             }
         }

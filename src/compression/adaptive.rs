@@ -1,6 +1,7 @@
 //! Compression only where it pays.
 
-use super::{Codec, CompressionError, compress};
+use super::{Codec, CompressionError, append_compressed, compress};
+use crate::observability::hooks;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
@@ -51,7 +52,7 @@ pub fn compress_adaptive(
     data: &[u8],
     level: Option<i32>,
 ) -> Result<Adapted<'_>, CompressionError> {
-    codec.level(level)?;
+    codec.level(level).inspect_err(|error| hooks::failed(error.code()))?;
     if is_compressed(data) || !sample_shrinks(codec, data)? {
         return Ok(Adapted::Stored(data));
     }
@@ -75,6 +76,7 @@ fn sample_shrinks(codec: Codec, data: &[u8]) -> Result<bool, CompressionError> {
     let starts = [0, (data.len() - SAMPLE) / 2, data.len() - SAMPLE];
     let samples: Vec<u8> = starts.iter().flat_map(|&start| &data[start..start + SAMPLE]).copied().collect();
     let fastest = (*codec.levels().start()).max(1);
-    let compressed = compress(codec, &samples, Some(fastest))?;
+    let mut compressed = Vec::new();
+    append_compressed(codec, &samples, Some(fastest), &mut compressed)?;
     Ok(compressed.len() < samples.len() / 20 * 19)
 }

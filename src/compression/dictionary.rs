@@ -1,6 +1,7 @@
 //! Dictionaries of zstd: what many small inputs have in common, kept out of each.
 
 use super::{Codec, CompressionError, DecompressionLimits};
+use crate::observability::hooks;
 use alloc::vec::Vec;
 
 fn failed(source: std::io::Error) -> CompressionError {
@@ -23,6 +24,16 @@ pub fn train<S: AsRef<[u8]>>(samples: &[S], max_size: usize) -> Result<Vec<u8>, 
 /// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short or
 /// `dictionary` is damaged.
 pub fn compress(dictionary: &[u8], data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
+    let compress = || compress_unobserved(dictionary, data, level);
+    hooks::compressing(Codec::Zstd.name(), data.len(), compress, Vec::len)
+        .inspect_err(|error| hooks::failed(error.code()))
+}
+
+fn compress_unobserved(
+    dictionary: &[u8],
+    data: &[u8],
+    level: Option<i32>,
+) -> Result<Vec<u8>, CompressionError> {
     let level = Codec::Zstd.level(level)?;
     let mut compressor = zstd::bulk::Compressor::with_dictionary(level, dictionary).map_err(failed)?;
     // Without it, another dictionary of the same id would silently give other data.
@@ -39,7 +50,10 @@ pub fn decompress(
     data: &[u8],
     limits: DecompressionLimits,
 ) -> Result<Vec<u8>, CompressionError> {
-    let mut output = Vec::new();
-    super::Decoder::with_dictionary(data, dictionary, limits)?.read_all(limits, &mut output)?;
-    Ok(output)
+    let decompress = || {
+        let mut output = Vec::new();
+        super::Decoder::with_dictionary(data, dictionary, limits)?.read_all(limits, &mut output)?;
+        Ok(output)
+    };
+    decompress().inspect_err(|error: &CompressionError| hooks::failed(error.code()))
 }

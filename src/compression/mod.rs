@@ -44,6 +44,7 @@ pub use error::CompressionError;
 pub use push_decoder::PushDecoder;
 pub use scratch::CompressionScratch;
 
+use crate::observability::hooks;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -176,6 +177,20 @@ pub fn compress_into(
     level: Option<i32>,
     output: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
+    let start = output.len();
+    let compress = || append_compressed(codec, data, level, output).map(|()| output.len());
+    hooks::compressing(codec.name(), data.len(), compress, |end| end - start)
+        .inspect_err(|error| hooks::failed(error.code()))
+        .map(drop)
+}
+
+/// [`compress_into`], unobserved.
+fn append_compressed(
+    codec: Codec,
+    data: &[u8],
+    level: Option<i32>,
+    output: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
     let level = codec.level(level)?;
     let start = output.len();
     let result = match codec {
@@ -242,6 +257,16 @@ pub fn decompress_into(
     limits: DecompressionLimits,
     output: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
+    append_decompressed(codec, data, limits, output).inspect_err(|error| hooks::failed(error.code()))
+}
+
+/// [`decompress_into`], unobserved.
+fn append_decompressed(
+    codec: Codec,
+    data: &[u8],
+    limits: DecompressionLimits,
+    output: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
     let start = output.len();
     let result = match codec {
         #[cfg(feature = "zstd")]
@@ -263,7 +288,9 @@ pub fn decompress_into(
 /// # Errors
 /// [`CompressionError::UnknownFormat`], else as [`decompress`].
 pub fn decompress_auto(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
-    let codec = Codec::detect(data).ok_or(CompressionError::UnknownFormat)?;
+    let codec = Codec::detect(data)
+        .ok_or(CompressionError::UnknownFormat)
+        .inspect_err(|error| hooks::failed(error.code()))?;
     decompress(codec, data, DecompressionLimits::default())
 }
 

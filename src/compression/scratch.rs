@@ -1,6 +1,7 @@
 //! Contexts and buffers that are used again and again.
 
 use super::{Codec, CompressionError, DecompressionLimits};
+use crate::observability::hooks;
 use alloc::vec::Vec;
 #[cfg(feature = "lz4")]
 use std::io::Write as _;
@@ -38,6 +39,22 @@ impl CompressionScratch {
         data: &[u8],
         level: Option<i32>,
     ) -> Result<&[u8], CompressionError> {
+        let (name, length) = (codec.name(), data.len());
+        hooks::compressing(
+            name,
+            length,
+            || self.compress_unobserved(codec, data, level),
+            |output| output.len(),
+        )
+        .inspect_err(|error| hooks::failed(error.code()))
+    }
+
+    fn compress_unobserved(
+        &mut self,
+        codec: Codec,
+        data: &[u8],
+        level: Option<i32>,
+    ) -> Result<&[u8], CompressionError> {
         let checked = codec.level(level)?;
         let failed = |source| CompressionError::Failed { codec, source };
         match codec {
@@ -47,7 +64,7 @@ impl CompressionScratch {
             Codec::Lz4 if !data.is_empty() => self.compress_lz4(data).map_err(failed),
             _ => {
                 self.output.clear();
-                super::compress_into(codec, data, level, &mut self.output)?;
+                super::append_compressed(codec, data, level, &mut self.output)?;
                 Ok(&self.output)
             }
         }
@@ -70,9 +87,10 @@ impl CompressionScratch {
                 let context = self.zstd_decompressor.get_or_insert_with(zstd::zstd_safe::DCtx::create);
                 super::zstd_frames::decompress(context, data, limits, &mut self.output)
             }
-            _ => super::decompress_into(codec, data, limits, &mut self.output),
+            _ => super::append_decompressed(codec, data, limits, &mut self.output),
         };
         if let Err(error) = result {
+            hooks::failed(error.code());
             self.output = Vec::new(); // what a bomb has filled is not kept
             return Err(error);
         }

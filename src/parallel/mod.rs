@@ -15,6 +15,7 @@ use crate::chunking::chunk_descriptors;
 use crate::cut::cut_points;
 use crate::environment;
 use crate::hashing::HashAlgorithm;
+use crate::observability::hooks::{self, Observer};
 use crate::options::{ChunkingOptions, OptionsError};
 use crate::stream::ChunkStream;
 use alloc::vec::Vec;
@@ -63,9 +64,9 @@ pub fn chunk_descriptors_parallel(
         return Ok(chunk_descriptors(data, options, hash));
     }
     // Hashed while it is in cache from the scan, unless it may turn out to be no chunk.
-    let early = |chunk: &[u8], settled: bool| settled.then(|| hash.compute(chunk));
+    let early = |chunk: &[u8], settled: bool| settled.then(|| hooks::digest_of_chunk(hash, chunk));
     let describe = |Found { start, end, value }: Found<Option<[u8; 32]>>| ChunkDescriptor {
-        hash: value.unwrap_or_else(|| hash.compute(&data[start..end])),
+        hash: value.unwrap_or_else(|| hooks::digest_of_chunk(hash, &data[start..end])),
         offset: start as u64,
         length: end - start,
     };
@@ -73,6 +74,8 @@ pub fn chunk_descriptors_parallel(
     for window in windows(data, options, early) {
         chunks.par_extend(window.into_par_iter().map(describe));
     }
+    let mut observer = Observer::default();
+    chunks.iter().for_each(|chunk: &ChunkDescriptor| observer.emitted(hash, chunk.offset, chunk.length));
     Ok(chunks)
 }
 
@@ -116,7 +119,8 @@ pub fn chunk_batch_parallel<R: Read + Send>(
 /// Whether threads would gain nothing on `input`.
 fn is_for_one_thread(input: &[u8], options: ChunkingOptions) -> Result<bool, OptionsError> {
     let threshold =
-        environment::size("CHUNKER_PARALLEL_THRESHOLD", 0..=usize::MAX, OptionsError::ParallelThreshold)?
+        environment::size("CHUNKER_PARALLEL_THRESHOLD", 0..=usize::MAX, OptionsError::ParallelThreshold)
+            .inspect_err(|error| hooks::failed(error.code()))?
             .unwrap_or_else(|| (6 * options.avg_size()).max(1024 * 1024));
     Ok(input.len() < threshold || rayon::current_num_threads() == 1)
 }

@@ -3,6 +3,7 @@
 use crate::chunk::ChunkMetadata;
 use crate::chunking::ChunkingError;
 use crate::hashing::HashAlgorithm;
+use crate::observability::hooks::Observer;
 use crate::options::ChunkingOptions;
 use crate::push::Payload;
 use crate::stream::{ReadError, Reading};
@@ -113,7 +114,7 @@ impl<T: Send + 'static> ChunkPipeline<T> {
             .name("chunker-reader".to_string())
             .spawn(move || read_all(reader, reading, &sender))
             .map_err(|source| ReadError { offset, source })?;
-        let work = Box::new(move |payload: Payload| map(payload.hashed(hash)));
+        let work = Box::new(move |payload: Payload| map(payload.hashed(hash, &mut Observer::untimed())));
         let queue = Queue { batches: Some(batches), failure: None, results: VecDeque::new(), tasks: 0 };
         Ok(Self {
             shared: Arc::new(Shared { work, queue: Mutex::new(queue) }),

@@ -10,6 +10,7 @@
 //! give a window up as soon as that shows.
 
 use crate::cut::cut_points;
+use crate::observability::hooks;
 use crate::options::ChunkingOptions;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -121,7 +122,8 @@ impl<F> Window<'_, F> {
         let mut chunks = Vec::new();
         let mut content_cuts = 0;
         let mut from = start;
-        for cut in cut_points(&self.data[start..], self.options) {
+        let mut cuts = cut_points(&self.data[start..], self.options);
+        while let Some(cut) = hooks::cutting(|| cuts.next()) {
             let to = start + cut;
             let settled = start == self.start || content_cuts >= SETTLING_CUTS;
             chunks.push(Found { start: from, end: to, value: (self.value)(&self.data[from..to], settled) });
@@ -163,7 +165,7 @@ impl<F> Window<'_, F> {
             if self.is_given_up(start) {
                 return;
             }
-            let Some(cut) = cuts.next() else { return };
+            let Some(cut) = hooks::cutting(|| cuts.next()) else { return };
             let to = base + cut;
             left.push(Found { start: from, end: to, value: (self.value)(&self.data[from..to], false) });
             from = to;

@@ -1,0 +1,224 @@
+//! Where the rest of the crate says what it does: once per chunk or operation, never per byte.
+
+#[cfg(feature = "metrics")]
+use super::counting;
+use super::phase::Phase;
+#[cfg(feature = "tracing")]
+use super::{profiling, tracing_utils};
+use crate::hashing::HashAlgorithm;
+use core::task::Poll;
+use core::time::Duration;
+use sha2::Digest as _;
+use std::time::Instant;
+
+/// Observes one input while it is chunked.
+#[derive(Debug, Default)]
+pub(crate) struct Observer {
+    #[cfg(feature = "metrics")]
+    metrics: counting::ChunkMetrics,
+}
+
+impl Clone for Observer {
+    /// Returns an observer that has seen nothing: what this one has seen, it delivers itself.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Observer {
+    /// Returns an observer of chunks that another thread has cut, whose latencies say nothing.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn untimed() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            metrics: counting::ChunkMetrics::untimed(),
+        }
+    }
+
+    /// Does what cuts.
+    #[inline]
+    pub(crate) fn cutting<T>(&mut self, cut: impl FnOnce() -> T) -> T {
+        self.phase(Phase::FastCdc, cut)
+    }
+
+    /// Does what hashes.
+    #[inline]
+    pub(crate) fn hashing<T>(&mut self, hash: impl FnOnce() -> T) -> T {
+        self.phase(Phase::Hashing, hash)
+    }
+
+    /// Returns the digest of a chunk; [`emitted`](Self::emitted) counts it.
+    #[inline]
+    pub(crate) fn digest(&mut self, hash: HashAlgorithm, chunk: &[u8]) -> [u8; 32] {
+        self.hashing(|| unobserved_digest(hash, chunk))
+    }
+
+    #[inline]
+    fn phase<T>(&mut self, phase: Phase, work: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "metrics")]
+        let timed = self.metrics.times_chunk();
+        #[cfg(not(feature = "metrics"))]
+        let timed = false;
+        let (result, duration) = observed(phase, timed, work);
+        #[cfg(feature = "metrics")]
+        if let Some(duration) = duration {
+            self.metrics.add_duration(phase, duration);
+        }
+        #[cfg(not(feature = "metrics"))]
+        let _ = duration;
+        result
+    }
+
+    /// A chunk is complete.
+    #[inline]
+    #[cfg_attr(not(feature = "metrics"), expect(clippy::unused_self, reason = "metrics need it"))]
+    pub(crate) fn emitted(&mut self, hash: HashAlgorithm, offset: u64, length: usize) {
+        #[cfg(feature = "metrics")]
+        self.metrics.emitted(hash, length);
+        #[cfg(feature = "tracing")]
+        {
+            if profiling::is_profiling_enabled() {
+                profiling::add_chunk(length);
+            }
+            tracing_utils::trace_sampled!(
+                tracing_utils::trace_sample_rate(),
+                target: "chunker",
+                offset,
+                length,
+                hash = hash.name(),
+                "chunk_emitted"
+            );
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = offset;
+    }
+
+    /// The input has failed, with an error of this code.
+    pub(crate) fn failed(&mut self, code: &'static str) {
+        failed(code);
+        self.ended();
+    }
+
+    /// The input has ended.
+    #[cfg_attr(not(feature = "metrics"), expect(clippy::unused_self, reason = "metrics need it"))]
+    pub(crate) fn ended(&mut self) {
+        #[cfg(feature = "metrics")]
+        self.metrics.flush();
+    }
+}
+
+/// Observes the reads of one input.
+#[derive(Debug, Default)]
+pub(crate) struct ReadObserver {
+    /// When the read began that the reader has not answered yet.
+    #[cfg(feature = "tracing")]
+    pending_since: Option<Instant>,
+}
+
+impl ReadObserver {
+    /// Does what reads.
+    #[inline]
+    pub(crate) fn reading<T>(&mut self, read: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        #[cfg(feature = "tracing")]
+        {
+            let waiting = self.pending_since.take();
+            let start = waiting.or_else(|| profiling::is_profiling_enabled().then(Instant::now));
+            #[cfg(feature = "flamegraph")]
+            let _span = profiling::enter(Phase::IoWait);
+            let result = read();
+            match start {
+                Some(start) if result.is_ready() => profiling::add(Phase::IoWait, start.elapsed()),
+                start => self.pending_since = start,
+            }
+            result
+        }
+        #[cfg(not(feature = "tracing"))]
+        read()
+    }
+}
+
+/// Does `work`, and returns how long it took when that is asked for or profiled.
+#[inline]
+fn observed<T>(phase: Phase, timed: bool, work: impl FnOnce() -> T) -> (T, Option<Duration>) {
+    #[cfg(feature = "tracing")]
+    let profiled = profiling::is_profiling_enabled();
+    #[cfg(not(feature = "tracing"))]
+    let profiled = false;
+    #[cfg(feature = "flamegraph")]
+    let _span = profiling::enter(phase);
+    let start = (timed || profiled).then(Instant::now);
+    let result = work();
+    let duration = start.map(|start| start.elapsed());
+    #[cfg(feature = "tracing")]
+    if let Some(duration) = duration.filter(|_| profiled) {
+        profiling::add(phase, duration);
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = phase;
+    (result, duration)
+}
+
+/// Does what cuts, on a thread that works for others.
+#[cfg(feature = "rayon")]
+#[inline]
+pub(crate) fn cutting<T>(cut: impl FnOnce() -> T) -> T {
+    observed(Phase::FastCdc, false, cut).0
+}
+
+/// Returns the digest of a chunk, on a thread that works for others; [`Observer::emitted`] counts it.
+#[cfg(feature = "rayon")]
+#[inline]
+pub(crate) fn digest_of_chunk(hash: HashAlgorithm, chunk: &[u8]) -> [u8; 32] {
+    observed(Phase::Hashing, false, || unobserved_digest(hash, chunk)).0
+}
+
+fn unobserved_digest(hash: HashAlgorithm, data: &[u8]) -> [u8; 32] {
+    match hash {
+        HashAlgorithm::Sha256 => sha2::Sha256::digest(data).into(),
+        HashAlgorithm::Blake3 => blake3::hash(data).into(),
+    }
+}
+
+/// Does what digests `length` bytes that belong to no observed chunk.
+#[inline]
+pub(crate) fn digesting<T>(hash: HashAlgorithm, length: usize, digest: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "metrics")]
+    let timed = counting::times_digest();
+    #[cfg(not(feature = "metrics"))]
+    let timed = false;
+    let (result, duration) = observed(Phase::Hashing, timed, digest);
+    #[cfg(feature = "metrics")]
+    counting::add_digest(hash, length, duration.filter(|_| timed));
+    #[cfg(not(feature = "metrics"))]
+    let _ = (hash, length, duration);
+    result
+}
+
+/// Does what compresses `length` bytes in one call; `made` says how many they became.
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+pub(crate) fn compressing<T, E>(
+    codec: &'static str,
+    length: usize,
+    compress: impl FnOnce() -> Result<T, E>,
+    made: impl FnOnce(&T) -> usize,
+) -> Result<T, E> {
+    let (result, duration) = observed(Phase::Compression, cfg!(feature = "metrics"), compress);
+    #[cfg(feature = "metrics")]
+    if let (Ok(output), Some(duration)) = (&result, duration) {
+        counting::add_compression(codec, length, made(output), duration);
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (codec, length, duration, made);
+    result
+}
+
+/// An error is returned.
+#[cold]
+pub(crate) fn failed(code: &'static str) {
+    #[cfg(feature = "metrics")]
+    counting::add_error(code);
+    #[cfg(feature = "tracing")]
+    if tracing_utils::is_tracing_enabled() {
+        tracing::debug!(target: "chunker", code, "error_returned");
+    }
+}
