@@ -108,6 +108,14 @@ bench: setup ## pieces against one call, all cores against one, as ratios; memor
 	cargo bench --quiet --package chunker-cdc --bench push
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
 
+bench-observability: setup ## what tracing, metrics and profiling cost a chunk, in nanoseconds
+	mkdir -p target/observability
+	for features in std tracing metrics; do \
+		cargo bench --quiet --package chunker-cdc --no-default-features --features $$features \
+			--bench observability -- copy target/observability/$$features || exit 1; \
+	done
+	cd target/observability && ./std compare ./std ./tracing ./metrics
+
 bench-codecs: setup ## each codec against its crate called directly, on real files, as ratios
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs
 
@@ -155,4 +163,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-codecs bench-bombs bench-nif bench-peers bench-pool instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers bench-pool instructions fuzz docs

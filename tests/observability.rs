@@ -330,7 +330,7 @@ fn thresholds() {
     println!("-- six are");
     let zero = Some(Duration::ZERO);
     metrics_utils::set_latency_threshold(metrics_utils::Operation::Hash, zero);
-    chunk(16 * 150);
+    chunk(64 * 150);
     println!("-- every hash is");
     drop(LatencyGuard::new(&OPERATION).with_threshold(f64::INFINITY));
     let text = scrape();

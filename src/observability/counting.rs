@@ -16,7 +16,7 @@ const BATCH: usize = 16;
 
 /// One of so many chunks or digests of a thread is timed: reading the clock costs more than all
 /// the rest.
-const TIMED: u64 = 16;
+const TIMED: u64 = 64;
 
 const ALGORITHMS: usize = HashAlgorithm::ALL.len();
 
@@ -247,14 +247,14 @@ fn describe() {
     describe_histogram!(
         "chunker.chunk_latency_seconds",
         Unit::Seconds,
-        "Time to cut and hash a chunk, of one in 16."
+        "Time to cut and hash a chunk, of one in 64."
     );
     describe_counter!("chunker.hash_operations_total", Unit::Count, "Digests.");
     describe_counter!("chunker.hash_bytes_total", Unit::Bytes, "Bytes digested.");
     describe_histogram!(
         "chunker.hash_latency_seconds",
         Unit::Seconds,
-        "Time to compute a digest, of one in 16."
+        "Time to compute a digest, of one in 64."
     );
     describe_counter!("chunker.compression_bytes_in_total", Unit::Bytes, "Bytes compressed.");
     describe_counter!("chunker.compression_bytes_out_total", Unit::Bytes, "Bytes that compression gave.");

@@ -5,10 +5,10 @@
 //! | `chunker.chunks_emitted_total` | counter | | chunks with digests |
 //! | `chunker.bytes_processed_total` | counter | | bytes in them |
 //! | `chunker.chunk_size_bytes` | histogram | | their lengths |
-//! | `chunker.chunk_latency_seconds` | histogram | | time to cut and hash one, waiting left out; of one chunk in 16 |
+//! | `chunker.chunk_latency_seconds` | histogram | | time to cut and hash one, waiting left out; of one chunk in 64 |
 //! | `chunker.hash_operations_total` | counter | `algorithm` | digests |
 //! | `chunker.hash_bytes_total` | counter | `algorithm` | bytes digested |
-//! | `chunker.hash_latency_seconds` | histogram | `algorithm` | time for a digest; of one in 16 |
+//! | `chunker.hash_latency_seconds` | histogram | `algorithm` | time for a digest; of one in 64 |
 //! | `chunker.compression_bytes_in_total` | counter | `codec` | bytes compressed in one call |
 //! | `chunker.compression_bytes_out_total` | counter | `codec` | bytes that they became |
 //! | `chunker.compression_ratio` | histogram | `codec` | bytes in / bytes out |
