@@ -59,9 +59,12 @@ fn roll(mut hash: u64, bytes: &[u8]) -> u64 {
     tail.iter().fold(hash, |hash, &byte| (hash << 1).wrapping_add(GEAR[usize::from(byte)]))
 }
 
-/// Returns the hash after `bytes` that began with `hash`; reads only what it remembers of them.
+/// Returns the hash after `bytes` that began with `hash`; reads only what it remembers of them, in two
+/// halves that do not wait for each other.
 fn hash_after(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.last_chunk::<WINDOW>().map_or_else(|| roll(hash, bytes), |window| roll(0, window))
+    let Some(window) = bytes.last_chunk::<WINDOW>() else { return roll(hash, bytes) };
+    let (first, second) = window.split_at(WINDOW / 2);
+    (roll(0, first) << (WINDOW / 2)).wrapping_add(roll(0, second))
 }
 
 /// Asks for the lines of `bytes` bytes that begin `from` bytes after the beginning of `input`.

@@ -11,6 +11,7 @@ use core::arch::x86_64::{
     _mm512_slli_epi32, _mm512_store_si512, _mm512_unpackhi_epi8, _mm512_unpackhi_epi16, _mm512_unpacklo_epi8,
     _mm512_unpacklo_epi16,
 };
+use core::mem::MaybeUninit;
 
 /// 16 lanes in memory.
 #[derive(Clone, Copy)]
@@ -53,6 +54,14 @@ pub(super) fn load(line: &Line) -> __m512i {
 pub(super) fn store(line: &mut Line, vector: __m512i) {
     // SAFETY: 64 bytes behind the reference, aligned by their type.
     unsafe { _mm512_store_si512((&raw mut *line).cast(), vector) }
+}
+
+/// Like [`store`], where nothing was yet.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn write(slot: &mut MaybeUninit<Line>, vector: __m512i) {
+    // SAFETY: 64 bytes behind the reference, aligned by their type.
+    unsafe { _mm512_store_si512(slot.as_mut_ptr().cast(), vector) }
 }
 
 #[inline]
@@ -171,8 +180,13 @@ pub(super) fn unpack([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
     ]
 }
 
+/// Lines for each block of a batch.
+pub(super) type PerBlock<const LINES: usize> = [[Line; LINES]; BLOCKS];
+/// Space for them that is not cleared first: pieces of 4 KiB would pay 5 % for that.
+pub(super) type Space<const LINES: usize> = [[MaybeUninit<Line>; LINES]; BLOCKS];
+
 /// The words of a batch: lane k of vector r is that of byte 8k + r of a block.
-pub(super) type Words = [[Line; GROUP]; BLOCKS];
+pub(super) type Words = PerBlock<GROUP>;
 
 /// Returns `2·hash + word` in every lane: the hash one byte later.
 #[inline]

@@ -2,10 +2,11 @@
 //! determine.
 
 use super::super::roll;
-use super::lanes::{Line, Plane, Series, Splitter, Sums, Table, Words, load, step, store, unpack};
+use super::lanes::{Line, Plane, Series, Space, Splitter, Sums, Table, Words, load, step, unpack, write};
 use super::{BATCH, BLOCKS, Filter, GROUP, Kernel};
 use core::arch::x86_64::{_mm512_mask_test_epi32_mask, _mm512_set1_epi32, _mm512_test_epi32_mask};
 use core::hint::black_box;
+use core::mem::MaybeUninit;
 
 static PLANES: [Plane; 4] =
     [Plane::new(0, 0, 0), Plane::new(0, 0, 1), Plane::new(0, 0, 2), Plane::new(0, 0, 3)];
@@ -28,7 +29,6 @@ pub(super) struct LowLimb {
     mask: u32,
     start: u64,
     limit: Line,
-    words: Words,
     sums: Sums,
     /// The hash at the end of each group.
     ends: Series,
@@ -41,7 +41,6 @@ impl LowLimb {
             mask: low_half(mask),
             start: hash,
             limit: black_box(Line::of_bytes([128; 64])),
-            words: [[Line::ZERO; GROUP]; BLOCKS],
             sums: Sums::starting_at(low_half(hash)),
             ends: Series::starting_at(low_half(hash)),
         }
@@ -50,10 +49,11 @@ impl LowLimb {
 
 impl Filter for LowLimb {
     fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
+        let mut space = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            look_up(batch, &self.limit, &mut self.words);
-            filter(&self.words, &mut self.sums, &mut self.ends, self.mask)
+            let words = look_up(batch, &self.limit, &mut space);
+            filter(words, &mut self.sums, &mut self.ends, self.mask)
         }
     }
 
@@ -68,17 +68,19 @@ impl Filter for LowLimb {
 /// Apart from [`filter`], since all registers are needed for the tables.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn look_up(batch: &[u8; BATCH], limit: &Line, words: &mut Words) {
+fn look_up<'a>(batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
     let tables = [0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte]));
     let splitter = Splitter::new(limit);
-    for (block, words) in words.iter_mut().enumerate() {
+    for (block, words) in space.iter_mut().enumerate() {
         for (half, words) in splitter.split(batch, block).iter().zip(words.as_chunks_mut::<4>().0) {
             let vectors = unpack(tables.map(|table| table.look_up(half)));
             for (line, vector) in words.iter_mut().zip(vectors) {
-                store(line, vector);
+                write(line, vector);
             }
         }
     }
+    // SAFETY: both halves of every block were written.
+    unsafe { &*(&raw const *space).cast() }
 }
 
 #[inline(never)]

@@ -6,7 +6,10 @@
 //! known only at the middle and the end of a group, where its overflow is taken from `high`. Between
 //! them `high` is too large: by less than 2^2, 2^3 and 2^4 after one, two and three bytes.
 
-use super::lanes::{Half, Line, Plane, Series, Splitter, Sums, Table, Words, load, step, store, unpack};
+use super::lanes::{
+    Half, Line, PerBlock, Plane, Series, Space, Splitter, Sums, Table, Words, load, step, store, unpack,
+    write,
+};
 use super::{BATCH, BLOCKS, Filter, GROUP, Kernel};
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_and_si512, _mm512_dpbusd_epi32,
@@ -14,6 +17,7 @@ use core::arch::x86_64::{
     _mm512_srli_epi32, _mm512_sub_epi32, _mm512_test_epi32_mask,
 };
 use core::hint::black_box;
+use core::mem::MaybeUninit;
 
 static HIGH: [Plane; 4] =
     [Plane::new(16, 1, 0), Plane::new(16, 1, 1), Plane::new(16, 1, 2), Plane::new(16, 1, 3)];
@@ -45,8 +49,6 @@ pub(super) struct TwoLimb {
     _kernel: Kernel,
     masks: [u32; STRIDE],
     limit: Line,
-    words: Words,
-    lows: Lows,
     /// What each group alone adds to `low`.
     low_sums: Line,
     /// `low` at the end of each group, in the lower 16 bits.
@@ -66,8 +68,6 @@ impl TwoLimb {
             _kernel: kernel,
             masks: masks(mask),
             limit: black_box(Line::of_bytes([128; 64])),
-            words: [[Line::ZERO; GROUP]; BLOCKS],
-            lows: [[Line::ZERO; 2]; BLOCKS],
             low_sums: Line::ending_in(low),
             low_ends: Series::starting_at(low),
             high_sums: Sums::starting_at(high),
@@ -78,10 +78,12 @@ impl TwoLimb {
 
 impl Filter for TwoLimb {
     fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
+        let mut words = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
+        let mut lows = [[MaybeUninit::uninit(); 2]; BLOCKS];
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            look_up(batch, &self.limit, &mut self.words, &mut self.lows);
-            self.filter()
+            let (words, lows) = look_up(batch, &self.limit, &mut words, &mut lows);
+            self.filter(words, lows)
         }
     }
 
@@ -92,7 +94,7 @@ impl Filter for TwoLimb {
 }
 
 /// What the bytes of a group add to `low`: by its middle, times 16, and by its end.
-type Lows = [[Line; 2]; BLOCKS];
+type Lows = PerBlock<2>;
 
 /// `-2^(7 - r)` for the bytes r of the first and the second half of a group.
 const WEIGHTS: [i32; 2] = [
@@ -118,24 +120,31 @@ const fn transpose() -> Line {
 /// Apart from the filter, since all registers are needed for the tables.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-fn look_up(batch: &[u8; BATCH], limit: &Line, words: &mut Words, lows: &mut Lows) {
+fn look_up<'a>(
+    batch: &[u8; BATCH],
+    limit: &Line,
+    words: &'a mut Space<GROUP>,
+    lows: &'a mut Space<2>,
+) -> (&'a Words, &'a Lows) {
     let high = [0, 1, 2, 3].map(|byte| Table::new(&HIGH[byte]));
     let low = [0, 1].map(|byte| Table::new(&LOW[byte]));
     let transpose = load(&TRANSPOSE);
     let splitter = Splitter::new(limit);
-    for (block, (words, lows)) in words.iter_mut().zip(lows).enumerate() {
+    for (block, (words, lows)) in words.iter_mut().zip(lows.iter_mut()).enumerate() {
         let halves = splitter.split(batch, block);
         for (half, words) in halves.iter().zip(words.as_chunks_mut::<4>().0) {
             let vectors = unpack(high.map(|table| table.look_up(half)));
             for (line, vector) in words.iter_mut().zip(vectors) {
-                store(line, vector);
+                write(line, vector);
             }
         }
         let bytes = |half: &Half| low.map(|table| _mm512_shuffle_epi8(table.look_up(half), transpose));
         let middle = weigh(bytes(&halves[0]), 0);
-        store(&mut lows[0], middle);
-        store(&mut lows[1], _mm512_add_epi32(middle, weigh(bytes(&halves[1]), 1)));
+        write(&mut lows[0], middle);
+        write(&mut lows[1], _mm512_add_epi32(middle, weigh(bytes(&halves[1]), 1)));
     }
+    // SAFETY: both halves of every block were written, and both of its sums.
+    unsafe { (&*(&raw const *words).cast(), &*(&raw const *lows).cast()) }
 }
 
 /// Returns `Σ 2^(7 - r)·(2^16 - (G mod 2^16))` over the bytes r of a half of each group, from the two
@@ -153,12 +162,12 @@ fn weigh([zeroth, first]: [__m512i; 2], half: usize) -> __m512i {
 impl TwoLimb {
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn filter(&mut self) -> u64 {
+    fn filter(&mut self, words: &Words, lows: &Lows) -> u64 {
         let masks = self.masks.map(|mask| _mm512_set1_epi32(mask.cast_signed()));
         self.low_ends.turn();
         self.high_ends.turn();
         let mut overflows = [Line::ZERO; BLOCKS];
-        for (block, (words, [middle, end])) in self.words.iter().zip(&self.lows).enumerate() {
+        for (block, (words, [middle, end])) in words.iter().zip(lows).enumerate() {
             let (middle, end) = (load(middle), load(end));
             // The lower 16 bits of a hash depend on 16 bytes: this group and the one before.
             let before = _mm512_alignr_epi32::<15>(end, load(&self.low_sums));
@@ -173,7 +182,7 @@ impl TwoLimb {
             self.high_ends.set(block, end);
         }
         let mut groups = 0;
-        for (block, (words, overflow)) in self.words.iter().zip(&overflows).enumerate() {
+        for (block, (words, overflow)) in words.iter().zip(&overflows).enumerate() {
             let (end, mut high) = self.high_ends.get(block);
             let mut missed = _mm512_test_epi32_mask(end, masks[0]);
             let (first, second) = words.split_at(STRIDE);
