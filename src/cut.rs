@@ -125,10 +125,9 @@ impl CutFinder {
             (self.options.max_size(), self.masks.loose)
         };
         let mut scanner = self.scanner;
-        let near = self.options.min_size() + NEAR;
-        if scanner != Scanner::PORTABLE && self.near && self.length < near {
+        if self.near && scanner != Scanner::PORTABLE && self.length < self.options.min_size() + NEAR {
             scanner = Scanner::PORTABLE;
-            end = end.min(near);
+            end = end.min(self.options.min_size() + NEAR);
         }
         let zone = &piece[..piece.len().min(end - self.length)];
         let Some(index) = scanner.scan(&mut self.hash, zone, mask) else {

@@ -25,7 +25,7 @@ enum Kernel {
 }
 
 /// Below this many bytes the set-up of a SIMD kernel costs more than it saves.
-const SHORT: usize = 256;
+const SHORT: usize = 400;
 
 impl Scanner {
     /// The kernel of every target.

@@ -4,6 +4,7 @@ use crate::gear::GEAR;
 
 /// Four bytes at a time: the sums of the table's values do not depend on the carried hash, so the
 /// chain from one step to the next is one shift and one addition for four bytes.
+#[inline(always)] // pieces of a byte would pay a call each
 pub(super) fn scan(hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
     let (quads, tail) = input.as_chunks::<4>();
     let mut h = *hash;
