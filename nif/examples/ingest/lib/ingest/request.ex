@@ -66,7 +66,7 @@ defmodule Ingest.Request do
     with :ok <- check_lines(head),
          {:ok, {:http_request, method, target, version}, rest} when version in [{1, 0}, {1, 1}] <-
            :erlang.decode_packet(:http_bin, head <> "\r\n\r\n", []),
-         {:ok, {path, query}} <- split_target(target),
+         {path, query} = split_target(target),
          {:ok, headers} <- parse_headers(rest, %{}),
          :ok <- check_host(headers, version),
          {:ok, length} <- parse_length(headers) do
@@ -89,11 +89,14 @@ defmodule Ingest.Request do
     end
   end
 
-  # What OTP's parser lets through, and what proxies in front may understand in another way: lines that
-  # end in LF or CR alone, folded lines, and NUL.
+  # RFC 9112, §3: single spaces, and nothing behind the version.
+  @request_line ~r/\A[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP\/1\.[01]\z/
+
+  # What OTP's parser lets through, and what proxies in front may understand in another way: other request
+  # lines, lines that end in LF or CR alone, folded lines, and NUL.
   defp check_lines(head) do
-    lines = :binary.split(head, "\r\n", [:global])
-    if Enum.all?(lines, &line?/1), do: :ok, else: :error
+    [request_line | _] = lines = :binary.split(head, "\r\n", [:global])
+    if request_line =~ @request_line and Enum.all?(lines, &line?/1), do: :ok, else: :error
   end
 
   defp line?(<<first, _::binary>> = line) when first not in ' \t',
@@ -136,13 +139,12 @@ defmodule Ingest.Request do
   defp parse_length(_), do: {:ok, nil}
 
   defp split_target({:abs_path, target}) do
-    with true <- target =~ ~r/\A[\x21-\x7e]*\z/,
-         [path | query] <- :binary.split(target, "?"),
-         do: {:ok, {path, Enum.join(query)}}
+    [path | query] = :binary.split(target, "?")
+    {path, Enum.join(query)}
   end
 
   # The forms for proxies and for the server as a whole: nothing is there.
-  defp split_target(_), do: {:ok, {"", ""}}
+  defp split_target(_), do: {"", ""}
 
   defp tokens(headers, name) do
     for value <- Map.get(headers, name, []),

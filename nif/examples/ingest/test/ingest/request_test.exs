@@ -13,6 +13,24 @@ defmodule Ingest.RequestTest do
     assert {431, "headers_too_large"} = outcome(exchange(port, String.duplicate("x", 1100)))
   end
 
+  test "a request line that a proxy could read in another way is refused", %{port: port} do
+    for line <- [
+          "GET  #{@path} HTTP/1.1",
+          "GET #{@path}  HTTP/1.1",
+          "GET\t#{@path}\tHTTP/1.1",
+          "GET #{@path} HTTP/1.1 ",
+          "GET #{@path} HTTP/1.1x",
+          "GET #{@path} HTTP/1.01",
+          "GET #{@path} HTTP/2.0",
+          "GET #{@path} a HTTP/1.1",
+          "GET #{@path}\xff HTTP/1.1",
+          "G\xffT #{@path} HTTP/1.1",
+          "GET #{@path}"
+        ] do
+      assert {400, "malformed_request"} = outcome(exchange(port, line <> "\r\nHost: x\r\n\r\n")), line
+    end
+  end
+
   test "requests in one packet are answered in their order, however it is split", %{port: port} do
     chunks = for index <- 1..3, do: "chunk #{index}"
     bytes = for chunk <- chunks, do: [put_chunk(chunk, ""), chunk]
