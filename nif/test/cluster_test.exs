@@ -54,6 +54,17 @@ defmodule Chunker.ClusterTest do
     assert MapSet.member?(readers(), other)
   end
 
+  test "a node that is stopped amid its work changes nothing", %{files: files, expected: expected} do
+    {doomed, _} = Peers.start()
+    {other, _} = Peers.start()
+    sources = watched(files, doomed)
+    work = Task.async(fn -> Cluster.chunk_many(sources, [nodes: [doomed, other]] ++ @options) end)
+    assert_receive {:read, ^doomed, _, 1}, 10_000
+    :ok = Supervisor.stop({Peers, doomed})
+    assert Task.await(work, 30_000) == expected
+    assert MapSet.member?(readers(), other)
+  end
+
   test "without a node, or with too many lost, an input has no chunks", %{files: files} do
     assert Cluster.chunk_many(["a"], nodes: []) == [{:error, :nodedown}]
 
@@ -78,6 +89,7 @@ defmodule Chunker.ClusterTest do
     assert Cluster.chunk_many([]) == []
     assert_raise Chunker.Error, fn -> Cluster.chunk_many([file], min_size: 1) end
     assert_raise ArgumentError, fn -> Cluster.chunk_many([file], per_node: 0) end
+    assert_raise ArgumentError, fn -> Cluster.chunk_many([file], nodes: ["a"]) end
   end
 
   test "when the caller is killed, the work ends on all nodes", %{files: files} do

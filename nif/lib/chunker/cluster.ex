@@ -17,8 +17,8 @@ defmodule Chunker.Cluster do
       Chunker.Cluster.chunk_many(["/mnt/images/a.iso", "/mnt/images/b.iso"], hash: :blake3)
       #=> [{:ok, [{<<…>>, 0, 1395318}, …]}, {:ok, […]}]
 
-  Work on a node that is lost is done again on another one; the chunks are the same wherever an input is
-  chunked. When the caller ends, so does the work on all nodes.
+  Work on a node that is lost or stopped is done again on another one; the chunks are the same wherever an
+  input is chunked. When the caller ends, so does the work on all nodes.
   """
 
   alias Chunker.Error
@@ -31,7 +31,7 @@ defmodule Chunker.Cluster do
 
   @typedoc """
   Why an input has no chunks: `:io_error` for a file that cannot be read, `:nodedown` when no node is left
-  or three nodes were lost while they worked on it, and `{:exit, reason}` when the function that gives its
+  or three were lost or stopped while they worked on it, and `{:exit, reason}` when the function that gives its
   pieces failed.
   """
   @type reason :: Chunker.error() | :nodedown | {:exit, term}
@@ -57,6 +57,9 @@ defmodule Chunker.Cluster do
   def chunk_many(sources, options \\ []) do
     {nodes, options} = Keyword.pop_lazy(options, :nodes, fn -> [node() | Node.list()] end)
     {per_node, options} = Keyword.pop(options, :per_node, 2)
+
+    unless is_list(nodes) and Enum.all?(nodes, &is_atom/1),
+      do: raise(ArgumentError, "nodes: #{inspect(nodes)} is not a list of nodes")
 
     unless is_integer(per_node) and per_node > 0,
       do: raise(ArgumentError, "per_node: #{inspect(per_node)} is not a positive integer")
@@ -124,29 +127,45 @@ defmodule Chunker.Cluster do
         done(state, ref, result)
 
       {:DOWN, ref, :process, _, reason} when is_map_key(running, ref) ->
-        if reason in [:noconnection, :noproc],
-          do: lost(state, ref),
-          else: done(state, ref, {:error, {:exit, reason}})
+        case reason do
+          reason when reason in [:noconnection, :noproc] -> lost(state, ref)
+          # The supervisor is being stopped; whether the node has another one, the next start tells.
+          :shutdown -> again(state, ref)
+          reason -> done(state, ref, {:error, {:exit, reason}})
+        end
 
       {:EXIT, ^caller, reason} ->
         exit(reason)
+
+      # Tasks are linked and monitored; left in the mailbox, these would be passed over at every receive.
+      {:EXIT, _, _} ->
+        next(state)
     end
   end
 
   defp done(state, ref, result) do
-    {{node, {index, _, _}}, running} = Map.pop!(state.running, ref)
-    # A node may have been lost since.
-    free = if is_map_key(state.free, node), do: Map.update!(state.free, node, &(&1 + 1)), else: state.free
-    %{state | running: running, free: free, results: Map.put(state.results, index, result)}
+    {{index, _, _}, state} = release(state, ref)
+    %{state | results: Map.put(state.results, index, result)}
   end
 
   defp lost(state, ref) do
-    {{node, {index, source, attempt}}, running} = Map.pop!(state.running, ref)
-    state = %{state | running: running, free: Map.delete(state.free, node)}
+    {node, _} = Map.fetch!(state.running, ref)
+    again(%{state | free: Map.delete(state.free, node)}, ref)
+  end
+
+  defp again(state, ref) do
+    {{index, source, attempt}, state} = release(state, ref)
 
     if attempt < @attempts,
       do: %{state | waiting: [{index, source, attempt + 1} | state.waiting]},
       else: %{state | results: Map.put(state.results, index, {:error, :nodedown})}
+  end
+
+  defp release(state, ref) do
+    {{node, job}, running} = Map.pop!(state.running, ref)
+    # A node may have been lost since.
+    free = if is_map_key(state.free, node), do: Map.update!(state.free, node, &(&1 + 1)), else: state.free
+    {job, %{state | running: running, free: free}}
   end
 
   @doc false

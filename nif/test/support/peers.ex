@@ -37,7 +37,7 @@ defmodule Chunker.Peers do
   Starts `Chunker.Cluster` for as long as the node lives.
   """
   def serve do
-    {:ok, supervisor} = Supervisor.start_link([Chunker.Cluster], strategy: :one_for_one)
+    {:ok, supervisor} = Supervisor.start_link([Chunker.Cluster], strategy: :one_for_one, name: __MODULE__)
     Process.unlink(supervisor)
     :ok
   end
