@@ -166,6 +166,23 @@ defmodule Chunker.SchedulingTest do
     assert Chunker.chunk_many([large, large], min_size: 1) == {:error, :invalid_chunking_options}
   end
 
+  test "a batch of many inputs without bytes is no small one" do
+    inputs = List.duplicate("", 100_000)
+    assert {calls, {:ok, results}} = nifs(fn -> Chunker.chunk_many(inputs) end)
+    assert length(calls) > 1 and Enum.uniq(calls) == [:chunk_data_batch_dirty]
+    assert results == List.duplicate({:ok, []}, 100_000)
+  end
+
+  test "many frames without content are decompressed in slices" do
+    configure(sliced_bytes: 4096, slice_bytes: 1024)
+
+    for codec <- [:zstd, :lz4, :xz, :bzip2] do
+      frames = :binary.copy(Chunker.compress!("", codec: codec), 1000)
+      assert {[_detect, :decompressor_open | calls], {:ok, ""}} = nifs(fn -> Chunker.decompress(frames) end)
+      assert Enum.count(calls, &(&1 == :decompressor_push_dirty)) > 1
+    end
+  end
+
   test "a batch is compressed as its inputs one by one" do
     inputs = ["", :none | for(size <- 1..10, do: :binary.copy("text #{size}, ", size * 5_000))]
 
@@ -182,7 +199,7 @@ defmodule Chunker.SchedulingTest do
 
     assert {:ok, [{:error, :invalid_compression_level}]} = Chunker.compress_many(["a"], level: 1000)
 
-    for inputs <- [["a"], [:none], ["a", :binary.copy("b", 10 <<< 20)], ["a", "b"]],
+    for inputs <- [[], ["a"], [:none], ["a", :binary.copy("b", 10 <<< 20)], ["a", "b"]],
         do: assert(Chunker.compress_many(inputs, codec: :gzip) == {:error, :invalid_argument})
   end
 end

@@ -53,11 +53,14 @@ defmodule Chunker.Native do
   defp with_payload({hash, offset, length}, data),
     do: {hash, offset, length, binary_part(data, offset, length)}
 
+  # What an item of a batch costs besides its bytes, as bytes that take as long.
+  @item_bytes 256
+
   @spec chunk_data_batch([binary], size, size, size, hash) :: result([result(chunks)])
   def chunk_data_batch(binaries, min, avg, max, hash \\ nil) do
     config = Config.get()
 
-    if total(binaries) <= config.normal_bytes do
+    if total(binaries) + @item_bytes * length(binaries) <= config.normal_bytes do
       Nif.chunk_data_batch_normal(binaries, min, avg, max, hash)
     else
       binaries
@@ -91,7 +94,7 @@ defmodule Chunker.Native do
   defp batches([], batch, _, _), do: [{:together, Enum.reverse(batch)}]
 
   defp batches([data | rest] = binaries, batch, bytes, config) do
-    bytes = bytes + size(data)
+    bytes = bytes + size(data) + @item_bytes
 
     cond do
       size(data) >= config.sliced_bytes ->
@@ -219,7 +222,10 @@ defmodule Chunker.Native do
   end
 
   @spec compress_batch([binary], Chunker.codec(), integer | nil) :: result([result(binary)])
-  def compress_batch(binaries, codec, level \\ nil) do
+  def compress_batch(binaries, codec, level \\ nil)
+  def compress_batch([], codec, level), do: Nif.compress_batch_dirty([], codec, level, 1)
+
+  def compress_batch(binaries, codec, level) do
     config = Config.get()
     {one_call_bytes, slice_bytes} = codec |> pace(level) |> dirty_bytes(config)
 
@@ -249,13 +255,19 @@ defmodule Chunker.Native do
     within_one_call = max_output != nil and max_output <= one_call_bytes
     one_call_limit = if within_one_call, do: max_output, else: one_call_bytes
 
-    case Nif.decompress_dirty(codec, data, {one_call_limit, window_log, memory}) do
-      {:error, :size_exceeded} when not within_one_call ->
-        with {:ok, decompressor} <- Nif.decompressor_open(codec, limits),
-             do: decompress_slices(decompressor, data, slice_bytes, [])
+    in_slices = fn ->
+      with {:ok, decompressor} <- Nif.decompressor_open(codec, limits),
+           do: decompress_slices(decompressor, data, slice_bytes, [])
+    end
 
-      result ->
-        result
+    # Frames without content take their time too, and there is no output that would end the call.
+    if byte_size(data) > one_call_bytes do
+      in_slices.()
+    else
+      case Nif.decompress_dirty(codec, data, {one_call_limit, window_log, memory}) do
+        {:error, :size_exceeded} when not within_one_call -> in_slices.()
+        result -> result
+      end
     end
   end
 

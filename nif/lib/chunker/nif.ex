@@ -54,9 +54,9 @@ defmodule Chunker.Nif do
     nix_fingerprint_dirty: 1,
     nix_sign_dirty: 2,
     nix_verify_dirty: 3,
-    nix_secret_key: 2,
-    nix_public_key: 1,
-    nix_key_name: 1
+    nix_secret_key_dirty: 2,
+    nix_public_key_dirty: 1,
+    nix_key_name_dirty: 1
   ]
 
   for {name, arity} <- @functions do

@@ -86,17 +86,17 @@ defmodule Chunker.Nix do
   `Chunker.Signing`.
   """
   @spec secret_key(String.t(), Signing.secret_key()) :: {:ok, secret_key} | {:error, Chunker.error()}
-  def secret_key(name, secret_key), do: Nif.nix_secret_key(name, secret_key)
+  def secret_key(name, secret_key), do: Nif.nix_secret_key_dirty(name, secret_key)
 
   @doc """
   Returns the entry of `trusted-public-keys` for a key file.
   """
   @spec public_key(secret_key) :: {:ok, public_key} | {:error, Chunker.error()}
-  def public_key(secret_key), do: Nif.nix_public_key(secret_key)
+  def public_key(secret_key), do: Nif.nix_public_key_dirty(secret_key)
 
   @doc """
   Returns the name of the key of an entry.
   """
   @spec key_name(public_key) :: {:ok, String.t()} | {:error, Chunker.error()}
-  def key_name(public_key), do: Nif.nix_key_name(public_key)
+  def key_name(public_key), do: Nif.nix_key_name_dirty(public_key)
 end

@@ -70,20 +70,20 @@ fn nix_verify_dirty(fields: Fields<'_>, signature: &str, public_key: &str) -> Re
 }
 
 /// Returns the content of a key file: a name and a secret key.
-#[rustler::nif]
-fn nix_secret_key(name: &str, secret_key: Binary<'_>) -> Result<Bytes<Zeroizing<Vec<u8>>>, Failure> {
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_secret_key_dirty(name: &str, secret_key: Binary<'_>) -> Result<Bytes<Zeroizing<Vec<u8>>>, Failure> {
     let text = NixSecretKey::new(name, secret_key_of(secret_key)?)?.to_text();
     Ok(Bytes(Zeroizing::new(text.as_bytes().to_vec())))
 }
 
 /// Returns the entry of `trusted-public-keys` for the key of a file's content.
-#[rustler::nif]
-fn nix_public_key(secret_key: &str) -> Result<String, Failure> {
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_public_key_dirty(secret_key: &str) -> Result<String, Failure> {
     Ok(NixSecretKey::parse(secret_key)?.public_key().to_string())
 }
 
 /// Returns the name of the key of an entry.
-#[rustler::nif]
-fn nix_key_name(public_key: &str) -> Result<String, Failure> {
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_key_name_dirty(public_key: &str) -> Result<String, Failure> {
     Ok(NixPublicKey::parse(public_key)?.name().into())
 }
