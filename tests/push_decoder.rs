@@ -247,6 +247,29 @@ fn every_way_of_reading_refuses_the_same_windows() {
     assert!(refused > 30, "{refused} refused");
 }
 
+/// A last block of nothing passes in the library's stream, whatever the head says of the content.
+#[test]
+fn a_frame_with_less_content_than_its_head_says_is_refused_by_every_way_of_reading() {
+    // RFC 8878, 3.1.1: a single segment whose content has a size of one byte, then raw blocks.
+    let frame = |size: u8, blocks: &[u8]| [&b"\x28\xb5\x2f\xfd\x20"[..], &[size], blocks].concat();
+    let (nothing, some) = (&b"\x01\0\0"[..], &b"\x20\0\0data\x01\0\0"[..]);
+    let whole = [frame(4, some), frame(0, nothing)].concat();
+    for (data, expected) in [
+        (frame(0, nothing), Ok(b"".to_vec())),
+        (frame(5, nothing), Err("zstd_decompression_failed")),
+        (frame(4, some), Ok(b"data".to_vec())),
+        (frame(5, some), Err("zstd_decompression_failed")),
+        ([&whole[..], &frame(5, some)].concat(), Err("zstd_decompression_failed")),
+        ([&frame(5, some), &whole[..]].concat(), Err("zstd_decompression_failed")),
+    ] {
+        for limit in [12, 1 << 20] {
+            let limits = DecompressionLimits::with_output(limit);
+            assert_eq!(outcome(decompress(Codec::Zstd, &data, limits)), expected);
+            agree(Codec::Zstd, &data, limits, &[1, 5, 7, 1000]);
+        }
+    }
+}
+
 #[test]
 fn a_decoder_takes_nothing_after_its_end_or_an_error() {
     for codec in Codec::ALL.iter().copied() {

@@ -7,7 +7,8 @@ use std::io::{self, BufRead, Read};
 /// Decompression of data that is pushed in pieces of any size.
 ///
 /// Keeps what was pushed and not yet read, and the codec's window; LZ4 keeps a block of at most 4 MiB
-/// until it is whole. The answer does not depend on how the data are split.
+/// until it is whole. How the data are split decides neither what they give nor whether they are accepted;
+/// of two faults in them, the first that is found may be another one.
 ///
 /// ```
 /// # #[cfg(feature = "zstd")] {

@@ -13,6 +13,9 @@ use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get
 /// A frame may claim any length; it is believed up to this many times the length of its data.
 const BELIEVED: usize = 256;
 
+/// The most bytes that the head of a frame has, with its magic number (RFC 8878, 3.1.1).
+const HEAD: usize = 18;
+
 /// Reader of the content of all frames.
 pub(super) struct ZstdFrames<R> {
     reader: R,
@@ -21,6 +24,10 @@ pub(super) struct ZstdFrames<R> {
     missing: usize,
     /// The context may hold content that found no space.
     full: bool,
+    /// The first bytes of the frame, as far as they were read.
+    head: Vec<u8>,
+    /// Bytes of content that the frame has given.
+    content: u64,
 }
 
 impl<R: BufRead> ZstdFrames<R> {
@@ -36,7 +43,7 @@ impl<R: BufRead> ZstdFrames<R> {
         let code = |code| failed(io::Error::other(zstd::zstd_safe::get_error_name(code)));
         context.set_parameter(DParameter::WindowLogMax(limits.zstd_window_log)).map_err(code)?;
         context.load_dictionary(dictionary).map_err(code)?;
-        Ok(Self { reader, context, missing: 0, full: false })
+        Ok(Self { reader, context, missing: 0, full: false, head: Vec::new(), content: 0 })
     }
 
     pub(super) fn get_mut(&mut self) -> &mut R {
@@ -51,7 +58,13 @@ impl<R: BufRead> Read for ZstdFrames<R> {
             if input.is_empty() && !self.full {
                 return if self.missing == 0 { Ok(0) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }
-            let seen = if self.missing == 0 { &input[..1] } else { input };
+            let seen = if self.missing == 0 {
+                self.head.clear();
+                self.content = 0;
+                &input[..1]
+            } else {
+                input
+            };
             let mut input = InBuffer::around(seen);
             let mut output = OutBuffer::around(&mut *buffer);
             let missing = self
@@ -59,6 +72,11 @@ impl<R: BufRead> Read for ZstdFrames<R> {
                 .decompress_stream(&mut output, &mut input)
                 .map_err(|code| CompressionError::from_zstd_code(code).into_io())?;
             let (read, written) = (input.pos(), output.pos());
+            self.head.extend_from_slice(&seen[..read.min(HEAD - self.head.len())]);
+            self.content += written as u64;
+            if missing == 0 {
+                check_content(&self.head, self.content).map_err(CompressionError::into_io)?;
+            }
             self.missing = missing;
             self.full = missing > 0 && written == buffer.len();
             self.reader.consume(read);
@@ -86,9 +104,13 @@ pub(super) fn decompress(
     let mut growth = Growth::new(limits, output);
     growth.expect(content_size(data).map_or(0, |claimed| claimed.min(data.len().saturating_mul(BELIEVED))));
     let (mut read, mut missing) = (0, 0);
+    let mut frame = (data, output.len());
     while read < data.len() || missing > 0 {
         let rest = &data[read..];
         let begins = missing == 0;
+        if begins {
+            frame = (rest, output.len());
+        }
         let mut input =
             InBuffer::around(if begins && !window_fits(rest, limits) { &rest[..1] } else { rest });
         growth.space(output);
@@ -97,11 +119,28 @@ pub(super) fn decompress(
         missing = context.decompress_stream(&mut space, &mut input).map_err(from_code)?;
         read += input.pos();
         growth.check(output.len())?;
+        if missing == 0 {
+            let (head, start) = frame;
+            check_content(head, (output.len() - start) as u64)?;
+        }
         if read == data.len() && missing > 0 && output.len() < output.capacity() {
             return Err(CompressionError::Truncated { codec: Codec::Zstd });
         }
     }
     Ok(())
+}
+
+/// Checks that a frame gave as much content as its head says, which the library does not do when the
+/// last block is empty.
+fn check_content(head: &[u8], content: u64) -> Result<(), CompressionError> {
+    match get_frame_content_size(head) {
+        Ok(Some(claimed)) if claimed != content => {
+            let source =
+                io::Error::new(io::ErrorKind::InvalidData, "the content is not as long as its head says");
+            Err(CompressionError::Corrupt { codec: Codec::Zstd, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn content_size(frame: &[u8]) -> Option<usize> {
