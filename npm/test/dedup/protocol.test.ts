@@ -597,6 +597,23 @@ test("buffered bodies are bounded: 503 with Retry-After, then served", async (t)
   assert.equal(after.status, 400);
 });
 
+test("manifests of files that are read are bounded: 503 with Retry-After, then served", async (t) => {
+  const { transport, port } = await serveDisk(t, { limits: { maxServedBytes: 100 } });
+  const big = randomBytes(24 * 1024 * 1024, 5);
+  const { rootDigest } = await upload(big, { transport });
+  const stalled = connect(port, "127.0.0.1");
+  stalled.write(`GET /v1/files/${rootDigest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await once(stalled, "readable");
+  const busy = await fetch(transport.fileUrl(rootDigest));
+  assert.equal(busy.status, 503);
+  assert.equal(busy.headers.get("retry-after"), "1");
+  assert.equal((await busy.json()).code, "server_busy");
+  stalled.destroy();
+  await sleep(50);
+  const after = await fetch(transport.fileUrl(rootDigest));
+  assert.ok(big.equals(Buffer.from(await after.arrayBuffer())));
+});
+
 test("CORS: off by default, and as told", async (t) => {
   const origin = "https://example.org";
   const ask = (baseUrl: string, from = origin) =>

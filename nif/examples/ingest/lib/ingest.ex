@@ -77,8 +77,8 @@ defmodule Ingest do
 
   @impl true
   def init(options) do
-    [buffered, decoders, connections] =
-      for part <- [Buffered, Decoders, Connections], do: Module.concat(options[:name], part)
+    [buffered, served, decoders, connections] =
+      for part <- [Buffered, Served, Decoders, Connections], do: Module.concat(options[:name], part)
 
     limits = struct!(Limits, options[:limits])
 
@@ -87,6 +87,7 @@ defmodule Ingest do
       store: options |> Keyword.fetch!(:root) |> Store.open!(),
       limits: limits,
       buffered: buffered,
+      served: served,
       decoders: decoders,
       cors: options[:cors] && Map.merge(%{headers: []}, Map.new(options[:cors])),
       page: if(options[:page] != [], do: Page.load!(options[:page]))
@@ -94,6 +95,7 @@ defmodule Ingest do
 
     children = [
       Supervisor.child_spec({Budget, name: buffered, capacity: limits.max_buffered_bytes}, id: :buffered),
+      Supervisor.child_spec({Budget, name: served, capacity: limits.max_served_bytes}, id: :served),
       Supervisor.child_spec({Budget, name: decoders, capacity: limits.max_decoders}, id: :decoders),
       {Task.Supervisor, name: connections, max_children: limits.max_connections},
       {Listener, ip: options[:ip], port: options[:port], router: router, connections: connections}

@@ -74,21 +74,27 @@ defmodule IngestTest do
 
   @tag server: []
   test "a chunk that cannot be read is a 500, on its own and in its file", %{root: root, port: port} do
-    manifest = Chunker.Manifest.new!(Chunker.chunk!(@chunk))
-    file = Ingest.Digest.to_hex(manifest.root)
-    assert 201 = outcome(exchange(port, [put_chunk(@chunk), @chunk]))
-    close = "Host: x\r\nConnection: close\r\n"
-    length = "Content-Length: #{byte_size(manifest.bytes)}\r\n\r\n"
-    put = ["PUT /v1/manifests/#{file} HTTP/1.1\r\n", close, length, manifest.bytes]
-    assert 201 = outcome(exchange(port, put))
+    file = store_file(port, @chunk, 1)
     chunk = Path.join([root, "chunks/sha256", binary_part(digest(@chunk), 0, 2), digest(@chunk)])
     File.rm!(chunk)
     File.mkdir!(chunk)
 
     for path <- ["chunks/sha256/#{digest(@chunk)}", "files/#{file}"] do
-      assert {500, "internal_error"} =
-               outcome(exchange(port, ["GET /v1/#{path} HTTP/1.1\r\n", close, "\r\n"]))
+      assert {500, "internal_error"} = outcome(exchange(port, get(path)))
     end
+  end
+
+  @tag server: [limits: [max_served_bytes: 1000]]
+  test "manifests of files that are read are bounded: 503, then served", %{port: port} do
+    chunk = :binary.copy("0123456789abcdef", 16_384)
+    file = store_file(port, chunk, 100)
+    stalled = connect(port)
+    :ok = :gen_tcp.send(stalled, get("files/#{file}"))
+    {:ok, _} = :gen_tcp.recv(stalled, 1, 1_000)
+    assert {503, "server_busy"} = outcome(exchange(port, get("files/#{file}")))
+    assert 200 = outcome(exchange(port, ["HEAD", String.trim_leading(get("files/#{file}"), "GET")]))
+    :gen_tcp.close(stalled)
+    assert eventually(fn -> match?(200, outcome(exchange(port, get("files/#{file}")))) end)
   end
 
   test "a full disk is a 507" do
@@ -130,6 +136,21 @@ defmodule IngestTest do
       assert Response.disposition(name) == expected
     end
   end
+
+  # Commits a file that repeats a chunk, and returns its name.
+  defp store_file(port, chunk, times) do
+    assert 201 = outcome(exchange(port, [put_chunk(chunk), chunk]))
+    [{hash, 0, length}] = Chunker.chunk!(chunk)
+    chunks = for index <- 0..(times - 1), do: {hash, index * length, length}
+    manifest = Chunker.Manifest.new!(chunks)
+    file = Ingest.Digest.to_hex(manifest.root)
+    head = "Host: x\r\nConnection: close\r\nContent-Length: #{byte_size(manifest.bytes)}\r\n\r\n"
+    put = ["PUT /v1/manifests/#{file} HTTP/1.1\r\n", head, manifest.bytes]
+    assert 201 = outcome(exchange(port, put))
+    file
+  end
+
+  defp get(path), do: "GET /v1/#{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
   defp temporary_sizes(root, count) do
     sizes = for file <- Path.wildcard(Path.join(root, "tmp/*")), do: File.stat!(file).size

@@ -38,12 +38,14 @@ export class Endpoints {
   readonly #store: ChunkStore;
   readonly #limits: UploadLimits;
   readonly #buffered: Budget;
+  readonly #served: Budget;
   readonly #decoders = new Budget(MAX_DECODERS);
 
   constructor(store: ChunkStore, limits: UploadLimits) {
     this.#store = store;
     this.#limits = limits;
     this.#buffered = new Budget(limits.maxBufferedBytes);
+    this.#served = new Budget(limits.maxServedBytes);
   }
 
   async queryMissing({ request, response, proceed }: Call): Promise<void> {
@@ -152,21 +154,28 @@ export class Endpoints {
   }
 
   async getFile({ request, response, parts, query }: Call): Promise<void> {
-    const { manifest } = await this.#storedManifest(rootDigest(parts));
+    const { bytes, manifest } = await this.#storedManifest(rootDigest(parts));
     response.setHeader("content-type", "application/octet-stream");
     response.setHeader("content-length", String(manifest.totalLength));
     response.setHeader("content-disposition", disposition(query.get("name")));
     response.setHeader("content-security-policy", "sandbox");
     if (request.method !== "HEAD") {
-      // The head goes out with the first chunk: until then damage can be answered with a 500.
-      for (const { hashHex: digest } of manifest.chunks) {
-        const payload = await this.#verifiedChunk(manifest.hash, digest);
-        if (payload === undefined) throw chunkDamaged(digest, "is not stored");
-        if (response.destroyed) return;
-        if (!response.write(payload)) await drained(response, this.#limits.idleTimeoutMs);
-      }
+      // A slow reader holds the manifest for as long as it reads.
+      await taking(this.#served, bytes.length, "too many files are read at once", () =>
+        this.#sendChunks(response, manifest),
+      );
     }
     response.end();
+  }
+
+  /** The head goes out with the first chunk: until then damage can be answered with a 500. */
+  async #sendChunks(response: ServerResponse, { hash, chunks }: ManifestContent): Promise<void> {
+    for (const { hashHex: digest } of chunks) {
+      const payload = await this.#verifiedChunk(hash, digest);
+      if (payload === undefined) throw chunkDamaged(digest, "is not stored");
+      if (response.destroyed) return;
+      if (!response.write(payload)) await drained(response, this.#limits.idleTimeoutMs);
+    }
   }
 
   async #storedManifest(root: string): Promise<{ bytes: Uint8Array; manifest: ManifestContent }> {
@@ -193,17 +202,8 @@ export class Endpoints {
     throw chunkDamaged(digest, "was damaged in the store and is set aside");
   }
 
-  async #buffering(bytes: number, work: () => Promise<void>): Promise<void> {
-    if (!this.#buffered.tryTake(bytes)) {
-      throw new Refusal(503, "server_busy", "too many bodies are held at once", {
-        headers: { "retry-after": "1" },
-      });
-    }
-    try {
-      await work();
-    } finally {
-      this.#buffered.give(bytes);
-    }
+  #buffering(bytes: number, work: () => Promise<void>): Promise<void> {
+    return taking(this.#buffered, bytes, "too many bodies are held at once", work);
   }
 
   async #decoding(work: () => Promise<void>): Promise<void> {
@@ -213,5 +213,22 @@ export class Endpoints {
     } finally {
       this.#decoders.give(1);
     }
+  }
+}
+
+/** Does `work` with `bytes` taken from `budget`, if they are free now. */
+async function taking(
+  budget: Budget,
+  bytes: number,
+  busy: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (!budget.tryTake(bytes)) {
+    throw new Refusal(503, "server_busy", busy, { headers: { "retry-after": "1" } });
+  }
+  try {
+    await work();
+  } finally {
+    budget.give(bytes);
   }
 }

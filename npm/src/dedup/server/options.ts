@@ -9,6 +9,8 @@ export interface UploadLimits {
   readonly maxManifestBytes: number;
   /** Manifests, queries and encoded chunks in memory at the same time, in bytes. Default 64 MiB. */
   readonly maxBufferedBytes: number;
+  /** Manifests of the files that are being read at the same time, in bytes. Default 64 MiB. */
+  readonly maxServedBytes: number;
   /** How long a body, or the reader of an answer, may pause, in milliseconds. Default 30,000. */
   readonly idleTimeoutMs: number;
   /** How long a whole body may take, in milliseconds. Default 300,000. */
@@ -38,6 +40,7 @@ export const DEFAULT_LIMITS: UploadLimits = {
   maxChunkBytes: 16 * 1024 * 1024,
   maxManifestBytes: 16 * 1024 * 1024,
   maxBufferedBytes: 64 * 1024 * 1024,
+  maxServedBytes: 64 * 1024 * 1024,
   idleTimeoutMs: 30_000,
   bodyTimeoutMs: 300_000,
 };

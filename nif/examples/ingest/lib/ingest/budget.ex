@@ -36,11 +36,33 @@ defmodule Ingest.Budget do
     run(budget, ticket, work)
   end
 
+  @doc """
+  Returns `stream` with `amount` taken while it is enumerated, or a stream of `busy` alone if that is not
+  free when it begins.
+  """
+  @spec stream_with(GenServer.server(), non_neg_integer, Enumerable.t(), term) :: Enumerable.t()
+  def stream_with(budget, amount, stream, busy) do
+    Stream.resource(
+      fn -> {:begin, GenServer.call(budget, {:try_take, amount})} end,
+      fn
+        {:begin, :busy} -> {[busy], {:end, :busy}}
+        {:begin, taken} -> {stream, {:end, taken}}
+        {:end, _} = ended -> {:halt, ended}
+      end,
+      fn
+        {_, {:ok, ticket}} -> give(budget, ticket)
+        {_, :busy} -> :ok
+      end
+    )
+  end
+
   defp run(budget, ticket, work) do
     work.()
   after
-    GenServer.cast(budget, {:give, ticket})
+    give(budget, ticket)
   end
+
+  defp give(budget, ticket), do: GenServer.cast(budget, {:give, ticket})
 
   @impl true
   def init(capacity), do: {:ok, %{capacity: capacity, taken: 0, holders: %{}, waiting: :queue.new()}}

@@ -219,7 +219,7 @@ defmodule Ingest.Endpoints do
   end
 
   @spec get_file(Request.t(), String.t(), Router.t()) :: answer
-  def get_file(request, root, %{store: store}) do
+  def get_file(request, root, %{store: store, served: served}) do
     with {:ok, manifest} <- stored_manifest(store, root) do
       name = request |> Request.fields("name") |> List.first("")
 
@@ -228,6 +228,10 @@ defmodule Ingest.Endpoints do
         Stream.map(manifest.chunks, fn {hash, _, _} ->
           chunk_of_file(store, {:chunk, manifest.hash, Digest.to_hex(hash)})
         end)
+
+      # A slow reader holds the manifest for as long as it reads.
+      chunks =
+        Budget.stream_with(served, byte_size(manifest.bytes), chunks, busy("too many files are read at once"))
 
       headers = [{"Content-Disposition", Response.disposition(name)}]
       {:ok, Response.stored(manifest.total_length, {:stream, chunks}, headers)}
@@ -286,11 +290,13 @@ defmodule Ingest.Endpoints do
       end)
 
     with :busy <- result do
-      refuse(503, "server_busy", "too many bodies are held at once", headers: [{"Retry-After", "1"}])
+      busy("too many bodies are held at once")
     else
       {:ok, answer} -> answer
     end
   end
+
+  defp busy(message), do: refuse(503, "server_busy", message, headers: [{"Retry-After", "1"}])
 
   defp check_digest(digest, digest), do: :ok
   defp check_digest(actual, _), do: refuse(400, "digest_mismatch", "the digest of the body is #{actual}")

@@ -10,6 +10,7 @@ defmodule Ingest.Limits do
           max_query_bytes: pos_integer,
           max_head_bytes: pos_integer,
           max_buffered_bytes: pos_integer,
+          max_served_bytes: pos_integer,
           max_decoders: pos_integer,
           max_connections: pos_integer,
           head_timeout: pos_integer,
@@ -26,6 +27,8 @@ defmodule Ingest.Limits do
             max_head_bytes: 16 * 1024,
             # Manifests, questions and encoded chunks in memory at once; more are answered 503.
             max_buffered_bytes: 64 * 1024 * 1024,
+            # Manifests of the files that are being read; each takes about five times that in memory.
+            max_served_bytes: 64 * 1024 * 1024,
             # Encoded chunks decompressed at once; others wait.
             max_decoders: 4,
             max_connections: 1024,

@@ -8,7 +8,7 @@ defmodule Ingest.Router do
   import Ingest.Refusal, only: [refuse: 3, refuse: 4]
   alias Ingest.{Cors, Endpoints, Limits, Page, Refusal, Request, Response, Store}
 
-  @enforce_keys [:store, :limits, :buffered, :decoders]
+  @enforce_keys [:store, :limits, :buffered, :served, :decoders]
   defstruct @enforce_keys ++ [cors: nil, page: nil]
 
   @typedoc """
@@ -18,6 +18,7 @@ defmodule Ingest.Router do
           store: Store.t(),
           limits: Limits.t(),
           buffered: GenServer.name(),
+          served: GenServer.name(),
           decoders: GenServer.name(),
           cors: nil | Cors.t(),
           page: nil | Page.t()
