@@ -6,7 +6,7 @@ export CARGO_TERM_COLOR ?= auto
 ELIXIR_LIBS = $(shell elixir -e 'IO.puts(Path.dirname(:code.lib_dir(:elixir)))')
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what a machine with only rustup, Node.js and git lacks
 	@scripts/setup.sh
@@ -129,7 +129,7 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 	done
 	cd nif && MIX_ENV=test mix run bench/hostile.exs
 
-bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data)
+bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
 bench-pool: package target/peers/xetchunk ## workers in Node.js and Chromium against one thread and a peer, as ratios (ROUNDS=20: more)
