@@ -47,7 +47,7 @@ target/nif.plt: | setup
 deny: setup ## licences, sources and duplicates of all dependencies
 	@command -v target/tools/bin/cargo-deny >/dev/null || { \
 		echo "deny: installing cargo-deny into target/tools"; \
-		cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny; }
+		cargo install --quiet --locked --debug --root target/tools --version 0.20.2 cargo-deny; }
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
 test-rust: setup ## tests of the crate: all features, each alone; the xz and the scan kernel of WebAssembly
