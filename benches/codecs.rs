@@ -2,19 +2,21 @@
 //!
 //! Prints the median of ratios of interleaved rounds; absolute times on shared machines mislead.
 
+mod rounds;
+
 use bzip2::read::MultiBzDecoder;
 use bzip2::write::BzEncoder;
 use chunker::compression::{Codec, Decoder, DecompressionLimits, Encoder, compress, decompress};
 use liblzma::read::XzDecoder;
 use liblzma::write::XzEncoder;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+use rounds::ROUNDS;
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const ROUNDS: usize = 9;
 /// Bytes that a stream is read and written by.
 const PIECE: usize = 64 << 10;
 
@@ -157,17 +159,10 @@ fn direct_decode(codec: Codec, data: &[u8]) -> usize {
     }
 }
 
-/// Returns the median of time of `base` / time of `other`, run in turn.
 fn ratio(base: impl Fn() -> usize, other: impl Fn() -> usize) -> f64 {
-    assert_eq!(base(), other(), "both give the same");
-    let mut ratios: Vec<f64> =
-        (0..ROUNDS).map(|_| time(&base).as_secs_f64() / time(&other).as_secs_f64()).collect();
-    ratios.sort_by(f64::total_cmp);
-    ratios[ROUNDS / 2]
-}
-
-fn time(run: impl Fn() -> usize) -> Duration {
-    let start = Instant::now();
-    black_box(run());
-    start.elapsed()
+    let start = || {
+        let start = Instant::now();
+        move || start.elapsed()
+    };
+    rounds::ratio(start, base, other)
 }

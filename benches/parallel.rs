@@ -6,6 +6,7 @@
 
 #[path = "../tests/heap/mod.rs"]
 mod heap;
+mod rounds;
 
 use chunker::chunking::{
     ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingOptions, HashAlgorithm, chunk_data_with_hash,
@@ -17,12 +18,11 @@ use fastcdc::v2020::FastCDC;
 use heap::peak;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
-use std::hint::black_box;
+use rounds::ROUNDS;
 use std::io::Cursor;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const LENGTH: usize = 256 << 20;
-const ROUNDS: usize = 9;
 const HASH: HashAlgorithm = HashAlgorithm::Blake3;
 
 const PROFILES: [(usize, usize, usize); 4] = [
@@ -143,17 +143,10 @@ fn sizes((min, avg, max): (usize, usize, usize)) -> String {
     format!("{}/{}/{}K", min >> 10, avg >> 10, max >> 10)
 }
 
-/// Returns the median of time of `base` / time of `other`, run in turn.
 fn ratio(base: impl Fn() -> usize, other: impl Fn() -> usize) -> f64 {
-    assert_eq!(base(), other(), "both find the same chunks");
-    let mut ratios: Vec<f64> =
-        (0..ROUNDS).map(|_| time(&base).as_secs_f64() / time(&other).as_secs_f64()).collect();
-    ratios.sort_by(f64::total_cmp);
-    ratios[ROUNDS / 2]
-}
-
-fn time(run: impl Fn() -> usize) -> Duration {
-    let start = Instant::now();
-    black_box(run());
-    start.elapsed()
+    let start = || {
+        let start = Instant::now();
+        move || start.elapsed()
+    };
+    rounds::ratio(start, base, other)
 }

@@ -2,15 +2,15 @@
 //!
 //! Prints the median of ratios of CPU time of interleaved rounds: other processes hardly move them.
 
+mod rounds;
+
 use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker, chunk_descriptors};
 use chunker::{CutFinder, cut_points};
 use cpu_time::ThreadTime;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use std::hint::black_box;
-use std::time::Duration;
+use rounds::ROUNDS;
 
 const LENGTH: usize = 64 << 20;
-const ROUNDS: usize = 9;
 
 fn main() {
     let mut random = vec![0; LENGTH];
@@ -58,17 +58,10 @@ fn pushed_chunks(data: &[u8], options: ChunkingOptions, hash: HashAlgorithm, pie
     chunks + usize::from(chunker.finish().is_some())
 }
 
-/// Returns the median of time of `base` / time of `other`, run in turn.
 fn ratio(base: impl Fn() -> usize, other: impl Fn() -> usize) -> f64 {
-    assert_eq!(base(), other(), "both find the same chunks");
-    let mut ratios: Vec<f64> =
-        (0..ROUNDS).map(|_| time(&base).as_secs_f64() / time(&other).as_secs_f64()).collect();
-    ratios.sort_by(f64::total_cmp);
-    ratios[ROUNDS / 2]
-}
-
-fn time(run: impl Fn() -> usize) -> Duration {
-    let start = ThreadTime::now();
-    black_box(run());
-    start.elapsed()
+    let start = || {
+        let start = ThreadTime::now();
+        move || start.elapsed()
+    };
+    rounds::ratio(start, base, other)
 }
