@@ -1,24 +1,19 @@
 //! Laws of compression, with the tools `zstd`, `lz4`, `xz` and `bzip2` as the other side.
 
+mod noise;
+
 use chunker::compression::{
     Adapted, Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
     compress, compress_adaptive, compress_batch, compress_bzip2, compress_into, compress_lz4, compress_xz,
     compress_zstd, decompress, decompress_auto, decompress_bzip2, decompress_into, decompress_lz4,
     decompress_xz, decompress_zstd, dictionary,
 };
+use noise::noise;
 use proptest::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 
 const ALL: [Codec; 4] = [Codec::Zstd, Codec::Lz4, Codec::Xz, Codec::Bzip2];
-
-fn noise(length: usize) -> Vec<u8> {
-    let mut data = vec![0; length];
-    ChaCha8Rng::seed_from_u64(length as u64).fill_bytes(&mut data);
-    data
-}
 
 fn text(length: usize) -> Vec<u8> {
     let words =

@@ -1,20 +1,15 @@
 //! `PushDecoder` and `Decoder` give what `decompress` gives, however the data are split.
 
+mod noise;
+
 use chunker::compression::{
     Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
     compress, compress_lz4, decompress, dictionary,
 };
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use noise::noise;
 use std::error::Error as _;
 use std::io::{self, Read, Write as _};
 use std::process::{Command, Stdio};
-
-fn noise(length: usize) -> Vec<u8> {
-    let mut data = vec![0; length];
-    ChaCha8Rng::seed_from_u64(length as u64).fill_bytes(&mut data);
-    data
-}
 
 /// Bytes that shrink, but not to nothing.
 fn text(length: usize) -> Vec<u8> {
