@@ -1,6 +1,6 @@
 //! Chunkers that are fed.
 
-use crate::chunks::without_payload;
+use crate::chunks::{BYTES_PER_PERCENT, without_payload};
 use crate::failure::Failure;
 use crate::options::{Hash, Size, profile_of};
 use crate::terms::{Bytes, account};
@@ -9,9 +9,6 @@ use chunker::chunking::{ChunkMetadata, PayloadChunker, PushChunker};
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
-
-/// Bytes cut and hashed in 1 % of a timeslice, 10 µs, with the slower of the hash algorithms.
-const BYTES_PER_PERCENT: usize = 8 * 1024;
 
 /// A chunker that closes when it is finished, or when the process that opened it ends.
 struct ChunkerResource {

@@ -9,7 +9,7 @@ use chunker::chunking::{ChunkDescriptor, ChunkSlice, chunk_descriptors, chunk_sl
 use rustler::{Binary, Encoder, Env, Error, NifResult, Term};
 
 /// Bytes cut and hashed in 1 % of a timeslice, 10 µs, with the slower of the hash algorithms.
-const BYTES_PER_PERCENT: usize = 8 * 1024;
+pub(crate) const BYTES_PER_PERCENT: usize = 8 * 1024;
 
 type Chunks<'a> = Result<Vec<Term<'a>>, Failure>;
 
