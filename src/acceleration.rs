@@ -83,6 +83,7 @@ mod target {
 mod tests {
     use super::Acceleration;
     use std::format;
+    use std::string::ToString;
 
     #[test]
     fn blake3_is_what_its_library_chose() {
@@ -97,5 +98,11 @@ mod tests {
             _ => "portable",
         };
         assert_eq!(Acceleration::detect().blake3, name);
+    }
+
+    #[test]
+    fn a_report_names_what_each_part_uses() {
+        let report = Acceleration { scan: "avx2", sha256: "sha-ni", blake3: "sse4.1" };
+        assert_eq!(report.to_string(), "scan avx2, SHA-256 sha-ni, BLAKE3 sse4.1");
     }
 }

@@ -122,9 +122,11 @@ mod tests {
         ] {
             assert_eq!(unknown.parse::<Profile>(), Err(ProfileError::Unknown), "{unknown:?}");
         }
+        assert_eq!(ProfileError::Unknown.code(), "unknown_profile");
         let huge = "fastcdc-v2020/nc1/64-256-99999999999999999999/sha256".parse::<Profile>();
         assert!(matches!(huge, Err(ProfileError::Options(OptionsError::MaxTooLarge { .. }))));
         let odd = "fastcdc-v2020/nc1/65-256-1024/sha256".parse::<Profile>();
         assert!(matches!(odd, Err(ProfileError::Options(OptionsError::Odd { .. }))));
+        assert_eq!(odd.map_err(|error| error.code()), Err("invalid_chunking_options"));
     }
 }

@@ -349,6 +349,20 @@ fn an_encoder_that_is_not_finished_leaves_no_whole_frame() {
 }
 
 #[test]
+fn what_an_encoder_wrote_may_be_taken_from_it_at_any_time() {
+    for codec in ALL {
+        let mut encoder = Encoder::new(codec, None, Vec::new()).unwrap();
+        let mut taken = Vec::new();
+        for piece in noise(600_000).chunks(50_000) {
+            encoder.write_all(piece).unwrap();
+            taken.append(encoder.get_mut());
+        }
+        taken.append(&mut encoder.finish().unwrap());
+        assert_eq!(decompress(codec, &taken, within(600_000)).unwrap(), noise(600_000), "{codec}");
+    }
+}
+
+#[test]
 fn an_encoder_passes_errors_of_its_writer_on() {
     /// Takes so many bytes.
     struct Disk(usize);
@@ -470,6 +484,9 @@ fn adaptive_compression_leaves_alone_what_does_not_shrink() {
             panic!("text shrinks with {codec}");
         };
         assert_eq!(decompress(codec, &compressed, within(200_000)).unwrap(), compressible);
+        let bytes = |adapted: Adapted<'_>| adapted.into_bytes().into_owned();
+        assert_eq!(bytes(compress_adaptive(codec, &compressible, None).unwrap()), compressed);
+        assert_eq!(bytes(compress_adaptive(codec, &noise(1000), None).unwrap()), noise(1000));
         for stored in
             [vec![], vec![7], noise(1000), noise(300_000), compressed, tool(Codec::Xz, &[], &compressible)]
         {

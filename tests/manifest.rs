@@ -55,6 +55,17 @@ proptest! {
 }
 
 #[test]
+fn a_manifest_says_what_it_was_made_of() {
+    for hash in [HashAlgorithm::Sha256, HashAlgorithm::Blake3] {
+        let chunks = chunk_descriptors(&data(3000), options(), hash);
+        let manifest = manifest(&data(3000), hash);
+        assert_eq!((manifest.options(), manifest.hash_algorithm()), (options(), hash));
+        assert_eq!(manifest.profile(), format!("fastcdc-v2020/nc1/64-256-1024/{hash}"));
+        assert_eq!((manifest.total_length(), manifest.chunks()), (3000, &chunks[..]));
+    }
+}
+
+#[test]
 fn every_prefix_and_every_extension_is_refused() {
     let bytes = manifest(&data(3000), HashAlgorithm::Sha256).to_bytes();
     for end in 0..bytes.len() {

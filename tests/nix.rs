@@ -234,5 +234,11 @@ fn what_nix_refuses_in_a_narinfo_or_a_key_is_refused() {
     for name in ["", "a:b", "a b", "a\n", "a\0", "\u{1b}[0m"] {
         assert_eq!(NixSecretKey::new(name, key()).unwrap_err(), SigningError::InvalidSecretKey, "{name:?}");
     }
+    assert_eq!(
+        NixPublicKey::parse(&NixSecretKey::new("a-1", key()).unwrap().public_key().to_string())
+            .unwrap()
+            .name(),
+        "a-1"
+    );
     assert_eq!(NixPublicKey::parse("no-colon").unwrap_err(), SigningError::InvalidPublicKey);
 }

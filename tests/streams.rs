@@ -3,8 +3,8 @@
 mod noise;
 
 use chunker::chunking::{
-    ChunkMetadata, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, chunk_batch, chunk_data,
-    chunk_stream,
+    ChunkMetadata, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, PayloadChunker, PushChunker,
+    chunk_batch, chunk_data, chunk_stream,
 };
 use noise::noise;
 use proptest::prelude::*;
@@ -133,6 +133,22 @@ fn one_failing_reader_of_a_batch_does_not_stop_the_others() {
 }
 
 #[test]
+fn what_is_pushed_says_where_its_current_chunk_begins() {
+    let data = noise(20_000);
+    let mut descriptors = PushChunker::new(options(), HashAlgorithm::Sha256);
+    let mut payloads = PayloadChunker::new(options(), HashAlgorithm::Sha256);
+    let mut cuts = 0;
+    for piece in data.chunks(700) {
+        let mut found = descriptors.feed(piece).iter().map(|chunk| chunk.length as u64).sum::<u64>();
+        assert_eq!(payloads.feed(piece).iter().map(|chunk| chunk.length as u64).sum::<u64>(), found);
+        found += cuts;
+        assert_eq!((descriptors.last_cut(), payloads.last_cut()), (found, found));
+        cuts = found;
+    }
+    assert!(cuts > 0);
+}
+
+#[test]
 fn a_stream_collected_is_its_data_chunked() {
     let data = noise(3_000_001);
     let chunks = chunk_stream(data.as_slice(), None, None, None).unwrap();
@@ -195,6 +211,34 @@ mod asynchronous {
             assert!(matches!(error, ChunkingError::Io(error) if error.offset == 500));
             assert_eq!(stream.try_next().await.unwrap(), None);
         });
+    }
+
+    #[test]
+    fn an_asynchronous_stream_resumes_at_its_last_cut() {
+        let data = noise(20_000);
+        let mut stream = AsyncChunkStream::new(&data[..], options(), HashAlgorithm::Sha256).unwrap();
+        let mut chunks = Vec::new();
+        futures::executor::block_on(async {
+            for _ in 0..3 {
+                chunks.extend(stream.try_next().await.unwrap());
+            }
+            let last_cut = stream.last_cut();
+            assert_eq!(last_cut, chunks.iter().map(|chunk| chunk.length as u64).sum::<u64>());
+            let rest = &data[usize::try_from(last_cut).unwrap()..];
+            let resumed =
+                AsyncChunkStream::resume_at(rest, options(), HashAlgorithm::Sha256, last_cut).unwrap();
+            chunks.extend(resumed.try_collect::<Vec<_>>().await.unwrap());
+        });
+        assert_eq!(chunks, expected(&data));
+    }
+
+    #[test]
+    fn an_asynchronous_stream_that_could_need_more_than_its_limit_is_refused() {
+        let stream = || AsyncChunkStream::new(&[][..], options(), HashAlgorithm::Sha256).unwrap();
+        let required = 1024 + (1 << 20);
+        assert!(stream().within_buffer_limit(required).is_ok());
+        let refused = stream().within_buffer_limit(required - 1).map(|_| ());
+        assert_eq!(refused.unwrap_err().code(), "memory_limit_exceeded");
     }
 
     #[tokio::test]
