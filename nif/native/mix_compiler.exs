@@ -1,14 +1,18 @@
+Code.require_file("precompiled.exs", __DIR__)
+
 defmodule Mix.Tasks.Compile.ChunkerNif do
   @moduledoc """
   Puts the native library into `priv/native` of the build.
 
-  Builds it with cargo from `native/chunker_nif`, unless the environment variable `CHUNKER_NIF_PATH`
-  names a library that was built elsewhere: for another target, or where there is no Rust. With
-  `CHUNKER_BUILD=1` it is always built from source.
+  That is the one which the environment variable `CHUNKER_NIF_PATH` names; else, in a package from Hex,
+  the one that its release has for this system (`Chunker.Precompiled`); else cargo builds it from
+  `native/chunker_nif`. With `CHUNKER_BUILD=1` it is always built.
   """
   @shortdoc "Builds the native library of chunker"
 
   use Mix.Task.Compiler
+
+  alias Chunker.Precompiled
 
   @impl true
   def run(_arguments) do
@@ -24,7 +28,7 @@ defmodule Mix.Tasks.Compile.ChunkerNif do
         build()
 
       {_, ""} ->
-        build()
+        precompiled()
 
       {_, path} ->
         if File.regular?(path),
@@ -33,9 +37,20 @@ defmodule Mix.Tasks.Compile.ChunkerNif do
     end
   end
 
+  defp precompiled do
+    case Precompiled.library(Path.join(__DIR__, "libraries.exs"), Precompiled.target()) do
+      {:ok, path} -> {:ok, path}
+      :none -> build()
+      {:error, reason} -> error("#{reason}; set CHUNKER_BUILD=1 to build the library with cargo")
+    end
+  end
+
+  # A crate on its own has not the profile of the repository's workspace.
+  @profile ~w(--config profile.release.lto="thin" --config profile.release.codegen-units=1)
+
   defp build do
     cargo = System.find_executable("cargo")
-    arguments = ~w(build --quiet --release --message-format json-render-diagnostics)
+    arguments = ~w(build --quiet --release --message-format json-render-diagnostics) ++ @profile
 
     if cargo == nil do
       error("cargo is missing: install Rust (https://rustup.rs), or set CHUNKER_NIF_PATH")

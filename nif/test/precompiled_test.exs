@@ -1,0 +1,101 @@
+Code.require_file("../native/precompiled.exs", __DIR__)
+
+defmodule Chunker.PrecompiledTest do
+  use ExUnit.Case, async: true
+  alias Chunker.Precompiled
+
+  @library "a library"
+  @target "x86_64-unknown-linux-gnu"
+
+  setup do
+    directory = Path.join(System.tmp_dir!(), "chunker-precompiled-#{System.unique_integer([:positive])}")
+    served = Path.join(directory, "served")
+    File.mkdir_p!(served)
+    on_exit(fn -> File.rm_rf!(directory) end)
+    File.write!(Path.join(served, "chunker_nif.so"), @library)
+    %{directory: directory, served: served, url: serve(served)}
+  end
+
+  defp serve(directory) do
+    {:ok, _} = Application.ensure_all_started(:inets)
+    root = String.to_charlist(directory)
+
+    {:ok, server} =
+      :inets.start(:httpd,
+        port: 0,
+        bind_address: {127, 0, 0, 1},
+        server_name: 'localhost',
+        server_root: root,
+        document_root: root
+      )
+
+    on_exit(fn -> :inets.stop(:httpd, server) end)
+    "http://127.0.0.1:#{:httpd.info(server)[:port]}"
+  end
+
+  defp library(%{directory: directory, url: url}, options \\ []) do
+    list = Path.join(directory, "libraries.exs")
+    digest = :crypto.hash(:sha256, options[:content] || @library) |> Base.encode16(case: :lower)
+    file = {options[:name] || "chunker_nif.so", digest}
+    File.write!(list, inspect(%{url: options[:url] || url, libraries: %{@target => file}}))
+    Precompiled.library(list, Keyword.get(options, :target, @target), Path.join(directory, "cache"))
+  end
+
+  defp cached(%{directory: directory}) do
+    case File.ls(Path.join(directory, "cache")) do
+      {:ok, names} -> names
+      {:error, :enoent} -> []
+    end
+  end
+
+  test "a library of the list is downloaded once", context do
+    assert {:ok, path} = library(context)
+    assert File.read!(path) == @library
+    File.rm!(Path.join(context.served, "chunker_nif.so"))
+    assert library(context) == {:ok, path}
+    assert length(cached(context)) == 1
+  end
+
+  test "a damaged library in the cache is downloaded again", context do
+    {:ok, path} = library(context)
+    File.write!(path, "another library")
+    assert library(context) == {:ok, path}
+    assert File.read!(path) == @library
+  end
+
+  test "a library with another digest is never kept", context do
+    assert {:error, reason} = library(context, content: "what was released")
+    assert reason =~ "SHA-256"
+    assert cached(context) == []
+  end
+
+  test "what cannot be downloaded is an error that says what", context do
+    assert {:error, reason} = library(context, name: "missing.so")
+    assert reason =~ "/missing.so answers with status 404"
+    assert {:error, reason} = library(context, url: "http://127.0.0.1:1")
+    assert reason =~ "econnrefused"
+    assert cached(context) == []
+  end
+
+  test "without a list, and for a target that it lacks, there is none", context do
+    assert Precompiled.library(Path.join(context.directory, "libraries.exs"), @target) == :none
+    assert library(context, target: "riscv64gc-unknown-linux-gnu") == :none
+    assert library(context, target: nil) == :none
+  end
+
+  test "systems have the names that Rust gives them" do
+    for {architecture, os, target} <- [
+          {'x86_64-pc-linux-gnu', {:unix, :linux}, "x86_64-unknown-linux-gnu"},
+          {'aarch64-unknown-linux-gnu', {:unix, :linux}, "aarch64-unknown-linux-gnu"},
+          {'x86_64-alpine-linux-musl', {:unix, :linux}, "x86_64-unknown-linux-musl"},
+          {'aarch64-alpine-linux-musl', {:unix, :linux}, "aarch64-unknown-linux-musl"},
+          {'aarch64-apple-darwin23.1.0', {:unix, :darwin}, "aarch64-apple-darwin"},
+          {'x86_64-apple-darwin21', {:unix, :darwin}, "x86_64-apple-darwin"},
+          {'win32', {:win32, :nt}, "x86_64-pc-windows-msvc"},
+          {'riscv64-unknown-linux-gnu', {:unix, :linux}, nil},
+          {'amd64-unknown-freebsd14.0', {:unix, :freebsd}, nil}
+        ] do
+      assert Precompiled.target(architecture, os, 8) == target
+    end
+  end
+end
