@@ -20,7 +20,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-wasm/=../../../npm/dist
 
-test: lint test-rust test-no-std miri conformance test-npm test-nif test-ingest ## everything that must hold before a change lands
+test: lint test-rust test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -77,6 +77,15 @@ test-no-std: setup ## the crate builds for a target without std
 package: setup ## the npm package, built
 	cargo xtask wasm
 	npm --prefix npm run --silent build
+
+packages: package ## the crate, the npm and the Hex package as they are published, in target/packages
+	scripts/package.sh
+
+test-packages: packages ## the three packages, installed in empty projects, run the README's examples
+	scripts/test-packages.sh
+
+release-check: packages ## versions, the changelog, and the files of the three packages (TAG=v1.2.3: of that release)
+	scripts/release-check.sh
 
 test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball in throw-away projects
 	npm --prefix npm test --silent
@@ -163,4 +172,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers bench-pool instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package packages test-packages release-check test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers bench-pool instructions fuzz docs

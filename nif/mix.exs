@@ -29,7 +29,10 @@ defmodule Chunker.MixProject do
   defp package do
     [
       licenses: ["MIT", "Apache-2.0"],
-      files: ~w(lib native mix.exs .formatter.exs README.md)
+      # Of the folder that `make packages` fills: there the native crate depends on the published one.
+      files: ~w(lib native/mix_compiler.exs native/precompiled.exs native/chunker_nif/Cargo.toml
+           native/chunker_nif/Cargo.lock native/chunker_nif/src mix.exs .formatter.exs README.md CHANGELOG.md
+           LICENSE-MIT LICENSE-APACHE) ++ Path.wildcard("native/libraries.exs")
     ]
   end
 end

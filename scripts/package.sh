@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Makes what is published, in target/packages or the folder that is named: the crate, the npm package
+# (from npm/dist), and the Hex package, as the folder `hex`, where Mix publishes it, and as an archive of
+# what it then holds.
+#
+# LIBRARIES names a folder of native libraries, each called chunker_nif-VERSION-TARGET.so or .dll, and
+# LIBRARIES_URL says where they will be: the Hex package downloads that of its user's system from there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=$(cargo pkgid chunker-cdc)
+version=${version##*[#@]}
+out=${1:-$PWD/target/packages}
+hex=$out/hex
+rm -rf "$out"
+mkdir -p "$hex/native/chunker_nif"
+
+# Both at once: the NIF's crate depends on the other one, which need not be published yet.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cargo package --no-verify --allow-dirty --package chunker-cdc --package chunker-nif 2>"$log" || {
+    cat "$log" >&2
+    exit 1
+}
+cp "target/package/chunker-cdc-$version.crate" "$out"
+
+npm --prefix npm pack ./npm --silent --pack-destination "$out" >/dev/null
+
+# Cargo's form of the NIF's crate needs no workspace: it depends on the other crate by version, and
+# its lock file has the checksum of that version.
+tar xf "target/package/chunker-nif-$version.crate" -C "$hex/native/chunker_nif" --strip-components 1
+cp nif/native/*.exs "$hex/native"
+cp -r nif/lib nif/mix.exs nif/.formatter.exs nif/README.md CHANGELOG.md LICENSE-* "$hex"
+if [ -n "${LIBRARIES:-}" ]; then
+    {
+        echo "%{url: \"${LIBRARIES_URL:?is where the libraries will be}\", libraries: %{"
+        for library in "$LIBRARIES"/chunker_nif-"$version"-*; do
+            name=$(basename "$library")
+            target=${name#"chunker_nif-$version-"}
+            digest=$(sha256sum <"$library")
+            echo "  \"${target%.*}\" => {\"$name\", \"${digest%% *}\"},"
+        done
+        echo "}}"
+    } >"$hex/native/libraries.exs"
+fi
+
+cd "$hex"
+mapfile -t files < <(mix run --no-compile --no-start -e 'Enum.each(Mix.Project.config()[:package][:files], &IO.puts/1)')
+tar czf "$out/chunker-$version.tar.gz" --owner 0 --group 0 --sort name "${files[@]}"

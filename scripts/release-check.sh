@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The packages in target/packages hold what they should and nothing else, and the changelog speaks of
+# their version. With TAG, the name of a release, versions and changelog must be that release's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+wrong=0
+complain() {
+    echo "release-check: $*" >&2
+    wrong=1
+}
+
+scripts/check-versions.sh || wrong=1
+version=$(cargo pkgid chunker-cdc)
+version=${version##*[#@]}
+section=$(awk -v heading="## [$version]" 'index($0, "## ") == 1 { inside = index($0, heading) == 1 } inside' CHANGELOG.md)
+grep -q '^- ' <<<"$section" || complain "CHANGELOG.md says nothing of $version"
+if [ -n "${TAG:-}" ]; then
+    [ "$TAG" = "v$version" ] || complain "the tag $TAG is not v$version"
+    head -n 1 <<<"$section" | grep -qE ' - [0-9]{4}-[0-9]{2}-[0-9]{2}$' || complain "CHANGELOG.md has no date for $version"
+fi
+
+# holds ARCHIVE BYTES ALLOWED FILE...: no file but those the expression matches, each FILE among them.
+holds() {
+    local archive=target/packages/$1 bytes=$2 allowed=$3 files extra
+    shift 3
+    files=$(tar tzf "$archive" | grep -v '/$' | sed -E 's,^(package|chunker-cdc-[^/]*)/,,')
+    extra=$(grep -vE "^($allowed)$" <<<"$files" || true)
+    [ -z "$extra" ] || complain "$archive should not hold $extra"
+    for file in "$@"; do
+        grep -qxF -- "$file" <<<"$files" || complain "$archive lacks $file"
+    done
+    [ "$(stat -c %s "$archive")" -le "$bytes" ] || complain "$archive is larger than $bytes bytes"
+    echo "release-check: $archive: $(wc -l <<<"$files") files, $(stat -c %s "$archive") bytes"
+}
+
+licences="LICENSE-MIT LICENSE-APACHE"
+mapfile -t core < <(git ls-files src examples)
+mapfile -t nif < <(git ls-files nif/lib nif/native/chunker_nif/src | sed 's,^nif/,,')
+mapfile -t entries < <(node -p '
+    const files = (entry) => typeof entry === "string" ? [entry.slice(2)] : Object.values(entry).flatMap(files);
+    files(require("./npm/package.json").exports).join("\n")')
+# shellcheck disable=SC2086
+{
+    holds "chunker-cdc-$version.crate" 150000 \
+        '(src|examples)/.*\.rs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
+        "${core[@]}" README.md CHANGELOG.md $licences
+    holds "chunker-wasm-$version.tgz" 1000000 \
+        'dist/.*\.(js|d\.ts|wasm)|dist/cjs/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
+        "${entries[@]}" README.md $licences
+    holds "chunker-$version.tar.gz" 60000 \
+        'lib/.*\.ex|native/(mix_compiler|precompiled|libraries)\.exs|native/chunker_nif/(src/.*\.rs|Cargo\.(toml|lock))|mix\.exs|\.formatter\.exs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)' \
+        "${nif[@]}" native/mix_compiler.exs native/precompiled.exs native/chunker_nif/Cargo.toml native/chunker_nif/Cargo.lock \
+        mix.exs .formatter.exs README.md CHANGELOG.md $licences
+}
+# A source build of the Hex package takes just the crate that is published with it.
+crate=$(sha256sum <"target/packages/chunker-cdc-$version.crate")
+grep -A 3 '^name = "chunker-cdc"' target/packages/hex/native/chunker_nif/Cargo.lock | grep -qF "checksum = \"${crate%% *}\"" ||
+    complain "the Hex package is locked to another crate than $crate"
+exit "$wrong"

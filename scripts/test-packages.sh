@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Installs the three packages of target/packages in empty projects outside the repository, and runs the
+# README's examples there. The Elixir package is installed twice: its library built from source, then
+# downloaded, without cargo.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=$PWD/target/packages
+readme=$PWD/README.md
+# Compiled dependencies are kept between runs.
+export CARGO_TARGET_DIR=$PWD/target/packages-build
+home=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$home"' EXIT
+
+# The first example of the README in a language.
+example() { awk -v fence="\`\`\`$1" '$0 == "```" { if (inside) exit } inside { print } $0 == fence { inside = 1 }' "$readme"; }
+
+# What each example prints of the digest of its bytes; white space does not count.
+hex=$(printf 'bytes in memory' | sha256sum | head -c 64)
+decimal=$(fold -w 2 <<<"$hex" | sed 's/^/0x/' | xargs printf '%d,')
+
+# prints NAME TEXT COMMAND...: runs it, and fails unless it succeeds and its output has the text.
+prints() {
+    local name=$1 text=$2
+    shift 2
+    if "$@" >"$home/output" 2>&1 && tr -d ' \n' <"$home/output" | grep -qF -- "$text"; then
+        echo "test-packages: $name: ok"
+    else
+        cat "$home/output" >&2
+        echo "test-packages: $name: failed" >&2
+        exit 1
+    fi
+}
+
+# Until the crate is on crates.io, its tarball takes its place; the projects are the same with either.
+mkdir "$home/.cargo" "$home/crate"
+tar xf "$packages"/chunker-cdc-*.crate -C "$home/crate" --strip-components 1
+printf '[patch.crates-io]\nchunker-cdc = { path = "crate" }\n' >"$home/.cargo/config.toml"
+
+rust() (
+    mkdir -p "$home/rust/src"
+    cd "$home/rust"
+    { printf '[package]\nname = "example"\nedition = "2024"\n\n' && example toml; } >Cargo.toml
+    {
+        echo 'fn main() -> Result<(), chunker::chunking::ChunkingError> {'
+        example rust | sed 's/^# //' # what the documentation hides
+        echo '}'
+    } >src/main.rs
+    cargo run --quiet
+)
+prints "the crate, in Rust" "${hex}015" rust
+prints "the crate, all features and examples" Finished \
+    cargo check --all-features --all-targets --manifest-path "$home/crate/Cargo.toml"
+
+javascript() (
+    mkdir "$home/javascript"
+    cd "$home/javascript"
+    echo '{ "private": true, "type": "module" }' >package.json
+    npm install --silent --no-audit --no-fund "$packages"/chunker-wasm-*.tgz
+    { echo 'const file = new Blob(["a file"]);' && example js; } >example.js
+    node example.js
+)
+prints "the npm package, in Node.js" "${hex}015" javascript
+
+# elixir FOLDER: a project that depends on the package in it.
+elixir() (
+    mkdir -p "$1/project/lib"
+    cd "$1/project"
+    cat >mix.exs <<'MIX'
+defmodule Example.MixProject do
+  use Mix.Project
+  def project, do: [app: :example, version: "0.1.0", deps: [{:chunker, path: "../chunker"}]]
+end
+MIX
+    example elixir >example.exs
+    head -c 3000000 /dev/urandom >image.iso
+    mix run example.exs
+)
+mkdir -p "$home/source/chunker"
+tar xf "$packages"/chunker-[0-9]*.tar.gz -C "$home/source/chunker"
+CHUNKER_BUILD=1 prints "the Hex package, built from source" "${decimal%,}>>,0,15}" elixir "$home/source"
+
+# What the release does: the libraries are built, listed in the package, and served somewhere.
+version=$(basename "$packages"/chunker-[0-9]*.tar.gz .tar.gz)
+target=$(rustc -vV | sed -n 's/^host: //p')
+mkdir -p "$home/libraries" "$home/downloaded/chunker" "$home/bin"
+cp -L "$home/source/project/_build/dev/lib/chunker/priv/native/chunker_nif.so" \
+    "$home/libraries/chunker_nif-${version#chunker-}-$target.so"
+python3 -u -m http.server --bind 127.0.0.1 --directory "$home/libraries" 0 >"$home/server" 2>&1 &
+server=$!
+until port=$(grep -o 'port [0-9]*' "$home/server"); do sleep 0.1; done
+LIBRARIES=$home/libraries LIBRARIES_URL=http://127.0.0.1:${port#port } scripts/package.sh "$home/released"
+tar xf "$home/released/$version.tar.gz" -C "$home/downloaded/chunker"
+printf '#!/bin/sh\nexit 1\n' >"$home/bin/cargo"
+chmod +x "$home/bin/cargo"
+PATH=$home/bin:$PATH XDG_CACHE_HOME=$home/cache \
+    prints "the Hex package, its library downloaded" "${decimal%,}>>,0,15}" elixir "$home/downloaded"
