@@ -8,7 +8,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import type { Browser } from "playwright-core";
 import { launch, open, serve } from "../chromium.js";
-import { output, PACKAGE, type Packed, pack, tool } from "./packed.js";
+import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "./packed.js";
 
 /** What the default module may weigh with brotli, in bytes. */
 const SIZE_LIMIT = 30_000;
@@ -321,6 +321,23 @@ test("a page that Vite builds loads the codecs when it uses them", async () => {
   });
   await output(folder, tool("vite"), "build", "--logLevel", "warn");
   await shows(join(folder, "dist"), "index.html", expectedOfCodecs);
+});
+
+test("a page that webpack bundles, and loads the codecs when it uses them", async () => {
+  const page = `<!doctype html><link rel="icon" href="data:,"><script src="/main.js"></script>`;
+  const lazy = `const { ${CODECS_NAMES} } = await import("chunker-wasm/codecs");\n${CODECS_BODY}${PUT}\n`;
+  for (const [name, script, wanted] of [
+    ["webpack", esm("chunker-wasm", PUT), expected],
+    ["webpack-codecs", `(async () => { ${lazy} })();`, expectedOfCodecs],
+  ] as const) {
+    const folder = packed.project(name, {
+      "a.js": script,
+      "dist/index.html": page,
+      "package.json": `{ "type": "module" }`,
+    });
+    await bundleByWebpack(folder);
+    await shows(join(folder, "dist"), "index.html", wanted);
+  }
 });
 
 /** Opens a page of `folder` and asserts that it computes what Node does. */

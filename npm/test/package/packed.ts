@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import webpack from "webpack";
 
 /** The folder of the package's sources, whose tools the projects use. */
 export const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
@@ -71,4 +72,21 @@ export async function output(cwd: string, program: string, ...args: string[]): P
 /** The path of a tool that the package's development dependencies have. */
 export function tool(name: string): string {
   return join(PACKAGE, "node_modules/.bin", name);
+}
+
+/** Bundles `a.js` of a folder by webpack, without a configuration, into `dist/main.js`. */
+export async function bundleByWebpack(folder: string): Promise<void> {
+  const compiler = webpack({
+    context: folder,
+    entry: "./a.js",
+    mode: "production",
+    output: { path: join(folder, "dist") },
+    performance: false, // the module of codecs is larger than webpack likes, and loaded lazily
+  });
+  if (compiler === null) throw new Error("webpack did not start");
+  const stats = await promisify(compiler.run.bind(compiler))();
+  await promisify(compiler.close.bind(compiler))();
+  const { errors, warnings } = stats?.toJson({ all: false, errors: true, warnings: true }) ?? {};
+  const problems = [...(errors ?? []), ...(warnings ?? [])].map(({ message }) => message);
+  if (problems.length > 0) throw new Error(`webpack: ${problems.join("\n")}`);
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { launch, open, serve } from "../chromium.js";
-import { output, PACKAGE, type Packed, pack, tool } from "../package/packed.js";
+import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "../package/packed.js";
 
 const NAMES = "const { ChunkerPool } =";
 const INPUT = `
@@ -78,6 +78,16 @@ test("a page that Vite builds, with workers that Vite builds", async () => {
     "package.json": `{ "type": "module" }`,
   });
   await output(folder, tool("vite"), "build", "--logLevel", "warn");
+  await shows(join(folder, "dist"));
+});
+
+test("a page that webpack bundles, with workers that webpack bundles", async () => {
+  const folder = packed.project("webpack", {
+    "dist/index.html": page(`src="/main.js">`),
+    "a.js": `import { ChunkerPool } from "chunker-wasm/pool";${BODY}${PUT}`,
+    "package.json": `{ "type": "module" }`,
+  });
+  await bundleByWebpack(folder);
   await shows(join(folder, "dist"));
 });
 
