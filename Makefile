@@ -141,6 +141,10 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
+dedup-report: setup target/peers/python/bin/python ## what deduplication saves of real releases (fetches 9): docs/deduplication.md
+	cargo build --quiet --release --package bench-peers --bin dedup
+	scripts/dedup-report.py target/release/dedup target/peers/python/bin/pip
+
 bench-pool: package target/peers/xetchunk ## workers in Node.js and Chromium against one thread and a peer, as ratios (ROUNDS=20: more)
 	npm --prefix npm run --silent bench:pool
 
@@ -172,4 +176,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package packages test-packages release-check test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers bench-pool instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package packages test-packages release-check test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions fuzz docs
