@@ -70,6 +70,9 @@ miri: setup ## what Miri can run, searched for undefined behaviour (needs a nigh
 		MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --quiet --package chunker-cdc \
 		--target-dir target/miri --no-default-features --features std,nix --test miri_safe --test miri_scan
 
+coverage: package ## lines that tests run, by file: the crate, Elixir, TypeScript; each at least 95 % (installs cargo-llvm-cov)
+	scripts/coverage.sh
+
 test-no-std: setup ## the crate builds for a target without std
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
@@ -176,4 +179,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust miri test-no-std package packages test-packages release-check test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage miri test-no-std package packages test-packages release-check test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions fuzz docs

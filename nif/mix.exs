@@ -14,6 +14,8 @@ defmodule Chunker.MixProject do
       elixirc_paths: elixirc_paths(Mix.env()),
       elixirc_options: [warnings_as_errors: true],
       start_permanent: Mix.env() == :prod,
+      test_coverage: [tool: Chunker.Coverage],
+      xref: [exclude: [:cover]],
       description:
         "Content-defined chunking (FastCDC v2020) with cut points identical in Elixir, Rust and JavaScript",
       package: package(),
