@@ -17,6 +17,10 @@ defmodule Chunker.ManifestTest do
     assert manifest.root == Chunker.hash(manifest.bytes, :blake3)
     assert manifest.chunks == Chunker.chunk!(data, @options)
     assert Manifest.parse(manifest.bytes) == {:ok, manifest}
+
+    assert inspect(manifest) ==
+             "#Chunker.Manifest<profile: #{inspect(manifest.profile)}, total_length: 100000, ...>"
+
     assert Manifest.parse(manifest.bytes, max_bytes: 1000) == {:error, :manifest_too_large}
     assert Manifest.parse(manifest.bytes <> "a") == {:error, :invalid_manifest}
     assert Manifest.parse("CDCMNFT\2" <> manifest.bytes) == {:error, :unsupported_manifest_version}
