@@ -21,9 +21,9 @@ defmodule Chunker.NixTest do
   test "a key file is a name and a secret key" do
     {:ok, secret} = Signing.generate_key()
     {:ok, public} = Signing.public_key(secret)
-    assert Nix.secret_key("a-1", secret) == {:ok, "a-1:" <> secret}
-    assert Nix.public_key("a-1:" <> secret) == {:ok, "a-1:" <> public}
+    assert Nix.secret_key("a-1", secret) == {:ok, "a-1:" <> Base.encode64(secret)}
+    assert Nix.public_key("a-1:" <> Base.encode64(secret)) == {:ok, "a-1:" <> Base.encode64(public)}
     assert Nix.secret_key("a b", secret) == {:error, :invalid_secret_key}
-    assert Nix.key_name("a b:" <> public) == {:error, :invalid_public_key}
+    assert Nix.key_name("a b:" <> Base.encode64(public)) == {:error, :invalid_public_key}
   end
 end
