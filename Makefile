@@ -73,6 +73,12 @@ miri: setup ## what Miri can run, searched for undefined behaviour (needs a nigh
 coverage: package ## lines that tests run, by file: the crate, Elixir, TypeScript; each at least 95 % (installs cargo-llvm-cov)
 	scripts/coverage.sh
 
+mutants: setup ## whether tests notice small changes of options, cuts, manifests and limits (hours; installs cargo-mutants)
+	@command -v target/tools/bin/cargo-mutants >/dev/null || { \
+		echo "mutants: installing cargo-mutants into target/tools"; \
+		cargo install --quiet --locked --debug --root target/tools --version 27.1.0 cargo-mutants; }
+	CARGO_PROFILE_TEST_DEBUG=0 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo mutants --output target/mutants --package chunker-cdc
+
 test-no-std: setup ## the crate builds for a target without std
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
@@ -179,4 +185,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage miri test-no-std package packages test-packages release-check test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri test-no-std package packages test-packages release-check test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions fuzz docs

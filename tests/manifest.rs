@@ -26,6 +26,7 @@ proptest! {
         let hash = if blake3 { HashAlgorithm::Blake3 } else { HashAlgorithm::Sha256 };
         let manifest = manifest(&data(length), hash);
         let bytes = manifest.to_bytes();
+        prop_assert_eq!(bytes.capacity(), bytes.len(), "allocated once");
         prop_assert_eq!(manifest.root_digest(), hash.compute(&bytes));
         prop_assert_eq!(Manifest::parse(&bytes, bytes.len()).unwrap(), manifest);
     }
@@ -79,6 +80,7 @@ fn every_prefix_and_every_extension_is_refused() {
 
 #[test]
 fn limit_and_version_are_checked() {
+    assert_eq!(Manifest::DEFAULT_LIMIT, 67_108_864);
     let mut bytes = manifest(&data(3000), HashAlgorithm::Sha256).to_bytes();
     assert_eq!(code(Manifest::parse(&bytes, bytes.len() - 1)), "manifest_too_large");
     bytes[7] = 2;

@@ -104,3 +104,33 @@ impl<'de> Deserialize<'de> for Manifest {
         Ok(manifest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Integer;
+    use serde_json::{Value, from_value, json, to_value};
+
+    #[test]
+    fn an_integer_is_a_number_as_far_as_javascript_has_it_and_else_a_string() {
+        for (integer, form) in [
+            (0, json!(0)),
+            (9_007_199_254_740_991, json!(9_007_199_254_740_991_u64)),
+            (9_007_199_254_740_992, json!("9007199254740992")),
+            (u64::MAX, json!("18446744073709551615")),
+        ] {
+            assert_eq!(to_value(Integer(integer)).unwrap(), form);
+            assert_eq!(from_value::<Integer>(form).unwrap().0, integer);
+        }
+        let other: [Value; 6] = [
+            json!(9_007_199_254_740_992_u64),
+            json!("9007199254740991"),
+            json!("09007199254740992"),
+            json!("+9007199254740992"),
+            json!("18446744073709551616"),
+            json!(-1),
+        ];
+        for form in other {
+            assert!(from_value::<Integer>(form.clone()).is_err(), "{form}");
+        }
+    }
+}
