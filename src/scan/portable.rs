@@ -9,7 +9,8 @@ pub(super) fn scan(hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
     let (quads, tail) = input.as_chunks::<4>();
     let mut h = *hash;
     for (step, quad) in quads.iter().enumerate() {
-        let [g0, g1, g2, g3] = quad.map(|byte| GEAR[usize::from(byte)]);
+        // By reference: four loads cost less than one load that is taken apart.
+        let [g0, g1, g2, g3] = quad.each_ref().map(|&byte| GEAR[usize::from(byte)]);
         let p1 = g0;
         let p2 = (p1 << 1).wrapping_add(g1);
         let p3 = (p2 << 1).wrapping_add(g2);
