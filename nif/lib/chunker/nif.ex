@@ -69,11 +69,11 @@ defmodule Chunker.Nif do
   end
 
   def load do
-    path = :filename.join(:code.priv_dir(:chunker), 'native/chunker_nif')
+    path = :filename.join(:code.priv_dir(:chunker), ~c"native/chunker_nif")
 
     with {:error, {reason, text}} <- :erlang.load_nif(path, 0) do
       # This module stays, so that `Chunker.available?/0` can answer.
-      :logger.error('chunker has no native library, every call fails: ~s, ~ts', [reason, text])
+      :logger.error(~c"chunker has no native library, every call fails: ~s, ~ts", [reason, text])
       :ok
     end
   end
