@@ -33,7 +33,7 @@ defmodule Chunker.Precompiled do
       ) do
     case {os, architecture |> List.to_string() |> String.split("-")} do
       # The VM of Windows says no more than that.
-      {{:win32, _}, _} when word_bytes == 8 -> "x86_64-pc-windows-msvc"
+      {{:win32, _}, _} when word_bytes == 8 -> "x86_64-pc-windows-gnu"
       {{:unix, :darwin}, [cpu | _]} -> triple(cpu, "apple-darwin")
       {{:unix, :linux}, [cpu | rest]} -> triple(cpu, "unknown-linux-" <> libc(rest))
       _ -> nil

@@ -91,7 +91,7 @@ defmodule Chunker.PrecompiledTest do
           {'aarch64-alpine-linux-musl', {:unix, :linux}, "aarch64-unknown-linux-musl"},
           {'aarch64-apple-darwin23.1.0', {:unix, :darwin}, "aarch64-apple-darwin"},
           {'x86_64-apple-darwin21', {:unix, :darwin}, "x86_64-apple-darwin"},
-          {'win32', {:win32, :nt}, "x86_64-pc-windows-msvc"},
+          {'win32', {:win32, :nt}, "x86_64-pc-windows-gnu"},
           {'riscv64-unknown-linux-gnu', {:unix, :linux}, nil},
           {'amd64-unknown-freebsd14.0', {:unix, :freebsd}, nil}
         ] do

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Builds the native library of the Elixir package for every system that a release has it for, or for the
+# targets that are named, in target/libraries: chunker_nif-VERSION-TARGET.so or .dll. One machine does
+# all: Zig is the linker and the C compiler for each, with the C libraries of each.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# glibc 2.28 is that of Debian 10 and RHEL 8.
+targets=("$@")
+[ $# -gt 0 ] || targets=(
+    x86_64-unknown-linux-gnu.2.28 aarch64-unknown-linux-gnu.2.28
+    x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+    x86_64-apple-darwin aarch64-apple-darwin
+    x86_64-pc-windows-gnu
+)
+version=$(cargo pkgid chunker-cdc)
+version=${version##*[#@]}
+
+zig=$PWD/target/tools/zig
+[ -x "$zig/bin/cargo-zigbuild" ] || {
+    echo "nif-libraries: installing Zig into target/tools"
+    python3 -m venv "$zig"
+    "$zig/bin/pip" install --quiet --disable-pip-version-check ziglang==0.17.1 cargo-zigbuild==0.24.1
+}
+export PATH=$zig/bin:$PATH CARGO_ZIGBUILD_CACHE_DIR=$zig/cache CARGO_TARGET_DIR=$PWD/target/nif-libraries
+
+mkdir -p target/libraries
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for target in "${targets[@]}"; do
+    triple=${target%%.*}
+    rustup target list --installed | grep -qx "$triple" || rustup target add "$triple" 2>"$log" || {
+        cat "$log" >&2
+        exit 1
+    }
+    flags="" built=libchunker_nif.so ending=so
+    case $triple in
+        *-musl) flags="-C target-feature=-crt-static" ;; # a static library cannot be loaded
+        *-darwin) built=libchunker_nif.dylib ;;          # the VM wants .so there too
+        *-windows-*) built=chunker_nif.dll ending=dll ;;
+    esac
+    RUSTFLAGS=$flags cargo zigbuild --quiet --release --locked --package chunker-nif --target "$target" \
+        --config 'profile.release.strip="symbols"' 2>"$log" || {
+        cat "$log" >&2
+        exit 1
+    }
+    library=target/libraries/chunker_nif-$version-$triple.$ending
+    cp "$CARGO_TARGET_DIR/$triple/release/$built" "$library"
+    # What the VM looks for; nothing but the names of exports is left.
+    grep -qa nif_init "$library" || {
+        echo "nif-libraries: $library has no nif_init" >&2
+        exit 1
+    }
+    echo "nif-libraries: $library: $(stat -c %s "$library") bytes"
+done
