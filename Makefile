@@ -27,10 +27,11 @@ lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences;
 	cargo clippy --quiet --workspace --all-targets --all-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
 	npm --prefix npm run --silent lint
+	npm --prefix npm run --silent lint:workflows
 	scripts/check-versions.sh
 
 lint-nif: setup target/nif.plt ## the Elixir package: formatting, compiler warnings, Dialyzer
-	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile
+	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile --warnings-as-errors
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/_build/prod/lib/chunker/ebin
 
@@ -95,6 +96,46 @@ test-packages: packages ## the three packages, installed in empty projects, run 
 
 release-check: packages ## versions, the changelog, and the files of the three packages (TAG=v1.2.3: of that release)
 	scripts/release-check.sh
+
+semver: setup ## what the crate's public interface has lost since the last release (BASE=ref: since then; installs cargo-semver-checks)
+	@command -v target/tools/bin/cargo-semver-checks >/dev/null || { \
+		echo "semver: installing cargo-semver-checks into target/tools"; \
+		cargo install --quiet --locked --debug --root target/tools --version 0.51.0 cargo-semver-checks; }
+	@base=$(or $(BASE),$$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null)); \
+	if [ -z "$$base" ]; then echo "semver: there is no release before this one"; else \
+		RUSTFLAGS="" target/tools/bin/cargo-semver-checks semver-checks --package chunker-cdc --all-features \
+			--baseline-rev "$$base"; fi
+
+advisories: setup deny ## known vulnerabilities of all dependencies (asks the registries)
+	target/tools/bin/cargo-deny --log-level error check advisories
+	npm --prefix npm audit
+
+sbom: setup ## what the three packages are made of, as CycloneDX, in target/sbom (installs cargo-cyclonedx)
+	@command -v target/tools/bin/cargo-cyclonedx >/dev/null || { \
+		echo "sbom: installing cargo-cyclonedx into target/tools"; \
+		cargo install --quiet --locked --debug --root target/tools --version 0.5.9 cargo-cyclonedx; }
+	scripts/sbom.sh
+
+nif-libraries: setup ## the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
+	scripts/nif-libraries.sh $(TARGETS)
+
+# The release workflow runs these. DRY_RUN=--dry-run tries the first two.
+publish-crate: setup ## publish the crate
+	cargo publish --package chunker-cdc $(DRY_RUN)
+
+publish-npm: packages ## publish the npm package, with its provenance
+	npm publish $(DRY_RUN) --access public $(if $(CI),--provenance) ./target/packages/chunker-wasm-*.tgz
+
+publish-assets: sbom ## make the release on GitHub: the changelog, target/libraries and target/sbom
+	gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes "$$(scripts/changelog.sh)" target/libraries/* target/sbom/*
+
+publish-hex: package ## publish the Elixir package, with the list of target/libraries at LIBRARIES_URL
+	mix local.hex --force
+	LIBRARIES=target/libraries scripts/package.sh
+	scripts/release-check.sh
+	crate=$$(mktemp -d) && cp -r target/packages/hex/native/chunker_nif/. "$$crate" && \
+		cargo fetch --locked --manifest-path "$$crate/Cargo.toml" # fails unless the registry has that very crate
+	cd target/packages/hex && mix hex.publish package --yes
 
 test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball in throw-away projects
 	npm --prefix npm test --silent
@@ -185,4 +226,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri test-no-std package packages test-packages release-check test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions fuzz docs

@@ -13,7 +13,7 @@ complain() {
 scripts/check-versions.sh || wrong=1
 version=$(cargo pkgid chunker-cdc)
 version=${version##*[#@]}
-section=$(awk -v heading="## [$version]" 'index($0, "## ") == 1 { inside = index($0, heading) == 1 } inside' CHANGELOG.md)
+section=$(scripts/changelog.sh)
 grep -q '^- ' <<<"$section" || complain "CHANGELOG.md says nothing of $version"
 if [ -n "${TAG:-}" ]; then
     [ "$TAG" = "v$version" ] || complain "the tag $TAG is not v$version"
