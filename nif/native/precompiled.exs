@@ -87,7 +87,7 @@ defmodule Chunker.Precompiled do
 
   # The digest decides what is installed; before OTP 25 there are no certificates to check the server by.
   defp ssl do
-    if function_exported?(:public_key, :cacerts_get, 0) do
+    if Code.ensure_loaded?(:public_key) and function_exported?(:public_key, :cacerts_get, 0) do
       match = :public_key.pkix_verify_hostname_match_fun(:https)
       [verify: :verify_peer, cacerts: :public_key.cacerts_get(), customize_hostname_check: [match_fun: match]]
     else

@@ -13,24 +13,17 @@ defmodule Chunker.PrecompiledTest do
     File.mkdir_p!(served)
     on_exit(fn -> File.rm_rf!(directory) end)
     File.write!(Path.join(served, "chunker_nif.so"), @library)
-    %{directory: directory, served: served, url: serve(served)}
+    %{directory: directory, served: served, url: "http://127.0.0.1:#{serve(served)}"}
   end
 
-  defp serve(directory) do
+  # Returns the port of a server of the files in `directory`.
+  defp serve(directory, options \\ []) do
     {:ok, _} = Application.ensure_all_started(:inets)
     root = String.to_charlist(directory)
-
-    {:ok, server} =
-      :inets.start(:httpd,
-        port: 0,
-        bind_address: {127, 0, 0, 1},
-        server_name: 'localhost',
-        server_root: root,
-        document_root: root
-      )
-
+    common = [port: 0, bind_address: {127, 0, 0, 1}, server_name: 'localhost', server_root: root]
+    {:ok, server} = :inets.start(:httpd, common ++ [document_root: root] ++ options)
     on_exit(fn -> :inets.stop(:httpd, server) end)
-    "http://127.0.0.1:#{:httpd.info(server)[:port]}"
+    :httpd.info(server)[:port]
   end
 
   defp library(%{directory: directory, url: url}, options \\ []) do
@@ -75,6 +68,29 @@ defmodule Chunker.PrecompiledTest do
     assert {:error, reason} = library(context, url: "http://127.0.0.1:1")
     assert reason =~ "econnrefused"
     assert cached(context) == []
+  end
+
+  # OTP 24 has no certificates to check servers by.
+  if Code.ensure_loaded?(:public_key) and function_exported?(:public_key, :cacerts_get, 0) do
+    @tag :capture_log
+    test "a server that nobody vouches for is refused", context do
+      {:ok, _} = Application.ensure_all_started(:ssl)
+      certificate = [digest: :sha256, key: {:namedCurve, :secp256r1}]
+      chain = %{root: certificate, intermediates: [], peer: certificate}
+      %{server_config: server} = :public_key.pkix_test_data(%{server_chain: chain, client_chain: chain})
+      {:ok, listener} = :ssl.listen(0, server ++ [ip: {127, 0, 0, 1}, log_level: :none])
+      {:ok, {_, port}} = :ssl.sockname(listener)
+
+      told =
+        Task.async(fn ->
+          {:ok, socket} = :ssl.transport_accept(listener)
+          :ssl.handshake(socket)
+        end)
+
+      assert {:error, _} = library(context, url: "https://localhost:#{port}")
+      assert {:error, {:tls_alert, {:unknown_ca, _}}} = Task.await(told)
+      assert cached(context) == []
+    end
   end
 
   test "without a list, and for a target that it lacks, there is none", context do
