@@ -63,8 +63,8 @@ const fn longest(mask: u64) -> usize {
 fn scan_stripe(hash: &mut u64, stripe: &[u8], stream: usize, mask: u64) -> Option<usize> {
     let streams = [0, 1, 2, 3].map(|index| &stripe[index * stream..(index + 1) * stream]);
     let before = |index: usize| roll(0, &streams[index][stream - WINDOW..]).cast_signed();
-    let mut hashes = _mm256_set_epi64x(before(2), before(1), before(0), hash.cast_signed());
-    let read = read_until_met(streams, &mut hashes, mask);
+    let hashes = _mm256_set_epi64x(before(2), before(1), before(0), hash.cast_signed());
+    let (read, hashes) = read_until_met(streams, hashes, mask);
     let hashes = lanes(hashes);
     for (index, mut candidate) in hashes.into_iter().enumerate() {
         if let Some(found) = portable::scan(&mut candidate, &streams[index][read..], mask) {
@@ -76,12 +76,14 @@ fn scan_stripe(hash: &mut u64, stripe: &[u8], stream: usize, mask: u64) -> Optio
     None
 }
 
-/// Returns how many bytes of each stream are read before the next four meet the mask in any of them.
+/// Returns how many bytes of each stream are read before the next four meet the mask in any of them, and
+/// the hashes there.
 ///
-/// Apart from what follows then, so that the loop has all registers.
+/// Apart from what follows then, so that the loop has all registers. It stores nothing: a load from the
+/// table would wait for a store whose address ends in the same 12 bits.
 #[inline(never)]
 #[target_feature(enable = "avx2")]
-fn read_until_met([a, b, c, d]: [&[u8]; STREAMS], hashes: &mut __m256i, mask: u64) -> usize {
+fn read_until_met([a, b, c, d]: [&[u8]; STREAMS], mut hashes: __m256i, mask: u64) -> (usize, __m256i) {
     let mask = _mm256_set1_epi64x(mask.cast_signed());
     let [a, b, c, d] = [a, b, c, d].map(|stream| stream.as_chunks::<LINE>().0);
     let stripe = STREAMS * LINE * a.len();
@@ -91,14 +93,14 @@ fn read_until_met([a, b, c, d]: [&[u8]; STREAMS], hashes: &mut __m256i, mask: u6
         }
         for quad in (0..LINE).step_by(4) {
             let [a, b, c, d] = [a, b, c, d].map(|line| [0, 1, 2, 3].map(|index| line[quad + index]));
-            let (next, met) = step([a, b, c, d], *hashes, mask);
+            let (next, met) = step([a, b, c, d], hashes, mask);
             if met {
-                return line * LINE + quad;
+                return (line * LINE + quad, hashes);
             }
-            *hashes = next;
+            hashes = next;
         }
     }
-    LINE * a.len()
+    (LINE * a.len(), hashes)
 }
 
 /// Returns the hashes after four bytes of each stream, and whether any on the way meets the mask.
