@@ -3,5 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=$(cargo pkgid chunker-cdc)
-awk -v heading="## [${version##*[#@]}]" 'index($0, "## ") == 1 { inside = index($0, heading) == 1 } inside' CHANGELOG.md
+awk -v heading="## [$(scripts/version.sh)]" 'index($0, "## ") == 1 { inside = index($0, heading) == 1 } inside' CHANGELOG.md

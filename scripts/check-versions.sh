@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\([^"]*\)".*/\1/p' Cargo.toml)
+version=$(scripts/version.sh)
 differs=0
 expect() { # FILE FOUND
     [ "$2" = "$version" ] || {

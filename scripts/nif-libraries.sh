@@ -13,8 +13,7 @@ targets=("$@")
     x86_64-apple-darwin aarch64-apple-darwin
     x86_64-pc-windows-gnu
 )
-version=$(cargo pkgid chunker-cdc)
-version=${version##*[#@]}
+version=$(scripts/version.sh)
 
 zig=$PWD/target/tools/zig
 [ -x "$zig/bin/cargo-zigbuild" ] || {

@@ -8,8 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=$(cargo pkgid chunker-cdc)
-version=${version##*[#@]}
+version=$(scripts/version.sh)
 out=${1:-$PWD/target/packages}
 hex=$out/hex
 rm -rf "$out"

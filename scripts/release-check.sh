@@ -11,8 +11,7 @@ complain() {
 }
 
 scripts/check-versions.sh || wrong=1
-version=$(cargo pkgid chunker-cdc)
-version=${version##*[#@]}
+version=$(scripts/version.sh)
 section=$(scripts/changelog.sh)
 grep -q '^- ' <<<"$section" || complain "CHANGELOG.md says nothing of $version"
 if [ -n "${TAG:-}" ]; then
