@@ -2,7 +2,7 @@
 
 import { ChunkerError } from "../errors.js";
 import type { Reply, Request } from "./messages.js";
-import { spawn, type Thread } from "./thread.js";
+import type { Spawn, Thread } from "./thread.js";
 
 /** Who is told what becomes of a run. */
 export interface Listener {
@@ -14,10 +14,12 @@ export interface Listener {
 /** At most `limit` workers, started when they are needed. */
 export class Seats {
   readonly limit: number;
+  readonly #spawn: Spawn<Request, Reply>;
   readonly #seats = new Set<Seat>();
 
-  constructor(limit: number) {
+  constructor(limit: number, spawn: Spawn<Request, Reply>) {
     this.limit = limit;
+    this.#spawn = spawn;
   }
 
   /** Returns a worker that has no run, if there is one. */
@@ -40,7 +42,7 @@ export class Seats {
   }
 
   #start(): Seat {
-    const seat = new Seat(() => this.#seats.delete(seat));
+    const seat = new Seat(this.#spawn, () => this.#seats.delete(seat));
     this.#seats.add(seat);
     return seat;
   }
@@ -48,14 +50,14 @@ export class Seats {
 
 /** A worker. */
 export class Seat {
-  readonly #thread: Thread;
+  readonly #thread: Thread<Request>;
   readonly #listeners = new Map<number, Listener>();
   readonly #onEnd: () => void;
   #opened = 0;
   #awaited = 0;
   #ended = false;
 
-  constructor(onEnd: () => void) {
+  constructor(spawn: Spawn<Request, Reply>, onEnd: () => void) {
     this.#onEnd = onEnd;
     this.#thread = spawn(
       (reply) => this.#onReply(reply),

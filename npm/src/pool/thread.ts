@@ -1,40 +1,61 @@
 // How workers are started. An entry file says it; everything else asks `spawn()`.
 
-import { ChunkerError } from "../errors.js";
+import { ChunkerError, invalidArgument } from "../errors.js";
 import type { Reply, Request } from "./messages.js";
 
-/** A worker, of a page or of Node. */
-export interface Thread {
-  post(request: Request, transfer: ArrayBuffer[]): void;
+/** A worker, of a page or of Node, that takes messages of type `M`. */
+export interface Thread<M> {
+  post(message: M, transfer: ArrayBuffer[]): void;
   /** Says whether the process has to wait for it. Pages never wait. */
   keepAlive(awaited: boolean): void;
   terminate(): Promise<void>;
 }
 
 /** Starts a worker. `onDeath` is called when it can no longer reply, and says why. */
-export type Spawn = (onReply: (reply: Reply) => void, onDeath: (cause: unknown) => void) => Thread;
+export type Spawn<M, R> = (
+  onReply: (reply: R) => void,
+  onDeath: (cause: unknown) => void,
+) => Thread<M>;
 
-let source: Spawn | undefined;
-let parallelism = 1;
+/** What starts the workers of one script, and how many of them can work at once. */
+export class Spawner<M, R> {
+  #source: Spawn<M, R> | undefined;
+  #cores = 1;
 
-/** Says how {@link spawn} starts workers, and how many can work at once. The first source wins. */
-export function setSpawn(from: Spawn, cores: number): void {
-  if (source !== undefined) return;
-  source = from;
-  parallelism = cores;
+  /** Says how {@link spawn} starts workers, and how many can work at once. The first source wins. */
+  readonly setSpawn = (from: Spawn<M, R>, cores: number): void => {
+    if (this.#source !== undefined) return;
+    this.#source = from;
+    this.#cores = cores;
+  };
+
+  /** @throws {ChunkerError} `worker_failed` when no worker can be started; `cause` says why. */
+  readonly spawn: Spawn<M, R> = (onReply, onDeath) => {
+    try {
+      if (this.#source === undefined) throw new Error("no entry file of the package was imported");
+      return this.#source(onReply, onDeath);
+    } catch (cause) {
+      throw new ChunkerError("worker_failed", "a worker could not be started", { cause });
+    }
+  };
+
+  /**
+   * Returns how many workers the option `name` asks for: by default one for each core, but at most 4.
+   *
+   * @throws {ChunkerError} `invalid_argument`
+   */
+  readonly count = (
+    name: string,
+    wanted: number = Math.min(MOST_BY_DEFAULT, this.#cores),
+  ): number => {
+    if (!Number.isSafeInteger(wanted) || wanted < 1) {
+      throw invalidArgument(`${name} is not a positive integer`);
+    }
+    return wanted;
+  };
 }
 
-/** How many workers can work at once. */
-export function cores(): number {
-  return parallelism;
-}
+const MOST_BY_DEFAULT = 4;
 
-/** @throws {ChunkerError} `worker_failed` when no worker can be started; `cause` says why. */
-export const spawn: Spawn = (onReply, onDeath) => {
-  try {
-    if (source === undefined) throw new Error("no entry file of the package was imported");
-    return source(onReply, onDeath);
-  } catch (cause) {
-    throw new ChunkerError("worker_failed", "a worker could not be started", { cause });
-  }
-};
+/** The workers of `chunker-wasm/pool`. */
+export const { setSpawn, spawn, count } = new Spawner<Request, Reply>();

@@ -1,6 +1,7 @@
 // A worker of `chunker-wasm/pool` in a page.
 
 import "../index.browser.js";
+import { core, load } from "../load.js";
 import { pieces } from "../source.js";
 import type { Reply, Request } from "./messages.js";
 import { serving } from "./worker.js";
@@ -14,5 +15,6 @@ const scope = globalThis as unknown as {
 const serve = serving(
   (reply, transfer) => scope.postMessage(reply, transfer),
   (blob) => pieces(blob, undefined),
+  () => load().then(() => core().PushChunker),
 );
 scope.onmessage = ({ data }) => serve(data);

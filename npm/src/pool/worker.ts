@@ -1,23 +1,44 @@
 // The inside of a worker: cuts and hashes runs, each with a chunker of its own.
 
 import { ChunkerError, calling, failureOf } from "../errors.js";
-import type { PushChunker } from "../glue.js";
-import { core } from "../load.js";
-import { ready } from "../ready.js";
 import { packFailure, type Reply, type Request } from "./messages.js";
 
 type Post = (reply: Reply, transfer: ArrayBuffer[]) => void;
 type Records = Uint8Array<ArrayBuffer>;
 
-/** Reads a blob from its start, in pieces of about 1 MiB; each is valid until the next is asked for. */
-type ReadBlob = (blob: Blob) => AsyncGenerator<Records, void, undefined>;
+/** A chunker of a WebAssembly module. */
+export interface Cutter {
+  feed(piece: Uint8Array): Uint8Array;
+  finish(): Uint8Array;
+  free(): void;
+}
 
-/** Returns what is to be called with every request; `post` sends the replies. */
-export function serving(post: Post, readBlob: ReadBlob): (request: Request) => void {
+/** A class of such chunkers. */
+export type CutterClass = new (
+  minSize: unknown,
+  avgSize: unknown,
+  maxSize: unknown,
+  hash: unknown,
+  offset: unknown,
+) => Cutter;
+
+/** Reads a blob from its start, in pieces of about 1 MiB; each is valid until the next is asked for. */
+export type ReadBlob = (blob: Blob) => AsyncGenerator<Records, void, undefined>;
+
+/**
+ * Returns what is to be called with every request; `post` sends the replies.
+ *
+ * @param load Resolves when the module is loaded, with its class of chunkers.
+ */
+export function serving(
+  post: Post,
+  readBlob: ReadBlob,
+  load: () => Promise<CutterClass>,
+): (request: Request) => void {
   const runs = new Map<number, Run>();
   return (request) => {
     if (request.type === "open") {
-      runs.set(request.run, new Run(request, post, readBlob));
+      runs.set(request.run, new Run(request, post, readBlob, load));
       return;
     }
     const run = runs.get(request.run);
@@ -35,7 +56,8 @@ class Run {
   readonly #opening: Opening;
   readonly #post: Post;
   readonly #readBlob: ReadBlob;
-  #chunker: PushChunker | undefined;
+  readonly #load: () => Promise<CutterClass>;
+  #chunker: Cutter | undefined;
   #blob: ReturnType<ReadBlob> | undefined;
   /** What was read of the blob, but not yet asked for. */
   #unread: Records = new Uint8Array(0);
@@ -43,10 +65,11 @@ class Run {
   /** Settles when all requests until now are answered. */
   #answered: Promise<void>;
 
-  constructor(opening: Opening, post: Post, readBlob: ReadBlob) {
+  constructor(opening: Opening, post: Post, readBlob: ReadBlob, load: () => Promise<CutterClass>) {
     this.#opening = opening;
     this.#post = post;
     this.#readBlob = readBlob;
+    this.#load = load;
     this.#answered = this.#step(() => this.#open());
   }
 
@@ -73,11 +96,10 @@ class Run {
   }
 
   async #open(): Promise<void> {
-    await ready();
+    const CutterOfModule = await this.#load();
     const { options, blob } = this.#opening;
     const { minSize, avgSize, maxSize, hash, offset } = options;
-    const { PushChunker } = core();
-    this.#chunker = calling(() => new PushChunker(minSize, avgSize, maxSize, hash, offset));
+    this.#chunker = calling(() => new CutterOfModule(minSize, avgSize, maxSize, hash, offset));
     if (blob !== undefined) this.#blob = this.#readBlob(blob);
   }
 
@@ -102,7 +124,7 @@ class Run {
     );
   }
 
-  async #read(chunker: PushChunker, length: number, records: Records[]): Promise<void> {
+  async #read(chunker: Cutter, length: number, records: Records[]): Promise<void> {
     for (let left = length; left > 0; ) {
       if (this.#unread.length === 0) {
         const piece = (await this.#blob?.next())?.value;

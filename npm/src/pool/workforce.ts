@@ -1,0 +1,103 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { type Bytes, isBytes } from "../bytes.js";
+import type { Chunk } from "../chunk.js";
+import { Chunker, profileOf } from "../chunker.js";
+import { ChunkerError } from "../errors.js";
+import { ready } from "../ready.js";
+import { aborted, type ByteSource, lengthOf, throwIfAborted } from "../source.js";
+import { checkedReadOptions, type ReadOptions } from "../stream.js";
+import { inputOf, isForWorkers } from "./input.js";
+import { Job } from "./job.js";
+import { planOf } from "./plan.js";
+import type { Seats } from "./seats.js";
+
+/** What cuts and hashes inputs by workers, of whichever kind. */
+export abstract class Workforce {
+  readonly #seats: Seats;
+  readonly #jobs = new Set<Job>();
+  #closing: Promise<void> | undefined;
+
+  protected constructor(seats: Seats) {
+    this.#seats = seats;
+  }
+
+  /** Returns the chunks of `data`: do not change it meanwhile. Its bytes are copied to the workers. */
+  async chunk(data: Bytes, options?: ReadOptions): Promise<Chunk[]> {
+    const all: Chunk[] = [];
+    for await (const chunk of this.chunks(data, options)) all.push(chunk);
+    return all;
+  }
+
+  /**
+   * Yields the chunks of `source` in order. Workers read a `Blob` or `File` themselves; the bytes of
+   * other sources are copied to them. Workers stay some segments ahead of the loop and no more; of a
+   * stream a segment for each worker is held.
+   *
+   * @throws {ChunkerError} As `chunks` of `chunker-wasm`, `worker_failed` when a worker ends or cannot
+   * be started, `chunker_closed` when the pool is closed. Errors of the source pass through. Leaving
+   * the loop cancels the source.
+   */
+  async *chunks(source: ByteSource, options?: ReadOptions): AsyncGenerator<Chunk, void, undefined> {
+    const { signal, onProgress, ...chunkerOptions } = checkedReadOptions(options);
+    throwIfAborted(signal);
+    this.#throwIfClosed();
+    await ready();
+    new Chunker(chunkerOptions)[Symbol.dispose]();
+    const totalBytes = lengthOf(source);
+    const { offset: _, ...chunking } = chunkerOptions;
+    const divided = isBytes(source) || isForWorkers(source) ? totalBytes : undefined;
+    const plan = planOf(profileOf(chunking), this.#seats.limit, divided);
+    this.#throwIfClosed();
+    const reading = new AbortController();
+    const input = inputOf(source, plan.held, reading.signal, () => job.advance());
+    const job = new Job(this.#seats, input, chunkerOptions, plan);
+    const onAbort = () => {
+      reading.abort(signal?.reason);
+      job.fail(aborted(signal as AbortSignal));
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    this.#jobs.add(job);
+    try {
+      for (let bytesRead = 0; ; ) {
+        const found = await job.next();
+        if (found === undefined) return;
+        if (job.position > bytesRead) {
+          bytesRead = job.position;
+          onProgress?.(totalBytes === undefined ? { bytesRead } : { bytesRead, totalBytes });
+        }
+        yield* found;
+        throwIfAborted(signal);
+      }
+    } finally {
+      this.#jobs.delete(job);
+      signal?.removeEventListener("abort", onAbort);
+      job.stop();
+      reading.abort();
+    }
+  }
+
+  /** Ends the workers; what is being cut fails with `chunker_closed`. May be called at any time. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(): Promise<void> {
+    const error = closedError();
+    for (const job of this.#jobs) job.fail(error);
+    await this.#seats.close(error);
+  }
+
+  #throwIfClosed(): void {
+    if (this.#closing !== undefined) throw closedError();
+  }
+}
+
+function closedError(): ChunkerError {
+  return new ChunkerError("chunker_closed", "the pool is closed");
+}
