@@ -59,7 +59,7 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 	for feature in alloc std async rayon serde zstd lz4 xz bzip2 signing nix tracing metrics flamegraph; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
-	for module in chunking codecs; do \
+	for module in chunking codecs threads; do \
 		cargo clippy --quiet --package chunker-wasm --no-default-features --features $$module || exit 1; \
 	done
 

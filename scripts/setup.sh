@@ -67,7 +67,7 @@ for target in wasm32-unknown-unknown wasm32v1-none; do
         rustup target add "$target" 2>/dev/null
     }
 done
-for component in clippy rustfmt; do
+for component in clippy rust-src rustfmt; do
     rustup component list --installed | grep -q "^$component" || {
         say "adding the Rust component $component"
         rustup component add "$component" 2>/dev/null

@@ -26,9 +26,14 @@ const MODULES = {
   chunker: { features: [], inlined: true },
   "chunker-simd128": { features: ["--enable-simd"], inlined: true },
   "chunker-codecs": { features: [], inlined: false },
+  "chunker-threads": { features: ["--enable-simd", "--enable-threads"], inlined: false },
 };
 /** The files that wasm-bindgen's JavaScript is bundled into. */
-const GLUE = { "bindgen.js": "dist/glue.js", "codecs-bindgen.js": "dist/codecs/glue.js" };
+const GLUE = {
+  "bindgen.js": "dist/glue.js",
+  "codecs-bindgen.js": "dist/codecs/glue.js",
+  "threads-bindgen.js": "dist/threads/glue.js",
+};
 /** What rustc's default target uses; wasm-opt would refuse the module without them. */
 const FEATURES = [
   "--enable-bulk-memory",

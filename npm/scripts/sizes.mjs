@@ -9,6 +9,7 @@ const MODULES = {
   "default module": ["chunker.wasm", "glue.js"],
   "default module, simd128": ["chunker-simd128.wasm", "glue.js"],
   codecs: ["chunker-codecs.wasm", "codecs/glue.js"],
+  threads: ["chunker-threads.wasm", "threads/glue.js"],
 };
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));

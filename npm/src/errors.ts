@@ -44,6 +44,7 @@ export const CHUNKER_ERROR_CODES = [
   "chunker_closed",
   "invalid_argument",
   "not_ready",
+  "threads_unavailable",
   "worker_failed",
 ] as const;
 

@@ -29,14 +29,24 @@ export interface Site extends AsyncDisposable {
   url: string;
 }
 
+/** What makes a page cross-origin isolated. */
+export const ISOLATED = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
+
 /** Serves the files of `folder` and the given pages, by their paths, on a free port. */
-export async function serve(folder: string, pages: Record<string, string> = {}): Promise<Site> {
+export async function serve(
+  folder: string,
+  pages: Record<string, string> = {},
+  headers: Record<string, string> = {},
+): Promise<Site> {
   const server = createServer(async ({ url = "/" }, response) => {
     const path = new URL(url, "http://localhost").pathname;
     try {
       const body = pages[path] ?? (await readFile(join(folder, normalize(path))));
       const type = TYPES[extname(path) || ".html"] ?? "application/octet-stream";
-      response.writeHead(200, { "content-type": type }).end(body);
+      response.writeHead(200, { "content-type": type, ...headers }).end(body);
     } catch {
       response.writeHead(404).end();
     }

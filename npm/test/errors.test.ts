@@ -315,7 +315,14 @@ test("the codes are those of the core and of the bindings", () => {
     core.length > 10 && bindings.length > 2,
     "the source has a form this test does not know",
   );
-  const all = new Set([...core, ...bindings, "aborted", "not_ready", "worker_failed"]);
+  const all = new Set([
+    ...core,
+    ...bindings,
+    "aborted",
+    "not_ready",
+    "threads_unavailable",
+    "worker_failed",
+  ]);
   assert.deepEqual([...all].sort(), [...api.CHUNKER_ERROR_CODES].sort());
 });
 

@@ -31,13 +31,19 @@ pub(crate) fn for_each_slice(bytes: &Uint8Array, mut read: impl FnMut(&[u8])) {
     BUFFER.set(buffer);
 }
 
+/// Appends all of `bytes` to `to`.
+pub(crate) fn append(bytes: &Uint8Array, to: &mut Vec<u8>) -> Result<(), Failure> {
+    let (start, length) = (to.len(), length(bytes));
+    to.try_reserve(length).map_err(|_| Failure::memory(length))?;
+    to.resize(start + length, 0);
+    bytes.copy_to(&mut to[start..]);
+    Ok(())
+}
+
 /// Returns a copy of all of `bytes`.
 pub(crate) fn copied(bytes: &Uint8Array) -> Result<Vec<u8>, Failure> {
-    let length = length(bytes);
     let mut copy = Vec::new();
-    copy.try_reserve_exact(length).map_err(|_| Failure::memory(length))?;
-    copy.resize(length, 0);
-    bytes.copy_to(&mut copy);
+    append(bytes, &mut copy)?;
     Ok(copy)
 }
 

@@ -1,5 +1,7 @@
 //! The default module: chunks, digests and manifests.
 
+#[cfg(feature = "threads")]
+pub mod parallel;
 mod record;
 
 use crate::failure::Failure;
@@ -32,12 +34,7 @@ impl JsPushChunker {
         offset: &JsValue,
     ) -> Result<Self, Failure> {
         let Profile { options, hash } = profile_of(min_size, avg_size, max_size, hash)?;
-        let position = match offset.is_undefined() {
-            true => 0,
-            false => {
-                number::integer(offset).ok_or(Failure::argument("offset is not an integer in 0..=2^53-1"))?
-            }
-        };
+        let position = offset_of(offset)?;
         Ok(Self { chunker: Some(PushChunker::resume_at(options, hash, position)), position })
     }
 
@@ -207,4 +204,12 @@ fn profile_of(
 fn hash_algorithm(name: &JsValue) -> Result<HashAlgorithm, Failure> {
     let name = name.as_string().ok_or(Failure::argument("hash is not a string"))?;
     Ok(name.parse()?)
+}
+
+/// Returns where the input begins in a larger one, in bytes.
+fn offset_of(offset: &JsValue) -> Result<u64, Failure> {
+    if offset.is_undefined() {
+        return Ok(0);
+    }
+    number::integer(offset).ok_or(Failure::argument("offset is not an integer in 0..=2^53-1"))
 }

@@ -30,18 +30,43 @@ struct Build {
     glue: &'static str,
     rustflags: &'static str,
     features: &'static str,
+    /// Whether its memory is shared between threads.
+    shared: bool,
 }
 
-const BUILDS: [Build; 3] = [
-    Build { name: "chunker", glue: "bindgen", rustflags: "", features: "chunking" },
+const BUILDS: [Build; 4] = [
+    Build { name: "chunker", glue: "bindgen", rustflags: "", features: "chunking", shared: false },
     Build {
         name: "chunker-simd128",
         glue: "bindgen",
         rustflags: "-Ctarget-feature=+simd128",
         features: "chunking,wasm-simd",
+        shared: false,
     },
-    Build { name: "chunker-codecs", glue: "codecs-bindgen", rustflags: "", features: "codecs" },
+    Build {
+        name: "chunker-codecs",
+        glue: "codecs-bindgen",
+        rustflags: "",
+        features: "codecs",
+        shared: false,
+    },
+    Build {
+        name: "chunker-threads",
+        glue: "threads-bindgen",
+        // The exports are what wasm-bindgen starts a thread by.
+        rustflags: "-Ctarget-feature=+simd128,+atomics,+bulk-memory,+mutable-globals \
+            -Clink-arg=--shared-memory -Clink-arg=--import-memory -Clink-arg=--max-memory=1073741824 \
+            -Clink-arg=--export=__wasm_init_tls -Clink-arg=--export=__tls_size \
+            -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base",
+        features: "threads,wasm-simd",
+        shared: true,
+    },
 ];
+
+/// What builds the standard library for shared memory: the one that rustup has is for one thread.
+/// Cargo takes such arguments from the pinned stable toolchain when this variable is set.
+const BUILD_STD: &str = "-Zbuild-std=std,panic_abort";
+const UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -107,6 +132,8 @@ fn compile(root: &Path, build: &Build, c_tools: &[(&str, &str)]) -> Result<PathB
         .args(["--config", "profile.release.panic='abort'"])
         .arg("--target-dir")
         .arg(&target_dir)
+        .args(build.shared.then_some(BUILD_STD))
+        .envs(build.shared.then_some(UNSTABLE))
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", build.rustflags)
         .envs(c_tools.iter().copied())
         // These would replace the flags above.

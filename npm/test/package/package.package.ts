@@ -10,8 +10,9 @@ import type { Browser } from "playwright-core";
 import { launch, open, serve } from "../chromium.js";
 import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "./packed.js";
 
-/** What the default module may weigh with brotli, in bytes. */
+/** What the default module and the threaded one may weigh with brotli, in bytes. */
 const SIZE_LIMIT = 30_000;
+const THREADS_SIZE_LIMIT = 60_000;
 
 /** Prints one line that depends on cut points, digests and the profile. */
 const BODY = `
@@ -184,6 +185,13 @@ test("the default module is at most 30 KB with brotli", async () => {
     readFileSync(dist("chunker-codecs.wasm")),
     readFileSync(dist("codecs/glue.js")),
   );
+});
+
+test("the threaded module is at most 60 KB with brotli", () => {
+  const files = ["chunker-threads.wasm", "threads/glue.js"];
+  const contents = files.map((name) => readFileSync(join(PACKAGE, "dist", name)));
+  const brotli = weigh("chunker-threads.wasm + glue", ...contents);
+  assert.ok(brotli <= THREADS_SIZE_LIMIT, `${brotli} bytes, the limit is ${THREADS_SIZE_LIMIT}`);
 });
 
 /** Prints what files weigh together, and returns their bytes with brotli. */

@@ -1,0 +1,45 @@
+// The inside of a member of a team.
+
+import { failureOf } from "../errors.js";
+import { packFailure } from "../pool/messages.js";
+import { type ReadBlob, serving } from "../pool/worker.js";
+import { initSync, ParallelChunker, runThread, startPool } from "./glue.js";
+import type { Order, Report } from "./messages.js";
+
+type Post = (report: Report, transfer: ArrayBuffer[]) => void;
+
+/** Returns what is to be called with every order; `post` sends the reports. */
+export function member(
+  post: Post,
+  readBlob: ReadBlob,
+  compile: () => Promise<WebAssembly.Module>,
+): (order: Order) => void {
+  const serve = serving(
+    (reply, transfer) => post({ type: "reply", reply }, transfer),
+    readBlob,
+    async () => ParallelChunker,
+  );
+  let started: Promise<void> | undefined;
+  const lead = async (threads: number): Promise<void> => {
+    try {
+      const module = await compile();
+      const { memory } = initSync({ module });
+      startPool(threads);
+      post({ type: "started", instance: { module, memory } }, []);
+    } catch (error) {
+      post({ type: "failed", failure: packFailure(failureOf(error)) }, []);
+      throw error;
+    }
+  };
+  return (order) => {
+    if (order.type === "lead") started = lead(order.threads);
+    else if (order.type === "help") {
+      initSync(order.instance);
+      runThread();
+    } else
+      void started?.then(
+        () => serve(order),
+        () => {},
+      );
+  };
+}

@@ -1,0 +1,51 @@
+import { ChunkerError } from "../errors.js";
+import { checkedOptions } from "../options.js";
+import { Seats } from "../pool/seats.js";
+import { Workforce } from "../pool/workforce.js";
+import { count, teamOf } from "./team.js";
+
+/** Options of a {@link ThreadedChunker}. */
+export interface ThreadsOptions {
+  /** How many threads. Default: one for each core, but at most 4. */
+  threads?: number | undefined;
+}
+
+/**
+ * A WebAssembly module with threads, which cut and hash one input together. It finds the same chunks as
+ * `chunks` of `chunker-wasm`. The calling thread is never blocked, and so may be that of a page.
+ *
+ * ```ts
+ * await using chunker = new ThreadedChunker();
+ * for await (const chunk of chunker.chunks(file)) console.log(chunk.offset, chunk.length, chunk.hashHex);
+ * ```
+ *
+ * The threads are workers, started when they are first needed; they wait for more until the chunker is
+ * closed. Those that wait do not keep Node alive. Their memory of at most 1 GiB has some 64 average
+ * chunks of each input at a time, but 32 MiB at least, and more where there is no cut in that.
+ */
+export class ThreadedChunker extends Workforce {
+  /**
+   * @throws {ChunkerError} `threads_unavailable` where memory cannot be shared: in a page that is not
+   * cross-origin isolated; or `invalid_argument`.
+   */
+  constructor(options?: ThreadsOptions) {
+    const { threads } = checkedOptions(options, ["threads"]);
+    const wanted = count("threads", threads);
+    throwUnlessShareable();
+    super(new Seats(1, teamOf(wanted)));
+  }
+}
+
+function throwUnlessShareable(): void {
+  // Node has no origins.
+  if (globalThis.crossOriginIsolated === false) {
+    throw new ChunkerError(
+      "threads_unavailable",
+      "the page is not cross-origin isolated: serve it with the headers " +
+        "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
+    );
+  }
+  if (typeof SharedArrayBuffer === "undefined") {
+    throw new ChunkerError("threads_unavailable", "there is no SharedArrayBuffer");
+  }
+}

@@ -1,0 +1,44 @@
+// Laws of the threads that hold in Node and in pages, beside those of the pool.
+
+import type * as Api from "chunker-wasm";
+import type { ChunkerPool } from "chunker-wasm/pool";
+import type { ThreadedChunker } from "chunker-wasm/threads";
+import { bytesOf } from "../inputs.js";
+import { POOL_LAWS } from "../pool/laws.js";
+
+type Law = (api: typeof Api, Threaded: typeof ThreadedChunker) => Promise<void>;
+
+const MIB = 1024 * 1024;
+
+/** The laws of the pool: a pool of so many workers is a module of so many threads. */
+const OF_THE_POOL: [string, Law][] = Object.entries(POOL_LAWS).map(([name, law]) => [
+  name,
+  (api, Threaded) => {
+    class Pool extends Threaded {
+      constructor({ workers }: { workers: number }) {
+        super({ threads: workers });
+      }
+    }
+    return law(api, Pool as unknown as typeof ChunkerPool);
+  },
+]);
+
+export const THREADS_LAWS: Record<string, Law> = {
+  ...Object.fromEntries(OF_THE_POOL),
+
+  async chunks_that_are_longer_than_what_is_held_are_found(api, Threaded) {
+    await using chunker = new Threaded({ threads: 2 });
+    const options = { minSize: 64, avgSize: 256, maxSize: 40 * MIB, hash: "blake3" } as const;
+    const data = bytesOf({
+      kind: "concat",
+      parts: [
+        { kind: "constant", byte: 0, length: 90 * MIB },
+        { kind: "random", seed: 1, length: 2 * MIB },
+      ],
+    });
+    const found = await chunker.chunk(data, options);
+    const wanted = await api.chunk(data, options);
+    if (wanted[1]?.length !== options.maxSize) throw new Error("the chunks are short");
+    if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error("the chunks differ");
+  },
+};

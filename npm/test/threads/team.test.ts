@@ -1,0 +1,93 @@
+// A team is one worker to those who use it, whatever becomes of its members.
+
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import type { Order, Report } from "../../dist/threads/messages.js";
+import { setSpawn, teamOf } from "../../dist/threads/team.js";
+
+interface Member {
+  orders: Order[];
+  report: (report: Report) => void;
+  die: (cause: unknown) => void;
+  ended: boolean;
+}
+
+let members: Member[];
+let most: number;
+const instance = {
+  module: new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])),
+  memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
+};
+
+setSpawn((report, die) => {
+  if (members.length === most) throw new Error("no more workers");
+  const member: Member = { orders: [], report, die, ended: false };
+  members.push(member);
+  return {
+    post: (order) => member.orders.push(order),
+    keepAlive: () => {},
+    terminate: async () => {
+      member.ended = true;
+    },
+  };
+}, 4);
+
+beforeEach(() => {
+  members = [];
+  most = Infinity;
+});
+
+function started() {
+  const deaths: unknown[] = [];
+  const replies: unknown[] = [];
+  const team = teamOf(3)(
+    (reply) => replies.push(reply),
+    (cause) => deaths.push(cause),
+  );
+  return { team, deaths, replies, leader: members[0] as Member };
+}
+
+test("one member leads; when it has started, the threads help it", () => {
+  const { team, leader, replies } = started();
+  team.post({ type: "close", run: 1 }, []);
+  assert.deepEqual(leader.orders, [
+    { type: "lead", threads: 3 },
+    { type: "close", run: 1 },
+  ]);
+  assert.equal(members.length, 1);
+  leader.report({ type: "started", instance });
+  assert.equal(members.length, 4);
+  for (const { orders } of members.slice(1)) assert.deepEqual(orders, [{ type: "help", instance }]);
+  const reply = { run: 1, length: 0, records: [] };
+  leader.report({ type: "reply", reply });
+  assert.deepEqual(replies, [reply]);
+});
+
+test("the death of any member is that of the team", () => {
+  for (const index of [0, 1, 3]) {
+    members = [];
+    const { leader, deaths } = started();
+    leader.report({ type: "started", instance });
+    members[index]?.die("out of order");
+    assert.deepEqual(deaths, ["out of order"]);
+  }
+});
+
+test("a module that does not start, and a thread that does not, is the death of the team", () => {
+  const { leader, deaths } = started();
+  const failure = { code: undefined, message: "no module", error: "no module" };
+  leader.report({ type: "failed", failure });
+  assert.deepEqual(deaths, ["no module"]);
+  most = members.length + 1;
+  leader.report({ type: "started", instance });
+  assert.equal((deaths[1] as unknown as { code: string }).code, "worker_failed");
+});
+
+test("the end of the team is that of all its members, and no others start", async () => {
+  const { team, leader } = started();
+  leader.report({ type: "started", instance });
+  await team.terminate();
+  assert.ok(members.every(({ ended }) => ended));
+  leader.report({ type: "started", instance });
+  assert.equal(members.length, 4);
+});
