@@ -113,6 +113,17 @@ fn files_of_the_tools_with_several_frames_are_read_whole() {
 }
 
 #[test]
+fn a_codec_has_the_name_and_the_default_level_of_its_tool() {
+    let expected =
+        [(Codec::Zstd, "zstd", 3), (Codec::Lz4, "lz4", 1), (Codec::Xz, "xz", 6), (Codec::Bzip2, "bzip2", 9)];
+    for (codec, name, level) in expected {
+        assert_eq!((codec.name(), codec.to_string().as_str(), codec.default_level()), (name, name, level));
+        let data = text(100_000);
+        assert_eq!(compress(codec, &data, None).unwrap(), compress(codec, &data, Some(level)).unwrap());
+    }
+}
+
+#[test]
 fn every_level_reads_back() {
     let data = text(50_000);
     for codec in ALL {
