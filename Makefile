@@ -123,8 +123,10 @@ nif-libraries: setup ## the Elixir package's native library for all systems, in 
 publish-crate: setup ## publish the crate
 	cargo publish --package chunker-cdc $(DRY_RUN)
 
-publish-npm: packages ## publish the npm package, with its provenance
-	npm publish $(DRY_RUN) --access public $(if $(CI),--provenance) ./target/packages/chunker-wasm-*.tgz
+publish-npm: package ## publish the npm package, with its provenance: REPOSITORY, the URL of the source, has to be in it
+	$(if $(REPOSITORY),npm --prefix npm pkg set repository.url="git+$(REPOSITORY).git")
+	scripts/package.sh
+	npm publish $(DRY_RUN) --access public $(if $(REPOSITORY),--provenance) ./target/packages/chunker-wasm-*.tgz
 
 publish-assets: sbom ## make the release on GitHub: the changelog, target/libraries and target/sbom
 	gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes "$$(scripts/changelog.sh)" target/libraries/* target/sbom/*
