@@ -1,22 +1,12 @@
 //! How chunks, digests, compressions and errors are counted, and delivered to a recorder.
 
 use super::latency::{Operation, watch};
-use super::phase::Phase;
 use crate::hashing::HashAlgorithm;
-use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
-
-/// Chunks that are gathered before they are delivered.
-const BATCH: usize = 16;
-
-/// One of so many chunks or digests of a thread is timed: reading the clock costs more than all
-/// the rest.
-const TIMED: u64 = 64;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 const ALGORITHMS: usize = HashAlgorithm::ALL.len();
 
@@ -306,6 +296,7 @@ pub fn totals() -> Totals {
     }
 }
 
+/// What is added at once.
 #[derive(Debug, Default)]
 struct Counts {
     chunks: u64,
@@ -315,60 +306,15 @@ struct Counts {
 }
 
 impl Counts {
-    fn is_empty(&self) -> bool {
-        self.chunks == 0 && self.hash_operations == [0; ALGORITHMS]
-    }
-}
-
-/// The numbers of one input, or of one thread, that were not delivered yet.
-#[derive(Debug, Default)]
-struct Batch {
-    counts: Counts,
-    sizes: [u64; BATCH],
-    /// How many of `sizes` are set.
-    sampled: usize,
-}
-
-impl Batch {
-    #[inline]
-    fn add_chunk(&mut self, length: usize) {
-        let length = length as u64;
-        self.counts.chunks += 1;
-        self.counts.bytes += length;
-        let rate = size_sample_rate();
-        if rate == 1 || SAMPLING.with(|sampling| is_due(&sampling.sized, rate)) {
-            self.sizes[self.sampled] = length;
-            self.sampled += 1;
-        }
-        if self.counts.chunks == BATCH as u64 {
-            self.flush();
-        }
+    fn digests(hash: HashAlgorithm, operations: u64, bytes: u64) -> Self {
+        let mut counts = Self::default();
+        counts.hash_operations[hash as usize] = operations;
+        counts.hash_bytes[hash as usize] = bytes;
+        counts
     }
 
-    fn flush(&mut self) {
-        let batch = std::mem::take(&mut self.counts);
-        let sizes = &self.sizes[..std::mem::take(&mut self.sampled)];
-        if batch.is_empty() {
-            return;
-        }
-        deliver(&batch, |destination| {
-            let times = usize::try_from(size_sample_rate()).unwrap_or(usize::MAX);
-            match destination {
-                Ok(handles) if times == 1 => {
-                    sizes.iter().for_each(|&size| handles.chunk_size.record(size as f64));
-                }
-                Ok(handles) => {
-                    sizes.iter().for_each(|&size| handles.chunk_size.record_many(size as f64, times));
-                }
-                Err(state) => sizes.iter().for_each(|&size| state.chunk_sizes.add(size, times)),
-            }
-        });
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        self.flush();
+    fn with_chunks(self, chunks: u64, bytes: u64) -> Self {
+        Self { chunks, bytes, ..self }
     }
 }
 
@@ -392,136 +338,27 @@ fn deliver(counts: &Counts, record: impl FnOnce(Result<&Handles, &mut State>)) {
     }
 }
 
-/// Returns of how many chunks one has its length recorded, with that weight: what
-/// `CHUNKER_METRICS_SAMPLE_RATE` said at the first call, 1 unless that is an integer of at least 1.
-#[inline]
-fn size_sample_rate() -> u64 {
-    static RATE: LazyLock<u64> = LazyLock::new(|| {
-        let rate = std::env::var("CHUNKER_METRICS_SAMPLE_RATE").ok();
-        rate.and_then(|rate| rate.parse().ok()).filter(|&rate| rate > 0).unwrap_or(1)
+/// Counts chunks of these `lengths` in bytes, digested by `hash`; of those that `is_recorded`, one in
+/// `rate`, the lengths are recorded with that weight.
+pub(super) fn add_chunks(
+    lengths: &[u64],
+    hash: Option<HashAlgorithm>,
+    rate: u64,
+    mut is_recorded: impl FnMut() -> bool,
+) {
+    let (chunks, bytes) = (lengths.len() as u64, lengths.iter().sum());
+    let digests = hash.map(|hash| Counts::digests(hash, chunks, bytes)).unwrap_or_default();
+    let recorded = lengths.iter().filter(|_| is_recorded());
+    let weight = usize::try_from(rate).unwrap_or(usize::MAX);
+    deliver(&digests.with_chunks(chunks, bytes), |destination| match destination {
+        Ok(handles) if weight == 1 => recorded.for_each(|&length| handles.chunk_size.record(length as f64)),
+        Ok(handles) => recorded.for_each(|&length| handles.chunk_size.record_many(length as f64, weight)),
+        Err(state) => recorded.for_each(|&length| state.chunk_sizes.add(length, weight)),
     });
-    *RATE
 }
 
-/// What a thread still lets pass before the next sample of each kind.
-struct Sampling {
-    timed_chunk: Cell<u64>,
-    timed_digest: Cell<u64>,
-    sized: Cell<u64>,
-}
-
-std::thread_local! {
-    static SAMPLING: Sampling = {
-        // The first thread times its first chunk; the others begin elsewhere, so that threads that
-        // live for a few chunks do not time more than others.
-        static THREADS: AtomicU64 = AtomicU64::new(0);
-        let start = THREADS.fetch_add(1, Ordering::Relaxed).wrapping_mul(5) % TIMED;
-        // A random start makes the expectation of a sum over samples that of the sum over all.
-        let random = RandomState::new().hash_one(start) % size_sample_rate();
-        Sampling {
-            timed_chunk: Cell::new(start),
-            timed_digest: Cell::new(start),
-            sized: Cell::new(random),
-        }
-    };
-
-    static BATCH_OF_THREAD: RefCell<Batch> = RefCell::default();
-}
-
-#[inline]
-fn is_due(left: &Cell<u64>, rate: u64) -> bool {
-    let due = left.get() == 0;
-    left.set(if due { rate - 1 } else { left.get() - 1 });
-    due
-}
-
-/// Counts a chunk of `size` bytes that the library did not make itself, such as one that was
-/// cut elsewhere.
-///
-/// Delivered every 16 chunks, by [`flush_metrics`], and when the thread ends.
-#[inline]
-pub fn record_chunk(size: usize) {
-    let recorded = BATCH_OF_THREAD.try_with(|batch| batch.borrow_mut().add_chunk(size));
-    if recorded.is_err() {
-        Batch::default().add_chunk(size); // the thread is ending: delivered at once
-    }
-}
-
-/// Delivers what this thread has [recorded](record_chunk).
-pub fn flush_metrics() {
-    let _ending = BATCH_OF_THREAD.try_with(|batch| batch.borrow_mut().flush());
-}
-
-/// The metrics of one input while it is chunked.
-#[derive(Debug, Default)]
-pub(super) struct ChunkMetrics {
-    batch: Batch,
-    timing: Timing,
-}
-
-/// Whether the current chunk is timed, and how long it took so far.
-#[derive(Debug, Default)]
-enum Timing {
-    #[default]
-    Undecided,
-    Skipped,
-    Timed {
-        cutting: Duration,
-        hashing: Duration,
-    },
-}
-
-impl ChunkMetrics {
-    #[cfg(feature = "rayon")]
-    pub(super) fn untimed() -> Self {
-        Self { batch: Batch::default(), timing: Timing::Skipped }
-    }
-
-    #[inline]
-    pub(super) fn times_chunk(&mut self) -> bool {
-        if matches!(self.timing, Timing::Undecided) {
-            let due = SAMPLING.with(|sampling| sampling.timed_chunk.get() == 0);
-            self.timing = if due {
-                Timing::Timed { cutting: Duration::ZERO, hashing: Duration::ZERO }
-            } else {
-                Timing::Skipped
-            };
-        }
-        matches!(self.timing, Timing::Timed { .. })
-    }
-
-    pub(super) fn add_duration(&mut self, phase: Phase, duration: Duration) {
-        if let Timing::Timed { cutting, hashing } = &mut self.timing {
-            match phase {
-                Phase::FastCdc => *cutting += duration,
-                _ => *hashing += duration,
-            }
-        }
-    }
-
-    #[inline]
-    pub(super) fn emitted(&mut self, hash: HashAlgorithm, length: usize) {
-        match std::mem::take(&mut self.timing) {
-            Timing::Undecided => {} // it was made by other threads
-            Timing::Skipped => {
-                SAMPLING.with(|sampling| sampling.timed_chunk.update(|left| left.saturating_sub(1)));
-            }
-            Timing::Timed { cutting, hashing } => {
-                SAMPLING.with(|sampling| sampling.timed_chunk.set(TIMED - 1));
-                add_latencies(hash, cutting, hashing);
-            }
-        }
-        self.batch.counts.hash_operations[hash as usize] += 1;
-        self.batch.counts.hash_bytes[hash as usize] += length as u64;
-        self.batch.add_chunk(length);
-    }
-
-    pub(super) fn flush(&mut self) {
-        self.batch.flush();
-    }
-}
-
-fn add_latencies(hash: HashAlgorithm, cutting: Duration, hashing: Duration) {
+/// Adds the latencies of a chunk.
+pub(super) fn add_latencies(hash: HashAlgorithm, cutting: Duration, hashing: Duration) {
     let latency = cutting + hashing;
     deliver(&Counts::default(), |destination| match destination {
         Ok(handles) => {
@@ -537,17 +374,9 @@ fn add_latencies(hash: HashAlgorithm, cutting: Duration, hashing: Duration) {
     watch(Operation::Hash, hashing);
 }
 
-/// Returns whether the next digest that belongs to no chunk is one of those that are timed.
-pub(super) fn times_digest() -> bool {
-    SAMPLING.with(|sampling| is_due(&sampling.timed_digest, TIMED))
-}
-
 /// Counts a digest that belongs to no chunk.
 pub(super) fn add_digest(hash: HashAlgorithm, length: usize, latency: Option<Duration>) {
-    let mut counts = Counts::default();
-    counts.hash_operations[hash as usize] = 1;
-    counts.hash_bytes[hash as usize] = length as u64;
-    deliver(&counts, |destination| match (destination, latency) {
+    deliver(&Counts::digests(hash, 1, length as u64), |destination| match (destination, latency) {
         (_, None) => {}
         (Ok(handles), Some(latency)) => handles.hash_latency[hash as usize].record(latency.as_secs_f64()),
         (Err(state), Some(latency)) => state.hash_latencies[hash as usize].add(nanoseconds(latency), 1),

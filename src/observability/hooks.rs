@@ -1,8 +1,8 @@
 //! Where the rest of the crate says what it does: once per chunk or operation, never per byte.
 
-#[cfg(feature = "metrics")]
-use super::counting;
 use super::phase::Phase;
+#[cfg(feature = "metrics")]
+use super::{batch, counting};
 #[cfg(feature = "tracing")]
 use super::{profiling, tracing_utils};
 use crate::hashing::HashAlgorithm;
@@ -15,7 +15,7 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub(crate) struct Observer {
     #[cfg(feature = "metrics")]
-    metrics: counting::ChunkMetrics,
+    metrics: batch::ChunkMetrics,
 }
 
 impl Clone for Observer {
@@ -31,7 +31,7 @@ impl Observer {
     pub(crate) fn untimed() -> Self {
         Self {
             #[cfg(feature = "metrics")]
-            metrics: counting::ChunkMetrics::untimed(),
+            metrics: batch::ChunkMetrics::untimed(),
         }
     }
 
@@ -183,7 +183,7 @@ fn unobserved_digest(hash: HashAlgorithm, data: &[u8]) -> [u8; 32] {
 #[inline]
 pub(crate) fn digesting<T>(hash: HashAlgorithm, length: usize, digest: impl FnOnce() -> T) -> T {
     #[cfg(feature = "metrics")]
-    let timed = counting::times_digest();
+    let timed = batch::times_digest();
     #[cfg(not(feature = "metrics"))]
     let timed = false;
     let (result, duration) = observed(Phase::Hashing, timed, digest);

@@ -24,7 +24,9 @@
 //! Without the feature `metrics` the functions here do nothing.
 
 #[cfg(feature = "metrics")]
-pub use super::counting::{Totals, flush_metrics, init_metrics, record_chunk, totals};
+pub use super::batch::{flush_metrics, record_chunk};
+#[cfg(feature = "metrics")]
+pub use super::counting::{Totals, init_metrics, totals};
 #[cfg(feature = "metrics")]
 pub use super::latency::{LatencyGuard, Operation, buckets, set_latency_threshold};
 #[cfg(feature = "metrics")]

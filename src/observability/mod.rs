@@ -12,6 +12,8 @@
 //! The rest of the crate calls `hooks`, once per chunk or operation, never per byte.
 
 #[cfg(feature = "metrics")]
+mod batch;
+#[cfg(feature = "metrics")]
 mod counting;
 #[cfg_attr(any(feature = "tracing", feature = "metrics"), path = "hooks.rs")]
 #[cfg_attr(not(any(feature = "tracing", feature = "metrics")), path = "no_hooks.rs")]
