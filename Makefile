@@ -169,13 +169,15 @@ bench: setup ## pieces against one call, all cores against one, as ratios; memor
 	cargo bench --quiet --package chunker-cdc --bench push
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
 
-bench-observability: setup ## what tracing, metrics and profiling cost a chunk, in nanoseconds
+bench-observability: observability-builds ## what tracing, metrics and profiling cost a chunk, in nanoseconds
+	cd target/observability && ./std compare ./std ./tracing ./metrics:none ./metrics:atomics ./metrics:prometheus
+
+observability-builds: setup
 	mkdir -p target/observability
 	for features in std tracing metrics; do \
 		cargo bench --quiet --package chunker-cdc --no-default-features --features $$features \
 			--bench observability -- copy target/observability/$$features || exit 1; \
 	done
-	cd target/observability && ./std compare ./std ./tracing ./metrics
 
 bench-codecs: setup ## each codec against its crate called directly, on real files, as ratios
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs
@@ -217,6 +219,9 @@ instructions: setup ## instructions per byte of each scan kernel on x86-64, agai
 	cargo build --quiet --release --package bench-peers
 	scripts/count-instructions.py target/release/bench-peers
 
+instructions-hooks: observability-builds ## instructions that tracing and metrics add to a chunk, and that none are there without them (needs valgrind)
+	scripts/count-hooks.py target/observability
+
 fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: longer; installs cargo-fuzz and nightly)
 	@command -v target/tools/bin/cargo-fuzz >/dev/null || { \
 		echo "fuzz: installing cargo-fuzz into target/tools"; \
@@ -228,4 +233,4 @@ fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: lo
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
