@@ -9,6 +9,7 @@ use chunker::profiling::{self, Phase, PhaseTimer, PipelineMetrics, PipelineTimin
 use chunker::tracing_utils::{self, trace_sampled};
 use chunker::{compression, time_operation};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -282,6 +283,54 @@ fn scrape() {
 fn a_scrape_has_what_was_done() {
     let output = run("scrape", &[]);
     println!("{output}");
+}
+
+/// Returns the words of `text` that name a metric of the library as Prometheus writes it.
+fn metrics_in(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    words.filter(|word| word.starts_with("chunker_")).collect()
+}
+
+#[test]
+#[ignore = "run by the_dashboard_shows_every_metric_that_is_documented_and_scraped"]
+fn everything() {
+    let scrape = prometheus();
+    init_metrics();
+    metrics_utils::set_latency_threshold(metrics_utils::Operation::Hash, Some(Duration::ZERO));
+    chunk(64 * 150);
+    chunk_data(&[], Some(1), None, None).unwrap_err();
+    compression::compress_zstd(&data(100_000), None).unwrap();
+    println!("-- {}", scrape());
+}
+
+#[test]
+fn the_dashboard_shows_every_metric_that_is_documented_and_scraped() {
+    let output = run("everything", &[]);
+    let (_, scraped) = output.split_once("-- ").unwrap();
+    let types = || scraped.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let of_scrape: BTreeSet<&str> = types().filter_map(|line| line.split(' ').next()).collect();
+
+    let documented = include_str!("../docs/observability.md").replace("chunker.", "chunker_");
+    let rows = documented.lines().filter(|line| line.starts_with("| `chunker_"));
+    assert_eq!(rows.flat_map(metrics_in).collect::<BTreeSet<_>>(), of_scrape);
+
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../docs/grafana-dashboard.json")).unwrap();
+    let mut shown = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().unwrap() {
+            let series = metrics_in(target["expr"].as_str().unwrap());
+            assert!(!series.is_empty(), "{target}");
+            for name in series {
+                // Only what has buckets is a histogram to Prometheus; the others are summaries.
+                let metric = name.strip_suffix("_bucket").unwrap_or(name);
+                let kind = types().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+                assert_eq!(kind == Some("histogram"), metric != name, "{target}");
+                shown.insert(metric);
+            }
+        }
+    }
+    assert_eq!(shown, of_scrape);
 }
 
 #[test]
