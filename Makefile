@@ -219,7 +219,8 @@ instructions: setup ## instructions per byte of each scan kernel on x86-64, agai
 	cargo build --quiet --release --package bench-peers
 	scripts/count-instructions.py target/release/bench-peers
 
-instructions-hooks: observability-builds ## instructions that tracing and metrics add to a chunk, and that none are there without them (needs valgrind)
+instructions-hooks: observability-builds ## instructions that tracing and metrics add to a chunk, and that none are there without them (installs valgrind)
+	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
 fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: longer; installs cargo-fuzz and nightly)
