@@ -265,6 +265,31 @@ fn a_frame_with_less_content_than_its_head_says_is_refused_by_every_way_of_readi
     }
 }
 
+/// Given a whole frame at once, the library takes blocks that it refuses in pieces, and the other way round.
+#[test]
+fn blocks_of_invalid_lengths_are_judged_the_same_by_every_way_of_reading() {
+    // RFC 8878, 3.1.1.2: 3 bytes of head, of which bit 0 says that the block is the last, bits 1 and 2
+    // what it is, and the others its size.
+    let block = |kind: u32, size: u32| (1 | kind << 1 | size << 3).to_le_bytes()[..3].to_vec();
+    let (raw, repeated, compressed) = (0, 1, 2);
+    // Windows of 1 MiB, and content of 0 and 200,000 bytes.
+    let (empty, large) =
+        (&b"\x28\xb5\x2f\xfd\x80\x50\0\0\0\0"[..], &b"\x28\xb5\x2f\xfd\x80\x50\x40\x0d\x03\0"[..]);
+    let single = &b"\x28\xb5\x2f\xfd\x20\0"[..];
+    let checked = &b"\x28\xb5\x2f\xfd\x24\0"[..];
+    for data in [
+        [single, &block(repeated, 0), b"a"].concat(),
+        [single, &block(compressed, 0)].concat(),
+        [checked, &block(compressed, 0), b"\x99\xe9\xd8\x51"].concat(),
+        [empty, &block(repeated, 0), b"a"].concat(),
+        [empty, &block(compressed, 0)].concat(),
+        [large, &block(repeated, 200_000), b"a"].concat(),
+        [large, &block(raw, 200_000), &[7; 200_000]].concat(),
+    ] {
+        agree(Codec::Zstd, &data, DecompressionLimits::default(), &[1, 5, 7, 1 << 20]);
+    }
+}
+
 #[test]
 fn a_decoder_takes_nothing_after_its_end_or_an_error() {
     for codec in Codec::ALL.iter().copied() {

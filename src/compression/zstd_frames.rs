@@ -1,8 +1,9 @@
 //! zstd frames one after another, from a reader or from one slice into one buffer.
 //!
 //! A call of the library that sees a whole frame, and has space for all of its content, decodes it
-//! without looking at its window. So it is given a whole frame only when the window is allowed, and
-//! else first the frame's first byte.
+//! without looking at its window, and takes blocks of lengths that other calls refuse, or the other way
+//! round. So it is given a whole frame only when the window is allowed and the blocks have valid lengths,
+//! and else first the frame's first byte.
 
 use super::growth::Growth;
 use super::{Codec, CompressionError, DecompressionLimits};
@@ -12,6 +13,9 @@ use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get
 
 /// A frame may claim any length; it is believed up to this many times the length of its data.
 const BELIEVED: usize = 256;
+
+/// The most bytes of content that a block has (RFC 8878, 3.1.1.2.4).
+const MAX_BLOCK: u64 = 128 << 10;
 
 /// The most bytes that the head of a frame has, with its magic number (RFC 8878, 3.1.1).
 const HEAD: usize = 18;
@@ -112,7 +116,7 @@ pub(super) fn decompress(
             frame = (rest, output.len());
         }
         let mut input =
-            InBuffer::around(if begins && !window_fits(rest, limits) { &rest[..1] } else { rest });
+            InBuffer::around(if begins && !may_be_whole(rest, limits) { &rest[..1] } else { rest });
         growth.space(output);
         let position = output.len();
         let mut space = OutBuffer::around_pos(output, position);
@@ -147,8 +151,9 @@ fn content_size(frame: &[u8]) -> Option<usize> {
     usize::try_from(get_frame_content_size(frame).ok()??).ok()
 }
 
-/// Tells whether a frame begins here, and with a window that is allowed (RFC 8878, 3.1.1.1).
-fn window_fits(frame: &[u8], limits: DecompressionLimits) -> bool {
+/// Tells whether a whole frame begins here, with a window that is allowed and blocks of valid lengths
+/// (RFC 8878, 3.1.1.1 and 3.1.1.2).
+fn may_be_whole(frame: &[u8], limits: DecompressionLimits) -> bool {
     let [0x28, 0xb5, 0x2f, 0xfd, descriptor, rest @ ..] = frame else { return false };
     let single_segment = descriptor & 1 << 5 != 0;
     let window = if single_segment {
@@ -159,5 +164,30 @@ fn window_fits(frame: &[u8], limits: DecompressionLimits) -> bool {
             base + base / 8 * u64::from(byte & 7)
         })
     };
-    window.is_some_and(|window| window <= 1 << limits.zstd_window_log)
+    let dictionary_id = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let content_size = [usize::from(single_segment), 2, 4, 8][usize::from(descriptor >> 6)];
+    let head = usize::from(!single_segment) + dictionary_id + content_size;
+    window.filter(|&window| window <= 1 << limits.zstd_window_log).is_some_and(|window| {
+        rest.get(head..).is_some_and(|blocks| have_valid_lengths(blocks, window.min(MAX_BLOCK)))
+    })
+}
+
+/// Tells whether whole blocks of at most `most` bytes, up to a last one, begin here.
+fn have_valid_lengths(mut blocks: &[u8], most: u64) -> bool {
+    const REPEATED: u32 = 1;
+    const COMPRESSED: u32 = 2;
+    while let Some((&[a, b, c], rest)) = blocks.split_first_chunk() {
+        let head = u32::from_le_bytes([a, b, c, 0]);
+        let (last, kind, size) = (head & 1 != 0, head >> 1 & 3, head >> 3);
+        let length = if kind == REPEATED { 1 } else { size };
+        if u64::from(size.max(length)) > most || (kind == COMPRESSED && size == 0) {
+            return false;
+        }
+        let Some(next) = rest.get(length as usize..) else { return false };
+        if last {
+            return true;
+        }
+        blocks = next;
+    }
+    false
 }
