@@ -223,13 +223,15 @@ instructions-hooks: observability-builds ## instructions that tracing and metric
 	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
-fuzz: setup ## the scan kernels against each other, by a fuzzer (SECONDS=600: longer; installs cargo-fuzz and nightly)
+FUZZ_TARGETS = scan cuts manifest nix decode round_trip
+
+fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	@command -v target/tools/bin/cargo-fuzz >/dev/null || { \
 		echo "fuzz: installing cargo-fuzz into target/tools"; \
 		cargo install --quiet --locked --root target/tools --version 0.13.2 cargo-fuzz; }
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
-	RUSTFLAGS="" PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo +nightly fuzz run --target-dir target/fuzz scan \
-		-- -max_total_time=$(or $(SECONDS),60) -max_len=4096
+	FUZZ_SEEDS=target/fuzz/seeds cargo test --quiet --package chunker-cdc --all-features --test fuzz_seeds -- --ignored
+	scripts/fuzz.sh $(or $(SECONDS),60) $(or $(TARGET),$(FUZZ_TARGETS))
 
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
