@@ -3,7 +3,7 @@
 #[cfg(feature = "nix")]
 pub use crate::nix::{nix_base32_decode, nix_base32_encode};
 
-use crate::observability::hooks;
+use crate::observability::hooks::{self, DigestObserver};
 use core::fmt;
 use core::str::FromStr;
 use sha2::Digest as _;
@@ -70,7 +70,10 @@ impl UnknownHashAlgorithm {
 
 /// A digest in the making, for data that arrives in pieces.
 #[derive(Clone, Debug)]
-pub struct Hasher(State);
+pub struct Hasher {
+    state: State,
+    observer: DigestObserver,
+}
 
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a box would need a heap, and a stream has only one of these")]
@@ -83,17 +86,29 @@ impl Hasher {
     /// Returns a hasher that has seen no data.
     #[must_use]
     pub fn new(hash: HashAlgorithm) -> Self {
-        Self(match hash {
+        Self::observed(hash, DigestObserver::new(hash))
+    }
+
+    /// Returns a hasher whose digests are counted by what it hashes for.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn unobserved(hash: HashAlgorithm) -> Self {
+        Self::observed(hash, DigestObserver::silent())
+    }
+
+    fn observed(hash: HashAlgorithm, observer: DigestObserver) -> Self {
+        let state = match hash {
             HashAlgorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
             HashAlgorithm::Blake3 => State::Blake3(blake3::Hasher::new()),
-        })
+        };
+        Self { state, observer }
     }
 
     /// Appends `data`.
     ///
     /// BLAKE3 is fastest with pieces of at least 16 KiB, whose length is a power of two.
     pub fn update(&mut self, data: &[u8]) {
-        match &mut self.0 {
+        self.observer.updated(data.len());
+        match &mut self.state {
             State::Sha256(hasher) => hasher.update(data),
             State::Blake3(hasher) => {
                 hasher.update(data);
@@ -103,7 +118,8 @@ impl Hasher {
 
     /// Returns the digest of all data, and begins anew with none.
     pub fn finalize_reset(&mut self) -> [u8; 32] {
-        match &mut self.0 {
+        self.observer.finished();
+        match &mut self.state {
             State::Sha256(hasher) => hasher.finalize_reset().into(),
             State::Blake3(hasher) => {
                 let digest = hasher.finalize();

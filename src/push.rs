@@ -105,7 +105,7 @@ struct BlockHasher {
 
 impl BlockHasher {
     fn new(hash: HashAlgorithm) -> Self {
-        Self { hasher: Hasher::new(hash), hashed: 0, tail: Vec::new() }
+        Self { hasher: Hasher::unobserved(hash), hashed: 0, tail: Vec::new() }
     }
 
     fn update(&mut self, mut data: &[u8]) {

@@ -8,7 +8,8 @@ use chunker::chunking::{
     PushChunker, chunk_batch, chunk_bytes, chunk_data_with_hash, chunk_descriptors,
     chunk_descriptors_parallel, chunk_slices,
 };
-use chunker::compression::{Codec, CompressionScratch, DecompressionLimits, compress, decompress};
+use chunker::compression::{Codec, CompressionScratch, DecompressionLimits, Encoder, compress, decompress};
+use chunker::hashing::Hasher;
 use chunker::metrics_utils::{Totals, flush_metrics, init_metrics, record_chunk, totals};
 use futures::StreamExt as _;
 use futures::io::Cursor;
@@ -18,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
@@ -232,6 +233,12 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
             truth.digest(hash, data.len());
             assert_eq!(chunker::hashing::sha256_hash(data).len(), 64);
             truth.digest(HashAlgorithm::Sha256, data.len());
+            let mut hasher = Hasher::new(hash);
+            data.chunks(some + 1).for_each(|piece| hasher.update(piece));
+            assert_eq!(hasher.finalize_reset(), hash.compute(data));
+            hasher.update(data); // of which no digest is asked for
+            assert_eq!(hasher.clone().finalize(), hash.compute(data));
+            (0..4).for_each(|_| truth.digest(hash, data.len()));
         }
         13 => {
             for error in [
@@ -244,6 +251,18 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
         }
         14 => {
             let mut scratch = CompressionScratch::new();
+            for &codec in Codec::ALL {
+                // one stream to its end, and one that is dropped early
+                let data = data.repeat(if some == 0 { 60 } else { 1 });
+                let mut written = Vec::new();
+                let mut encoder = Encoder::new(codec, Some(1), &mut written).unwrap();
+                data.chunks(1000).for_each(|piece| encoder.write_all(piece).unwrap());
+                encoder.finish().unwrap();
+                let mut cut = Vec::new();
+                Encoder::new(codec, Some(1), &mut cut).unwrap().write_all(&data).unwrap();
+                truth.compressed.0 += 2 * data.len() as u64;
+                truth.compressed.1 += (written.len() + cut.len()) as u64;
+            }
             for codec in Codec::ALL {
                 let compressed = compress(*codec, data, None).unwrap();
                 let again = scratch.compress(*codec, data, None).unwrap();

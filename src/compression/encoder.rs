@@ -2,6 +2,7 @@
 
 use super::Codec;
 use super::error::CompressionError;
+use crate::observability::hooks::EncoderObserver;
 use std::io::{self, Write};
 
 /// Writer that compresses what it is given into another writer.
@@ -35,25 +36,18 @@ impl<W: Write> Encoder<W> {
     /// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short.
     pub fn new(codec: Codec, level: Option<i32>, writer: W) -> Result<Self, CompressionError> {
         let level = codec.level(level)?;
-        Self::with_level(codec, level, writer).map_err(|source| CompressionError::Failed { codec, source })
+        Self::with_level(codec, level, Sink::new(writer, EncoderObserver::new(codec.name())))
     }
 
-    /// Returns a writer with a level that the codec has.
-    fn with_level(codec: Codec, level: i32, writer: W) -> io::Result<Self> {
-        let writer = Sink { writer, open: false };
-        let inner = match codec {
-            #[cfg(feature = "zstd")]
-            Codec::Zstd => Inner::Zstd(zstd::stream::write::Encoder::new(writer, level)?),
-            #[cfg(feature = "lz4")]
-            Codec::Lz4 => Inner::Lz4(lz4_flex::frame::FrameEncoder::new(writer)),
-            #[cfg(feature = "xz")]
-            Codec::Xz => Inner::Xz(super::xz::writer(writer, level.unsigned_abs())?),
-            #[cfg(feature = "bzip2")]
-            Codec::Bzip2 => {
-                let level = bzip2::Compression::new(level.unsigned_abs());
-                Inner::Bzip2(bzip2::write::BzEncoder::new(writer, level))
-            }
-        };
+    /// Returns a writer for a compression that its caller counts, with a level that the codec has.
+    #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
+    pub(super) fn unobserved(codec: Codec, level: i32, writer: W) -> Result<Self, CompressionError> {
+        Self::with_level(codec, level, Sink::new(writer, EncoderObserver::silent()))
+    }
+
+    fn with_level(codec: Codec, level: i32, sink: Sink<W>) -> Result<Self, CompressionError> {
+        let inner =
+            Inner::new(codec, level, sink).map_err(|source| CompressionError::Failed { codec, source })?;
         Ok(Self { inner, codec })
     }
 
@@ -92,7 +86,7 @@ impl<W: Write> Encoder<W> {
 
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.opened(|inner| match inner {
+        let length = self.opened(|inner| match inner {
             #[cfg(feature = "zstd")]
             Inner::Zstd(encoder) => encoder.write(data),
             #[cfg(feature = "lz4")]
@@ -101,7 +95,9 @@ impl<W: Write> Write for Encoder<W> {
             Inner::Xz(encoder) => encoder.write(data),
             #[cfg(feature = "bzip2")]
             Inner::Bzip2(encoder) => encoder.write(data),
-        })
+        })?;
+        self.inner.sink().observer.read(length);
+        Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -119,6 +115,23 @@ impl<W: Write> Write for Encoder<W> {
 }
 
 impl<W: Write> Inner<W> {
+    /// Returns the codec's writer, with a level that it has.
+    fn new(codec: Codec, level: i32, sink: Sink<W>) -> io::Result<Self> {
+        Ok(match codec {
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(sink, level)?),
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => Self::Lz4(lz4_flex::frame::FrameEncoder::new(sink)),
+            #[cfg(feature = "xz")]
+            Codec::Xz => Self::Xz(super::xz::writer(sink, level.unsigned_abs())?),
+            #[cfg(feature = "bzip2")]
+            Codec::Bzip2 => {
+                let level = bzip2::Compression::new(level.unsigned_abs());
+                Self::Bzip2(bzip2::write::BzEncoder::new(sink, level))
+            }
+        })
+    }
+
     fn sink(&mut self) -> &mut Sink<W> {
         match self {
             #[cfg(feature = "zstd")]
@@ -151,9 +164,14 @@ impl<W: Write> Inner<W> {
 struct Sink<W> {
     writer: W,
     open: bool,
+    observer: EncoderObserver,
 }
 
 impl<W: Write> Sink<W> {
+    fn new(writer: W, observer: EncoderObserver) -> Self {
+        Self { writer, open: false, observer }
+    }
+
     fn guarded<T>(&mut self, call: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
         if !self.open {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -167,7 +185,9 @@ impl<W: Write> Sink<W> {
 
 impl<W: Write> Write for Sink<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.guarded(|writer| writer.write(data))
+        let length = self.guarded(|writer| writer.write(data))?;
+        self.observer.wrote(length);
+        Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -225,7 +225,7 @@ fn compress_stream(
     level: i32,
     output: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
-    let mut encoder = Encoder::new(codec, Some(level), output)?;
+    let mut encoder = Encoder::unobserved(codec, level, output)?;
     encoder.write_all(data).map_err(|source| CompressionError::Failed { codec, source })?;
     encoder.finish().map(drop)
 }

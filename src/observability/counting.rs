@@ -97,12 +97,18 @@ impl Compression {
     }
 
     #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
-    fn add(&mut self, bytes_in: u64, bytes_out: u64, latency: Duration) {
+    fn add_bytes(&mut self, bytes_in: u64, bytes_out: u64) {
         self.bytes_in += bytes_in;
         self.bytes_out += bytes_out;
         if let Some(handles) = &self.handles {
             handles.bytes_in.increment(bytes_in);
             handles.bytes_out.increment(bytes_out);
+        }
+    }
+
+    #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+    fn add_operation(&mut self, bytes_in: u64, bytes_out: u64, latency: Duration) {
+        if let Some(handles) = &self.handles {
             handles.ratio.record(bytes_in as f64 / bytes_out.max(1) as f64);
             handles.latency.record(latency.as_secs_f64());
         } else {
@@ -270,7 +276,7 @@ pub struct Totals {
     pub hash_operations: u64,
     /// Bytes digested.
     pub hash_bytes: u64,
-    /// Bytes compressed in one call.
+    /// Bytes compressed.
     pub compression_bytes_in: u64,
     /// Bytes that they became.
     pub compression_bytes_out: u64,
@@ -375,8 +381,8 @@ pub(super) fn add_latencies(hash: HashAlgorithm, cutting: Duration, hashing: Dur
 }
 
 /// Counts a digest that belongs to no chunk.
-pub(super) fn add_digest(hash: HashAlgorithm, length: usize, latency: Option<Duration>) {
-    deliver(&Counts::digests(hash, 1, length as u64), |destination| match (destination, latency) {
+pub(super) fn add_digest(hash: HashAlgorithm, length: u64, latency: Option<Duration>) {
+    deliver(&Counts::digests(hash, 1, length), |destination| match (destination, latency) {
         (_, None) => {}
         (Ok(handles), Some(latency)) => handles.hash_latency[hash as usize].record(latency.as_secs_f64()),
         (Err(state), Some(latency)) => state.hash_latencies[hash as usize].add(nanoseconds(latency), 1),
@@ -389,14 +395,28 @@ pub(super) fn add_digest(hash: HashAlgorithm, length: usize, latency: Option<Dur
 /// Counts a compression, lengths in bytes.
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 pub(super) fn add_compression(codec: &'static str, length_in: usize, length_out: usize, latency: Duration) {
+    let (bytes_in, bytes_out) = (length_in as u64, length_out as u64);
+    with_compression(codec, |compression| {
+        compression.add_bytes(bytes_in, bytes_out);
+        compression.add_operation(bytes_in, bytes_out, latency);
+    });
+    watch(Operation::Compression, latency);
+}
+
+/// Counts what a stream has compressed, lengths in bytes.
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+pub(super) fn add_stream(codec: &'static str, bytes_in: u64, bytes_out: u64) {
+    with_compression(codec, |compression| compression.add_bytes(bytes_in, bytes_out));
+}
+
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+fn with_compression(codec: &'static str, add: impl FnOnce(&mut Compression)) {
     let mut state = lock();
     let compression = state.compression.entry(codec).or_default();
     if compression.handles.is_none() && HANDLES.get().is_some() {
         compression.register(codec);
     }
-    compression.add(length_in as u64, length_out as u64, latency);
-    drop(state);
-    watch(Operation::Compression, latency);
+    add(compression);
 }
 
 /// Counts an error that is returned.

@@ -188,10 +188,150 @@ pub(crate) fn digesting<T>(hash: HashAlgorithm, length: usize, digest: impl FnOn
     let timed = false;
     let (result, duration) = observed(Phase::Hashing, timed, digest);
     #[cfg(feature = "metrics")]
-    counting::add_digest(hash, length, duration.filter(|_| timed));
+    counting::add_digest(hash, length as u64, duration.filter(|_| timed));
     #[cfg(not(feature = "metrics"))]
     let _ = (hash, length, duration);
     result
+}
+
+/// Observes a digest of data that arrive in pieces.
+#[derive(Clone, Debug)]
+pub(crate) struct DigestObserver {
+    /// What digests, unless the caller counts for itself.
+    #[cfg(feature = "metrics")]
+    hash: Option<HashAlgorithm>,
+    #[cfg(feature = "metrics")]
+    length: u64,
+}
+
+impl DigestObserver {
+    #[cfg_attr(not(feature = "metrics"), expect(unused_variables, reason = "metrics need it"))]
+    pub(crate) fn new(hash: HashAlgorithm) -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            hash: Some(hash),
+            #[cfg(feature = "metrics")]
+            length: 0,
+        }
+    }
+
+    /// Returns one that counts nothing, for digests that their caller counts.
+    pub(crate) fn silent() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            hash: None,
+            #[cfg(feature = "metrics")]
+            length: 0,
+        }
+    }
+
+    /// The digest will be of `length` more bytes.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(unused_variables, clippy::unused_self, reason = "metrics need it")
+    )]
+    pub(crate) fn updated(&mut self, length: usize) {
+        #[cfg(feature = "metrics")]
+        {
+            self.length += length as u64;
+        }
+    }
+
+    /// The digest is made, and the next begins.
+    #[inline]
+    #[cfg_attr(not(feature = "metrics"), expect(clippy::unused_self, reason = "metrics need it"))]
+    pub(crate) fn finished(&mut self) {
+        #[cfg(feature = "metrics")]
+        {
+            let length = core::mem::take(&mut self.length);
+            if let Some(hash) = self.hash {
+                counting::add_digest(hash, length, None);
+            }
+        }
+    }
+}
+
+/// Observes a stream that is compressed; what it has counted it delivers every MiB, and when it is
+/// dropped.
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+#[derive(Debug)]
+pub(crate) struct EncoderObserver {
+    /// The codec, unless the caller counts for itself.
+    #[cfg(feature = "metrics")]
+    codec: Option<&'static str>,
+    #[cfg(feature = "metrics")]
+    bytes_in: u64,
+    #[cfg(feature = "metrics")]
+    bytes_out: u64,
+}
+
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+#[cfg_attr(
+    not(feature = "metrics"),
+    expect(unused_variables, clippy::unused_self, reason = "metrics need it")
+)]
+impl EncoderObserver {
+    pub(crate) fn new(codec: &'static str) -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            codec: Some(codec),
+            #[cfg(feature = "metrics")]
+            bytes_in: 0,
+            #[cfg(feature = "metrics")]
+            bytes_out: 0,
+        }
+    }
+
+    /// Returns one that counts nothing, for streams that their caller counts.
+    #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
+    pub(crate) fn silent() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            codec: None,
+            #[cfg(feature = "metrics")]
+            bytes_in: 0,
+            #[cfg(feature = "metrics")]
+            bytes_out: 0,
+        }
+    }
+
+    /// The stream has `length` bytes more to compress.
+    #[inline]
+    pub(crate) fn read(&mut self, length: usize) {
+        #[cfg(feature = "metrics")]
+        {
+            self.bytes_in += length as u64;
+            if self.bytes_in >= 1 << 20 {
+                self.flush();
+            }
+        }
+    }
+
+    /// The stream gave `length` bytes more.
+    #[inline]
+    pub(crate) fn wrote(&mut self, length: usize) {
+        #[cfg(feature = "metrics")]
+        {
+            self.bytes_out += length as u64;
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    fn flush(&mut self) {
+        let (bytes_in, bytes_out) =
+            (core::mem::take(&mut self.bytes_in), core::mem::take(&mut self.bytes_out));
+        if let Some(codec) = self.codec.filter(|_| bytes_in + bytes_out > 0) {
+            counting::add_stream(codec, bytes_in, bytes_out);
+        }
+    }
+}
+
+#[cfg(all(feature = "metrics", any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2")))]
+impl Drop for EncoderObserver {
+    fn drop(&mut self) {
+        self.flush();
+    }
 }
 
 /// Does what compresses `length` bytes in one call; `made` says how many they became.

@@ -9,7 +9,7 @@
 //! | `chunker.hash_operations_total` | counter | `algorithm` | digests |
 //! | `chunker.hash_bytes_total` | counter | `algorithm` | bytes digested |
 //! | `chunker.hash_latency_seconds` | histogram | `algorithm` | time for a digest; of one in 64 |
-//! | `chunker.compression_bytes_in_total` | counter | `codec` | bytes compressed in one call |
+//! | `chunker.compression_bytes_in_total` | counter | `codec` | bytes compressed |
 //! | `chunker.compression_bytes_out_total` | counter | `codec` | bytes that they became |
 //! | `chunker.compression_ratio` | histogram | `codec` | bytes in / bytes out |
 //! | `chunker.compression_latency_seconds` | histogram | `codec` | time of a compression |

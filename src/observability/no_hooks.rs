@@ -67,6 +67,54 @@ pub(crate) fn digesting<T>(_hash: HashAlgorithm, _length: usize, digest: impl Fn
 #[inline(always)]
 pub(crate) fn failed(_code: &'static str) {}
 
+/// Observes a digest of data that arrive in pieces.
+#[derive(Clone, Debug)]
+pub(crate) struct DigestObserver(());
+
+impl DigestObserver {
+    #[inline(always)]
+    pub(crate) fn new(_hash: HashAlgorithm) -> Self {
+        Self(())
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn silent() -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn updated(&mut self, _length: usize) {}
+
+    #[inline(always)]
+    pub(crate) fn finished(&mut self) {}
+}
+
+/// Observes a stream that is compressed.
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+#[derive(Debug)]
+pub(crate) struct EncoderObserver(());
+
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+impl EncoderObserver {
+    #[inline(always)]
+    pub(crate) fn new(_codec: &'static str) -> Self {
+        Self(())
+    }
+
+    #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
+    #[inline(always)]
+    pub(crate) fn silent() -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn read(&mut self, _length: usize) {}
+
+    #[inline(always)]
+    pub(crate) fn wrote(&mut self, _length: usize) {}
+}
+
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 #[inline(always)]
 pub(crate) fn compressing<T, E>(
