@@ -199,12 +199,15 @@ dedup-report: setup target/peers/python/bin/python ## what deduplication saves o
 	cargo build --quiet --release --package bench-peers --bin dedup
 	scripts/dedup-report.py target/release/dedup target/peers/python/bin/pip
 
-bench-pool: package target/peers/xetchunk ## workers in Node.js and Chromium against one thread and a peer, as ratios (ROUNDS=20: more)
+bench-pool: package target/peers/npm ## Node.js and Chromium: workers, threads, the same code natively, peers, as ratios (ROUNDS=20: more)
+	cargo xtask wasm-bench
+	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_scan=\"portable\"" cargo build --quiet --release --target-dir target/portable \
+		--package bench-peers --bin portable --features vectors-128
 	npm --prefix npm run --silent bench:pool
 
-target/peers/xetchunk:
+target/peers/npm:
 	mkdir -p $@
-	npm install --silent --no-audit --no-fund --prefix $@ @huggingface/xetchunk-wasm@0.2.0 || { rm -r $@; exit 1; }
+	npm install --silent --no-audit --no-fund --prefix $@ @huggingface/xetchunk-wasm@0.2.0 hash-wasm@4.13.0 || { rm -r $@; exit 1; }
 
 target/peers/python/bin/python:
 	python3 -m venv target/peers/python

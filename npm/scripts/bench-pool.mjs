@@ -1,67 +1,97 @@
-// Prints how a pool of two workers compares with one, with the calling thread, and with a peer, in Node
-// and in Chromium: `make bench-pool`. Rounds are interleaved, ratios are medians over rounds.
+// Prints how workers and threads compare with one, with the calling thread, with the same code natively
+// and with peers, in Node and in Chromium: `make bench-pool`. Rounds are interleaved, ratios are medians
+// over rounds.
 //
 // On a machine that does other things as well, a thread waits for a core. So each figure is given
 // twice: by the clock, and by the processor time of the busiest thread, which is what the clock would
-// show if every thread had a core of its own.
+// show if every thread had a core of its own. The one that leads others and these take turns: there it
+// is the sum of both.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { contestants, RATIOS } from "./bench-contestants.mjs";
+import { contestants, led, PROFILES, RATIOS } from "./bench-contestants.mjs";
 
 const BYTES = 128 * 1024 * 1024;
 const ROUNDS = Number(process.env.ROUNDS ?? 9);
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
-const PEERS = "target/peers/xetchunk/node_modules/";
-const PEER = `${PEERS}@huggingface/xetchunk-wasm/dist/esm/index.js`;
+const PEERS = "target/peers/npm/node_modules/";
+const XETCHUNK = `${PEERS}@huggingface/xetchunk-wasm/dist/esm/index.js`;
+const HASH_WASM = `${PEERS}hash-wasm/dist/index`;
+/** The module that can cut without digests. */
+const BENCH = "target/wasm/bench/bound/bindgen";
+/** The same code natively, with the kernel and the vectors that WebAssembly has. */
+const NATIVE = "target/portable/release/portable";
 /** The modules of the page, in the repository. */
 const MODULES = {
   "chunker-wasm": "npm/dist/index.browser.js",
   "chunker-wasm/pool": "npm/dist/pool/index.browser.js",
+  "chunker-wasm/threads": "npm/dist/threads/index.browser.js",
   "@huggingface/blake3-jit": `${PEERS}@huggingface/blake3-jit/dist/esm/index.js`,
   "gearhash-jit": `${PEERS}gearhash-jit/dist/esm/index.js`,
 };
 
+const child = spawn(REPOSITORY + NATIVE, [`${BYTES}`], { stdio: ["pipe", "pipe", "inherit"] });
+const answers = createInterface({ input: child.stdout });
+const native = Object.fromEntries(
+  Object.entries(PROFILES).flatMap(([name, { minSize, avgSize, maxSize }]) =>
+    ["cut", "blake3"].map((what) => [
+      `${name} ${what}, natively`,
+      async () => {
+        child.stdin.write(`${what} ${minSize} ${avgSize} ${maxSize}\n`);
+        await once(answers, "line");
+      },
+    ]),
+  ),
+);
 await inNode();
 await inChromium();
 process.exit();
 
 async function inNode() {
-  const all = await contestants(BYTES, await import(REPOSITORY + PEER));
+  const bench = await import(`${REPOSITORY}${BENCH}.js`);
+  bench.initSync({ module: readFileSync(`${REPOSITORY}${BENCH}_bg.wasm`) });
+  const peers = {
+    xetchunk: await import(REPOSITORY + XETCHUNK),
+    hashWasm: (await import(`${REPOSITORY}${HASH_WASM}.umd.js`)).default,
+  };
+  const all = await contestants(BYTES, peers, bench);
   await race(
     `Node ${process.version}`,
     Object.keys(all),
     () => [process.pid],
-    async (name) => {
-      const start = performance.now();
-      await all[name]();
-      return performance.now() - start;
-    },
+    (name) => timed(all[name]),
   );
 }
 
 async function inChromium() {
   process.chdir(fileURLToPath(new URL("..", import.meta.url)));
   execFileSync("node_modules/.bin/tsc", ["-p", "test"], { stdio: "inherit" });
-  const { launch, open, serve } = await import("../test-out/chromium.js");
+  const { ISOLATED, launch, open, serve } = await import("../test-out/chromium.js");
   const imports = Object.fromEntries(
     Object.entries(MODULES).map(([name, path]) => [name, `/${path}`]),
   );
   const map = `<script type="importmap">${JSON.stringify({ imports })}</script>`;
-  const site = await serve(REPOSITORY, {
+  const pages = {
     "/": `<!doctype html><link rel="icon" href="data:,">${map}`,
     "/contestants.js": readFileSync("scripts/bench-contestants.mjs", "utf8"),
-  });
+  };
+  const site = await serve(REPOSITORY, pages, ISOLATED);
   const browser = await launch();
   const { page } = await open(browser, site.url);
   const names = await page.evaluate(
-    async ([bytes, peer]) => {
-      const { contestants } = await import(`${location.origin}/contestants.js`);
-      window.all = await contestants(bytes, await import(`${location.origin}/${peer}`));
+    async ([bytes, xetchunk, hashWasm, module]) => {
+      const at = (path) => import(`${location.origin}/${path}`);
+      const { contestants } = await at("contestants.js");
+      const bench = await at(`${module}.js`);
+      await bench.default({ module_or_path: `/${module}_bg.wasm` });
+      const peers = { xetchunk: await at(xetchunk), hashWasm: await at(`${hashWasm}.esm.js`) };
+      window.all = await contestants(bytes, peers, bench);
       return Object.keys(window.all);
     },
-    [BYTES, PEER],
+    [BYTES, XETCHUNK, HASH_WASM, BENCH],
   );
   const cdp = await browser.newBrowserCDPSession();
   const renderers = async () => {
@@ -79,19 +109,28 @@ async function inChromium() {
   await site[Symbol.asyncDispose]();
 }
 
+async function timed(run) {
+  const start = performance.now();
+  await run();
+  return performance.now() - start;
+}
+
 /** Runs all in turn, `ROUNDS` times after one that warms up, and prints medians. */
-async function race(where, names, processes, run) {
+async function race(where, ours, processes, run) {
+  const names = [...ours, ...Object.keys(native)];
+  const used = async () => threads([...(await processes()), child.pid]);
   const clock = Object.fromEntries(names.map((name) => [name, []]));
   const busiest = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round <= ROUNDS; round++) {
     for (const name of names) {
-      const before = threads(await processes());
-      const milliseconds = await run(name);
-      const after = threads(await processes());
+      const before = await used();
+      const milliseconds = await (name in native ? timed(native[name]) : run(name));
+      const after = await used();
       if (round === 0) continue;
       clock[name].push(milliseconds);
       const times = [...after].map(([thread, time]) => time - (before.get(thread) ?? 0));
-      busiest[name].push(Math.max(...times));
+      times.sort((a, b) => b - a);
+      busiest[name].push(times[0] + (led(name) > 0 ? times[led(name)] : 0));
     }
   }
   console.log(`\n${where}, ${BYTES / 1024 / 1024} MiB of random bytes, ${ROUNDS} rounds`);

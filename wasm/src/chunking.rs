@@ -1,5 +1,7 @@
 //! The default module: chunks, digests and manifests.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 #[cfg(feature = "threads")]
 pub mod parallel;
 mod record;

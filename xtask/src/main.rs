@@ -1,7 +1,7 @@
 //! Tasks of this workspace that need more than cargo.
 //!
-//! `cargo xtask wasm` builds the WebAssembly modules and their JavaScript into `npm/wasm-out/`.
-//! It runs wasm-bindgen as a library, so nothing is installed outside the workspace, and
+//! `cargo xtask wasm` builds the WebAssembly modules and their JavaScript into `npm/wasm-out/`;
+//! `cargo xtask wasm-bench` one for benchmarks into `target/wasm/bench/bound/`. It runs wasm-bindgen as a library, so nothing is installed outside the workspace, and
 //! `Cargo.lock` ties its version to that of the crate in `wasm/`.
 
 use std::env;
@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-usage: cargo xtask wasm    build npm/wasm-out/: the WebAssembly modules and their glue";
+usage: cargo xtask wasm          build npm/wasm-out/: the WebAssembly modules and their glue
+       cargo xtask wasm-bench    build target/wasm/bench/bound/: the module that benchmarks need";
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The file cargo makes of the package `chunker-wasm`.
@@ -63,6 +64,15 @@ const BUILDS: [Build; 4] = [
     },
 ];
 
+/// The module of `chunker-simd128`, and what only benchmarks call.
+const BENCH: Build = Build {
+    name: "bench",
+    glue: "bindgen",
+    rustflags: "-Ctarget-feature=+simd128",
+    features: "bench,wasm-simd",
+    shared: false,
+};
+
 /// What builds the standard library for shared memory: the one that rustup has is for one thread.
 /// Cargo takes such arguments from the pinned stable toolchain when this variable is set.
 const BUILD_STD: &str = "-Zbuild-std=std,panic_abort";
@@ -72,6 +82,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let result = match arguments.as_slice() {
         [task] if task == "wasm" => wasm(),
+        [task] if task == "wasm-bench" => wasm_bench(),
         _ => Err(USAGE.into()),
     };
     match result {
@@ -103,6 +114,13 @@ fn wasm() -> Result<(), Box<dyn Error>> {
         }
     }
     println!("xtask: wrote {}", out.display());
+    Ok(())
+}
+
+/// Builds the module for benchmarks; it is used where wasm-bindgen leaves it.
+fn wasm_bench() -> Result<(), Box<dyn Error>> {
+    let root = workspace_root()?;
+    bind(&root, &compile(&root, &BENCH, &c_tools()?)?, &BENCH)?;
     Ok(())
 }
 
