@@ -1,5 +1,4 @@
-//! All cores against one, and against the `fastcdc` crate with digests by rayon; and the memory that
-//! each way of chunking takes.
+//! All cores against one, and the memory that each way of chunking takes.
 //!
 //! Prints medians of ratios of interleaved rounds; absolute times on shared machines mislead, and
 //! where other programs use the cores, so do these ratios.
@@ -14,10 +13,8 @@ use chunker::chunking::{
 };
 use chunker::compression::{Codec, compress};
 use chunker::cut_points;
-use fastcdc::v2020::FastCDC;
 use heap::peak;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use rayon::prelude::*;
 use rounds::ROUNDS;
 use std::io::Cursor;
 use std::time::Instant;
@@ -41,12 +38,8 @@ fn main() {
 
     println!("medians of {ROUNDS} ratios of speed, {} threads", rayon::current_num_threads());
     println!(
-        "{:>16} {:>8} {:>4} {:>12} {:>12} {:>12}",
-        "", "", "", "cut+BLAKE3:", "cut+BLAKE3:", "cut only:"
-    );
-    println!(
-        "{:>16} {:>8} {:>4} {:>12} {:>12} {:>12}",
-        "sizes", "data", "MiB", "fastcdc", "one thread", "one thread"
+        "{:>16} {:>8} {:>4} {:>24} {:>20}",
+        "sizes", "data", "MiB", "cut+BLAKE3: one thread", "cut: one thread"
     );
     for profile in PROFILES {
         for (name, data) in [
@@ -77,22 +70,15 @@ fn main() {
 }
 
 fn buffers(profile: (usize, usize, usize), name: &str, data: &[u8]) {
-    let (min, avg, max) = profile;
     let options = options(profile);
-    let peer = || {
-        let chunks: Vec<_> = FastCDC::new(data, min, avg, max).collect();
-        let digest = |chunk: &fastcdc::v2020::Chunk| blake3::hash(&data[chunk.offset..][..chunk.length]);
-        chunks.par_iter().map(digest).collect::<Vec<_>>().len()
-    };
     let all = || chunk_descriptors_parallel(data, options, HASH).expect("a valid threshold").len();
     let one = || chunk_descriptors(data, options, HASH).len();
     let all_cut = || cut_points_parallel(data, options).expect("a valid threshold").len();
     let one_cut = || cut_points(data, options).count();
     println!(
-        "{:>16} {name:>8} {:>4} {:>12.2} {:>12.2} {:>12.2}",
+        "{:>16} {name:>8} {:>4} {:>24.2} {:>20.2}",
         sizes(profile),
         data.len() >> 20,
-        ratio(peer, all),
         ratio(one, all),
         ratio(one_cut, all_cut)
     );

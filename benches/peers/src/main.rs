@@ -1,8 +1,10 @@
 //! Our kernels against the libraries that give the same cuts, in one process and in interleaved rounds.
 //!
 //! `bench-peers TAR [PYTHON]`: TAR is any large file of real data; PYTHON has `pyfastcdc`. Prints
-//! medians of ratios of CPU time: what other processes do hardly moves them.
+//! medians of ratios of CPU time: what other processes do hardly moves them. For all cores it prints
+//! those of the clock as well.
 
+mod all_cores;
 mod data;
 mod python;
 
@@ -61,6 +63,12 @@ fn main() -> std::io::Result<()> {
     for sizes in PROFILES {
         cut_and_digest(&noise, sizes);
     }
+    let threads = rayon::current_num_threads();
+    println!(
+        "\n{}: cutting and digests by {threads} threads, against fastcdc 5 and digests by rayon",
+        noise.name
+    );
+    all_cores::compare(&noise);
     println!("\nconstant bytes and periods of up to 64 bytes: worst speed against fastcdc 5");
     for sizes in PROFILES {
         hostile(sizes);
@@ -148,10 +156,7 @@ fn cut_and_digest(data: &Data, sizes: Sizes) {
     let bytes = &data.bytes[..];
     let options = options(sizes);
     for (name, hash) in [("BLAKE3", HashAlgorithm::Blake3), ("SHA-256", HashAlgorithm::Sha256)] {
-        let theirs = |chunk: &[u8]| match hash {
-            HashAlgorithm::Blake3 => *blake3::hash(chunk).as_bytes(),
-            _ => sha2::Sha256::digest(chunk).into(),
-        };
+        let theirs = |chunk: &[u8]| digest_of(chunk, hash);
         let ends: Vec<usize> = cut_points(bytes, options).collect();
         let mut ways = [
             timed("fastcdc", || count(crate_cuts(bytes, sizes), |(start, end)| theirs(&bytes[start..end]))),
@@ -170,6 +175,14 @@ fn cut_and_digest(data: &Data, sizes: Sizes) {
             ratios[1],
             100.0 * ratios[1] / limit,
         );
+    }
+}
+
+/// The digest by the libraries that ours is made of.
+fn digest_of(chunk: &[u8], hash: HashAlgorithm) -> [u8; 32] {
+    match hash {
+        HashAlgorithm::Blake3 => *blake3::hash(chunk).as_bytes(),
+        _ => sha2::Sha256::digest(chunk).into(),
     }
 }
 

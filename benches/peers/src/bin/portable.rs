@@ -4,8 +4,8 @@
 //! `portable BYTES` makes random data, and for each line `cut MIN AVG MAX` or `blake3 MIN AVG MAX` on
 //! standard input cuts them, or cuts and hashes them, and prints the number of chunks.
 
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker};
 use chunker::CutFinder;
+use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::error::Error;
