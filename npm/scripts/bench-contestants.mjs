@@ -55,11 +55,6 @@ export async function contestants(bytes, { xetchunk, hashWasm }, bench) {
   return all;
 }
 
-/** How many threads work while the one that leads them waits. */
-export function led(name) {
-  return Number(/threads: (\d+)/.exec(name)?.[1] ?? 0);
-}
-
 /** The ratios that are printed: how many times faster the first is than the second. */
 export const RATIOS = [
   ["16K/64K/256K blake3, calling thread", "xetchunk-wasm 0.2.0, 64K"],

@@ -4,15 +4,14 @@
 //
 // On a machine that does other things as well, a thread waits for a core. So each figure is given
 // twice: by the clock, and by the processor time of the busiest thread, which is what the clock would
-// show if every thread had a core of its own. The one that leads others and these take turns: there it
-// is the sum of both.
+// show if every thread had a core of its own.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { contestants, led, PROFILES, RATIOS } from "./bench-contestants.mjs";
+import { contestants, PROFILES, RATIOS } from "./bench-contestants.mjs";
 
 const BYTES = 128 * 1024 * 1024;
 const ROUNDS = Number(process.env.ROUNDS ?? 9);
@@ -129,8 +128,7 @@ async function race(where, ours, processes, run) {
       if (round === 0) continue;
       clock[name].push(milliseconds);
       const times = [...after].map(([thread, time]) => time - (before.get(thread) ?? 0));
-      times.sort((a, b) => b - a);
-      busiest[name].push(times[0] + (led(name) > 0 ? times[led(name)] : 0));
+      busiest[name].push(Math.max(...times));
     }
   }
   console.log(`\n${where}, ${BYTES / 1024 / 1024} MiB of random bytes, ${ROUNDS} rounds`);

@@ -20,8 +20,9 @@ export interface ThreadsOptions {
  * ```
  *
  * The threads are workers, started when they are first needed; they wait for more until the chunker is
- * closed. Those that wait do not keep Node alive. Their memory of at most 1 GiB has some 64 average
- * chunks of each input at a time, but 32 MiB at least, and more where there is no cut in that.
+ * closed. Those that wait do not keep Node alive. Their memory of at most 1 GiB has two windows of each
+ * input: the one that is cut, and the next one. A window is 32 average chunks, but from 16 to 128 MiB,
+ * and longer where there is no cut in that.
  */
 export class ThreadedChunker extends Workforce {
   /**

@@ -3,7 +3,7 @@
 import type * as Api from "chunker-wasm";
 import type { ChunkerPool } from "chunker-wasm/pool";
 import type { ThreadedChunker } from "chunker-wasm/threads";
-import { bytesOf } from "../inputs.js";
+import { bytesOf, splitMix64 } from "../inputs.js";
 import { POOL_LAWS } from "../pool/laws.js";
 
 type Law = (api: typeof Api, Threaded: typeof ThreadedChunker) => Promise<void>;
@@ -26,6 +26,15 @@ const OF_THE_POOL: [string, Law][] = Object.entries(POOL_LAWS).map(([name, law])
 export const THREADS_LAWS: Record<string, Law> = {
   ...Object.fromEntries(OF_THE_POOL),
 
+  async an_input_of_many_windows_has_the_chunks_of_one_thread(api, Threaded) {
+    await using chunker = new Threaded({ threads: 2 });
+    const options = { minSize: 12_288, avgSize: 100_002, maxSize: 1_500_000 };
+    const part = splitMix64(2, 5 * MIB);
+    const data = new Uint8Array(115 * MIB + 1);
+    for (let at = 0; at + part.length <= data.length; at += part.length) data.set(part, at);
+    equal(await chunker.chunk(data, options), await api.chunk(data, options));
+  },
+
   async chunks_that_are_longer_than_what_is_held_are_found(api, Threaded) {
     await using chunker = new Threaded({ threads: 2 });
     const options = { minSize: 64, avgSize: 256, maxSize: 40 * MIB, hash: "blake3" } as const;
@@ -39,6 +48,10 @@ export const THREADS_LAWS: Record<string, Law> = {
     const found = await chunker.chunk(data, options);
     const wanted = await api.chunk(data, options);
     if (wanted[1]?.length !== options.maxSize) throw new Error("the chunks are short");
-    if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error("the chunks differ");
+    equal(found, wanted);
   },
 };
+
+function equal(found: readonly Api.Chunk[], wanted: readonly Api.Chunk[]): void {
+  if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error("the chunks differ");
+}
