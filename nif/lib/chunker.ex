@@ -217,7 +217,7 @@ defmodule Chunker do
   Ends the input, and returns its last chunk in a list, which is empty if the input is.
   """
   @spec finish(t) :: {:ok, [chunk] | [payload_chunk]} | {:error, error}
-  def finish(chunker), do: Native.chunker_finish(chunker)
+  def finish(chunker), do: Telemetry.measure(:finish, 0, fn -> Native.chunker_finish(chunker) end)
 
   @doc """
   Chunks many binaries on several threads, and returns for each its chunks or an error, in order.

@@ -14,6 +14,7 @@ defmodule Chunker.TelemetryTest do
     assert [_] = Enum.to_list(Chunker.stream(["a", "bc"]))
     assert_received {[:chunker, :feed, :stop], %{bytes: 1, chunks: 0}, %{result: :ok}}
     assert_received {[:chunker, :feed, :stop], %{bytes: 2, chunks: 0}, %{result: :ok}}
+    assert_received {[:chunker, :finish, :stop], %{bytes: 0, chunks: 1}, %{result: :ok}}
 
     assert {:ok, _} = Chunker.chunk_many(["abc", "de"])
     assert_received {[:chunker, :chunk_many, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}

@@ -6,12 +6,14 @@ defmodule Chunker.Telemetry do
   |---|---|---|
   | `[:chunker, :chunk, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.chunk/2` returned |
   | `[:chunker, :feed, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.feed/2` returned; a stream feeds every piece |
+  | `[:chunker, :finish, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.finish/1` returned; a stream finishes at its end |
   | `[:chunker, :chunk_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.chunk_many/2` returned |
   | `[:chunker, :compress_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.compress_many/2` returned |
   | `[:chunker, :compress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.compress/2` returned |
   | `[:chunker, :decompress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.decompress/2` returned |
 
-  `:duration` is in native units of time, `:bytes` is the length of the input. The metadata are
+  `:duration` is in native units of time, `:bytes` is the length of the input, for a
+  finish 0: the chunks of a stream are those of its feeds and its finish. The metadata are
   `%{result: :ok}` or `%{result: {:error, code}}`; with an error, what was not made counts 0.
 
       :telemetry.attach("chunks", [:chunker, :chunk, :stop], fn _event, measurements, _metadata, _config ->
@@ -39,7 +41,7 @@ defmodule Chunker.Telemetry do
     end
   end
 
-  defp amount(operation) when operation in [:chunk, :feed], do: :chunks
+  defp amount(operation) when operation in [:chunk, :feed, :finish], do: :chunks
   defp amount(operation) when operation in [:chunk_many, :compress_many], do: :inputs
   defp amount(operation) when operation in [:compress, :decompress], do: :output_bytes
 
