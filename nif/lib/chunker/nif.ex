@@ -8,6 +8,7 @@ defmodule Chunker.Nif do
   @on_load :load
 
   @functions [
+    metrics: 0,
     profile: 4,
     chunk_data_normal: 5,
     chunk_data_dirty: 5,

@@ -20,6 +20,11 @@ impl Failure {
     pub(crate) const BUSY: Self = Self("chunker_busy");
     /// A value that no argument of this kind can have.
     pub(crate) const ARGUMENT: Self = Self("invalid_argument");
+
+    /// Returns the error of a code of the core.
+    pub(crate) const fn of(code: &'static str) -> Self {
+        Self(code)
+    }
 }
 
 impl Encoder for Failure {

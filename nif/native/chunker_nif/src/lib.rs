@@ -14,6 +14,7 @@ mod compression;
 mod failure;
 mod hashing;
 mod manifest;
+mod metrics;
 mod nix;
 mod options;
 mod pool;
@@ -21,4 +22,11 @@ mod signing;
 mod streams;
 mod terms;
 
-rustler::init!("Elixir.Chunker.Nif");
+/// Makes every thread count for itself: until metrics have a recorder, even one that drops all, values
+/// of histograms are kept for it, behind a lock.
+fn load(_: rustler::Env<'_>, _: rustler::Term<'_>) -> bool {
+    ::chunker::metrics_utils::init_metrics();
+    true
+}
+
+rustler::init!("Elixir.Chunker.Nif", load = load);
