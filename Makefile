@@ -80,6 +80,18 @@ mutants: setup ## whether tests notice small changes of options, cuts, manifests
 		cargo install --quiet --locked --debug --root target/tools --version 27.1.0 cargo-mutants; }
 	CARGO_PROFILE_TEST_DEBUG=0 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo mutants --output target/mutants --package chunker-cdc
 
+# Each seed is another order of the threads' steps. rayon's threads outlive its pools, and its queues make
+# pointers of integers.
+miri-concurrent: setup ## threads on small inputs under Miri, in many orders of their steps (SEEDS=64: more)
+	@cargo +nightly miri --version >/dev/null 2>&1 || { \
+		echo "miri: installing it with a nightly toolchain"; \
+		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
+	for tests in "--test miri_concurrent" "--lib -- two_threads"; do \
+		MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-tree-borrows \
+			-Zmiri-many-seeds=0..$(or $(SEEDS),8)" cargo +nightly miri test --quiet --package chunker-cdc \
+			--target-dir target/miri --no-default-features --features rayon $$tests || exit 1; \
+	done
+
 test-no-std: setup ## the crate builds for a target without std
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
@@ -239,4 +251,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs

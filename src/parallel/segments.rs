@@ -231,6 +231,20 @@ mod tests {
         }
     }
 
+    /// Small enough for Miri: `make miri-concurrent`.
+    #[test]
+    fn two_threads_give_the_cuts_of_one_in_every_order_of_steps() {
+        let options = ChunkingOptions::resolve(Some(64), Some(64), Some(128)).expect("valid sizes");
+        let data: Vec<u8> = (0..900u32).map(|i| (i * i).to_be_bytes()[2]).collect();
+        for data in [&data[..], &[0; 900]] {
+            let chunks = pool(2).install(|| {
+                windows_of(data, options, 150, 600, |chunk, _| chunk.to_vec()).flatten().collect::<Vec<_>>()
+            });
+            assert!(chunks.iter().map(|chunk| chunk.end).eq(cut_points(data, options)));
+            assert!(chunks.iter().all(|chunk| chunk.value == data[chunk.start..chunk.end]));
+        }
+    }
+
     /// Returns how often a chunk was found, true or not, in `data` and in what one thread finds.
     fn found(data: &[u8], options: ChunkingOptions, segment: usize, segments: usize) -> (usize, usize) {
         let found = AtomicUsize::new(0);
