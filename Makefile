@@ -20,7 +20,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-wasm/=../../../npm/dist
 
-test: lint test-rust test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+test: lint test-regression test-rust test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -177,9 +177,22 @@ vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and t
 	python3 tests/conformance/generate_codecs.py > target/codecs.json
 	mv target/vectors.json target/codecs.json tests/conformance
 
-bench: setup ## pieces against one call, all cores against one, as ratios; memory
+bench: setup ## time of every operation by criterion; a summary in target/benchmarks.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
+	rm -rf target/benchmarks
+	BENCH_LARGEST=$(or $(BENCH_LARGEST),1MB) CRITERION_HOME=$(CURDIR)/target/benchmarks cargo bench --quiet --package chunker-cdc \
+		--features rayon,nix,zstd,lz4,xz,bzip2 --bench comprehensive -- --noplot --quiet --sample-size 20 \
+		--nresamples 1000 --warm-up-time 0.1 --measurement-time 0.3
+	scripts/bench-summary.py target/benchmarks target/benchmarks.json
+
+bench-ratios: setup ## pieces against one call, all cores against one, as ratios; memory
 	cargo bench --quiet --package chunker-cdc --bench push
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
+
+bench-regression: setup ## whether the working tree is more than 5 % slower than BASE=ref, both run in turn here
+	scripts/bench-regression.sh $(or $(BASE),origin/main)
+
+test-regression: ## what the regression gate says of results of every kind
+	cd .github/scripts && python3 -m unittest --quiet
 
 bench-observability: observability-builds ## what tracing, metrics and profiling cost a chunk, in nanoseconds
 	cd target/observability && ./std compare ./std ./tracing ./metrics:none ./metrics:atomics ./metrics:prometheus
@@ -251,4 +264,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
