@@ -177,12 +177,14 @@ vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and t
 	python3 tests/conformance/generate_codecs.py > target/codecs.json
 	mv target/vectors.json target/codecs.json tests/conformance
 
-bench: setup ## time of every operation by criterion; a summary in target/benchmarks.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
+bench: setup ## time and allocations of every operation; JSON in target/benchmarks.json, target/allocations.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
 	rm -rf target/benchmarks
 	BENCH_LARGEST=$(or $(BENCH_LARGEST),1MB) CRITERION_HOME=$(CURDIR)/target/benchmarks cargo bench --quiet --package chunker-cdc \
 		--features rayon,nix,zstd,lz4,xz,bzip2 --bench comprehensive -- --noplot --quiet --sample-size 20 \
 		--nresamples 1000 --warm-up-time 0.1 --measurement-time 0.3
 	scripts/bench-summary.py target/benchmarks target/benchmarks.json
+	cargo bench --quiet --package chunker-cdc --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
+		$(CURDIR)/target/allocations.json
 
 bench-ratios: setup ## pieces against one call, all cores against one, as ratios; memory
 	cargo bench --quiet --package chunker-cdc --bench push
