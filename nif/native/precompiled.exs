@@ -58,16 +58,19 @@ defmodule Chunker.Precompiled do
     end
   end
 
-  # Others may compile at the same time, and find a file whole or not at all.
+  # Others may compile at the same time, and find a file whole or not at all. Containers that share a
+  # cache may have the same process numbers.
   defp store(library, path) do
-    temporary = "#{path}.#{System.pid()}"
+    temporary = "#{path}.#{Base.encode16(:crypto.strong_rand_bytes(8))}"
 
     with :ok <- File.mkdir_p(Path.dirname(path)),
          :ok <- File.write(temporary, library),
          :ok <- File.rename(temporary, path) do
       {:ok, path}
     else
-      {:error, reason} -> {:error, "#{path}: #{:file.format_error(reason)}"}
+      {:error, reason} ->
+        File.rm(temporary)
+        {:error, "#{path}: #{:file.format_error(reason)}"}
     end
   end
 
