@@ -21,6 +21,12 @@ export type Spawn<M, R> = (
 export class Spawner<M, R> {
   #source: Spawn<M, R> | undefined;
   #cores = 1;
+  readonly #most: number;
+
+  /** @param most How many may be asked for. */
+  constructor(most: number = Number.MAX_SAFE_INTEGER) {
+    this.#most = most;
+  }
 
   /** Says how {@link spawn} starts workers, and how many can work at once. The first source wins. */
   readonly setSpawn = (from: Spawn<M, R>, cores: number): void => {
@@ -48,8 +54,8 @@ export class Spawner<M, R> {
     name: string,
     wanted: number = Math.min(MOST_BY_DEFAULT, this.#cores),
   ): number => {
-    if (!Number.isSafeInteger(wanted) || wanted < 1) {
-      throw invalidArgument(`${name} is not a positive integer`);
+    if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > this.#most) {
+      throw invalidArgument(`${name} is not an integer in 1..=${this.#most}`);
     }
     return wanted;
   };

@@ -19,6 +19,10 @@ export function member(
     readBlob,
     async () => ParallelChunker,
   );
+  let begin = (): void => {};
+  const helped = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   let started: Promise<void> | undefined;
   const lead = async (threads: number): Promise<void> => {
     try {
@@ -26,6 +30,7 @@ export function member(
       const { memory } = initSync({ module });
       startPool(threads);
       post({ type: "started", instance: { module, memory } }, []);
+      await helped;
     } catch (error) {
       post({ type: "failed", failure: packFailure(failureOf(error)) }, []);
       throw error;
@@ -35,8 +40,10 @@ export function member(
     if (order.type === "lead") started = lead(order.threads);
     else if (order.type === "help") {
       initSync(order.instance);
+      post({ type: "ready" }, []);
       runThread();
-    } else
+    } else if (order.type === "begin") begin();
+    else
       void started?.then(
         () => serve(order),
         () => {},

@@ -9,14 +9,18 @@ export interface Instance {
   memory: WebAssembly.Memory;
 }
 
-/** To a member. The first says what it is; requests are for the one that leads. */
+/** To a member. The first says what it is; all others are for the one that leads. */
 export type Order =
   | { type: "lead"; threads: number }
   | { type: "help"; instance: Instance }
+  /** All threads are ready: the one that leads may work. */
+  | { type: "begin" }
   | Request;
 
-/** From the member that leads. */
+/** From a member: `ready` from one that helps, all others from the one that leads. */
 export type Report =
+  /** It has begun, and hears nothing more. */
+  | { type: "ready" }
   /** It waits for its threads. */
   | { type: "started"; instance: Instance }
   | { type: "failed"; failure: Failure }

@@ -4,12 +4,18 @@ import { type Reply, type Request, unpackFailure } from "../pool/messages.js";
 import { type Spawn, Spawner, type Thread } from "../pool/thread.js";
 import type { Instance, Order, Report } from "./messages.js";
 
+/** All threads begin at once, and each has a stack in the memory of at most 1 GiB. */
+const MOST_THREADS = 64;
+
 /** The workers of `chunker-wasm/threads`. */
-export const { setSpawn, spawn, count } = new Spawner<Order, Report>();
+export const { setSpawn, spawn, count } = new Spawner<Order, Report>(MOST_THREADS);
 
 /**
  * Returns what starts a team of `threads` threads. All members are workers of the calling thread:
  * that one hears of the death of any, whereas the member that leads is blocked while the threads work.
+ *
+ * They begin one after another, and the leader last: V8 may give a thread that is beginning while
+ * another lets the memory grow the length of before, and what the thread is then given lies outside.
  */
 export function teamOf(threads: number): Spawn<Request, Reply> {
   return (onReply, onDeath) => {
@@ -21,18 +27,25 @@ export function teamOf(threads: number): Spawn<Request, Reply> {
       return member;
     };
     const help = (instance: Instance): void => {
+      const waiting: Thread<Order>[] = [];
+      const next = (): void => {
+        if (ended) return;
+        const helper = waiting.pop();
+        if (helper === undefined) leader.post({ type: "begin" }, []);
+        else helper.post({ type: "help", instance }, []);
+      };
       try {
-        for (let thread = 0; thread < threads && !ended; thread++) {
-          start(() => {}).post({ type: "help", instance }, []);
-        }
+        for (let thread = 0; thread < threads && !ended; thread++) waiting.push(start(next));
       } catch (cause) {
         onDeath(cause);
+        return;
       }
+      next();
     };
     const leader = start((report) => {
       if (report.type === "reply") onReply(report.reply);
       else if (report.type === "started") help(report.instance);
-      else onDeath(unpackFailure(report.failure));
+      else if (report.type === "failed") onDeath(unpackFailure(report.failure));
     });
     leader.post({ type: "lead", threads }, []);
     return {

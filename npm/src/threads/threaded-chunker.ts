@@ -6,7 +6,7 @@ import { count, teamOf } from "./team.js";
 
 /** Options of a {@link ThreadedChunker}. */
 export interface ThreadsOptions {
-  /** How many threads. Default: one for each core, but at most 4. */
+  /** How many threads, from 1 to 64. Default: one for each core, but at most 4. */
   threads?: number | undefined;
 }
 

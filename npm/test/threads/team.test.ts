@@ -47,7 +47,13 @@ function started() {
   return { team, deaths, replies, leader: members[0] as Member };
 }
 
-test("one member leads; when it has started, the threads help it", () => {
+/** Lets the leader start, and then every thread. */
+function startAll() {
+  members[0]?.report({ type: "started", instance });
+  for (const { report } of members.slice(1).reverse()) report({ type: "ready" });
+}
+
+test("one member leads; when it has started, the threads help it, and then it begins", () => {
   const { team, leader, replies } = started();
   team.post({ type: "close", run: 1 }, []);
   assert.deepEqual(leader.orders, [
@@ -55,12 +61,25 @@ test("one member leads; when it has started, the threads help it", () => {
     { type: "close", run: 1 },
   ]);
   assert.equal(members.length, 1);
-  leader.report({ type: "started", instance });
+  startAll();
   assert.equal(members.length, 4);
   for (const { orders } of members.slice(1)) assert.deepEqual(orders, [{ type: "help", instance }]);
+  assert.deepEqual(leader.orders.slice(2), [{ type: "begin" }]);
   const reply = { run: 1, length: 0, records: [] };
   leader.report({ type: "reply", reply });
   assert.deepEqual(replies, [reply]);
+});
+
+test("no thread begins until the one before is ready", () => {
+  const { leader } = started();
+  leader.report({ type: "started", instance });
+  for (let ready = 0; ready < 3; ready++) {
+    const helping = members.slice(1).filter(({ orders }) => orders.length > 0);
+    assert.equal(helping.length, ready + 1);
+    assert.equal(leader.orders.length, 1);
+    members[3 - ready]?.report({ type: "ready" });
+  }
+  assert.equal(leader.orders.length, 2);
 });
 
 test("the death of any member is that of the team", () => {

@@ -27,7 +27,7 @@ test("what is wrong is refused with a code", async () => {
   const Any = ThreadedChunker as any;
   const chunker = new Any({ threads: 1 });
   const cases: Hostile[] = [
-    ...[0, -1, 1.5, "2", null, Number.NaN].map(
+    ...[0, -1, 1.5, 65, 2 ** 32 + 1, "2", null, Number.NaN].map(
       (threads): Hostile => [`threads: ${threads}`, () => new Any({ threads }), "invalid_argument"],
     ),
     ["an unknown option", () => new Any({ workers: 1 }), "invalid_argument"],
@@ -40,6 +40,13 @@ test("what is wrong is refused with a code", async () => {
 });
 
 const data = splitMix64(1, 40_000_000);
+
+test("as many threads as there may be start, and find the same", async () => {
+  const chunker = new ThreadedChunker({ threads: 64 });
+  const found = await chunker.chunk(data, { hash: "blake3" });
+  await chunker.close();
+  assert.deepEqual(found, await api.chunk(data, { hash: "blake3" }));
+});
 
 test("an abort and a close stop what is cut; a closed one refuses more", async () => {
   const chunker = new ThreadedChunker({ threads: 2 });
