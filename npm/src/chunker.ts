@@ -1,20 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Bytes, bytesOf } from "./bytes.js";
-import { type Chunk, unpackChunks } from "./chunk.js";
-import { Owned } from "./disposable.js";
+import type { Bytes } from "./bytes.js";
+import type { Chunk } from "./chunk.js";
 import { calling } from "./errors.js";
-import type { PushChunker } from "./glue.js";
+import { Finder } from "./finder.js";
 import { core } from "./load.js";
-import { CHUNKING_KEYS, type ChunkingOptions, checkedOptions } from "./options.js";
+import { countChunks } from "./metrics.js";
+import {
+  CHUNKING_KEYS,
+  type ChunkerOptions,
+  type ChunkingOptions,
+  checkedOptions,
+} from "./options.js";
 import { ready } from "./ready.js";
-
-/** Options of a {@link Chunker}. */
-export interface ChunkerOptions extends ChunkingOptions {
-  /** Offset of a cut at which the input begins, in bytes: for the rest of a larger input. */
-  offset?: number | undefined;
-}
-
-export const CHUNKER_KEYS = [...CHUNKING_KEYS, "offset"] as const;
 
 /**
  * Finds and hashes the chunks of an input that is pushed in pieces of any size; the chunks do not
@@ -27,18 +24,14 @@ export const CHUNKER_KEYS = [...CHUNKING_KEYS, "offset"] as const;
  * ```
  */
 export class Chunker {
-  readonly #owned: Owned<PushChunker>;
+  readonly #finder: Finder;
 
   /**
    * @throws {ChunkerError} `not_ready` before {@link ready} has resolved,
    * `invalid_chunking_options`, `unknown_hash_algorithm` or `invalid_argument`.
    */
   constructor(options?: ChunkerOptions) {
-    const { minSize, avgSize, maxSize, hash, offset } = checkedOptions(options, CHUNKER_KEYS);
-    const { PushChunker } = core();
-    this.#owned = new Owned(
-      calling(() => new PushChunker(minSize, avgSize, maxSize, hash, offset)),
-    );
+    this.#finder = new Finder(options);
   }
 
   /**
@@ -47,9 +40,7 @@ export class Chunker {
    * @throws {ChunkerError} `chunker_closed` after `finish()`, or `invalid_argument`.
    */
   feed(piece: Bytes): Chunk[] {
-    const handle = this.#owned.get();
-    const bytes = bytesOf(piece, "piece");
-    return unpackChunks(calling(() => handle.feed(bytes)));
+    return countChunks(this.#finder.hash, this.#finder.feed(piece));
   }
 
   /**
@@ -58,17 +49,12 @@ export class Chunker {
    * @throws {ChunkerError} `chunker_closed` when called again.
    */
   finish(): Chunk[] {
-    const handle = this.#owned.get();
-    try {
-      return unpackChunks(calling(() => handle.finish()));
-    } finally {
-      this.#owned.release();
-    }
+    return countChunks(this.#finder.hash, this.#finder.finish());
   }
 
   /** Frees the chunker; may be called at any time. */
   [Symbol.dispose](): void {
-    this.#owned.release();
+    this.#finder.release();
   }
 }
 

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { ChunkerError } from "./errors.js";
+import { ChunkerError, counted } from "./errors.js";
 
 /** An object of the WebAssembly module. */
 export interface Handle {
@@ -17,7 +17,9 @@ export class Owned<H extends Handle> {
   /** @throws {ChunkerError} `chunker_closed` after {@link release}. */
   get(): H {
     if (this.#handle === undefined) {
-      throw new ChunkerError("chunker_closed", "used after it was finished or disposed of");
+      throw counted(
+        new ChunkerError("chunker_closed", "used after it was finished or disposed of"),
+      );
     }
     return this.#handle;
   }

@@ -1,3 +1,5 @@
+import { countError } from "./metrics.js";
+
 /** Every code of a {@link ChunkerError}: the core's, then those that only bindings have. */
 export const CHUNKER_ERROR_CODES = [
   "chunk_bounds_invalid",
@@ -62,13 +64,24 @@ export class ChunkerError extends Error {
   }
 }
 
+/** By name: `chunker-wasm/dedup` has an error of its own, and a program may have two instances. */
+const OURS: readonly string[] = ["ChunkerError", "DedupError"];
+
 /** Returns what `call` returns; an error of the WebAssembly module becomes a {@link ChunkerError}. */
 export function calling<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    throw failureOf(error);
+    throw counted(failureOf(error));
   }
+}
+
+/** Returns `error`, counted by `metrics()` if it is one of this library. */
+export function counted<E>(error: E): E {
+  if (error instanceof Error && "code" in error && OURS.includes(error.name)) {
+    countError(error as E & Error & { readonly code: string });
+  }
+  return error;
 }
 
 /** Returns an error of the WebAssembly module as a {@link ChunkerError}, and others as they are. */
@@ -80,7 +93,7 @@ export function failureOf(error: unknown): unknown {
 }
 
 export function invalidArgument(message: string, options?: ErrorOptions): ChunkerError {
-  return new ChunkerError("invalid_argument", message, options);
+  return counted(new ChunkerError("invalid_argument", message, options));
 }
 
 function isCode(code: unknown): code is ChunkerErrorCode {

@@ -4,17 +4,21 @@ import { Owned } from "./disposable.js";
 import { calling } from "./errors.js";
 import type { Hasher as CoreHasher } from "./glue.js";
 import { core } from "./load.js";
+import { countDigest } from "./metrics.js";
 import type { HashAlgorithm } from "./options.js";
 import { ready } from "./ready.js";
 
 /** A digest of data that arrives in pieces. */
 export class Hasher {
   readonly #owned: Owned<CoreHasher>;
+  readonly #hash: HashAlgorithm;
+  #length = 0;
 
   /** @throws {ChunkerError} `not_ready`, `unknown_hash_algorithm` or `invalid_argument`. */
   constructor(hash: HashAlgorithm) {
     const { Hasher } = core();
     this.#owned = new Owned(calling(() => new Hasher(hash)));
+    this.#hash = hash;
   }
 
   /** Appends `data`. */
@@ -22,6 +26,7 @@ export class Hasher {
     const handle = this.#owned.get();
     const bytes = bytesOf(data);
     calling(() => handle.update(bytes));
+    this.#length += bytes.length;
     return this;
   }
 
@@ -29,7 +34,9 @@ export class Hasher {
   digest(): Uint8Array<ArrayBuffer> {
     const handle = this.#owned.get();
     try {
-      return new Uint8Array(calling(() => handle.digest()));
+      const digest = new Uint8Array(calling(() => handle.digest()));
+      countDigest(this.#hash, this.#length);
+      return digest;
     } finally {
       this.#owned.release();
     }

@@ -3,11 +3,19 @@
 
 export { type Bytes, fromHex, toHex } from "./bytes.js";
 export { Chunk } from "./chunk.js";
-export { Chunker, type ChunkerOptions, profile } from "./chunker.js";
+export { Chunker, profile } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
 export { digest, Hasher } from "./hasher.js";
 export { Manifest, type ManifestJson, type ParseOptions } from "./manifest.js";
-export type { ChunkingOptions, HashAlgorithm } from "./options.js";
+export {
+  type CodecTally,
+  type DownloadTotals,
+  type Metrics,
+  metrics,
+  type Tally,
+  type UploadTotals,
+} from "./metrics.js";
+export type { ChunkerOptions, ChunkingOptions, HashAlgorithm } from "./options.js";
 export { ready } from "./ready.js";
 export type { ByteSource } from "./source.js";
 export {

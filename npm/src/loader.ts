@@ -1,6 +1,6 @@
 // Loading of a WebAssembly module. An entry file says where it is; everything else asks `core()`.
 
-import { ChunkerError } from "./errors.js";
+import { ChunkerError, counted } from "./errors.js";
 
 /** Where a module comes from: fetched, or bytes. */
 export type ModuleSource = () => Promise<Response | BufferSource>;
@@ -46,7 +46,8 @@ export class Loader<G extends Glue> {
   readonly load = (): Promise<void> => {
     this.#loading ??= this.#instantiate().catch((cause: unknown) => {
       this.#loading = undefined;
-      throw new ChunkerError("not_ready", "the WebAssembly module could not be loaded", { cause });
+      const message = "the WebAssembly module could not be loaded";
+      throw counted(new ChunkerError("not_ready", message, { cause }));
     });
     return this.#loading;
   };
@@ -58,7 +59,9 @@ export class Loader<G extends Glue> {
    */
   readonly core = (): G => {
     if (!this.#loaded && this.#syncSource !== undefined) this.loadSync(this.#syncSource());
-    if (!this.#loaded) throw new ChunkerError("not_ready", "await ready() before using this");
+    if (!this.#loaded) {
+      throw counted(new ChunkerError("not_ready", "await ready() before using this"));
+    }
     return this.#glue;
   };
 

@@ -3,7 +3,7 @@ import { type Bytes, bytesOf, fromHex, kindOf } from "./bytes.js";
 import { Chunk, isDigest, packChunks, unpackChunks } from "./chunk.js";
 import { profileOf } from "./chunker.js";
 import { Owned } from "./disposable.js";
-import { ChunkerError, calling, invalidArgument } from "./errors.js";
+import { ChunkerError, calling, counted, invalidArgument } from "./errors.js";
 import type { Manifest as CoreManifest } from "./glue.js";
 import { core } from "./load.js";
 import { type ChunkingOptions, checkedOptions, type HashAlgorithm } from "./options.js";
@@ -91,7 +91,7 @@ export class Manifest {
     );
     if (version !== 1) {
       const message = `manifest version ${JSON.stringify(version)} is not supported`;
-      throw new ChunkerError("unsupported_manifest_version", message);
+      throw counted(new ChunkerError("unsupported_manifest_version", message));
     }
     if (typeof profile !== "string") throw invalidManifest("its profile is not a string");
     if (!Array.isArray(chunks)) throw invalidManifest("its chunks are not an array");
@@ -188,7 +188,7 @@ export class Manifest {
 type Refusal = (message: string) => ChunkerError;
 
 function invalidManifest(reason: string): ChunkerError {
-  return new ChunkerError("invalid_manifest", `not a manifest: ${reason}`);
+  return counted(new ChunkerError("invalid_manifest", `not a manifest: ${reason}`));
 }
 
 function digestOf(hash: Uint8Array, index: number): Uint8Array<ArrayBuffer> {

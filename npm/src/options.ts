@@ -18,8 +18,21 @@ export interface ChunkingOptions {
   hash?: HashAlgorithm | undefined;
 }
 
+/** The algorithm that the core takes when none is named. */
+export function hashOf(hash: HashAlgorithm | undefined): HashAlgorithm {
+  return hash ?? "sha256";
+}
+
 /** The keys of {@link ChunkingOptions}, in the order of the module's arguments. */
 export const CHUNKING_KEYS = ["minSize", "avgSize", "maxSize", "hash"] as const;
+
+/** Options of a {@link Chunker}. */
+export interface ChunkerOptions extends ChunkingOptions {
+  /** Offset of a cut at which the input begins, in bytes: for the rest of a larger input. */
+  offset?: number | undefined;
+}
+
+export const CHUNKER_KEYS = [...CHUNKING_KEYS, "offset"] as const;
 
 /**
  * Returns `options`, or none when left out.

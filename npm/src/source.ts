@@ -1,5 +1,5 @@
 import { type Bytes, bytesOf, isBytes, kindOf } from "./bytes.js";
-import { ChunkerError, invalidArgument } from "./errors.js";
+import { ChunkerError, counted, invalidArgument } from "./errors.js";
 
 /** What bytes can be read from: `File` and Node's streams included. */
 export type ByteSource = Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | Bytes;
@@ -133,7 +133,7 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promis
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw aborted(signal);
+  if (signal?.aborted) throw counted(aborted(signal));
 }
 
 /** The error of what `signal` has stopped. */

@@ -1,8 +1,10 @@
 import type { Bytes } from "./bytes.js";
 import type { Chunk } from "./chunk.js";
-import { CHUNKER_KEYS, Chunker, type ChunkerOptions } from "./chunker.js";
-import { invalidArgument } from "./errors.js";
-import { checkedOptions } from "./options.js";
+import { Chunker } from "./chunker.js";
+import { counted, invalidArgument } from "./errors.js";
+import { Finder } from "./finder.js";
+import { countChunks, handedOut } from "./metrics.js";
+import { CHUNKER_KEYS, type ChunkerOptions, checkedOptions } from "./options.js";
 import { ready } from "./ready.js";
 import { type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
 
@@ -33,7 +35,9 @@ export interface ChunkWithPayload {
 /** Returns the chunks of `data`. Other tasks of the thread get to run: do not change it meanwhile. */
 export async function chunk(data: Bytes, options?: ReadOptions): Promise<Chunk[]> {
   const all: Chunk[] = [];
-  for await (const { found } of reading(data, options)) for (const chunk of found) all.push(chunk);
+  for await (const { found, hash } of reading(data, options)) {
+    for (const chunk of countChunks(hash, found)) all.push(chunk);
+  }
   return all;
 }
 
@@ -51,7 +55,7 @@ export async function* chunks(
   source: ByteSource,
   options?: ReadOptions,
 ): AsyncGenerator<Chunk, void, undefined> {
-  for await (const { found } of reading(source, options)) yield* found;
+  for await (const { found, hash } of reading(source, options)) yield* handedOut(hash, found);
 }
 
 /**
@@ -66,7 +70,7 @@ export async function* chunksWithPayload(
 ): AsyncGenerator<ChunkWithPayload, void, undefined> {
   let kept = new Uint8Array(0);
   let end = 0;
-  for await (const { piece, found } of reading(source, options)) {
+  for await (const { piece, found, hash } of reading(source, options)) {
     if (end + piece.length > kept.length) {
       const larger = new Uint8Array(Math.max(end + piece.length, 2 * kept.length));
       larger.set(kept.subarray(0, end));
@@ -75,7 +79,7 @@ export async function* chunksWithPayload(
     kept.set(piece, end);
     end += piece.length;
     let start = 0;
-    for (const chunk of found) {
+    for (const chunk of handedOut(hash, found)) {
       const payload = kept.slice(start, start + chunk.length);
       start += chunk.length;
       yield { chunk, payload };
@@ -103,20 +107,23 @@ async function* reading(source: ByteSource, options: ReadOptions | undefined) {
   const { signal, onProgress, ...chunkerOptions } = checkedReadOptions(options);
   throwIfAborted(signal);
   await ready();
-  const chunker = new Chunker(chunkerOptions);
+  const finder = new Finder(chunkerOptions);
+  const { hash } = finder;
   try {
     const total = lengthOf(source);
     let bytesRead = 0;
     for await (const piece of pieces(source, signal)) {
-      const found = chunker.feed(piece);
+      const found = finder.feed(piece);
       bytesRead += piece.length;
       onProgress?.(total === undefined ? { bytesRead } : { bytesRead, totalBytes: total });
-      yield { piece, found };
+      yield { piece, found, hash };
       throwIfAborted(signal);
     }
-    yield { piece: new Uint8Array(0), found: chunker.finish() };
+    yield { piece: new Uint8Array(0), found: finder.finish(), hash };
+  } catch (error) {
+    throw counted(error);
   } finally {
-    chunker[Symbol.dispose]();
+    finder.release();
   }
 }
 

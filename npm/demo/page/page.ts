@@ -20,6 +20,8 @@ const NO_PROGRESS: UploadProgress = {
   bytesResumed: 0,
   chunks: 0,
   newChunks: 0,
+  savedChunks: 0,
+  retries: 0,
 };
 
 function element<T extends Element>(selector: string, within: ParentNode = document): T {

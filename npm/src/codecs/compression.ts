@@ -1,5 +1,6 @@
 import { type Bytes, bytesOf, kindOf } from "../bytes.js";
-import { ChunkerError, calling, invalidArgument } from "../errors.js";
+import { ChunkerError, calling, failureOf, invalidArgument } from "../errors.js";
+import { countCodec } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { decompressor, owned, slicesOf } from "./decompressor.js";
 import { core } from "./load.js";
@@ -30,7 +31,9 @@ export async function compress(
   const { level, dictionary } = checkedCompressOptions(options);
   await ready();
   const bytes = bytesOf(data);
-  return owned(calling(() => core().compress(codec, bytes, level, dictionary)));
+  const compressed = owned(calling(() => core().compress(codec, bytes, level, dictionary)));
+  countCodec("compression", codec, bytes.length, compressed.length);
+  return compressed;
 }
 
 /**
@@ -61,18 +64,26 @@ export async function decompressAuto(
   const checked = checkedDecompressOptions(options);
   await ready();
   const bytes = bytesOf(data);
-  return content(detected(bytes), bytes, checked);
+  return content(
+    calling(() => detected(bytes)),
+    bytes,
+    checked,
+  );
 }
 
 /** Returns the codec that the first bytes of `data` name, if any does. */
 export async function detectCodec(data: Bytes): Promise<Codec | undefined> {
   await ready();
-  try {
-    return detected(bytesOf(data));
-  } catch (error) {
-    if (error instanceof ChunkerError && error.code === "unknown_compression_format") return;
-    throw error;
-  }
+  const bytes = bytesOf(data);
+  return calling(() => {
+    try {
+      return detected(bytes);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure instanceof ChunkerError && failure.code === "unknown_compression_format") return;
+      throw failure;
+    }
+  });
 }
 
 /** What {@link compressAdaptive} made of its input. */
@@ -99,6 +110,7 @@ export async function compressAdaptive(
   const bytes = bytesOf(data);
   const smaller = calling(() => core().compressAdaptive(codec, bytes, level));
   if (smaller === undefined) return { compressed: false, data: bytes.slice() };
+  countCodec("compression", codec, bytes.length, smaller.length);
   return { compressed: true, data: owned(smaller) };
 }
 
@@ -133,7 +145,7 @@ function content(
       for (let block = handle.read(); block !== undefined; block = handle.read())
         blocks.push(block);
     };
-    return calling(() => {
+    const whole = calling(() => {
       for (const slice of slicesOf(data)) {
         handle.push(slice);
         drain();
@@ -142,6 +154,8 @@ function content(
       drain();
       return joined(blocks);
     });
+    countCodec("decompression", codec, data.length, whole.length);
+    return whole;
   } finally {
     handle.free();
   }
@@ -160,5 +174,5 @@ function joined(blocks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 function detected(data: Uint8Array<ArrayBuffer>): Codec {
-  return calling(() => core().detect(data.subarray(0, HEAD))) as Codec;
+  return core().detect(data.subarray(0, HEAD)) as Codec;
 }

@@ -1,5 +1,6 @@
 import { type Bytes, bytesOf } from "../bytes.js";
-import { failureOf } from "../errors.js";
+import { counted, failureOf } from "../errors.js";
+import { countCodec } from "../metrics.js";
 import { decompressor, owned, slicesOf } from "./decompressor.js";
 import { core } from "./load.js";
 import {
@@ -39,6 +40,7 @@ export class CompressTransform implements TransformStream<Bytes, Uint8Array<Arra
     const { level, dictionary } = checkedCompressOptions(options);
     const { readable, writable } = transformed(
       () => new (core().Compressor)(codec, level, dictionary),
+      (bytesIn, bytesOut) => countCodec("compression", codec, bytesIn, bytesOut),
     );
     this.readable = readable;
     this.writable = writable;
@@ -62,7 +64,10 @@ export class DecompressTransform implements TransformStream<Bytes, Uint8Array<Ar
 
   constructor(codec: Codec, options?: DecompressOptions) {
     const checked = checkedDecompressOptions(options);
-    const { readable, writable } = transformed(() => decompressor(codec, checked));
+    const { readable, writable } = transformed(
+      () => decompressor(codec, checked),
+      (bytesIn, bytesOut) => countCodec("decompression", codec, bytesIn, bytesOut),
+    );
     this.readable = readable;
     this.writable = writable;
   }
@@ -72,7 +77,10 @@ export class DecompressTransform implements TransformStream<Bytes, Uint8Array<Ar
  * Connects both ends by a stream of the module. A write is done when all that its piece gave has been
  * read: a `TransformStream` would keep as much as one piece expands to.
  */
-function transformed(start: () => Stream): TransformStream<Bytes, Uint8Array<ArrayBuffer>> {
+function transformed(
+  start: () => Stream,
+  count: (bytesIn: number, bytesOut: number) => void,
+): TransformStream<Bytes, Uint8Array<ArrayBuffer>> {
   let stream: Stream | undefined;
   let output: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   let input: WritableStreamDefaultController;
@@ -89,7 +97,7 @@ function transformed(start: () => Stream): TransformStream<Bytes, Uint8Array<Arr
     try {
       await work();
     } catch (error) {
-      const failure = failureOf(error);
+      const failure = counted(failureOf(error));
       release();
       output.error(failure);
       throw failure;
@@ -106,6 +114,7 @@ function transformed(start: () => Stream): TransformStream<Bytes, Uint8Array<Arr
       }
       const block = current.read();
       if (block === undefined) return;
+      count(0, block.length);
       output.enqueue(owned(block));
     }
   };
@@ -141,7 +150,9 @@ function transformed(start: () => Stream): TransformStream<Bytes, Uint8Array<Arr
     write: (piece) =>
       working(async () => {
         for (const slice of slicesOf(bytesOf(piece, "a piece of the stream"))) {
-          stream?.push(slice);
+          if (stream === undefined) return;
+          stream.push(slice);
+          count(slice.length, 0);
           await drain();
         }
       }),

@@ -1,4 +1,6 @@
+import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
+import { downloadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { DedupError } from "./error.js";
 import { isDigest } from "./protocol.js";
@@ -50,7 +52,8 @@ export async function* download(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   checkedOptions(options, DOWNLOAD_KEYS);
   const { transport, retry, signal, onProgress, concurrency = DEFAULT_CONCURRENCY } = options;
-  const requests = new Requests(retry);
+  const counts = downloadCounts();
+  const requests = new Requests(retry, () => counts.add({ retries: 1 }));
   const onAbort = () => requests.stop(new ChunkerError("aborted", "the download was aborted"));
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -59,14 +62,11 @@ export async function* download(
     const fetched = await fetchManifest(rootDigest, options, requests);
     manifest = fetched;
     const { chunks, hash, totalLength: totalBytes } = fetched;
-    const fetchChunk = async (index: number): Promise<Uint8Array> => {
+    const fetchChunk = (index: number): Promise<Uint8Array> => {
       const digest = (chunks[index] as Chunk).hashHex;
-      const payload = await requests.run((signal) => transport.getChunk(hash, digest, { signal }));
-      fetched.verifyChunk(index, payload);
-      return payload;
+      return requests.run((signal) => transport.getChunk(hash, digest, { signal }));
     };
     const ahead: Promise<Uint8Array>[] = [];
-    let bytesReceived = 0;
     let next = 0;
     for (let index = 0; index < chunks.length; index += 1) {
       for (; next < Math.min(chunks.length, index + concurrency); next += 1) {
@@ -77,10 +77,13 @@ export async function* download(
       }
       const payload = await (ahead.shift() as Promise<Uint8Array>);
       requests.throwIfStopped();
-      bytesReceived += payload.length;
-      onProgress?.({ bytesReceived, totalBytes });
+      fetched.verifyChunk(index, payload);
+      counts.add({ bytesReceived: payload.length, chunks: 1 });
+      onProgress?.({ bytesReceived: counts.own.bytesReceived, totalBytes });
       yield payload;
     }
+  } catch (error) {
+    throw counted(error);
   } finally {
     signal?.removeEventListener("abort", onAbort);
     // Ends what was fetched ahead when the consumer stops early.
@@ -95,7 +98,7 @@ async function fetchManifest(
   requests: Requests,
 ): Promise<Manifest> {
   if (!isDigest(rootDigest)) {
-    throw new ChunkerError("invalid_argument", "a root digest is 64 lowercase hexadecimal digits");
+    throw invalidArgument("a root digest is 64 lowercase hexadecimal digits");
   }
   const bytes = await requests.run((signal) => transport.getManifest(rootDigest, { signal }));
   const limit = maxManifestBytes === undefined ? {} : { maxBytes: maxManifestBytes };

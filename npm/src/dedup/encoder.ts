@@ -1,4 +1,4 @@
-import { ChunkerError } from "../index.js";
+import { invalidArgument } from "../errors.js";
 import { loadCodecs } from "./codecs.js";
 import { DedupError } from "./error.js";
 import type { ChunkEncoding } from "./protocol.js";
@@ -21,15 +21,14 @@ export class ChunkEncoder {
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(encoding: ChunkEncoding | undefined, level: number | undefined) {
     if (encoding !== undefined && encoding !== "zstd") {
-      throw new ChunkerError("invalid_argument", `compression must be "zstd", not ${encoding}`);
+      throw invalidArgument(`compression must be "zstd", not ${encoding}`);
     }
     if (level !== undefined) {
       if (encoding === undefined) {
-        throw new ChunkerError("invalid_argument", "compressionLevel needs a compression");
+        throw invalidArgument("compressionLevel needs a compression");
       }
       if (!Number.isInteger(level) || level < 1 || level > MAX_LEVEL) {
-        throw new ChunkerError(
-          "invalid_argument",
+        throw invalidArgument(
           `compressionLevel must be an integer from 1 to ${MAX_LEVEL}, not ${level}`,
         );
       }

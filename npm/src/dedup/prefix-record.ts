@@ -1,4 +1,5 @@
-import { type ByteSource, ChunkerError } from "../index.js";
+import { invalidArgument } from "../errors.js";
+import type { ByteSource } from "../index.js";
 import type { ConfirmedChunk, ResumeStore } from "./resume.js";
 
 /** The record is written at most this often, so that tiny chunks do not make it the bottleneck. */
@@ -81,7 +82,7 @@ export class PrefixRecord {
 /** Returns the name of the record of `source`. */
 export function keyOf(source: ByteSource, profile: string): string {
   if (typeof File === "undefined" || !(source instanceof File)) {
-    throw new ChunkerError("invalid_argument", "a Blob without a name needs a resumeKey");
+    throw invalidArgument("a Blob without a name needs a resumeKey");
   }
   return [source.name, source.size, source.lastModified, profile].join("\n");
 }

@@ -29,12 +29,15 @@ const DEFAULT_MAX_DELAY_MS = 15_000;
 /** Requests that are sent again when they fail, and that stop together. */
 export class Requests {
   readonly #options: RetryOptions;
+  readonly #onRetry: () => void;
   /** One controller a request: Node warns of a signal with many listeners. */
   readonly #running = new Set<AbortController>();
   #stopped: { readonly reason: unknown } | undefined;
 
-  constructor(options: RetryOptions = {}) {
+  /** @param onRetry Called before each wait, as the options' own is. */
+  constructor(options: RetryOptions = {}, onRetry: () => void = () => {}) {
     this.#options = options;
+    this.#onRetry = onRetry;
   }
 
   /**
@@ -80,6 +83,7 @@ export class Requests {
         if (!(error instanceof DedupError) || !error.retryable || number >= attempts) throw error;
         const longest = Math.min(baseDelayMs * 2 ** (number - 1), maxDelayMs);
         const delayMs = Math.max(longest * (0.5 + 0.5 * random()), error.retryAfterMs ?? 0);
+        this.#onRetry();
         onRetry?.({ attempt: number, delayMs, error });
         await sleep(delayMs, signal);
       }

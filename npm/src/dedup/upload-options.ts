@@ -66,6 +66,10 @@ export interface UploadProgress {
   readonly chunks: number;
   /** Chunks the server took in this upload. */
   readonly newChunks: number;
+  /** Chunks in `bytesSaved`. */
+  readonly savedChunks: number;
+  /** Requests of this upload that failed and were sent again. */
+  readonly retries: number;
 }
 
 /** A finished upload. */

@@ -1,4 +1,5 @@
 import { type Bytes, bytesOf, isBytes } from "../bytes.js";
+import { counted, invalidArgument } from "../errors.js";
 import {
   type ByteSource,
   type Chunk,
@@ -12,6 +13,7 @@ import {
   type ReadOptions,
   toHex,
 } from "../index.js";
+import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import type { ChunkerPool } from "../pool/index.js";
 import { lengthOf } from "../source.js";
@@ -103,12 +105,7 @@ class Upload {
   #batch: PendingChunk[] = [];
   #batchBytes = 0;
   #hash: HashAlgorithm = "sha256";
-  #position = 0;
-  #sent = 0;
-  #onWire = 0;
-  #saved = 0;
-  #resumed = 0;
-  #newChunks = 0;
+  readonly #counts = uploadCounts();
   #record: PrefixRecord | undefined;
 
   constructor(source: ByteSource, options: UploadOptions) {
@@ -122,13 +119,13 @@ class Upload {
       options.maxBytesInFlight ?? DEFAULT_MAX_BYTES_IN_FLIGHT,
     );
     this.#encoder = new ChunkEncoder(options.compression, options.compressionLevel);
-    this.#requests = new Requests(options.retry);
+    this.#requests = new Requests(options.retry, () => this.#counts.add({ retries: 1 }));
     this.#sending = new Budget(concurrency);
     this.#bytes = new Budget(capacity);
     this.#maxBatchBytes = capacity / BATCHES_IN_FLIGHT;
     this.#size = lengthOf(source) ?? options.size;
     if (options.resume !== undefined && !(source instanceof Blob)) {
-      throw new ChunkerError("invalid_argument", "only a Blob or File can be resumed");
+      throw invalidArgument("only a Blob or File can be resumed");
     }
   }
 
@@ -189,7 +186,7 @@ class Upload {
       if (!this.#distinct.has(digest)) {
         this.#distinct.set(digest, { index, confirmed: true, sent: false });
       }
-      this.#resumed += length;
+      this.#counts.add({ bytesResumed: length });
       this.#emit(index, "resumed");
     }
     record.startAt(confirmed.length);
@@ -258,7 +255,7 @@ class Upload {
     }
     const index = this.#add(digest, length);
     if (this.#distinct.has(digest)) {
-      this.#saved += length;
+      this.#counts.add({ bytesSaved: length, savedChunks: 1 });
       this.#emit(index, "duplicate");
       this.#emitProgress();
       return;
@@ -291,7 +288,7 @@ class Upload {
           continue;
         }
         this.#bytes.give(pending.length);
-        this.#saved += pending.length;
+        this.#counts.add({ bytesSaved: pending.length, savedChunks: 1 });
         this.#emit(pending.index, "known");
         this.#confirm(pending.digest);
       }
@@ -320,9 +317,7 @@ class Upload {
     );
     this.#sending.give(1);
     this.#bytes.give(length);
-    this.#sent += length;
-    this.#onWire += onWire;
-    this.#newChunks += 1;
+    this.#counts.add({ bytesSent: length, bytesOnWire: onWire, newChunks: 1 });
     const distinct = this.#distinct.get(digest);
     if (distinct !== undefined) distinct.sent = true;
     this.#emit(index, "sent");
@@ -365,7 +360,7 @@ class Upload {
         throw sourceChanged(`has other bytes at ${offset} than before`);
       }
       const { index } = distinct;
-      if (!distinct.sent) this.#saved -= length;
+      if (!distinct.sent) this.#counts.add({ bytesSaved: -length, savedChunks: -1 });
       this.#spawn(() => this.#send({ index, digest, length, payload }));
     }
     await this.#settle();
@@ -406,10 +401,15 @@ class Upload {
     }
   }
 
+  /** Up to here the source is chunked, in bytes. */
+  get #position(): number {
+    return this.#counts.own.bytesRead;
+  }
+
   #add(digest: string, length: number): number {
     const index = this.#chunks.length;
     this.#chunks.push({ digest, length, offset: this.#position });
-    this.#position += length;
+    this.#counts.add({ bytesRead: length, chunks: 1 });
     return index;
   }
 
@@ -437,7 +437,8 @@ class Upload {
   /** Stops everything; the first reason is the one that is reported. */
   #fail(error: unknown): void {
     if (this.#stop.signal.aborted) return;
-    this.#stop.abort(error);
+    // Before what stops by it says so with an error of its own.
+    this.#stop.abort(counted(error));
     this.#bytes.close(error);
     this.#sending.close(error);
     this.#requests.stop(error);
@@ -455,16 +456,7 @@ class Upload {
   }
 
   #progress(): UploadProgress {
-    return {
-      bytesRead: this.#position,
-      totalBytes: this.#size,
-      bytesSent: this.#sent,
-      bytesOnWire: this.#onWire,
-      bytesSaved: this.#saved,
-      bytesResumed: this.#resumed,
-      chunks: this.#chunks.length,
-      newChunks: this.#newChunks,
-    };
+    return { ...this.#counts.own, totalBytes: this.#size };
   }
 }
 
@@ -482,7 +474,7 @@ function sourceChanged(how: string): DedupError {
 
 function positiveInteger(name: string, value: number): number {
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw new ChunkerError("invalid_argument", `${name} must be a positive integer, not ${value}`);
+    throw invalidArgument(`${name} must be a positive integer, not ${value}`);
   }
   return value;
 }

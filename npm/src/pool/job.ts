@@ -1,5 +1,5 @@
 import { type Chunk, unpackChunks } from "../chunk.js";
-import type { ChunkerOptions } from "../chunker.js";
+import type { ChunkerOptions } from "../options.js";
 import type { Input } from "./input.js";
 import { type Reply, unpackFailure } from "./messages.js";
 import type { Plan } from "./plan.js";

@@ -1,8 +1,8 @@
 // What a pool and its workers say to each other. A worker cuts runs: stretches of an input that are
 // given to it from their start, in order.
 
-import type { ChunkerOptions } from "../chunker.js";
 import { ChunkerError, type ChunkerErrorCode } from "../errors.js";
+import type { ChunkerOptions } from "../options.js";
 
 /** To a worker. Each request but `open` and `close` has one reply, in the order of the run. */
 export type Request =

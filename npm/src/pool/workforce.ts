@@ -2,7 +2,9 @@
 import { type Bytes, isBytes } from "../bytes.js";
 import type { Chunk } from "../chunk.js";
 import { Chunker, profileOf } from "../chunker.js";
-import { ChunkerError } from "../errors.js";
+import { ChunkerError, counted } from "../errors.js";
+import { handedOut } from "../metrics.js";
+import { hashOf } from "../options.js";
 import { ready } from "../ready.js";
 import { aborted, type ByteSource, lengthOf, throwIfAborted } from "../source.js";
 import { checkedReadOptions, type ReadOptions } from "../stream.js";
@@ -43,6 +45,7 @@ export abstract class Workforce {
     this.#throwIfClosed();
     await ready();
     new Chunker(chunkerOptions)[Symbol.dispose]();
+    const hash = hashOf(chunkerOptions.hash);
     const totalBytes = lengthOf(source);
     const { offset: _, ...chunking } = chunkerOptions;
     const divided = isBytes(source) || isForWorkers(source) ? totalBytes : undefined;
@@ -66,9 +69,11 @@ export abstract class Workforce {
           bytesRead = job.position;
           onProgress?.(totalBytes === undefined ? { bytesRead } : { bytesRead, totalBytes });
         }
-        yield* found;
+        yield* handedOut(hash, found);
         throwIfAborted(signal);
       }
+    } catch (error) {
+      throw counted(error);
     } finally {
       this.#jobs.delete(job);
       signal?.removeEventListener("abort", onAbort);
@@ -94,7 +99,7 @@ export abstract class Workforce {
   }
 
   #throwIfClosed(): void {
-    if (this.#closing !== undefined) throw closedError();
+    if (this.#closing !== undefined) throw counted(closedError());
   }
 }
 

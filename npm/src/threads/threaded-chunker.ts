@@ -1,4 +1,4 @@
-import { ChunkerError } from "../errors.js";
+import { ChunkerError, counted } from "../errors.js";
 import { checkedOptions } from "../options.js";
 import { Seats } from "../pool/seats.js";
 import { Workforce } from "../pool/workforce.js";
@@ -40,13 +40,16 @@ export class ThreadedChunker extends Workforce {
 function throwUnlessShareable(): void {
   // Node has no origins.
   if (globalThis.crossOriginIsolated === false) {
-    throw new ChunkerError(
-      "threads_unavailable",
+    throw unavailable(
       "the page is not cross-origin isolated: serve it with the headers " +
         "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
     );
   }
   if (typeof SharedArrayBuffer === "undefined") {
-    throw new ChunkerError("threads_unavailable", "there is no SharedArrayBuffer");
+    throw unavailable("there is no SharedArrayBuffer");
   }
+}
+
+function unavailable(message: string): ChunkerError {
+  return counted(new ChunkerError("threads_unavailable", message));
 }

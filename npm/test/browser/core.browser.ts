@@ -85,6 +85,34 @@ test("the entry for pages takes the simd128 module, once, and only when it is ne
   await page.close();
 });
 
+test("metrics of a page count what the page was given, not what its workers did", async () => {
+  const { page, problems } = await open(browser, site.url);
+  const totals = await page.evaluate(async () => {
+    const at = (path: string) => import(path);
+    const { chunks, metrics } = await import("chunker-wasm");
+    const { ChunkerPool } = await at("/dist/pool/index.browser.js");
+    const options = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
+    const blob = new Blob([new Uint8Array(6_000_000)]);
+    const pool = new ChunkerPool({ workers: 2 });
+    let pooled = 0;
+    for await (const { length } of pool.chunks(blob, { ...options, hash: "blake3" })) {
+      pooled += length;
+    }
+    await pool.close();
+    let count = 0;
+    for await (const _ of chunks(blob, options)) if (++count === 5) break;
+    await pool.chunk(blob).catch(() => {});
+    const { sha256, blake3 } = metrics().chunks;
+    return { count: sha256.count, pooled, blake3, errors: metrics().errors };
+  });
+  assert.equal(totals.count, 5);
+  assert.equal(totals.pooled, 6_000_000);
+  assert.deepEqual(totals.blake3, { count: Math.ceil(6_000_000 / 65_536), bytes: 6_000_000 });
+  assert.deepEqual(totals.errors, { chunker_closed: 1 });
+  assert.deepEqual(problems, []);
+  await page.close();
+});
+
 test("a file of the page is read by a worker as well", async () => {
   const { page, problems } = await open(browser, site.url);
   const [here, there] = await page.evaluate(async () => {
