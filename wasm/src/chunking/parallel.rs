@@ -46,6 +46,13 @@ const WINDOW: (usize, usize, usize) = (32, 16 << 20, 128 << 20);
 /// Room before a window, in average chunks and in bytes at most, for what the one before leaves.
 const HEADROOM: (usize, usize) = (4, 8 << 20);
 
+/// The length in bytes from which on room for a whole window is taken at once: by doubling, a vector
+/// would need three windows while it grows.
+const LONG: usize = 4 << 20;
+
+/// The longest piece that is usual, in bytes: the last one may go beyond the window.
+const PIECE: usize = 1 << 20;
+
 /// A push chunker of the pool: bytes in, records of chunks out, two windows later.
 ///
 /// While the pool finds the chunks of one window, the next is gathered.
@@ -91,6 +98,11 @@ impl JsParallelChunker {
         if end > number::MAX_SAFE_INTEGER {
             return Err(Failure::argument("the input is longer than 2^53-1 bytes"));
         }
+        let length = gathered.len() + bytes::length(piece);
+        if length > LONG.max(gathered.capacity()) {
+            let room = length.max(self.headroom + self.window + PIECE) - gathered.len();
+            gathered.try_reserve_exact(room).map_err(|_| Failure::memory(room))?;
+        }
         bytes::append(piece, gathered)?;
         self.end = end;
         if gathered.len() - self.headroom < self.window {
@@ -134,12 +146,14 @@ impl JsParallelChunker {
                     start = room;
                 }
                 None => {
-                    data.try_reserve(rest.len()).map_err(|_| Failure::memory(rest.len()))?;
+                    data.try_reserve_exact(rest.len()).map_err(|_| Failure::memory(rest.len()))?;
                     data.splice(..start, rest);
                     start = 0;
                 }
             }
         }
+        let room = self.headroom.saturating_sub(spare.len());
+        spare.try_reserve_exact(room).map_err(|_| Failure::memory(room))?;
         spare.resize(self.headroom, 0);
         self.running = Some(Window::start(data, start, self.profile, self.position, is_last)?);
         Ok((known, spare))
