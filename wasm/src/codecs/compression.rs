@@ -82,7 +82,7 @@ pub struct Compressor {
 }
 
 enum Input {
-    Encoded(Encoder<Vec<u8>>),
+    Encoded(Box<Encoder<Vec<u8>>>),
     /// The core compresses with a dictionary in one call.
     Gathered {
         data: Vec<u8>,
@@ -105,7 +105,7 @@ impl Compressor {
                 dictionary::compress(&dictionary, &[], level)?;
                 Input::Gathered { data: Vec::new(), dictionary, level }
             }
-            None => Input::Encoded(Encoder::new(codec, level, Vec::new())?),
+            None => Input::Encoded(Box::new(Encoder::new(codec, level, Vec::new())?)),
         };
         Ok(Self { input: Some(input), codec, end: Vec::new() })
     }
