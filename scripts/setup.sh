@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what `make test` and `make demo` need beyond rustup, Node.js and git, and the Debian packages
-# named as arguments, each of a command of that name. Does nothing, and says nothing, where everything
-# is there.
+# Installs what `make test` and `make demo` need beyond rustup, Node.js and git, and what the arguments
+# name: `COMMAND`, in a Debian package of that name, or `COMMAND=PACKAGE`. Does nothing, and says nothing,
+# where everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ fail() {
 missing=()
 how=()
 need() {
-    command -v "$1" >/dev/null || {
+    command -v "$1" >/dev/null || [ -e "$1" ] || {
         missing+=("$2")
         how+=("$3")
     }
@@ -35,7 +35,7 @@ need openssl openssl "OpenSSL"
 need nix-hash nix-bin "Nix"
 need mix elixir "Elixir 1.14 or newer"
 need dialyzer erlang-dialyzer "Dialyzer"
-for command in "$@"; do need "$command" "$command" "$command"; done
+for command in "$@"; do need "${command%%=*}" "${command#*=}" "${command%%=*}"; done
 [ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"
 # zstd is C, also in WebAssembly. Old releases of Debian and Ubuntu have no clang 19.
 { command -v clang-19 && command -v llvm-ar-19; } >/dev/null || { command -v clang && command -v llvm-ar; } >/dev/null || {
