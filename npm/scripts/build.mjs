@@ -60,7 +60,16 @@ for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join("..",
 function optimizeModules() {
   for (const [name, { features, inlined }] of Object.entries(MODULES)) {
     const file = `dist/${name}.wasm`;
-    tool("wasm-opt", "-O3", ...FEATURES, ...features, `wasm-out/${name}.wasm`, "-o", file);
+    tool(
+      "wasm-opt",
+      "-O3",
+      "--converge",
+      ...FEATURES,
+      ...features,
+      `wasm-out/${name}.wasm`,
+      "-o",
+      file,
+    );
     if (!inlined) continue;
     const base64 = readFileSync(file).toString("base64");
     writeFileSync(`wasm-out/${name}.wasm.js`, `export const base64 = "${base64}";\n`);
