@@ -40,6 +40,18 @@ export function unpackChunks(records: Uint8Array): Chunk[] {
   return chunks;
 }
 
+/** Returns the lengths of the chunks in `records`. */
+export function lengthsOf(records: Uint8Array): number[] {
+  const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+  return Array.from({ length: records.length / RECORD }, (_, index) =>
+    view.getFloat64(RECORD * index + DIGEST + 8, true),
+  );
+}
+
+export function setDigest(records: Uint8Array, index: number, digest: Uint8Array): void {
+  records.set(digest, RECORD * index);
+}
+
 /** `chunks` have hashes of 32 bytes. */
 export function packChunks(chunks: readonly Chunk[]): Uint8Array {
   const records = new Uint8Array(RECORD * chunks.length);

@@ -1,15 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Bytes } from "./bytes.js";
-import type { Chunk } from "./chunk.js";
+import { type Bytes, bytesOf } from "./bytes.js";
+import { type Chunk, unpackChunks } from "./chunk.js";
+import { type Cutter, createCutter } from "./cutter.js";
+import { Owned } from "./disposable.js";
 import { calling } from "./errors.js";
-import { Finder } from "./finder.js";
 import { core } from "./load.js";
 import { countChunks } from "./metrics.js";
 import {
+  CHUNKER_KEYS,
   CHUNKING_KEYS,
   type ChunkerOptions,
   type ChunkingOptions,
   checkedOptions,
+  type HashAlgorithm,
+  hashOf,
 } from "./options.js";
 import { ready } from "./ready.js";
 
@@ -24,14 +28,17 @@ import { ready } from "./ready.js";
  * ```
  */
 export class Chunker {
-  readonly #finder: Finder;
+  readonly #owned: Owned<Cutter>;
+  readonly #hash: HashAlgorithm;
 
   /**
    * @throws {ChunkerError} `not_ready` before {@link ready} has resolved,
    * `invalid_chunking_options`, `unknown_hash_algorithm` or `invalid_argument`.
    */
   constructor(options?: ChunkerOptions) {
-    this.#finder = new Finder(options);
+    const checked = checkedOptions(options, CHUNKER_KEYS);
+    this.#owned = new Owned(createCutter(checked));
+    this.#hash = hashOf(checked.hash);
   }
 
   /**
@@ -40,7 +47,9 @@ export class Chunker {
    * @throws {ChunkerError} `chunker_closed` after `finish()`, or `invalid_argument`.
    */
   feed(piece: Bytes): Chunk[] {
-    return countChunks(this.#finder.hash, this.#finder.feed(piece));
+    const cutter = this.#owned.get();
+    const bytes = bytesOf(piece, "piece");
+    return countChunks(this.#hash, unpackChunks(calling(() => cutter.feed(bytes))));
   }
 
   /**
@@ -49,12 +58,17 @@ export class Chunker {
    * @throws {ChunkerError} `chunker_closed` when called again.
    */
   finish(): Chunk[] {
-    return countChunks(this.#finder.hash, this.#finder.finish());
+    const cutter = this.#owned.get();
+    try {
+      return countChunks(this.#hash, unpackChunks(calling(() => cutter.finish())));
+    } finally {
+      this.#owned.release();
+    }
   }
 
   /** Frees the chunker; may be called at any time. */
   [Symbol.dispose](): void {
-    this.#finder.release();
+    this.#owned.release();
   }
 }
 

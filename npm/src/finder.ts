@@ -1,9 +1,7 @@
 import { type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
-import { Owned } from "./disposable.js";
+import { type AsyncCutter, createAsyncCutter } from "./cutter.js";
 import { calling } from "./errors.js";
-import type { PushChunker } from "./glue.js";
-import { core } from "./load.js";
 import {
   CHUNKER_KEYS,
   type ChunkerOptions,
@@ -12,36 +10,31 @@ import {
   hashOf,
 } from "./options.js";
 
-/** What a `Chunker` does, uncounted: whoever hands the chunks to the caller counts them. */
+/**
+ * Finds and hashes the chunks of an input, by the platform where that is faster. Uncounted: whoever
+ * hands the chunks to the caller counts them. One call has to be over before the next, and `piece` is
+ * not to change before that.
+ */
 export class Finder {
-  readonly #owned: Owned<PushChunker>;
+  readonly #cutter: AsyncCutter;
   readonly hash: HashAlgorithm;
 
   constructor(options: ChunkerOptions | undefined) {
-    const { minSize, avgSize, maxSize, hash, offset } = checkedOptions(options, CHUNKER_KEYS);
-    const { PushChunker } = core();
-    this.#owned = new Owned(
-      calling(() => new PushChunker(minSize, avgSize, maxSize, hash, offset)),
-    );
-    this.hash = hashOf(hash);
+    const checked = checkedOptions(options, CHUNKER_KEYS);
+    this.#cutter = createAsyncCutter(checked);
+    this.hash = hashOf(checked.hash);
   }
 
-  feed(piece: Bytes): Chunk[] {
-    const handle = this.#owned.get();
+  async feed(piece: Bytes): Promise<Chunk[]> {
     const bytes = bytesOf(piece, "piece");
-    return unpackChunks(calling(() => handle.feed(bytes)));
+    return unpackChunks(await calling(() => this.#cutter.feed(bytes)));
   }
 
-  finish(): Chunk[] {
-    const handle = this.#owned.get();
-    try {
-      return unpackChunks(calling(() => handle.finish()));
-    } finally {
-      this.release();
-    }
+  async finish(): Promise<Chunk[]> {
+    return unpackChunks(await calling(() => this.#cutter.finish()));
   }
 
   release(): void {
-    this.#owned.release();
+    this.#cutter.free();
   }
 }

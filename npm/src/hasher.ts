@@ -1,23 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Bytes, bytesOf } from "./bytes.js";
-import { Owned } from "./disposable.js";
+import { type Handle, Owned } from "./disposable.js";
 import { calling } from "./errors.js";
-import type { Hasher as CoreHasher } from "./glue.js";
 import { core } from "./load.js";
 import { countDigest } from "./metrics.js";
 import type { HashAlgorithm } from "./options.js";
 import { ready } from "./ready.js";
+import { type RunningDigest, runningSha256 } from "./sha256.js";
 
 /** A digest of data that arrives in pieces. */
 export class Hasher {
-  readonly #owned: Owned<CoreHasher>;
+  readonly #owned: Owned<RunningDigest & Handle>;
   readonly #hash: HashAlgorithm;
   #length = 0;
 
   /** @throws {ChunkerError} `not_ready`, `unknown_hash_algorithm` or `invalid_argument`. */
   constructor(hash: HashAlgorithm) {
     const { Hasher } = core();
-    this.#owned = new Owned(calling(() => new Hasher(hash)));
+    const begin = hash === "sha256" ? runningSha256() : undefined;
+    this.#owned = new Owned(begin ? unowned(begin()) : calling(() => new Hasher(hash)));
     this.#hash = hash;
   }
 
@@ -46,6 +47,15 @@ export class Hasher {
   [Symbol.dispose](): void {
     this.#owned.release();
   }
+}
+
+/** Returns a digest of the platform as a handle: there is nothing to free. */
+function unowned(digest: RunningDigest): RunningDigest & Handle {
+  return {
+    update: (bytes) => digest.update(bytes),
+    digest: () => digest.digest(),
+    free: () => {},
+  };
 }
 
 /** Returns the digest of `data`, 32 bytes. */

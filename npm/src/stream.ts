@@ -1,6 +1,5 @@
 import type { Bytes } from "./bytes.js";
 import type { Chunk } from "./chunk.js";
-import { Chunker } from "./chunker.js";
 import { counted, invalidArgument } from "./errors.js";
 import { Finder } from "./finder.js";
 import { countChunks, handedOut } from "./metrics.js";
@@ -42,7 +41,8 @@ export async function chunk(data: Bytes, options?: ReadOptions): Promise<Chunk[]
 }
 
 /**
- * Yields the chunks of `source` while it is read, in order. Keeps one read of it in memory.
+ * Yields the chunks of `source` while it is read, in order. Keeps one read of it in memory, and in
+ * pages the bytes since the last cut, if `crypto.subtle` hashes them and chunks have at most 16 MiB.
  *
  * ```ts
  * for await (const chunk of chunks(file)) console.log(chunk.offset, chunk.length, chunk.hashHex);
@@ -113,13 +113,13 @@ async function* reading(source: ByteSource, options: ReadOptions | undefined) {
     const total = lengthOf(source);
     let bytesRead = 0;
     for await (const piece of pieces(source, signal)) {
-      const found = finder.feed(piece);
+      const found = await finder.feed(piece);
       bytesRead += piece.length;
       onProgress?.(total === undefined ? { bytesRead } : { bytesRead, totalBytes: total });
       yield { piece, found, hash };
       throwIfAborted(signal);
     }
-    yield { piece: new Uint8Array(0), found: finder.finish(), hash };
+    yield { piece: new Uint8Array(0), found: await finder.finish(), hash };
   } catch (error) {
     throw counted(error);
   } finally {
@@ -139,20 +139,21 @@ async function* reading(source: ByteSource, options: ReadOptions | undefined) {
 export class ChunkTransform extends TransformStream<Uint8Array, Chunk> {
   constructor(options?: ChunkerOptions) {
     const checked = checkedOptions(options, CHUNKER_KEYS);
-    let chunker: Chunker;
+    let finder: Finder;
     const enqueue = (found: Chunk[], controller: TransformStreamDefaultController<Chunk>) => {
-      for (const chunk of found) controller.enqueue(chunk);
+      for (const chunk of countChunks(finder.hash, found)) controller.enqueue(chunk);
     };
     super({
       async start() {
         await ready();
-        chunker = new Chunker(checked);
+        finder = new Finder(checked);
       },
-      transform(piece, controller) {
-        enqueue(chunker.feed(piece), controller);
+      async transform(piece, controller) {
+        enqueue(await finder.feed(piece), controller);
       },
-      flush(controller) {
-        enqueue(chunker.finish(), controller);
+      async flush(controller) {
+        enqueue(await finder.finish(), controller);
+        finder.release();
       },
     });
   }

@@ -8,10 +8,10 @@ mod record;
 
 use crate::failure::Failure;
 use crate::{bytes, number};
-use chunker::chunking::PushChunker;
+use chunker::chunking::{ChunkDescriptor, PushChunker};
 use chunker::hashing::{HashAlgorithm, Hasher};
 use chunker::manifest::{Manifest, ManifestError};
-use chunker::{ChunkingOptions, Profile};
+use chunker::{ChunkingOptions, CutFinder, Profile};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
@@ -19,14 +19,15 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(js_name = PushChunker)]
 pub struct JsPushChunker {
     /// `None` once finished.
-    chunker: Option<PushChunker>,
+    chunker: Option<Chunker>,
     /// Where the next piece begins in the input, in bytes.
     position: u64,
 }
 
 #[wasm_bindgen(js_class = PushChunker)]
 impl JsPushChunker {
-    /// Returns a chunker for the input behind `offset`; `undefined` stands for the core's default.
+    /// Returns a chunker for the input behind `offset`; `undefined` stands for the core's default. With
+    /// `cuts_only` the digests are zeros in the records: the caller has a faster way to them.
     #[wasm_bindgen(constructor)]
     pub fn new(
         min_size: &JsValue,
@@ -34,10 +35,15 @@ impl JsPushChunker {
         max_size: &JsValue,
         hash: &JsValue,
         offset: &JsValue,
+        cuts_only: bool,
     ) -> Result<Self, Failure> {
         let Profile { options, hash } = profile_of(min_size, avg_size, max_size, hash)?;
         let position = offset_of(offset)?;
-        Ok(Self { chunker: Some(PushChunker::resume_at(options, hash, position)), position })
+        let chunker = match cuts_only {
+            true => Chunker::Cutting(CutFinder::resume_at(options, position)),
+            false => Chunker::Hashing(Box::new(PushChunker::resume_at(options, hash, position))),
+        };
+        Ok(Self { chunker: Some(chunker), position })
     }
 
     /// Reads all of `piece` and returns the records of the chunks that end in it.
@@ -48,7 +54,7 @@ impl JsPushChunker {
             return Err(Failure::argument("the input is longer than 2^53-1 bytes"));
         }
         let mut chunks = Vec::new();
-        bytes::for_each_slice(piece, |slice| chunks.extend(chunker.feed(slice)));
+        bytes::for_each_slice(piece, |slice| chunker.feed(slice, &mut chunks));
         self.position = end;
         Ok(record::pack(&chunks))
     }
@@ -58,6 +64,40 @@ impl JsPushChunker {
         let chunker = self.chunker.take().ok_or(Failure::CLOSED)?;
         Ok(record::pack(chunker.finish().as_slice()))
     }
+}
+
+enum Chunker {
+    Hashing(Box<PushChunker>),
+    Cutting(CutFinder),
+}
+
+impl Chunker {
+    fn feed(&mut self, mut piece: &[u8], chunks: &mut Vec<ChunkDescriptor>) {
+        match self {
+            Self::Hashing(chunker) => chunks.extend(chunker.feed(piece)),
+            Self::Cutting(finder) => loop {
+                let offset = finder.last_cut();
+                let Some(cut) = finder.next_cut(&mut piece) else { return };
+                chunks.push(without_digest(offset, cut));
+            },
+        }
+    }
+
+    fn finish(self) -> Option<ChunkDescriptor> {
+        match self {
+            Self::Hashing(chunker) => chunker.finish(),
+            Self::Cutting(finder) => {
+                let offset = finder.last_cut();
+                finder.finish().map(|cut| without_digest(offset, cut))
+            }
+        }
+    }
+}
+
+fn without_digest(offset: u64, end: u64) -> ChunkDescriptor {
+    #[expect(clippy::cast_possible_truncation, reason = "a chunk has at most 1 GiB")]
+    let length = (end - offset) as usize;
+    ChunkDescriptor { hash: [0; 32], offset, length }
 }
 
 /// A digest in the making.

@@ -1,7 +1,8 @@
 // A worker of `chunker-wasm/pool` in a page.
 
+import { createAsyncCutter } from "../cutter.js";
 import "../index.browser.js";
-import { core, load } from "../load.js";
+import { load } from "../load.js";
 import { pieces } from "../source.js";
 import type { Reply, Request } from "./messages.js";
 import { serving } from "./worker.js";
@@ -15,6 +16,6 @@ const scope = globalThis as unknown as {
 const serve = serving(
   (reply, transfer) => scope.postMessage(reply, transfer),
   (blob) => pieces(blob, undefined),
-  () => load().then(() => core().PushChunker),
+  () => load().then(() => createAsyncCutter),
 );
 scope.onmessage = ({ data }) => serve(data);

@@ -1,8 +1,8 @@
 // A worker of `chunker-wasm/pool` in Node.
 
 import { parentPort } from "node:worker_threads";
+import { createAsyncCutter } from "../cutter.js";
 import "../index.node.js";
-import { core } from "../load.js";
 import { slices } from "./blob.node.js";
 import { serving } from "./worker.js";
 
@@ -11,6 +11,6 @@ parentPort?.on(
   serving(
     (reply, transfer) => parentPort?.postMessage(reply, transfer),
     slices,
-    async () => core().PushChunker,
+    async () => createAsyncCutter,
   ),
 );

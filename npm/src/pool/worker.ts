@@ -1,26 +1,15 @@
 // The inside of a worker: cuts and hashes runs, each with a chunker of its own.
 
-import { ChunkerError, calling, failureOf } from "../errors.js";
+import type { AsyncCutter } from "../cutter.js";
+import { ChunkerError, failureOf } from "../errors.js";
+import type { ChunkerOptions } from "../options.js";
 import { packFailure, type Reply, type Request } from "./messages.js";
 
 type Post = (reply: Reply, transfer: ArrayBuffer[]) => void;
 type Records = Uint8Array<ArrayBuffer>;
 
-/** A chunker of a WebAssembly module. */
-export interface Cutter {
-  feed(piece: Uint8Array): Uint8Array;
-  finish(): Uint8Array;
-  free(): void;
-}
-
-/** A class of such chunkers. */
-export type CutterClass = new (
-  minSize: unknown,
-  avgSize: unknown,
-  maxSize: unknown,
-  hash: unknown,
-  offset: unknown,
-) => Cutter;
+/** Returns what cuts an input with these options. */
+export type CreateCutter = (options: ChunkerOptions) => AsyncCutter;
 
 /** Reads a blob from its start, in pieces of about 1 MiB; each is valid until the next is asked for. */
 export type ReadBlob = (blob: Blob) => AsyncGenerator<Records, void, undefined>;
@@ -28,12 +17,12 @@ export type ReadBlob = (blob: Blob) => AsyncGenerator<Records, void, undefined>;
 /**
  * Returns what is to be called with every request; `post` sends the replies.
  *
- * @param load Resolves when the module is loaded, with its class of chunkers.
+ * @param load Resolves when the module is loaded, with what makes its cutters.
  */
 export function serving(
   post: Post,
   readBlob: ReadBlob,
-  load: () => Promise<CutterClass>,
+  load: () => Promise<CreateCutter>,
 ): (request: Request) => void {
   const runs = new Map<number, Run>();
   return (request) => {
@@ -56,8 +45,8 @@ class Run {
   readonly #opening: Opening;
   readonly #post: Post;
   readonly #readBlob: ReadBlob;
-  readonly #load: () => Promise<CutterClass>;
-  #chunker: Cutter | undefined;
+  readonly #load: () => Promise<CreateCutter>;
+  #chunker: AsyncCutter | undefined;
   #blob: ReturnType<ReadBlob> | undefined;
   /** What was read of the blob, but not yet asked for. */
   #unread: Records = new Uint8Array(0);
@@ -65,7 +54,7 @@ class Run {
   /** Settles when all requests until now are answered. */
   #answered: Promise<void>;
 
-  constructor(opening: Opening, post: Post, readBlob: ReadBlob, load: () => Promise<CutterClass>) {
+  constructor(opening: Opening, post: Post, readBlob: ReadBlob, load: () => Promise<CreateCutter>) {
     this.#opening = opening;
     this.#post = post;
     this.#readBlob = readBlob;
@@ -96,10 +85,9 @@ class Run {
   }
 
   async #open(): Promise<void> {
-    const CutterOfModule = await this.#load();
+    const createCutter = await this.#load();
     const { options, blob } = this.#opening;
-    const { minSize, avgSize, maxSize, hash, offset } = options;
-    this.#chunker = calling(() => new CutterOfModule(minSize, avgSize, maxSize, hash, offset));
+    this.#chunker = createCutter(options);
     if (blob !== undefined) this.#blob = this.#readBlob(blob);
   }
 
@@ -111,11 +99,11 @@ class Run {
     let length = 0;
     if (type === "feed") {
       length = request.bytes.length;
-      records.push(chunker.feed(request.bytes) as Records);
+      records.push((await chunker.feed(request.bytes)) as Records);
     } else if (type === "read") {
       length = request.length;
       await this.#read(chunker, length, records);
-    } else records.push(chunker.finish() as Records);
+    } else records.push((await chunker.finish()) as Records);
     if (this.#closed) return;
     const found = records.filter(({ length }) => length > 0);
     this.#post(
@@ -124,7 +112,7 @@ class Run {
     );
   }
 
-  async #read(chunker: Cutter, length: number, records: Records[]): Promise<void> {
+  async #read(chunker: AsyncCutter, length: number, records: Records[]): Promise<void> {
     for (let left = length; left > 0; ) {
       if (this.#unread.length === 0) {
         const piece = (await this.#blob?.next())?.value;
@@ -133,7 +121,8 @@ class Run {
         this.#unread = piece;
       }
       const part = this.#unread.subarray(0, left);
-      records.push(chunker.feed(part) as Records);
+      records.push((await chunker.feed(part)) as Records);
+      if (this.#closed) return;
       this.#unread = this.#unread.subarray(part.length);
       left -= part.length;
     }

@@ -1,10 +1,16 @@
 // The inside of a member of a team.
 
-import { failureOf } from "../errors.js";
+import type { Cutter } from "../cutter.js";
+import { calling, failureOf } from "../errors.js";
+import type { ChunkerOptions } from "../options.js";
 import { packFailure } from "../pool/messages.js";
 import { type ReadBlob, serving } from "../pool/worker.js";
 import { initSync, ParallelChunker, runThread, startPool } from "./glue.js";
 import type { Order, Report } from "./messages.js";
+
+function createCutter({ minSize, avgSize, maxSize, hash, offset }: ChunkerOptions): Cutter {
+  return calling(() => new ParallelChunker(minSize, avgSize, maxSize, hash, offset));
+}
 
 type Post = (report: Report, transfer: ArrayBuffer[]) => void;
 
@@ -17,7 +23,7 @@ export function member(
   const serve = serving(
     (reply, transfer) => post({ type: "reply", reply }, transfer),
     readBlob,
-    async () => ParallelChunker,
+    async () => createCutter,
   );
   let begin = (): void => {};
   const helped = new Promise<void>((resolve) => {

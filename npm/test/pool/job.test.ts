@@ -63,7 +63,7 @@ class DeskSeat {
 
   open({ options: o }: { options: api.ChunkerOptions }, listener: Listener): number {
     const { PushChunker } = core();
-    const chunker = new PushChunker(o.minSize, o.avgSize, o.maxSize, o.hash, o.offset);
+    const chunker = new PushChunker(o.minSize, o.avgSize, o.maxSize, o.hash, o.offset, false);
     this.#open.set(this.#opened, { listener, chunker });
     return this.#opened++;
   }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type HashAlgorithm, Hasher, toHex } from "../../index.js";
 import { Refusal } from "./refusal.js";
@@ -89,12 +88,12 @@ export async function* verified(
   hash: HashAlgorithm,
   digest: string,
 ): AsyncGenerator<Uint8Array> {
-  const hasher = createHasher(hash);
+  const hasher = new Hasher(hash);
   for await (const piece of pieces) {
     hasher.update(piece);
     yield piece;
   }
-  const actual = hasher.digestHex();
+  const actual = toHex(hasher.digest());
   if (actual !== digest) {
     throw new Refusal(400, "digest_mismatch", `the body's ${hash} digest is ${actual}`);
   }
@@ -102,20 +101,5 @@ export async function* verified(
 
 /** Returns whether `bytes` have `digest`. */
 export function hasDigest(bytes: Uint8Array, hash: HashAlgorithm, digest: string): boolean {
-  const hasher = createHasher(hash);
-  hasher.update(bytes);
-  return hasher.digestHex() === digest;
-}
-
-/** SHA-256 by OpenSSL, which uses the CPU's own instructions; BLAKE3 by this package. */
-function createHasher(hash: HashAlgorithm): {
-  update(bytes: Uint8Array): void;
-  digestHex(): string;
-} {
-  if (hash === "sha256") {
-    const native = createHash("sha256");
-    return { update: (bytes) => native.update(bytes), digestHex: () => native.digest("hex") };
-  }
-  const hasher = new Hasher(hash);
-  return { update: (bytes) => hasher.update(bytes), digestHex: () => toHex(hasher.digest()) };
+  return toHex(new Hasher(hash).update(bytes).digest()) === digest;
 }

@@ -1,0 +1,73 @@
+import { lengthsOf, setDigest } from "./chunk.js";
+import type { AsyncCutter, Cutter } from "./cutter.js";
+import { ChunkerError } from "./errors.js";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Gathers each chunk that another cutter finds, and hashes it whole. */
+export class GatheringCutter implements AsyncCutter {
+  readonly #cutter: Cutter;
+  readonly #digest: (bytes: Bytes) => Promise<ArrayBuffer>;
+  /** The bytes since the last cut, and room for more. */
+  #gathered: Bytes = new Uint8Array(0);
+  #length = 0;
+
+  /** @param digest Copies the bytes before it returns. */
+  constructor(cutter: Cutter, digest: (bytes: Bytes) => Promise<ArrayBuffer>) {
+    this.#cutter = cutter;
+    this.#digest = digest;
+  }
+
+  feed(piece: Uint8Array): Promise<Uint8Array> {
+    return this.#hash(this.#cutter.feed(piece), piece as Bytes);
+  }
+
+  finish(): Promise<Uint8Array> {
+    return this.#hash(this.#cutter.finish(), new Uint8Array(0));
+  }
+
+  free(): void {
+    this.#cutter.free();
+  }
+
+  /** Writes the digests of the chunks in `records`, and gathers what is behind them in `piece`. */
+  async #hash(records: Uint8Array, piece: Bytes): Promise<Uint8Array> {
+    let rest = piece;
+    const digests = lengthsOf(records).map((length) => {
+      if (this.#length === 0) {
+        const chunk = rest.subarray(0, length);
+        rest = rest.subarray(length);
+        return this.#digest(chunk);
+      }
+      const missing = Math.max(0, length - this.#length);
+      this.#gather(rest.subarray(0, missing));
+      rest = rest.subarray(missing);
+      const digest = this.#digest(this.#gathered.subarray(0, length));
+      // A cut may lie one byte back.
+      this.#gathered.copyWithin(0, length, this.#length);
+      this.#length -= length;
+      return digest;
+    });
+    this.#gather(rest);
+    try {
+      for (const [index, digest] of (await Promise.all(digests)).entries()) {
+        setDigest(records, index, new Uint8Array(digest));
+      }
+    } catch (cause) {
+      const message = "the platform could not hash a chunk";
+      throw new ChunkerError("memory_limit_exceeded", message, { cause });
+    }
+    return records;
+  }
+
+  #gather(bytes: Bytes): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#gathered.length) {
+      const larger = new Uint8Array(Math.max(length, 2 * this.#gathered.length));
+      larger.set(this.#gathered.subarray(0, this.#length));
+      this.#gathered = larger;
+    }
+    this.#gathered.set(bytes, this.#length);
+    this.#length = length;
+  }
+}
