@@ -148,6 +148,30 @@ defmodule Chunker do
   @spec metrics() :: metrics
   def metrics, do: Nif.metrics()
 
+  @typedoc "What of the library's work is logged."
+  @type log_level :: Chunker.Log.level()
+
+  @doc """
+  Lets the library's own lines up to `level` go to `Logger`; at first it is `:none`.
+
+  With `:debug` that is a line for every error that is returned, and with `:all` the first chunk of every
+  thread and then one of 1024 besides:
+
+      12:00:00.000 [debug] error_returned code=truncated_data
+      12:00:00.000 [debug] chunk_emitted offset=0 length=1048576 hash=sha256
+
+  `Logger` has levels of its own, which hold as well. Lines have the time of their event, but come up to
+  50 ms later, and at once when this is called. Their `domain` is `[:elixir, :chunker]`. Of more than 1024 within
+  that time the rest is lost, and a warning says how many. Another level raises `ArgumentError`.
+
+      iex> Chunker.set_log_level(:debug)
+      :ok
+      iex> Chunker.set_log_level(:none)
+      :ok
+  """
+  @spec set_log_level(log_level) :: :ok
+  def set_log_level(level), do: Chunker.Log.set_level(level)
+
   @doc """
   Returns the chunks of a binary.
 

@@ -9,6 +9,9 @@ defmodule Chunker.Nif do
 
   @functions [
     metrics: 0,
+    set_log_level: 1,
+    log_level: 0,
+    log_lines: 0,
     profile: 4,
     chunk_data_normal: 5,
     chunk_data_dirty: 5,

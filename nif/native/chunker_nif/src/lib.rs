@@ -13,6 +13,7 @@ mod chunks;
 mod compression;
 mod failure;
 mod hashing;
+mod log;
 mod manifest;
 mod metrics;
 mod nix;

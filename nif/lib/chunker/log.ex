@@ -1,0 +1,58 @@
+defmodule Chunker.Log do
+  @moduledoc false
+  # Fetches the lines of the native library and gives them to Logger: threads of a library cannot.
+
+  use GenServer
+  require Logger
+
+  alias Chunker.Nif
+
+  # Milliseconds between two looks, while lines are wanted.
+  @interval 50
+
+  @type level :: :none | :error | :warning | :info | :debug | :all
+  @levels [:none, :error, :warning, :info, :debug, :all]
+
+  @spec start_link(term) :: GenServer.on_start()
+  def start_link(_), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
+
+  # Returns when the lines up to now are with Logger.
+  @spec set_level(level) :: :ok
+  def set_level(level) do
+    unless level in @levels,
+      do: raise(ArgumentError, "#{inspect(level)} is no level; levels are #{inspect(@levels)}")
+
+    :ok = Nif.set_log_level(level)
+    {:ok, _} = Application.ensure_all_started(:chunker)
+    GenServer.call(__MODULE__, :level_changed, :infinity)
+  end
+
+  @impl true
+  def init(nil), do: {:ok, nil, {:continue, :look}}
+
+  # After a crash lines may still be wanted. Without the library there are none.
+  @impl true
+  def handle_continue(:look, nil) do
+    {:noreply, if(Chunker.available?(), do: look(nil))}
+  end
+
+  @impl true
+  def handle_call(:level_changed, _from, timer), do: {:reply, :ok, look(timer)}
+
+  @impl true
+  def handle_info(:look, timer), do: {:noreply, look(timer)}
+
+  # Logs what waits. Returns the timer of the next look, if there is to be one.
+  defp look(timer) do
+    _ = if timer, do: Process.cancel_timer(timer)
+    {lines, lost} = Nif.log_lines()
+
+    for {level, micros, text} <- lines,
+        do: Logger.log(level, text, time: micros, domain: [:chunker])
+
+    if lost > 0,
+      do: Logger.warning("#{lost} lines were lost: they came too fast", domain: [:chunker])
+
+    if Nif.log_level() != :none, do: Process.send_after(self(), :look, @interval)
+  end
+end
