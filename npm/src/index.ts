@@ -6,6 +6,8 @@ export { Chunk } from "./chunk.js";
 export { Chunker, profile } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
 export { digest, Hasher } from "./hasher.js";
+export type { LogLevel } from "./lines.js";
+export { setLogLevel } from "./log.js";
 export { Manifest, type ManifestJson, type ParseOptions } from "./manifest.js";
 export {
   type CodecTally,

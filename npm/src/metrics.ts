@@ -2,6 +2,7 @@
 // nothing: their results are counted where they are handed to the caller.
 
 import type { Codec } from "./codecs/options.js";
+import { writeChunk, writeLine } from "./lines.js";
 import type { HashAlgorithm } from "./options.js";
 
 /** A number of things, and of the bytes in them. */
@@ -63,7 +64,7 @@ export interface Metrics {
   readonly decompression: Readonly<Record<Codec, CodecTally>>;
   readonly uploads: UploadTotals;
   readonly downloads: DownloadTotals;
-  /** Errors of this library that were raised, by their `code`. */
+  /** Errors of this library that were raised, by their `code`; of 256 codes, the rest as `other`. */
   readonly errors: Readonly<Record<string, number>>;
 }
 
@@ -97,8 +98,10 @@ const totals = {
   uploads: ofUpload(),
   downloads: ofDownload(),
 };
-/** A server may name a code as it likes. */
+/** A server may name a code as it likes, */
 const errors = new Map<string, number>();
+/** but when there are so many, another one counts as `other`. */
+const MOST_CODES = 256;
 const countedErrors = new WeakSet<object>();
 
 /**
@@ -119,12 +122,13 @@ function frozenCopy<T extends object>(record: T): T {
 }
 
 interface Found {
+  readonly offset: number;
   readonly length: number;
 }
 
 /** Returns `chunks`, counted. */
 export function countChunks<C extends Found>(hash: HashAlgorithm, chunks: C[]): C[] {
-  for (const { length } of chunks) count(totals.chunks[hash], length);
+  for (const chunk of chunks) countChunk(hash, chunk);
   return chunks;
 }
 
@@ -134,9 +138,14 @@ export function* handedOut<C extends Found>(
   chunks: readonly C[],
 ): Generator<C, void, undefined> {
   for (const chunk of chunks) {
-    count(totals.chunks[hash], chunk.length);
+    countChunk(hash, chunk);
     yield chunk;
   }
+}
+
+function countChunk(hash: HashAlgorithm, chunk: Found): void {
+  count(totals.chunks[hash], chunk.length);
+  writeChunk(hash, chunk);
 }
 
 export function countDigest(hash: HashAlgorithm, length: number): void {
@@ -165,7 +174,9 @@ export function countError(error: Error & { readonly code: string }): void {
   const echo = typeof cause === "object" && cause !== null && countedErrors.has(cause);
   if (echo || countedErrors.has(error)) return;
   countedErrors.add(error);
-  errors.set(error.code, (errors.get(error.code) ?? 0) + 1);
+  const code = errors.has(error.code) || errors.size < MOST_CODES ? error.code : "other";
+  errors.set(code, (errors.get(code) ?? 0) + 1);
+  writeLine("debug", "error_returned", { code: error.code });
 }
 
 /** The counts of one transfer; what is added to them is added to the totals as well. */

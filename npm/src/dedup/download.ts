@@ -1,5 +1,6 @@
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
+import { writeLine } from "../lines.js";
 import { downloadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { DedupError } from "./error.js";
@@ -82,6 +83,7 @@ export async function* download(
       onProgress?.({ bytesReceived: counts.own.bytesReceived, totalBytes });
       yield payload;
     }
+    writeLine("info", "download_finished", counts.own);
   } catch (error) {
     throw counted(error);
   } finally {

@@ -1,3 +1,4 @@
+import { writeLine } from "../lines.js";
 import { DedupError } from "./error.js";
 
 /** When a failed request is sent again. */
@@ -84,6 +85,11 @@ export class Requests {
         const longest = Math.min(baseDelayMs * 2 ** (number - 1), maxDelayMs);
         const delayMs = Math.max(longest * (0.5 + 0.5 * random()), error.retryAfterMs ?? 0);
         this.#onRetry();
+        writeLine("warning", "request_retried", {
+          attempt: number,
+          delayMs: Math.round(delayMs),
+          code: error.code,
+        });
         onRetry?.({ attempt: number, delayMs, error });
         await sleep(delayMs, signal);
       }

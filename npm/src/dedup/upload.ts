@@ -13,6 +13,7 @@ import {
   type ReadOptions,
   toHex,
 } from "../index.js";
+import { writeLine } from "../lines.js";
 import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import type { ChunkerPool } from "../pool/index.js";
@@ -168,6 +169,7 @@ class Upload {
     const manifest = Manifest.create(this.#options.options ?? {}, chunks);
     await this.#commit(manifest);
     await this.#record?.delete();
+    writeLine("info", "upload_finished", this.#counts.own);
     return { ...this.#progress(), rootDigest: manifest.rootDigestHex, manifest };
   }
 

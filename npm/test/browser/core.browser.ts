@@ -147,3 +147,25 @@ test("a file of the page is read by a worker as well", async () => {
   assert.deepEqual(problems, []);
   await page.close();
 });
+
+test("lines of a page come to its console at the level that was set", async () => {
+  const { page, problems } = await open(browser, site.url);
+  const lines: string[] = [];
+  page.on("console", (message) => lines.push(`${message.type()} ${message.text()}`));
+  await page.evaluate(async () => {
+    const { chunk, setLogLevel } = await import("chunker-wasm");
+    const refused = () => chunk(new Uint8Array(1), { minSize: 63 }).catch(() => {});
+    await refused();
+    setLogLevel("all");
+    await chunk(new Uint8Array(3_000_000));
+    await refused();
+    setLogLevel("none");
+    await refused();
+  });
+  assert.deepEqual(lines, [
+    "debug chunker: chunk_emitted offset=0 length=3000000 hash=sha256",
+    "debug chunker: error_returned code=invalid_chunking_options",
+  ]);
+  assert.deepEqual(problems, []);
+  await page.close();
+});
