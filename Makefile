@@ -95,9 +95,10 @@ miri-concurrent: setup ## threads on small inputs under Miri, in many orders of 
 test-machines: setup ## the vectors on big-endian, 32-bit and ARM machines, emulated (MACHINES="triple …": on these; installs compilers and qemu)
 	scripts/test-machines.sh $(MACHINES)
 
-test-no-std: setup ## the crate builds for a target without std
+test-no-std: setup ## the crate builds for a target without std, and for one without a clock of its own
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
+	cargo build --quiet --package chunker-cdc --no-default-features --features tracing,metrics --target wasm32-unknown-unknown
 
 package: setup ## the npm package, built
 	cargo xtask wasm

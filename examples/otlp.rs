@@ -49,29 +49,39 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Has `meter` read the library's own totals when it exports: no recorder is needed.
 fn observe(meter: &Meter) {
-    type Total = (&'static str, fn(&Totals) -> u64);
-    const TOTALS: [Total; 6] = [
-        ("chunker.chunks_emitted_total", |totals| totals.chunks_emitted),
-        ("chunker.bytes_processed_total", |totals| totals.bytes_processed),
-        ("chunker.hash_operations_total", |totals| totals.hash_operations),
-        ("chunker.hash_bytes_total", |totals| totals.hash_bytes),
-        ("chunker.compression_bytes_in_total", |totals| totals.compression_bytes_in),
-        ("chunker.compression_bytes_out_total", |totals| totals.compression_bytes_out),
+    type Values = Vec<(&'static str, u64)>;
+    type Total = (&'static str, Option<&'static str>, fn(&Totals) -> Values);
+    // Name, label, and a value for each of the label's values.
+    const TOTALS: [Total; 7] = [
+        ("chunker.chunks_emitted_total", None, |totals| vec![("", totals.chunks_emitted)]),
+        ("chunker.bytes_processed_total", None, |totals| vec![("", totals.bytes_processed)]),
+        ("chunker.hash_operations_total", Some("algorithm"), |totals| {
+            totals.hashes.iter().map(|(&name, hash)| (name, hash.operations)).collect()
+        }),
+        ("chunker.hash_bytes_total", Some("algorithm"), |totals| {
+            totals.hashes.iter().map(|(&name, hash)| (name, hash.bytes)).collect()
+        }),
+        ("chunker.compression_bytes_in_total", Some("codec"), |totals| {
+            totals.compressions.iter().map(|(&name, codec)| (name, codec.bytes_in)).collect()
+        }),
+        ("chunker.compression_bytes_out_total", Some("codec"), |totals| {
+            totals.compressions.iter().map(|(&name, codec)| (name, codec.bytes_out)).collect()
+        }),
+        ("chunker.errors_total", Some("kind"), |totals| {
+            totals.errors.iter().map(|(&kind, &count)| (kind, count)).collect()
+        }),
     ];
-    for (name, total) in TOTALS {
+    for (name, label, values) in TOTALS {
         meter
             .u64_observable_counter(name)
-            .with_callback(move |observer| observer.observe(total(&totals()), &[]))
+            .with_callback(move |observer| {
+                for (value, total) in values(&totals()) {
+                    let label = label.map(|label| KeyValue::new(label, value));
+                    observer.observe(total, label.as_slice());
+                }
+            })
             .build();
     }
-    meter
-        .u64_observable_counter("chunker.errors_total")
-        .with_callback(|observer| {
-            for (kind, count) in totals().errors {
-                observer.observe(count, &[KeyValue::new("kind", kind)]);
-            }
-        })
-        .build();
 }
 
 /// The least of an HTTP client, without TLS; a program that has one already uses that.

@@ -126,19 +126,22 @@ defmodule Chunker do
   @type metrics :: %{
           chunks: non_neg_integer,
           bytes: non_neg_integer,
-          hash_operations: non_neg_integer,
-          hash_bytes: non_neg_integer,
-          compression_bytes_in: non_neg_integer,
-          compression_bytes_out: non_neg_integer,
+          hashes: %{
+            hash_algorithm => %{operations: non_neg_integer, bytes: non_neg_integer}
+          },
+          compressions: %{
+            codec => %{bytes_in: non_neg_integer, bytes_out: non_neg_integer}
+          },
           errors: %{error => pos_integer}
         }
 
   @doc """
   Returns what was done since the native library was loaded, by all processes.
 
-  `:chunks` are chunks with digests, and `:bytes` the bytes in them; `:hash_operations` and `:hash_bytes`
-  are all digests, those of chunks among them. `:errors` are those of codecs, by their code. A chunker
-  that is not finished holds back up to 15 chunks; finished, closed or forgotten, it has delivered them.
+  `:chunks` are chunks with digests, and `:bytes` the bytes in them; `:hashes` are all digests, those of
+  chunks among them; a codec that was not used has no entry in `:compressions`. `:errors` are those of
+  codecs, by their code. A chunker that is not finished holds back up to 15 chunks; finished, closed or
+  forgotten, it has delivered them.
 
       iex> before = Chunker.metrics()
       iex> {:ok, [_]} = Chunker.chunk("abc")

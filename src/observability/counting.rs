@@ -272,16 +272,30 @@ pub struct Totals {
     pub chunks_emitted: u64,
     /// Bytes in them.
     pub bytes_processed: u64,
-    /// Digests.
-    pub hash_operations: u64,
-    /// Bytes digested.
-    pub hash_bytes: u64,
-    /// Bytes compressed.
-    pub compression_bytes_in: u64,
-    /// Bytes that they became.
-    pub compression_bytes_out: u64,
+    /// Digests, by algorithm: every algorithm has an entry.
+    pub hashes: BTreeMap<&'static str, HashTotals>,
+    /// Compressions, by codec: those that were used have an entry.
+    pub compressions: BTreeMap<&'static str, CompressionTotals>,
     /// Errors returned, by their `code`.
     pub errors: BTreeMap<&'static str, u64>,
+}
+
+/// What one algorithm has hashed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HashTotals {
+    /// Digests.
+    pub operations: u64,
+    /// Bytes digested.
+    pub bytes: u64,
+}
+
+/// What one codec has compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompressionTotals {
+    /// Bytes compressed.
+    pub bytes_in: u64,
+    /// Bytes that they became.
+    pub bytes_out: u64,
 }
 
 /// Returns what was counted since the start of the process, with a recorder or without.
@@ -290,14 +304,20 @@ pub struct Totals {
 #[must_use]
 pub fn totals() -> Totals {
     let Counts { chunks, bytes, hash_operations, hash_bytes } = TOTALS.load();
+    let hashes = HashAlgorithm::ALL.map(|hash| {
+        let (operations, bytes) = (hash_operations[hash as usize], hash_bytes[hash as usize]);
+        (hash.name(), HashTotals { operations, bytes })
+    });
     let state = lock();
+    let compressions = state.compression.iter().map(|(&codec, compression)| {
+        let &Compression { bytes_in, bytes_out, .. } = compression;
+        (codec, CompressionTotals { bytes_in, bytes_out })
+    });
     Totals {
         chunks_emitted: chunks,
         bytes_processed: bytes,
-        hash_operations: hash_operations.iter().sum(),
-        hash_bytes: hash_bytes.iter().sum(),
-        compression_bytes_in: state.compression.values().map(|codec| codec.bytes_in).sum(),
-        compression_bytes_out: state.compression.values().map(|codec| codec.bytes_out).sum(),
+        hashes: hashes.into(),
+        compressions: compressions.collect(),
         errors: state.errors.iter().map(|(&kind, errors)| (kind, errors.count)).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! Where the rest of the crate says what it does: once per chunk or operation, never per byte.
 
+use super::clock::Instant;
 use super::phase::Phase;
 #[cfg(feature = "metrics")]
 use super::{batch, counting};
@@ -9,7 +10,6 @@ use crate::hashing::HashAlgorithm;
 use core::task::Poll;
 use core::time::Duration;
 use sha2::Digest as _;
-use std::time::Instant;
 
 /// Observes one input while it is chunked.
 #[derive(Debug, Default)]

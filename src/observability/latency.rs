@@ -1,5 +1,6 @@
 //! Latencies: the buckets of their histograms, and warnings when their 99th percentile is too high.
 
+use super::clock::Instant;
 use core::fmt;
 use core::panic::Location;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,6 @@ use metrics::{Histogram, counter};
 use std::collections::BTreeMap;
 use std::string::ToString;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 /// Bounds of buckets, in seconds, for exporters that need them.
 pub mod buckets {

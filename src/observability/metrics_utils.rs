@@ -26,7 +26,7 @@
 #[cfg(feature = "metrics")]
 pub use super::batch::{flush_metrics, record_chunk};
 #[cfg(feature = "metrics")]
-pub use super::counting::{Totals, init_metrics, totals};
+pub use super::counting::{CompressionTotals, HashTotals, Totals, init_metrics, totals};
 #[cfg(feature = "metrics")]
 pub use super::latency::{LatencyGuard, Operation, buckets, set_latency_threshold};
 #[cfg(feature = "metrics")]

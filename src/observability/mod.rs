@@ -13,6 +13,8 @@
 
 #[cfg(feature = "metrics")]
 mod batch;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+mod clock;
 #[cfg(feature = "metrics")]
 mod counting;
 #[cfg_attr(any(feature = "tracing", feature = "metrics"), path = "hooks.rs")]

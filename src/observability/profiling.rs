@@ -17,11 +17,11 @@
 
 pub use super::phase::Phase;
 
+use super::clock::Instant;
 use core::fmt;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use core::time::Duration;
 use std::string::String;
-use std::time::Instant;
 
 static PROFILING: AtomicU8 = AtomicU8::new(UNKNOWN);
 const UNKNOWN: u8 = 0;

@@ -1,0 +1,6 @@
+//! The clock, which std has not in browsers.
+
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub(super) use std::time::Instant;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub(super) use web_time::Instant;
