@@ -105,6 +105,15 @@ proptest! {
 }
 
 #[test]
+fn padding_inside_a_text_is_malformed() {
+    // As Python's strict base64 says: such a text is two, one behind the other.
+    let public_key = "bdMuPa92CBRdtfpcw48RIGNDbD9g+jU=U2CBRdQw48RI";
+    assert_eq!(PublicKey::from_base64(public_key).map(|_| ()), Err(SigningError::DecodeError));
+    let signature = format!("{}=={}=={}", "A".repeat(42), "A".repeat(42), "A".repeat(4));
+    assert_eq!(Signature::from_base64(&signature).map(|_| ()), Err(SigningError::DecodeError));
+}
+
+#[test]
 fn every_malformed_text_has_its_error() {
     let (secret, public) = generate_keypair();
     let (other, _) = generate_keypair();
