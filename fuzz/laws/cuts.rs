@@ -9,7 +9,7 @@ use fastcdc::v2020::FastCDC;
 /// Three sizes, 4 bytes each, the length of a piece, 2 bytes, and how often the rest is repeated.
 const HEAD: usize = 15;
 /// Bytes of data at most, so that no case is slow.
-const LIMIT: usize = 64 << 10;
+const LIMIT: usize = 16 << 10;
 
 pub(crate) fn check(input: &[u8]) {
     let Some((head, data)) = input.split_first_chunk::<HEAD>() else { return };

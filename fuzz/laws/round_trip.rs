@@ -9,7 +9,7 @@ use std::io::Write as _;
 /// Codec, level, length of pieces, and how often the rest is repeated.
 const HEAD: usize = 5;
 /// Bytes of data at most, so that no case is slow.
-const LIMIT: usize = 64 << 10;
+const LIMIT: usize = 16 << 10;
 
 pub(crate) fn check(input: &[u8]) {
     let Some((head, data)) = input.split_first_chunk::<HEAD>() else { return };
