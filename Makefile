@@ -95,6 +95,9 @@ miri-concurrent: setup ## threads on small inputs under Miri, in many orders of 
 test-machines: setup ## the vectors on big-endian, 32-bit and ARM machines, emulated (MACHINES="triple …": on these; installs compilers and qemu)
 	scripts/test-machines.sh $(MACHINES)
 
+sanitize: setup ## tests of the codecs and of the Elixir package under AddressSanitizer (installs a nightly toolchain and a runtime)
+	scripts/sanitize.sh
+
 test-no-std: setup ## the crate builds for a target without std, and for one without a clock of its own
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
@@ -270,4 +273,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-machines test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-machines sanitize test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
