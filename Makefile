@@ -200,6 +200,13 @@ bench-ratios: setup ## pieces against one call, all cores against one, as ratios
 bench-regression: setup ## whether the working tree is more than 5 % slower than BASE=ref, both run in turn here
 	scripts/bench-regression.sh $(or $(BASE),origin/main)
 
+bench-instructions: setup ## whether the working tree takes over 1 % more instructions than BASE=ref (installs valgrind and gungraun-runner)
+	@scripts/setup.sh valgrind
+	@command -v target/tools/bin/gungraun-runner >/dev/null || { \
+		echo "bench-instructions: installing gungraun-runner into target/tools"; \
+		cargo install --quiet --locked --debug --root target/tools --version 0.20.0 gungraun-runner; }
+	scripts/bench-instructions.sh $(or $(BASE),origin/main)
+
 test-regression: ## what the regression gate says of results of every kind
 	cd .github/scripts && python3 -m unittest --quiet
 
@@ -273,4 +280,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-machines sanitize test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-machines sanitize test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
