@@ -5,14 +5,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 base=$(git rev-parse --verify "$1^{commit}")
 export GUNGRAUN_RUNNER=$PWD/target/tools/bin/gungraun-runner
-export CARGO_TARGET_DIR=$PWD/target/instructions RUSTFLAGS="--cfg chunker_scan=\"portable\""
+export RUSTFLAGS="--cfg chunker_scan=\"portable\""
+out=$PWD/target/instructions
 
-# count TREE OPTION...: counts the benchmarks of a tree.
+# count TREE NAME OPTION...: counts the benchmarks of a tree. Cargo takes two trees for one: each has a
+# target directory of its own.
 count() {
-    local tree=$1
-    shift
-    (cd "$tree" && cargo bench --quiet --package chunker-cdc --features nix,zstd,lz4 --bench instructions -- \
-        --home="$CARGO_TARGET_DIR/counts" --callgrind-metrics=ir "$@")
+    local tree=$1 name=$2
+    shift 2
+    (cd "$tree" && CARGO_TARGET_DIR=$out/$name cargo bench --quiet --package chunker-cdc \
+        --features nix,zstd,lz4 --bench instructions -- --home="$out/counts" --callgrind-metrics=ir "$@")
 }
 
 tree=$(mktemp -d)
@@ -22,5 +24,5 @@ if [ ! -e "$tree/benches/instructions.rs" ]; then
     echo "instructions: $1 counts none"
     exit
 fi
-count "$tree" --save-baseline=base >/dev/null
-count . --baseline=base --callgrind-limits=ir=1%
+count "$tree" base --save-baseline=base >/dev/null
+count . head --baseline=base --callgrind-limits=ir=1%

@@ -8,10 +8,11 @@ shift
 out=$PWD/target/regression
 mkdir -p "$out"
 
-# build TREE NAME: makes the benchmarks of a tree $out/NAME.
+# build TREE NAME: makes the benchmarks of a tree $out/NAME. Cargo takes two trees for one: each has a
+# target directory of its own.
 build() {
     local binary
-    binary=$(cd "$1" && CARGO_TARGET_DIR=${out%/*} cargo bench --quiet --no-run --package chunker-cdc --bench comprehensive \
+    binary=$(cd "$1" && CARGO_TARGET_DIR=$out/build-$2 cargo bench --quiet --no-run --package chunker-cdc --bench comprehensive \
         --features rayon,nix,zstd,lz4,xz,bzip2 --message-format json |
         sed -n 's/.*"name":"comprehensive".*"executable":"\([^"]*\)".*/\1/p')
     cp "$binary" "$out/$2"
