@@ -1,8 +1,9 @@
 //! Tasks of this workspace that need more than cargo.
 //!
 //! `cargo xtask wasm` builds the WebAssembly modules and their JavaScript into `npm/wasm-out/`;
-//! `cargo xtask wasm-bench` one for benchmarks into `target/wasm/bench/bound/`. It runs wasm-bindgen as a library, so nothing is installed outside the workspace, and
-//! `Cargo.lock` ties its version to that of the crate in `wasm/`.
+//! `cargo xtask wasm-bench` one for benchmarks into `target/wasm/bench/bound/`. It runs wasm-bindgen as a
+//! library, so nothing is installed outside the workspace, and `Cargo.lock` ties its version to that of the
+//! crate in `wasm/`.
 
 use std::env;
 use std::error::Error;

@@ -5,7 +5,7 @@ import { Workforce } from "./workforce.js";
 
 /** Options of a {@link ChunkerPool}. */
 export interface PoolOptions {
-  /** How many workers at most. Default: one for each core, but at most 4. */
+  /** How many workers at most, from 1 to 64. Default: one for each core, but at most 4. */
   workers?: number | undefined;
 }
 

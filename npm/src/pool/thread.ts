@@ -17,16 +17,13 @@ export type Spawn<M, R> = (
   onDeath: (cause: unknown) => void,
 ) => Thread<M>;
 
+/** How many may be asked for; threads have stacks in one memory of at most 1 GiB. */
+const MOST_WORKERS = 64;
+
 /** What starts the workers of one script, and how many of them can work at once. */
 export class Spawner<M, R> {
   #source: Spawn<M, R> | undefined;
   #cores = 1;
-  readonly #most: number;
-
-  /** @param most How many may be asked for. */
-  constructor(most: number = Number.MAX_SAFE_INTEGER) {
-    this.#most = most;
-  }
 
   /** Says how {@link spawn} starts workers, and how many can work at once. The first source wins. */
   readonly setSpawn = (from: Spawn<M, R>, cores: number): void => {
@@ -54,8 +51,8 @@ export class Spawner<M, R> {
     name: string,
     wanted: number = Math.min(MOST_BY_DEFAULT, this.#cores),
   ): number => {
-    if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > this.#most) {
-      throw invalidArgument(`${name} is not an integer in 1..=${this.#most}`);
+    if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > MOST_WORKERS) {
+      throw invalidArgument(`${name} is not an integer in 1..=${MOST_WORKERS}`);
     }
     return wanted;
   };

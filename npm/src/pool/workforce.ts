@@ -36,7 +36,7 @@ export abstract class Workforce {
    * stream a segment for each worker is held.
    *
    * @throws {ChunkerError} As `chunks` of `chunker-wasm`, `worker_failed` when a worker ends or cannot
-   * be started, `chunker_closed` when the pool is closed. Errors of the source pass through. Leaving
+   * be started, `chunker_closed` after {@link close}. Errors of the source pass through. Leaving
    * the loop cancels the source.
    */
   async *chunks(source: ByteSource, options?: ReadOptions): AsyncGenerator<Chunk, void, undefined> {
@@ -104,5 +104,5 @@ export abstract class Workforce {
 }
 
 function closedError(): ChunkerError {
-  return new ChunkerError("chunker_closed", "the pool is closed");
+  return new ChunkerError("chunker_closed", "used after close()");
 }

@@ -4,11 +4,8 @@ import { type Reply, type Request, unpackFailure } from "../pool/messages.js";
 import { type Spawn, Spawner, type Thread } from "../pool/thread.js";
 import type { Instance, Order, Report } from "./messages.js";
 
-/** All threads begin at once, and each has a stack in the memory of at most 1 GiB. */
-const MOST_THREADS = 64;
-
 /** The workers of `chunker-wasm/threads`. */
-export const { setSpawn, spawn, count } = new Spawner<Order, Report>(MOST_THREADS);
+export const { setSpawn, spawn, count } = new Spawner<Order, Report>();
 
 /**
  * Returns what starts a team of `threads` threads. All members are workers of the calling thread:

@@ -188,7 +188,7 @@ test("hostile arguments get the right code and leave the pool usable", async () 
     all(pool.chunks(source as Blob, options as api.ReadOptions));
   const create = (options: unknown) => new ChunkerPool(options as PoolOptions);
   const cases: Hostile[] = [
-    ...[0, -1, 1.5, Number.NaN, "2", null].map(
+    ...[0, -1, 1.5, 65, Number.NaN, "2", null].map(
       (workers): Hostile => [`${workers} workers`, () => create({ workers }), "invalid_argument"],
     ),
     ["an unknown option of the pool", () => create({ worker: 2 }), "invalid_argument"],
