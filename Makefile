@@ -5,6 +5,13 @@ export RUSTFLAGS ?= -D warnings
 export CARGO_TERM_COLOR ?= auto
 ELIXIR_LIBS = $(shell elixir -e 'IO.puts(Path.dirname(:code.lib_dir(:elixir)))')
 
+# A tool written in Rust, of one version, in target/tools.
+define tool
+@command -v target/tools/bin/$(1) >/dev/null || { \
+	echo "$@: installing $(1) into target/tools"; \
+	cargo install --quiet --locked --debug --config profile.dev.debug=false --root target/tools --version $(2) $(1); }
+endef
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
@@ -46,9 +53,7 @@ target/nif.plt: | setup
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --build_plt --output_plt $@ --apps erts kernel stdlib crypto inets elixir
 
 deny: setup ## licences, sources and duplicates of all dependencies
-	@command -v target/tools/bin/cargo-deny >/dev/null || { \
-		echo "deny: installing cargo-deny into target/tools"; \
-		cargo install --quiet --locked --debug --root target/tools --version 0.20.2 cargo-deny; }
+	$(call tool,cargo-deny,0.20.2)
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
 test-rust: setup ## tests of the crate: all features, each alone; the xz and the scan kernel of WebAssembly
@@ -75,9 +80,7 @@ coverage: package ## lines that tests run, by file: the crate, Elixir, TypeScrip
 	scripts/coverage.sh
 
 mutants: setup ## whether tests notice small changes of options, cuts, manifests and limits (hours; installs cargo-mutants)
-	@command -v target/tools/bin/cargo-mutants >/dev/null || { \
-		echo "mutants: installing cargo-mutants into target/tools"; \
-		cargo install --quiet --locked --debug --root target/tools --version 27.1.0 cargo-mutants; }
+	$(call tool,cargo-mutants,27.1.0)
 	CARGO_PROFILE_TEST_DEBUG=0 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo mutants --output target/mutants --package chunker-cdc
 
 # Each seed is another order of the threads' steps. rayon's threads outlive its pools, and its queues make
@@ -117,9 +120,7 @@ release-check: packages ## versions, the changelog, and the files of the three p
 	scripts/release-check.sh
 
 semver: setup ## what the crate's public interface has lost since the last release (BASE=ref: since then; installs cargo-semver-checks)
-	@command -v target/tools/bin/cargo-semver-checks >/dev/null || { \
-		echo "semver: installing cargo-semver-checks into target/tools"; \
-		cargo install --quiet --locked --debug --root target/tools --version 0.51.0 cargo-semver-checks; }
+	$(call tool,cargo-semver-checks,0.51.0)
 	@base=$(or $(BASE),$$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null)); \
 	if [ -z "$$base" ]; then echo "semver: there is no release before this one"; else \
 		RUSTFLAGS="" target/tools/bin/cargo-semver-checks semver-checks --package chunker-cdc --all-features \
@@ -130,9 +131,7 @@ advisories: setup deny ## known vulnerabilities of all dependencies (asks the re
 	npm --prefix npm audit
 
 sbom: setup ## what the three packages are made of, as CycloneDX, in target/sbom (installs cargo-cyclonedx)
-	@command -v target/tools/bin/cargo-cyclonedx >/dev/null || { \
-		echo "sbom: installing cargo-cyclonedx into target/tools"; \
-		cargo install --quiet --locked --debug --root target/tools --version 0.5.9 cargo-cyclonedx; }
+	$(call tool,cargo-cyclonedx,0.5.9)
 	scripts/sbom.sh
 
 nif-libraries: setup ## the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
@@ -202,9 +201,7 @@ bench-regression: setup ## whether the working tree is more than 5 % slower than
 
 bench-instructions: setup ## whether the working tree takes over 1 % more instructions than BASE=ref (installs valgrind and gungraun-runner)
 	@scripts/setup.sh valgrind
-	@command -v target/tools/bin/gungraun-runner >/dev/null || { \
-		echo "bench-instructions: installing gungraun-runner into target/tools"; \
-		cargo install --quiet --locked --debug --root target/tools --version 0.20.0 gungraun-runner; }
+	$(call tool,gungraun-runner,0.20.0)
 	scripts/bench-instructions.sh $(or $(BASE),origin/main)
 
 test-regression: ## what the regression gate says of results of every kind
