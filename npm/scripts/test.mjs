@@ -10,7 +10,7 @@ const TIERS = {
   browser: /\.browser\.js$/,
   package: /\.package\.js$/,
   // What holds of any server of the upload protocol, of the one that CHUNKER_SERVER starts.
-  server: /dedup\/(protocol|encoded|kill)\.test\.js$|\.server\.js$/,
+  server: /dedup\/(protocol|encoded|kill|requests)\.test\.js$|\.server\.js$/,
 };
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));

@@ -8,6 +8,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Manifest } from "chunker-wasm";
+import { compress } from "chunker-wasm/codecs";
 import { upload } from "chunker-wasm/dedup";
 import { serveDisk } from "./servers.js";
 import { digestHex, randomBytes, SMALL, splitMix64 } from "./support.js";
@@ -112,10 +113,16 @@ test(`${REQUESTS} damaged requests of seed ${SEED}: no failure, and no lie is st
   const more = randomBytes(200, 3);
   const manifest = Manifest.create(SMALL, [{ hash: Buffer.from(chunk ?? "", "hex"), length: 900 }]);
   const json = Buffer.from(JSON.stringify({ hash: "sha256", digests: [digest, chunk] }));
+  const text = Buffer.from("to be compressed, ".repeat(100));
+  const encoded = await compress("zstd", text);
   const requests = [
     request("PUT", `/v1/chunks/sha256/${digest}`, bytes),
     request("PUT", `/v1/chunks/blake3/${digestHex("blake3", more)}`, more),
-    request("PUT", `/v1/chunks/sha256/${digest}?encoding=zstd&length=300`, bytes),
+    request(
+      "PUT",
+      `/v1/chunks/sha256/${digestHex("sha256", text)}?encoding=zstd&length=${text.length}`,
+      encoded,
+    ),
     request("PUT", `/v1/manifests/${manifest.rootDigestHex}`, manifest.toBytes()),
     request("POST", "/v1/chunks/missing", json, "Content-Type: application/json\r\n"),
     request("GET", `/v1/chunks/sha256/${chunk}`),
