@@ -1,102 +1,28 @@
 // The pool of the packed tarball, wherever the README says that it works.
 
-import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
-import { launch, open, serve } from "../chromium.js";
-import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "../package/packed.js";
+import { test } from "node:test";
+import { testEverywhere } from "../package/everywhere.js";
+import { output, PACKAGE, tool } from "../package/packed.js";
 
-const NAMES = "const { ChunkerPool } =";
-const INPUT = `
-const data = new Uint8Array(9_000_000).map((_, i) => (i * i) >> 7);
-const options = { minSize: 4096, avgSize: 16384, maxSize: 65536, hash: "blake3" };
-const show = (found) => found.length + " chunks, " + found.map(({ hashHex }) => hashHex.slice(0, 2)).join("");
-`;
-const SINGLE = `import { chunk } from "chunker-wasm";${INPUT}console.log(show(await chunk(data, options)));`;
-/** Has one line that depends on all chunks; the input is divided among two workers. */
-const BODY = `${INPUT}
+const { bundled, project, shows } = testEverywhere({
+  name: "ChunkerPool",
+  entry: "pool",
+  section: "Several cores",
+  // The input is divided among two workers.
+  find: `
 const pool = new ChunkerPool({ workers: 2 });
 const found = await pool.chunk(data, options);
 const inBlob = [];
 for await (const chunk of pool.chunks(new Blob([data]), options)) inBlob.push(chunk);
 await pool.close();
-const line = show(found) + " " + (show(found) === show(inBlob));
-`;
-const PRINT = "console.log(line);";
-const PUT = "document.title = line;";
-
-let packed: Packed;
-let browser: Browser;
-/** What every environment must show: what the main module finds. */
-let expected: string;
-
-before(async () => {
-  packed = await pack();
-  browser = await launch();
-  const single = await output(packed.project("single", { "a.mjs": SINGLE }), "node", "a.mjs");
-  assert.match(single, /^\d+ chunks, [0-9a-f]{200,}$/);
-  expected = `${single} true`;
-});
-
-after(async () => {
-  await browser?.close();
-  packed?.[Symbol.dispose]();
-});
-
-const page = (script: string) =>
-  `<!doctype html><link rel="icon" href="data:,"><script type="module" ${script}</script>`;
-
-test("Node ESM and CommonJS", async () => {
-  const folder = packed.project("node", {
-    "a.mjs": `${NAMES} await import("chunker-wasm/pool");${BODY}${PRINT}`,
-    "a.cjs": `${NAMES} require("chunker-wasm/pool"); (async () => { ${BODY}${PRINT} })();`,
-  });
-  for (const file of ["a.mjs", "a.cjs"]) assert.equal(await output(folder, "node", file), expected);
-});
-
-test("the README's example", async () => {
-  const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
-  const [, example] = /## Several cores\n\n```js\n(.*?)```/s.exec(readme) ?? [];
-  const file = `import { openAsBlob } from "node:fs"; const file = await openAsBlob("a.mjs");`;
-  const folder = packed.project("readme", { "a.mjs": `${file}\n${example}` });
-  assert.match(await output(folder, "node", "a.mjs"), /^[0-9a-f]{64} 0 \d+$/);
-});
-
-test("a plain page, without an import map", async () => {
-  const entry = "/node_modules/chunker-wasm/dist/pool/index.browser.js";
-  const script = `import { ChunkerPool } from "${entry}";${BODY}${PUT}`;
-  await shows(packed.project("plain", { "index.html": page(`>${script}`) }));
-});
-
-test("a page that Vite builds, with workers that Vite builds", async () => {
-  const folder = packed.project("vite", {
-    "index.html": page(`src="/a.js">`),
-    "a.js": `import { ChunkerPool } from "chunker-wasm/pool";${BODY}${PUT}`,
-    "package.json": `{ "type": "module" }`,
-  });
-  await output(folder, tool("vite"), "build", "--logLevel", "warn");
-  await shows(join(folder, "dist"));
-});
-
-test("a page that webpack bundles, with workers that webpack bundles", async () => {
-  const folder = packed.project("webpack", {
-    "dist/index.html": page(`src="/main.js">`),
-    "a.js": `import { ChunkerPool } from "chunker-wasm/pool";${BODY}${PUT}`,
-    "package.json": `{ "type": "module" }`,
-  });
-  await bundleByWebpack(folder);
-  await shows(join(folder, "dist"));
+if (show(inBlob) !== show(found)) throw new Error("the chunks of the blob are others");
+`,
 });
 
 test("a page of Vite's development server", async (t) => {
-  const folder = packed.project("vite dev", {
-    "index.html": page(`src="/a.js">`),
-    "a.js": `import { ChunkerPool } from "chunker-wasm/pool";${BODY}${PUT}`,
-    "package.json": `{ "type": "module" }`,
-  });
+  const folder = bundled("vite dev");
   const server = spawn(
     tool("vite"),
     ["--host", "127.0.0.1", "--port", "0", "--clearScreen", "false"],
@@ -112,7 +38,7 @@ test("a page of Vite's development server", async (t) => {
     if (/127\.0\.0\.1:\d+/.test(printed)) break;
   }
   const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(printed) ?? [];
-  await showsAt(url);
+  await shows(url);
 });
 
 test("TypeScript, strict: a page and Node", async () => {
@@ -143,25 +69,10 @@ test("TypeScript, strict: a page and Node", async () => {
       types,
       typeRoots: [join(PACKAGE, "node_modules/@types")],
     };
-    const folder = packed.project(`ts ${name}`, {
+    const folder = project(`ts ${name}`, {
       "a.mts": text,
       "tsconfig.json": JSON.stringify({ compilerOptions, include: ["a.mts"] }),
     });
     await output(folder, tool("tsc"), "-p", ".");
   }
 });
-
-/** Opens the page of `folder` and asserts that it finds what the main module does. */
-async function shows(folder: string): Promise<void> {
-  const site = await serve(folder);
-  await showsAt(site.url);
-  await site[Symbol.asyncDispose]();
-}
-
-async function showsAt(url: string): Promise<void> {
-  const { page, problems } = await open(browser, `${url}/index.html`);
-  await page.waitForFunction(() => document.title !== "" || undefined, null, { timeout: 20_000 });
-  assert.equal(await page.title(), expected);
-  assert.deepEqual(problems, []);
-  await page.close();
-}
