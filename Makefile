@@ -77,6 +77,7 @@ miri: setup ## what Miri can run, searched for undefined behaviour (needs a nigh
 		--target-dir target/miri --no-default-features --features std,nix --test miri_safe --test miri_scan
 
 coverage: package ## lines that tests run, by file: the crate, Elixir, TypeScript; each at least 95 % (installs cargo-llvm-cov)
+	$(call tool,cargo-llvm-cov,0.9.1)
 	scripts/coverage.sh
 
 mutants: setup ## whether tests notice small changes of options, cuts, manifests and limits (hours; installs cargo-mutants)
@@ -267,9 +268,7 @@ instructions-hooks: observability-builds ## instructions that tracing and metric
 FUZZ_TARGETS = scan cuts manifest nix decode round_trip
 
 fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
-	@command -v target/tools/bin/cargo-fuzz >/dev/null || { \
-		echo "fuzz: installing cargo-fuzz into target/tools"; \
-		cargo install --quiet --locked --root target/tools --version 0.13.2 cargo-fuzz; }
+	$(call tool,cargo-fuzz,0.13.2)
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	FUZZ_SEEDS=target/fuzz/seeds cargo test --quiet --package chunker-cdc --all-features --test fuzz_seeds -- --ignored
 	scripts/fuzz.sh $(or $(SECONDS),60) $(or $(TARGET),$(FUZZ_TARGETS))

@@ -9,13 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 minimum=95
-tools=$PWD/target/tools
-export PATH=$tools/bin:$PATH
+export PATH=$PWD/target/tools/bin:$PATH
 
-command -v cargo-llvm-cov >/dev/null || {
-    echo "coverage: installing cargo-llvm-cov into target/tools"
-    CARGO_TARGET_DIR='' cargo install --quiet --locked --debug --root "$tools" --version 0.9.1 cargo-llvm-cov
-}
 rustup component list --installed | grep -q '^llvm-tools' || {
     echo "coverage: installing llvm-tools by rustup"
     rustup --quiet component add llvm-tools
