@@ -1,5 +1,6 @@
 // A server for folders and a headless Chromium that opens its pages.
 
+import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -79,4 +80,13 @@ export async function open(
   });
   await page.goto(url);
   return { page, problems };
+}
+
+/** Asserts that the scripts of a page make `title` its title, and that nothing goes wrong in it. */
+export async function assertTitle(browser: Browser, url: string, title: string): Promise<void> {
+  const { page, problems } = await open(browser, url);
+  await page.waitForFunction(() => document.title !== "" || undefined, null, { timeout: 20_000 });
+  assert.equal(await page.title(), title);
+  assert.deepEqual(problems, []);
+  await page.close();
 }

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
-import { launch, open, serve } from "../chromium.js";
+import { assertTitle, launch, serve } from "../chromium.js";
 import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "./packed.js";
 
 export interface Part {
@@ -110,12 +110,8 @@ export function testEverywhere({ name, entry, section, find, headers }: Part): E
     await shows(site.url);
   }
 
-  async function shows(url: string): Promise<void> {
-    const { page, problems } = await open(browser, `${url}/index.html`);
-    await page.waitForFunction(() => document.title !== "" || undefined, null, { timeout: 20_000 });
-    assert.equal(await page.title(), expected);
-    assert.deepEqual(problems, []);
-    await page.close();
+  function shows(url: string): Promise<void> {
+    return assertTitle(browser, `${url}/index.html`, expected);
   }
 
   return { bundled, project: (name, files) => packed.project(name, files), shows };

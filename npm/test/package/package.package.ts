@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import type { Browser } from "playwright-core";
-import { launch, open, serve } from "../chromium.js";
+import { assertTitle, launch, serve } from "../chromium.js";
 import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "./packed.js";
 
 /** What the default module and the threaded one may weigh with brotli, in bytes. */
@@ -350,11 +350,6 @@ test("a page that webpack bundles, and loads the codecs when it uses them", asyn
 
 /** Opens a page of `folder` and asserts that it computes what Node does. */
 async function shows(folder: string, path: string, wanted = expected): Promise<void> {
-  const site = await serve(folder);
-  const { page, problems } = await open(browser, `${site.url}/${path}`);
-  await page.waitForFunction(() => document.title !== "" || undefined, null, { timeout: 20_000 });
-  assert.equal(await page.title(), wanted);
-  assert.deepEqual(problems, []);
-  await page.close();
-  await site[Symbol.asyncDispose]();
+  await using site = await serve(folder);
+  await assertTitle(browser, `${site.url}/${path}`, wanted);
 }
