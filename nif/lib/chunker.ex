@@ -14,7 +14,7 @@ defmodule Chunker do
   | a binary | `chunk/2` |
   | an enumerable of pieces: a file, a request body | `stream/2` |
   | pieces, one at a time | `open/1`, `feed/2`, `finish/1` |
-  | many binaries | `chunk_many/2` |
+  | many binaries | `chunk_batch/2` |
   | many files, many nodes | `Chunker.Cluster` |
 
   ## Chunking options
@@ -278,14 +278,14 @@ defmodule Chunker do
   One that fails does not stop the others. Takes the [chunking options](#module-chunking-options); if
   they are not allowed, that is the only error.
 
-      iex> {:ok, [{:ok, [{_, 0, 1}]}, {:error, :invalid_argument}]} = Chunker.chunk_many(["a", :b])
+      iex> {:ok, [{:ok, [{_, 0, 1}]}, {:error, :invalid_argument}]} = Chunker.chunk_batch(["a", :b])
   """
-  @spec chunk_many([binary], [option]) ::
+  @spec chunk_batch([binary], [option]) ::
           {:ok, [{:ok, [chunk]} | {:error, error}]} | {:error, error}
-  def chunk_many(binaries, options \\ []) do
+  def chunk_batch(binaries, options \\ []) do
     {min, avg, max, hash} = Options.chunking(options)
 
-    Telemetry.measure(:chunk_many, Native.total(binaries), fn ->
+    Telemetry.measure(:chunk_batch, Native.total(binaries), fn ->
       Native.chunk_data_batch(binaries, min, avg, max, hash)
     end)
   end
@@ -353,12 +353,12 @@ defmodule Chunker do
 
   One that fails does not stop the others. Takes the options of `compress/2`.
   """
-  @spec compress_many([binary], codec: codec, level: integer) ::
+  @spec compress_batch([binary], codec: codec, level: integer) ::
           {:ok, [{:ok, binary} | {:error, error}]} | {:error, error}
-  def compress_many(binaries, options \\ []) do
+  def compress_batch(binaries, options \\ []) do
     options = Keyword.validate!(options, codec: :zstd, level: nil)
 
-    Telemetry.measure(:compress_many, Native.total(binaries), fn ->
+    Telemetry.measure(:compress_batch, Native.total(binaries), fn ->
       Native.compress_batch(binaries, options[:codec], options[:level])
     end)
   end

@@ -73,7 +73,7 @@ defmodule Chunker.ConformanceTest do
     for {_, group} <- Enum.group_by(cases, &options(&1, :blake3)) do
       expected = Enum.map(group, &{:ok, expected(&1, :blake3)})
 
-      assert group |> Enum.map(& &1["data"]) |> Chunker.chunk_many(options(hd(group), :blake3)) ==
+      assert group |> Enum.map(& &1["data"]) |> Chunker.chunk_batch(options(hd(group), :blake3)) ==
                {:ok, expected}
     end
   end

@@ -28,7 +28,7 @@ defmodule Chunker.ErrorsTest do
     for size <- [-1, 0, 62, 65, 1 <<< 30, 1 <<< 64, -(1 <<< 70), 1.0, "256", :large, [], {}] do
       assert Chunker.chunk("data", min_size: size) == {:error, :invalid_chunking_options}, inspect(size)
       assert Chunker.open(avg_size: size) == {:error, :invalid_chunking_options}, inspect(size)
-      assert Chunker.chunk_many(["data"], min_size: size) == {:error, :invalid_chunking_options}
+      assert Chunker.chunk_batch(["data"], min_size: size) == {:error, :invalid_chunking_options}
     end
 
     for hash <- [:md5, "sha256", 'sha256', 1] do
@@ -48,7 +48,7 @@ defmodule Chunker.ErrorsTest do
     assert_raise ArgumentError, fn -> Chunker.chunk("data", size: 1) end
     assert_raise ArgumentError, fn -> Chunker.chunk("data", payloads: 1) end
     assert_raise ArgumentError, fn -> Chunker.compress("data", size: 1) end
-    assert_raise ArgumentError, fn -> Chunker.chunk_many(["a" | "b"]) end
+    assert_raise ArgumentError, fn -> Chunker.chunk_batch(["a" | "b"]) end
   end
 
   test "every codec says which of its arguments is wrong" do

@@ -47,7 +47,7 @@ defmodule Chunker.MetricsTest do
         fn -> Chunker.chunk!(data, [payloads: payloads] ++ options) end,
         fn -> [data] |> Chunker.stream([payloads: payloads] ++ options) |> Enum.to_list() end,
         fn ->
-          {:ok, results} = Chunker.chunk_many([data], options)
+          {:ok, results} = Chunker.chunk_batch([data], options)
           for {:ok, chunks} <- results, chunk <- chunks, do: chunk
         end
       ]

@@ -158,17 +158,17 @@ defmodule Chunker.SchedulingTest do
 
     for threads <- [1, 2], sliced_bytes <- [4 <<< 20, 100_000] do
       configure(threads: threads, sliced_bytes: sliced_bytes)
-      assert Chunker.chunk_many(inputs, hash: :blake3) == {:ok, expected}
+      assert Chunker.chunk_batch(inputs, hash: :blake3) == {:ok, expected}
     end
 
-    assert Chunker.chunk_many([]) == {:ok, []}
-    assert Chunker.chunk_many(inputs, min_size: 1) == {:error, :invalid_chunking_options}
-    assert Chunker.chunk_many([large, large], min_size: 1) == {:error, :invalid_chunking_options}
+    assert Chunker.chunk_batch([]) == {:ok, []}
+    assert Chunker.chunk_batch(inputs, min_size: 1) == {:error, :invalid_chunking_options}
+    assert Chunker.chunk_batch([large, large], min_size: 1) == {:error, :invalid_chunking_options}
   end
 
   test "a batch of many inputs without bytes is no small one" do
     inputs = List.duplicate("", 100_000)
-    assert {calls, {:ok, results}} = nifs(fn -> Chunker.chunk_many(inputs) end)
+    assert {calls, {:ok, results}} = nifs(fn -> Chunker.chunk_batch(inputs) end)
     assert length(calls) > 1 and Enum.uniq(calls) == [:chunk_data_batch_dirty]
     assert results == List.duplicate({:ok, []}, 100_000)
   end
@@ -194,12 +194,12 @@ defmodule Chunker.SchedulingTest do
             do:
               if(is_binary(data), do: Chunker.compress(data, codec: codec), else: {:error, :invalid_argument})
 
-      assert Chunker.compress_many(inputs, codec: codec) == {:ok, expected}
+      assert Chunker.compress_batch(inputs, codec: codec) == {:ok, expected}
     end
 
-    assert {:ok, [{:error, :invalid_compression_level}]} = Chunker.compress_many(["a"], level: 1000)
+    assert {:ok, [{:error, :invalid_compression_level}]} = Chunker.compress_batch(["a"], level: 1000)
 
     for inputs <- [[], ["a"], [:none], ["a", :binary.copy("b", 10 <<< 20)], ["a", "b"]],
-        do: assert(Chunker.compress_many(inputs, codec: :gzip) == {:error, :invalid_argument})
+        do: assert(Chunker.compress_batch(inputs, codec: :gzip) == {:error, :invalid_argument})
   end
 end

@@ -16,11 +16,11 @@ defmodule Chunker.TelemetryTest do
     assert_received {[:chunker, :feed, :stop], %{bytes: 2, chunks: 0}, %{result: :ok}}
     assert_received {[:chunker, :finish, :stop], %{bytes: 0, chunks: 1}, %{result: :ok}}
 
-    assert {:ok, _} = Chunker.chunk_many(["abc", "de"])
-    assert_received {[:chunker, :chunk_many, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
+    assert {:ok, _} = Chunker.chunk_batch(["abc", "de"])
+    assert_received {[:chunker, :chunk_batch, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
 
-    assert {:ok, _} = Chunker.compress_many(["abc", "de"])
-    assert_received {[:chunker, :compress_many, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
+    assert {:ok, _} = Chunker.compress_batch(["abc", "de"])
+    assert_received {[:chunker, :compress_batch, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
 
     {:ok, compressed} = Chunker.compress("abc")
     length = byte_size(compressed)

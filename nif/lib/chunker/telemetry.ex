@@ -7,8 +7,8 @@ defmodule Chunker.Telemetry do
   | `[:chunker, :chunk, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.chunk/2` returned |
   | `[:chunker, :feed, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.feed/2` returned; a stream feeds every piece |
   | `[:chunker, :finish, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.finish/1` returned; a stream finishes at its end |
-  | `[:chunker, :chunk_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.chunk_many/2` returned |
-  | `[:chunker, :compress_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.compress_many/2` returned |
+  | `[:chunker, :chunk_batch, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.chunk_batch/2` returned |
+  | `[:chunker, :compress_batch, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.compress_batch/2` returned |
   | `[:chunker, :compress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.compress/2` returned |
   | `[:chunker, :decompress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.decompress/2` returned |
 
@@ -42,7 +42,7 @@ defmodule Chunker.Telemetry do
   end
 
   defp amount(operation) when operation in [:chunk, :feed, :finish], do: :chunks
-  defp amount(operation) when operation in [:chunk_many, :compress_many], do: :inputs
+  defp amount(operation) when operation in [:chunk_batch, :compress_batch], do: :inputs
   defp amount(operation) when operation in [:compress, :decompress], do: :output_bytes
 
   defp outcome({:ok, items}) when is_list(items), do: {:ok, length(items)}

@@ -66,7 +66,8 @@ defmodule Chunker.Hostile do
         true = IO.iodata_to_binary(chunks) == data <> data <> "end"
 
       4 ->
-        {:ok, [{:ok, _}, {:error, :invalid_argument}, {:ok, []}]} = Chunker.chunk_many([data, 1, ""], options)
+        {:ok, [{:ok, _}, {:error, :invalid_argument}, {:ok, []}]} =
+          Chunker.chunk_batch([data, 1, ""], options)
 
       5 ->
         {:ok, ^data} = data |> Chunker.Nix.base32_encode() |> Chunker.Nix.base32_decode()
