@@ -175,7 +175,7 @@ defmodule Chunker.Native do
 
       last ->
         Nif.hasher_update_dirty(hasher, last)
-        {:ok, Nif.hasher_finish(hasher)}
+        {:ok, Nif.hasher_finalize(hasher)}
     end
   end
 

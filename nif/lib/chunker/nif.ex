@@ -28,7 +28,7 @@ defmodule Chunker.Nif do
     hash_dirty: 2,
     hasher_open: 1,
     hasher_update_dirty: 2,
-    hasher_finish: 1,
+    hasher_finalize: 1,
     detect: 1,
     compress_normal: 3,
     compress_dirty: 3,
