@@ -39,6 +39,25 @@ impl<W: Write> Encoder<W> {
         Self::with_level(codec, level, Sink::new(writer, EncoderObserver::new(codec.name())))
     }
 
+    /// Returns a writer of a zstd frame that is compressed with a dictionary, which decompressing needs
+    /// too; `None` stands for level 3.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also [`CompressionError::Failed`] when `dictionary` is damaged.
+    #[cfg(feature = "zstd")]
+    pub fn with_dictionary(
+        dictionary: &[u8],
+        level: Option<i32>,
+        writer: W,
+    ) -> Result<Self, CompressionError> {
+        let codec = Codec::Zstd;
+        let level = codec.level(level)?;
+        let sink = Sink::new(writer, EncoderObserver::new(codec.name()));
+        let inner = Inner::with_dictionary(dictionary, level, sink)
+            .map_err(|source| CompressionError::Failed { codec, source })?;
+        Ok(Self { inner, codec })
+    }
+
     /// Returns a writer for a compression that its caller counts, with a level that the codec has.
     #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
     pub(super) fn unobserved(codec: Codec, level: i32, writer: W) -> Result<Self, CompressionError> {
@@ -130,6 +149,14 @@ impl<W: Write> Inner<W> {
                 Self::Bzip2(bzip2::write::BzEncoder::new(sink, level))
             }
         })
+    }
+
+    #[cfg(feature = "zstd")]
+    fn with_dictionary(dictionary: &[u8], level: i32, sink: Sink<W>) -> io::Result<Self> {
+        let mut encoder = zstd::stream::write::Encoder::with_dictionary(sink, level, dictionary)?;
+        // Without it, another dictionary of the same id would silently give other data.
+        encoder.include_checksum(true)?;
+        Ok(Self::Zstd(encoder))
     }
 
     fn sink(&mut self) -> &mut Sink<W> {
