@@ -6,7 +6,7 @@ use chunker::compression::{
     Adapted, Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
     compress, compress_adaptive, compress_batch, compress_bzip2, compress_into, compress_lz4, compress_xz,
     compress_zstd, decompress, decompress_auto, decompress_bzip2, decompress_into, decompress_lz4,
-    decompress_xz, decompress_zstd, dictionary,
+    decompress_xz, decompress_zstd, dictionary, is_worth_compressing,
 };
 use noise::noise;
 use proptest::prelude::*;
@@ -510,6 +510,20 @@ fn adaptive_compression_leaves_alone_what_does_not_shrink() {
 }
 
 #[test]
+fn compression_pays_where_adaptive_compression_compresses() {
+    for codec in ALL {
+        for data in
+            [vec![], vec![0; 4000], text(1000), text(200_000), noise(300_000), b"PK\x03\x04".repeat(999)]
+        {
+            let compressed = matches!(compress_adaptive(codec, &data, None), Ok(Adapted::Compressed(_)));
+            assert_eq!(is_worth_compressing(codec, &data).unwrap(), compressed, "{codec}: {}", data.len());
+        }
+        // Up to 64 KiB, only compressing it all says whether that pays.
+        assert!(is_worth_compressing(codec, &noise(1000)).unwrap());
+    }
+}
+
+#[test]
 fn a_dictionary_shrinks_small_inputs_and_is_needed_to_read_them() {
     let sample = |index: usize| {
         format!("{{\"offset\": {}, \"length\": {}, \"codec\": \"zstd\"}}", index * 7919, index % 64)
@@ -526,5 +540,17 @@ fn a_dictionary_shrinks_small_inputs_and_is_needed_to_read_them() {
         "size_exceeded"
     );
     assert_eq!(code(decompress_zstd(&compressed)), "zstd_decompression_failed");
+
+    let mut encoder = Encoder::with_dictionary(&trained, None, Vec::new()).unwrap();
+    for piece in data.chunks(7) {
+        encoder.write_all(piece).unwrap();
+    }
+    let streamed = encoder.finish().unwrap();
+    assert!(streamed.len() < compress_zstd(&data, None).unwrap().len());
+    assert_eq!(dictionary::decompress(&trained, &streamed, within(data.len() as u64)).unwrap(), data);
+    assert_eq!(code(decompress_zstd(&streamed)), "zstd_decompression_failed");
+    let with_level = |level| Encoder::with_dictionary(&trained, Some(level), Vec::new());
+    assert_eq!(code(with_level(1000)), "invalid_compression_level");
+
     assert_eq!(code(dictionary::train(&samples[..1], 4096)), "zstd_compression_failed");
 }

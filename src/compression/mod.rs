@@ -37,7 +37,7 @@ mod xz;
 #[cfg(feature = "zstd")]
 mod zstd_frames;
 
-pub use adaptive::{Adapted, compress_adaptive};
+pub use adaptive::{Adapted, compress_adaptive, is_worth_compressing};
 pub use decoder::{Decoder, DecompressionLimits};
 pub use encoder::Encoder;
 pub use error::CompressionError;
