@@ -63,6 +63,9 @@ defmodule Chunker do
           | {:max_size, pos_integer}
           | {:hash, hash_algorithm}
 
+  @typedoc "See `stream/2`."
+  @type stream_option :: {:payloads, boolean} | {:offset, non_neg_integer}
+
   @typedoc "A chunker made by `open/1`; closed when the process that made it ends."
   @opaque t :: reference
 
@@ -215,18 +218,35 @@ defmodule Chunker do
   @doc """
   Returns a stream of the chunks of all that `pieces` gives, each an `t:iodata/0`.
 
-  The chunks do not depend on how the input is split. Takes the options of `chunk/2`; raises
-  `Chunker.Error` when they are not allowed. Holds one piece, without payloads 64 KiB besides, and with
-  payloads one chunk, of at most `:max_size`.
+  The chunks do not depend on how the input is split. Raises `Chunker.Error` when the options are not
+  allowed. Holds one piece, without payloads 64 KiB besides, and with payloads one chunk, of at most
+  `:max_size`.
+
+  ## Options
+
+  Those of `chunk/2`, and
+
+    * `:offset` - offset in bytes of a cut at which `pieces` begin, by default 0, the beginning of the input:
+      what follows a cut has the chunks that it has in the whole input
 
       iex> pieces = ["a piece, ", ["and ", ?a], "nother"]
       iex> [{_hash, 0, 20, payload}] = pieces |> Chunker.stream(payloads: true) |> Enum.to_list()
       iex> payload
       "a piece, and another"
+
+  So the end of the last chunk that was stored is all that is needed to resume:
+
+      iex> data = :binary.copy("some text, ", 1000)
+      iex> sizes = [min_size: 64, avg_size: 256, max_size: 1024]
+      iex> [{_, _, _}, {_, offset, _} | _] = chunks = Chunker.chunk!(data, sizes)
+      iex> rest = binary_part(data, offset, byte_size(data) - offset)
+      iex> [rest] |> Chunker.stream([offset: offset] ++ sizes) |> Enum.to_list() == tl(chunks)
+      true
   """
-  @spec stream(Enumerable.t(), [option | {:payloads, boolean}]) :: Enumerable.t()
+  @spec stream(Enumerable.t(), [option | stream_option]) :: Enumerable.t()
   def stream(pieces, options \\ []) do
-    _ = profile!(Keyword.delete(options, :payloads))
+    # Options that are not allowed are found here, and not when the stream is read.
+    _ = options |> open() |> Error.unwrap!() |> Nif.chunker_close()
 
     Stream.transform(
       pieces,
@@ -238,7 +258,7 @@ defmodule Chunker do
   end
 
   @doc """
-  Returns a chunker that is fed piece by piece. Takes the options of `chunk/2`.
+  Returns a chunker that is fed piece by piece. Takes the options of `stream/2`.
 
   It belongs to the calling process: when that ends, the chunker is closed and its memory freed.
 
@@ -248,11 +268,11 @@ defmodule Chunker do
       iex> Chunker.feed(chunker, "more")
       {:error, :chunker_closed}
   """
-  @spec open([option | {:payloads, boolean}]) :: {:ok, t} | {:error, error}
+  @spec open([option | stream_option]) :: {:ok, t} | {:error, error}
   def open(options \\ []) do
-    {payloads, options} = Options.payloads(options)
+    {payloads, offset, options} = Options.opening(options)
     {min, avg, max, hash} = Options.chunking(options)
-    Nif.chunker_open_with(min, avg, max, hash, payloads)
+    Nif.chunker_open_with(min, avg, max, hash, payloads, offset)
   end
 
   @doc """

@@ -37,6 +37,15 @@ defmodule Chunker.ErrorsTest do
     end
   end
 
+  test "an offset is a number of bytes" do
+    for offset <- [-1, 1 <<< 64, 1.0, "0", :start] do
+      assert Chunker.open(offset: offset) == {:error, :invalid_argument}, inspect(offset)
+      assert_raise Chunker.Error, fn -> Chunker.stream(["data"], offset: offset) end
+    end
+
+    assert_raise ArgumentError, fn -> Chunker.chunk("data", offset: 0) end
+  end
+
   test "what no binary is raises, as do unknown options" do
     for data <- [:atom, 1, 'charlist', nil, %{}, <<1::3>>, <<0::size(1_000_001)>>, <<0::size(80_000_001)>>] do
       assert_raise ArgumentError, fn -> Chunker.chunk(data) end

@@ -25,7 +25,7 @@ defmodule Chunker.Native do
   end
 
   defp chunk_slices(data, min, avg, max, hash, slice_bytes) do
-    with {:ok, chunker} <- Nif.chunker_open_with(min, avg, max, hash, false),
+    with {:ok, chunker} <- Nif.chunker_open_with(min, avg, max, hash, false, nil),
          {:ok, chunks} <- feed_slices(chunker, data, slice_bytes, []),
          {:ok, last} <- Nif.chunker_finish_dirty(chunker) do
       {:ok, chunks ++ last}
@@ -120,9 +120,6 @@ defmodule Chunker.Native do
     options = [max_concurrency: config.threads, timeout: :infinity]
     for {:ok, result} <- Task.async_stream(large, call, options), do: result
   end
-
-  @spec chunker_open(size, size, size) :: result(chunker)
-  def chunker_open(min, avg, max), do: Nif.chunker_open_with(min, avg, max, nil, false)
 
   @spec chunker_feed(chunker, binary) :: result(chunks | payload_chunks)
   def chunker_feed(chunker, piece) do

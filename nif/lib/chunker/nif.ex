@@ -19,7 +19,7 @@ defmodule Chunker.Nif do
     chunk_data_with_payloads_dirty: 5,
     chunk_data_batch_normal: 5,
     chunk_data_batch_dirty: 6,
-    chunker_open_with: 5,
+    chunker_open_with: 6,
     chunker_feed_normal: 3,
     chunker_feed_dirty: 3,
     chunker_finish_dirty: 1,

@@ -33,6 +33,13 @@ defmodule Chunker.Options do
     end
   end
 
+  @spec opening(keyword) :: {payloads :: boolean, offset :: term, keyword}
+  def opening(options) do
+    {payloads, options} = payloads(options)
+    {offset, options} = Keyword.pop(options, :offset)
+    {payloads, offset, options}
+  end
+
   @spec unknown(term, [atom]) :: no_return
   defp unknown(option, known) do
     raise ArgumentError, "unknown option #{inspect(option)}, the known ones are #{inspect(known)}"

@@ -102,8 +102,8 @@ defmodule Chunker.Hostile do
 
   # One of each kind, and one chunker of each state.
   defp resources do
-    {:ok, chunker} = Nif.chunker_open_with(64, 256, 1024, :blake3, true)
-    {:ok, finished} = Nif.chunker_open_with(64, 256, 1024, :blake3, false)
+    {:ok, chunker} = Nif.chunker_open_with(64, 256, 1024, :blake3, true, nil)
+    {:ok, finished} = Nif.chunker_open_with(64, 256, 1024, :blake3, false, nil)
     {:ok, []} = Nif.chunker_finish_dirty(finished)
     {:ok, hasher} = Nif.hasher_open(:sha256)
     {:ok, compressor} = Nif.compressor_open(Enum.random([:zstd, :lz4, :bzip2]), 1)
@@ -116,7 +116,7 @@ defmodule Chunker.Hostile do
 
     {owner, monitor} =
       spawn_monitor(fn ->
-        {:ok, chunker} = Nif.chunker_open_with(nil, nil, nil, nil, true)
+        {:ok, chunker} = Nif.chunker_open_with(nil, nil, nil, nil, true, nil)
         {:ok, []} = Nif.chunker_feed_normal(chunker, "piece", true)
         send(parent, {self(), chunker})
         Process.sleep(:infinity)

@@ -1,7 +1,7 @@
 //! Codecs in one call.
 
 use crate::failure::Failure;
-use crate::options::is_nil;
+use crate::options::{is_nil, or_default};
 use crate::pool;
 use crate::terms::{Bytes, Items, account};
 use chunker::compression::{Codec, CompressionError, DecompressionLimits};
@@ -75,10 +75,6 @@ impl Limits {
     pub(crate) fn limits(&self) -> Result<DecompressionLimits, Failure> {
         self.0
     }
-}
-
-fn or_default<'a, T: Decoder<'a>>(term: Term<'a>, default: T) -> Result<T, Failure> {
-    if is_nil(term) { Ok(default) } else { term.decode().map_err(|_| Failure::ARGUMENT) }
 }
 
 /// Returns the name of the codec whose magic bytes `data` begins with.

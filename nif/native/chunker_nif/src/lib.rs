@@ -12,6 +12,7 @@ mod chunker;
 mod chunks;
 mod compression;
 mod failure;
+mod handle;
 mod hashing;
 mod log;
 mod manifest;

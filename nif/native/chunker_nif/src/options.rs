@@ -62,6 +62,11 @@ pub(crate) fn is_nil(term: Term<'_>) -> bool {
     Atom::from_term(term).is_ok_and(|atom| atom == atoms::nil())
 }
 
+/// Returns the value of an option, or the core's default for `nil`.
+pub(crate) fn or_default<'a, T: Decoder<'a>>(term: Term<'a>, default: T) -> Result<T, Failure> {
+    if is_nil(term) { Ok(default) } else { term.decode().map_err(|_| Failure::ARGUMENT) }
+}
+
 /// Returns the sizes that the core allows.
 pub(crate) fn sizes(min: Size, avg: Size, max: Size) -> Result<ChunkingOptions, OptionsError> {
     ChunkingOptions::resolve(min.0, avg.0, max.0)
