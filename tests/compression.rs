@@ -553,4 +553,6 @@ fn a_dictionary_shrinks_small_inputs_and_is_needed_to_read_them() {
     assert_eq!(code(with_level(1000)), "invalid_compression_level");
 
     assert_eq!(code(dictionary::train(&samples[..1], 4096)), "zstd_compression_failed");
+    let length: usize = samples.iter().map(String::len).sum();
+    assert!(dictionary::train(&samples, usize::MAX).unwrap().len() <= length);
 }
