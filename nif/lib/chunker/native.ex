@@ -176,22 +176,25 @@ defmodule Chunker.Native do
     end
   end
 
-  @spec compress(Chunker.codec(), binary, integer | nil) :: result(binary)
-  def compress(codec, data, level) do
+  @type dictionary :: binary | nil
+
+  @spec compress(Chunker.codec(), binary, integer | nil, dictionary) :: result(binary)
+  def compress(codec, data, level, dictionary) do
     config = Config.get()
     pace = pace(codec, level)
     {one_call_bytes, slice_bytes} = dirty_bytes(pace, config)
 
     cond do
-      pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
+      # A dictionary is prepared by every call, which takes longer than little data do.
+      dictionary == nil and pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
         Nif.compress_normal(codec, data, level)
 
       byte_size(data) < one_call_bytes ->
-        Nif.compress_dirty(codec, data, level)
+        Nif.compress_dirty(codec, data, level, dictionary)
 
       true ->
-        with {:ok, compressor} <- Nif.compressor_open(codec, level),
-             do: compress_slices(compressor, data, slice_bytes, [])
+        with {:ok, compressor} <- Nif.compressor_open_dirty(codec, level, dictionary),
+             do: compress_slices(compressor, data, slice_bytes)
     end
   end
 
@@ -205,24 +208,63 @@ defmodule Chunker.Native do
   defp dirty_bytes(:slow, config), do: {div(config.slice_bytes, 4), div(config.slice_bytes, 16)}
   defp dirty_bytes(_, config), do: {config.sliced_bytes, config.slice_bytes}
 
-  defp compress_slices(compressor, data, slice_bytes, parts) do
-    case data do
-      <<slice::binary-size(slice_bytes), rest::binary>> ->
-        with {:ok, part} <- Nif.compressor_push_dirty(compressor, slice),
-             do: compress_slices(compressor, rest, slice_bytes, [part | parts])
+  defp compress_slices(compressor, data, slice_bytes) do
+    with {:ok, parts} <- compressor_feed_slices(compressor, data, slice_bytes, []),
+         {:ok, rest} <- Nif.compressor_finish_dirty(compressor),
+         do: {:ok, [rest | parts] |> Enum.reverse() |> IO.iodata_to_binary()}
+  end
+
+  # Returns the parts of the output, the last one first.
+  defp compressor_feed_slices(compressor, piece, slice_bytes, parts) do
+    case piece do
+      <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
+        with {:ok, part} <- Nif.compressor_feed_dirty(compressor, slice, true),
+             do: compressor_feed_slices(compressor, rest, slice_bytes, [part | parts])
 
       last ->
-        with {:ok, part} <- Nif.compressor_push_dirty(compressor, last),
-             {:ok, rest} <- Nif.compressor_finish_dirty(compressor),
-             do: {:ok, [rest, part | parts] |> Enum.reverse() |> IO.iodata_to_binary()}
+        with {:ok, part} <- Nif.compressor_feed_dirty(compressor, last, false),
+             do: {:ok, [part | parts]}
     end
   end
 
-  @spec compress_batch([binary], Chunker.codec(), integer | nil) :: result([result(binary)])
-  def compress_batch(binaries, codec, level \\ nil)
-  def compress_batch([], codec, level), do: Nif.compress_batch_dirty([], codec, level, 1)
+  @spec compressor_feed(reference, binary, Chunker.codec(), integer | nil) :: result(binary)
+  def compressor_feed(compressor, piece, codec, level) do
+    {_, slice_bytes} = codec |> pace(level) |> dirty_bytes(Config.get())
 
-  def compress_batch(binaries, codec, level) do
+    with {:ok, parts} <- compressor_feed_slices(compressor, piece, slice_bytes, []),
+         do: {:ok, parts |> Enum.reverse() |> IO.iodata_to_binary()}
+  end
+
+  @spec compress_adaptive(Chunker.codec(), binary, integer | nil) :: result(binary | nil)
+  def compress_adaptive(codec, data, level) do
+    config = Config.get()
+    pace = pace(codec, level)
+    {one_call_bytes, slice_bytes} = dirty_bytes(pace, config)
+
+    cond do
+      pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
+        Nif.compress_adaptive_normal(codec, data, level)
+
+      byte_size(data) < one_call_bytes ->
+        Nif.compress_adaptive_dirty(codec, data, level)
+
+      true ->
+        with {:ok, compressor} <- Nif.compressor_open_dirty(codec, level, nil),
+             {:ok, true} <- Nif.is_worth_compressing_dirty(codec, data),
+             {:ok, compressed} <- compress_slices(compressor, data, slice_bytes) do
+          {:ok, if(byte_size(compressed) < byte_size(data), do: compressed)}
+        else
+          {:ok, false} -> {:ok, nil}
+          error -> error
+        end
+    end
+  end
+
+  @spec compress_batch([binary], Chunker.codec(), integer | nil, dictionary) :: result([result(binary)])
+  def compress_batch([], codec, level, dictionary),
+    do: Nif.compress_batch_dirty([], codec, level, dictionary, 1)
+
+  def compress_batch(binaries, codec, level, dictionary) do
     config = Config.get()
     {one_call_bytes, slice_bytes} = codec |> pace(level) |> dirty_bytes(config)
 
@@ -230,10 +272,10 @@ defmodule Chunker.Native do
     |> batches([], 0, %{config | sliced_bytes: one_call_bytes, slice_bytes: slice_bytes})
     |> collect([], fn
       {:together, batch} ->
-        Nif.compress_batch_dirty(batch, codec, level, config.threads)
+        Nif.compress_batch_dirty(batch, codec, level, dictionary, config.threads)
 
       {:each, large} ->
-        results = each(large, config, &compress(codec, &1, level))
+        results = each(large, config, &compress(codec, &1, level, dictionary))
         # Not the data can be that, only the codec.
         Enum.find(results, {:ok, results}, &(&1 == {:error, :invalid_argument}))
     end)
@@ -241,19 +283,18 @@ defmodule Chunker.Native do
 
   @type limits :: {size, size, size}
 
-  @spec decompress(Chunker.codec(), binary, limits) :: result(binary)
-  def decompress(_, _, {max_output, _, _})
+  @spec decompress(Chunker.codec(), binary, limits, dictionary) :: result(binary)
+  def decompress(_, _, {max_output, _, _}, _)
       when max_output != nil and not (is_integer(max_output) and max_output in 0..0xFFFFFFFFFFFFFFFF),
       do: {:error, :invalid_argument}
 
-  def decompress(codec, data, {max_output, window_log, memory} = limits) do
-    pace = if codec in [:zstd, :lz4], do: :fast, else: :slow
-    {one_call_bytes, slice_bytes} = dirty_bytes(pace, Config.get())
+  def decompress(codec, data, {max_output, window_log, memory} = limits, dictionary) do
+    {one_call_bytes, slice_bytes} = codec |> decompression_pace() |> dirty_bytes(Config.get())
     within_one_call = max_output != nil and max_output <= one_call_bytes
     one_call_limit = if within_one_call, do: max_output, else: one_call_bytes
 
     in_slices = fn ->
-      with {:ok, decompressor} <- Nif.decompressor_open(codec, limits),
+      with {:ok, decompressor} <- Nif.decompressor_open_dirty(codec, limits, dictionary),
            do: decompress_slices(decompressor, data, slice_bytes, [])
     end
 
@@ -261,40 +302,93 @@ defmodule Chunker.Native do
     if byte_size(data) > one_call_bytes do
       in_slices.()
     else
-      case Nif.decompress_dirty(codec, data, {one_call_limit, window_log, memory}) do
+      case Nif.decompress_dirty(codec, data, {one_call_limit, window_log, memory}, dictionary) do
         {:error, :size_exceeded} when not within_one_call -> in_slices.()
         result -> result
       end
     end
   end
 
-  # Pushes one slice after another, and reads all that each gives.
-  defp decompress_slices(decompressor, rest, slice_bytes, parts) do
-    with {:ok, part} <- Nif.decompressor_read_dirty(decompressor, slice_bytes) do
-      cond do
-        byte_size(part) == slice_bytes ->
-          decompress_slices(decompressor, rest, slice_bytes, [part | parts])
+  defp decompression_pace(codec) when codec in [:zstd, :lz4], do: :fast
+  defp decompression_pace(_), do: :slow
 
-        rest == :finished ->
-          {:ok, [part | parts] |> Enum.reverse() |> IO.iodata_to_binary()}
+  # Feeds one slice after another, and reads all that each gives.
+  defp decompress_slices(decompressor, data, slice_bytes, parts) do
+    case data do
+      <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
+        with {:ok, _} <- Nif.decompressor_feed_dirty(decompressor, slice, false),
+             {:ok, parts} <- read_all(decompressor, slice_bytes, parts),
+             do: decompress_slices(decompressor, rest, slice_bytes, parts)
 
-        true ->
-          with {:ok, rest} <- push_slice(decompressor, rest, slice_bytes),
-               do: decompress_slices(decompressor, rest, slice_bytes, [part | parts])
-      end
+      last ->
+        with {:ok, _} <- Nif.decompressor_feed_dirty(decompressor, last, false),
+             {:ok, _} <- Nif.decompressor_end(decompressor),
+             {:ok, parts} <- read_all(decompressor, slice_bytes, parts),
+             do: {:ok, parts |> Enum.reverse() |> IO.iodata_to_binary()}
     end
   end
 
-  defp push_slice(decompressor, rest, slice_bytes) do
-    case rest do
-      "" ->
-        with {:ok, true} <- Nif.decompressor_finish(decompressor), do: {:ok, :finished}
+  defp read_all(decompressor, slice_bytes, parts) do
+    case Nif.decompressor_read_dirty(decompressor, slice_bytes) do
+      {:ok, {part, true}} -> read_all(decompressor, slice_bytes, [part | parts])
+      {:ok, {part, false}} -> {:ok, [part | parts]}
+      error -> error
+    end
+  end
 
-      <<slice::binary-size(slice_bytes), rest::binary>> ->
-        with {:ok, true} <- Nif.decompressor_push_dirty(decompressor, slice), do: {:ok, rest}
+  @spec decompressor_feed(reference, binary) :: result(binary) | {:more, binary}
+  def decompressor_feed(decompressor, piece) do
+    config = Config.get()
+
+    with {:ok, codec} <- decompressor_feed_slices(decompressor, piece, nil, config),
+         do: decompressor_read(decompressor, codec, config)
+  end
+
+  defp decompressor_feed_slices(decompressor, piece, codec, config) do
+    slice_bytes = decompressor_slice_bytes(codec, config)
+
+    case piece do
+      <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
+        with {:ok, codec} <- Nif.decompressor_feed_dirty(decompressor, slice, true),
+             do: decompressor_feed_slices(decompressor, rest, codec, config)
 
       last ->
-        with {:ok, true} <- Nif.decompressor_push_dirty(decompressor, last), do: {:ok, ""}
+        Nif.decompressor_feed_dirty(decompressor, last, false)
+    end
+  end
+
+  @spec decompressor_finish(reference) :: result(binary) | {:more, binary}
+  def decompressor_finish(decompressor) do
+    with {:ok, codec} <- Nif.decompressor_end(decompressor),
+         {:ok, rest} <- decompressor_read(decompressor, codec, Config.get()) do
+      _ = Nif.decompressor_close(decompressor)
+      {:ok, rest}
+    end
+  end
+
+  # What is read when a slice gave nothing is what the next one gives.
+  defp decompressor_read(decompressor, codec, config) do
+    case Nif.decompressor_read_dirty(decompressor, decompressor_slice_bytes(codec, config)) do
+      {:ok, {"", true}} -> decompressor_read(decompressor, codec, config)
+      {:ok, {block, true}} -> {:more, block}
+      {:ok, {block, false}} -> {:ok, block}
+      error -> error
+    end
+  end
+
+  defp decompressor_slice_bytes(codec, config) do
+    {_, slice_bytes} = codec |> decompression_pace() |> dirty_bytes(config)
+    slice_bytes
+  end
+
+  @spec train_dictionary([binary], pos_integer) :: result(binary)
+  def train_dictionary(samples, max_size) do
+    reference = make_ref()
+
+    with {:ok, _} <- Nif.train_dictionary_start_dirty(samples, max_size, reference) do
+      receive do
+        {^reference, result} -> result
+      end
     end
   end
 

@@ -40,6 +40,20 @@ defmodule Chunker.Options do
     {payloads, offset, options}
   end
 
+  @spec compression(keyword) :: {codec :: term, level :: term, dictionary :: term}
+  def compression(options) do
+    options = Keyword.validate!(options, codec: :zstd, level: nil, dictionary: nil)
+    {options[:codec], options[:level], options[:dictionary]}
+  end
+
+  @spec decompression(keyword) :: {codec :: term, {term, term, term}, dictionary :: term}
+  def decompression(options) do
+    known = [codec: nil, max_output: nil, max_window_log: nil, max_memory: nil, dictionary: nil]
+    options = Keyword.validate!(options, known)
+    limits = {options[:max_output], options[:max_window_log], options[:max_memory]}
+    {options[:codec], limits, options[:dictionary]}
+  end
+
   @spec unknown(term, [atom]) :: no_return
   defp unknown(option, known) do
     raise ArgumentError, "unknown option #{inspect(option)}, the known ones are #{inspect(known)}"

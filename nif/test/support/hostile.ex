@@ -106,8 +106,9 @@ defmodule Chunker.Hostile do
     {:ok, finished} = Nif.chunker_open_with(64, 256, 1024, :blake3, false, nil)
     {:ok, []} = Nif.chunker_finish_dirty(finished)
     {:ok, hasher} = Nif.hasher_open(:sha256)
-    {:ok, compressor} = Nif.compressor_open(Enum.random([:zstd, :lz4, :bzip2]), 1)
-    {:ok, decompressor} = Nif.decompressor_open(Enum.random([:zstd, :lz4, :xz, :bzip2]), {nil, nil, nil})
+    {:ok, compressor} = Nif.compressor_open_dirty(Enum.random([:zstd, :lz4, :bzip2]), 1, nil)
+    codec = Enum.random([nil, :zstd, :lz4, :xz, :bzip2])
+    {:ok, decompressor} = Nif.decompressor_open_dirty(codec, {nil, nil, nil}, nil)
     [chunker, finished, orphaned(), hasher, compressor, decompressor]
   end
 
