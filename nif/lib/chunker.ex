@@ -120,7 +120,7 @@ defmodule Chunker do
   """
   @spec available?() :: boolean
   def available? do
-    match?({:ok, _}, Nif.profile(nil, nil, nil, nil))
+    match?({:ok, _}, Nif.profile_id(nil))
   rescue
     ErlangError -> false
   end
@@ -200,12 +200,10 @@ defmodule Chunker do
           {:ok, [chunk] | [payload_chunk]} | {:error, error}
   def chunk(data, options \\ []) do
     {payloads, options} = Options.payloads(options)
-    {min, avg, max, hash} = Options.chunking(options)
+    profile = Options.profile(options)
 
     Telemetry.measure(:chunk, byte_size(data), fn ->
-      if payloads,
-        do: Native.chunk_data_with_payloads(data, min, avg, max, hash),
-        else: Native.chunk_data(data, min, avg, max, hash)
+      Native.chunk_data(data, profile, payloads)
     end)
   end
 
@@ -271,8 +269,8 @@ defmodule Chunker do
   @spec open([option | stream_option]) :: {:ok, t} | {:error, error}
   def open(options \\ []) do
     {payloads, offset, options} = Options.opening(options)
-    {min, avg, max, hash} = Options.chunking(options)
-    Nif.chunker_open_with(min, avg, max, hash, payloads, offset)
+    profile = Options.profile(options)
+    Nif.chunker_open_with(profile, payloads, offset)
   end
 
   @doc """
@@ -303,10 +301,10 @@ defmodule Chunker do
   @spec chunk_batch([binary], [option]) ::
           {:ok, [{:ok, [chunk]} | {:error, error}]} | {:error, error}
   def chunk_batch(binaries, options \\ []) do
-    {min, avg, max, hash} = Options.chunking(options)
+    profile = Options.profile(options)
 
     Telemetry.measure(:chunk_batch, Native.total(binaries), fn ->
-      Native.chunk_data_batch(binaries, min, avg, max, hash)
+      Native.chunk_data_batch(binaries, profile)
     end)
   end
 
@@ -319,8 +317,7 @@ defmodule Chunker do
   """
   @spec profile([option]) :: {:ok, String.t()} | {:error, error}
   def profile(options \\ []) do
-    {min, avg, max, hash} = Options.chunking(options)
-    Nif.profile(min, avg, max, hash)
+    options |> Options.profile() |> Nif.profile_id()
   end
 
   @doc """

@@ -47,7 +47,7 @@ defmodule Chunker.Manifest do
   @spec new([Chunker.chunk() | Chunker.payload_chunk()], [Chunker.option()]) ::
           {:ok, t} | {:error, Chunker.error()}
   def new(chunks, options \\ []) do
-    {min, avg, max, hash} = Options.chunking(options)
+    profile = Options.profile(options)
 
     without_payloads =
       Enum.map(chunks, fn
@@ -55,7 +55,7 @@ defmodule Chunker.Manifest do
         chunk -> chunk
       end)
 
-    without_payloads |> Nif.manifest_new_dirty(min, avg, max, hash) |> from_parts()
+    without_payloads |> Nif.manifest_new_dirty(profile) |> from_parts()
   end
 
   @doc """

@@ -6,47 +6,30 @@ defmodule Chunker.Native do
 
   alias Chunker.{Config, Nif}
 
+  @type profile :: Chunker.Options.profile()
   @type size :: non_neg_integer | nil
   @type hash :: Chunker.hash_algorithm() | nil
   @type result(value) :: {:ok, value} | {:error, Chunker.error()}
-  @type chunks :: [Chunker.chunk()]
-  @type payload_chunks :: [Chunker.payload_chunk()]
+  @type chunks :: [Chunker.chunk()] | [Chunker.payload_chunk()]
   @type chunker :: reference
 
-  @spec chunk_data(binary, size, size, size, hash) :: result(chunks)
-  def chunk_data(data, min, avg, max, hash \\ nil) do
+  @spec chunk_data(binary, profile, boolean) :: result(chunks)
+  def chunk_data(data, profile, payloads \\ false) do
     config = Config.get()
 
     cond do
-      byte_size(data) <= config.normal_bytes -> Nif.chunk_data_normal(data, min, avg, max, hash)
-      byte_size(data) < config.sliced_bytes -> Nif.chunk_data_dirty(data, min, avg, max, hash)
-      true -> chunk_slices(data, min, avg, max, hash, config.slice_bytes)
+      byte_size(data) <= config.normal_bytes -> Nif.chunk_data_normal(data, profile, payloads)
+      byte_size(data) < config.sliced_bytes -> Nif.chunk_data_dirty(data, profile, payloads)
+      true -> chunk_slices(data, profile, payloads, config.slice_bytes)
     end
   end
 
-  defp chunk_slices(data, min, avg, max, hash, slice_bytes) do
-    with {:ok, chunker} <- Nif.chunker_open_with(min, avg, max, hash, false, nil),
+  defp chunk_slices(data, profile, payloads, slice_bytes) do
+    with {:ok, chunker} <- Nif.chunker_open_with(profile, false, nil),
          {:ok, chunks} <- feed_slices(chunker, data, slice_bytes, []),
          {:ok, last} <- Nif.chunker_finish_dirty(chunker) do
-      {:ok, chunks ++ last}
-    end
-  end
-
-  @spec chunk_data_with_payloads(binary, size, size, size, hash) :: result(payload_chunks)
-  def chunk_data_with_payloads(data, min, avg, max, hash \\ nil) do
-    config = Config.get()
-
-    cond do
-      byte_size(data) <= config.normal_bytes ->
-        Nif.chunk_data_with_payloads_normal(data, min, avg, max, hash)
-
-      byte_size(data) < config.sliced_bytes ->
-        Nif.chunk_data_with_payloads_dirty(data, min, avg, max, hash)
-
-      true ->
-        with {:ok, chunks} <- chunk_slices(data, min, avg, max, hash, config.slice_bytes) do
-          {:ok, Enum.map(chunks, &with_payload(&1, data))}
-        end
+      chunks = chunks ++ last
+      {:ok, if(payloads, do: Enum.map(chunks, &with_payload(&1, data)), else: chunks)}
     end
   end
 
@@ -56,21 +39,21 @@ defmodule Chunker.Native do
   # What an item of a batch costs besides its bytes, as bytes that take as long.
   @item_bytes 256
 
-  @spec chunk_data_batch([binary], size, size, size, hash) :: result([result(chunks)])
-  def chunk_data_batch(binaries, min, avg, max, hash \\ nil) do
+  @spec chunk_data_batch([binary], profile) :: result([result(chunks)])
+  def chunk_data_batch(binaries, profile) do
     config = Config.get()
 
     if total(binaries) + @item_bytes * length(binaries) <= config.normal_bytes do
-      Nif.chunk_data_batch_normal(binaries, min, avg, max, hash)
+      Nif.chunk_data_batch_normal(binaries, profile)
     else
       binaries
       |> batches([], 0, config)
       |> collect([], fn
         {:together, batch} ->
-          Nif.chunk_data_batch_dirty(batch, min, avg, max, hash, config.threads)
+          Nif.chunk_data_batch_dirty(batch, profile, config.threads)
 
         {:each, large} ->
-          results = each(large, config, &chunk_data(&1, min, avg, max, hash))
+          results = each(large, config, &chunk_data(&1, profile))
           # Only options can be wrong, and they are wrong for all.
           Enum.find(results, {:ok, results}, &match?({:error, _}, &1))
       end)
@@ -121,7 +104,7 @@ defmodule Chunker.Native do
     for {:ok, result} <- Task.async_stream(large, call, options), do: result
   end
 
-  @spec chunker_feed(chunker, binary) :: result(chunks | payload_chunks)
+  @spec chunker_feed(chunker, binary) :: result(chunks)
   def chunker_feed(chunker, piece) do
     config = Config.get()
 
@@ -144,7 +127,7 @@ defmodule Chunker.Native do
     end
   end
 
-  @spec chunker_finish(chunker) :: result(chunks | payload_chunks)
+  @spec chunker_finish(chunker) :: result(chunks)
   def chunker_finish(chunker), do: Nif.chunker_finish_dirty(chunker)
 
   @spec hash(binary, hash) :: result(Chunker.digest())

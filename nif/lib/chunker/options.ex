@@ -2,26 +2,30 @@ defmodule Chunker.Options do
   @moduledoc false
   # Keyword options as the arguments of native functions; `nil` stands for the core's default.
 
-  @type sizes_and_hash :: {term, term, term, term}
+  @typedoc "A profile as the native library decodes it: an id, its fields, or `nil` for the default."
+  @type profile :: String.t() | {term, term, term, term} | nil
 
-  @spec chunking(keyword) :: sizes_and_hash
-  def chunking(options), do: chunking(options, nil, nil, nil, nil)
+  @spec profile(keyword) :: profile
+  def profile([]), do: nil
+  def profile(profile: profile), do: given(profile)
+  def profile(fields), do: fields(fields, nil, nil, nil, nil)
 
-  defp chunking([], min, avg, max, hash), do: {min, avg, max, hash}
+  defp given(id) when is_binary(id) or id == nil, do: id
+  defp given(fields) when is_list(fields), do: fields(fields, nil, nil, nil, nil)
+  defp given(%{} = fields), do: fields |> Map.to_list() |> fields(nil, nil, nil, nil)
+  defp given(other), do: raise(ArgumentError, "profile: #{inspect(other)} is not an id or options")
 
-  defp chunking([{:min_size, min} | rest], _, avg, max, hash),
-    do: chunking(rest, min, avg, max, hash)
+  defp fields([], nil, nil, nil, nil), do: nil
+  defp fields([], min, avg, max, hash), do: {min, avg, max, hash}
+  defp fields([{:min_size, min} | rest], _, avg, max, hash), do: fields(rest, min, avg, max, hash)
+  defp fields([{:avg_size, avg} | rest], min, _, max, hash), do: fields(rest, min, avg, max, hash)
+  defp fields([{:max_size, max} | rest], min, avg, _, hash), do: fields(rest, min, avg, max, hash)
+  defp fields([{:hash, hash} | rest], min, avg, max, _), do: fields(rest, min, avg, max, hash)
 
-  defp chunking([{:avg_size, avg} | rest], min, _, max, hash),
-    do: chunking(rest, min, avg, max, hash)
+  defp fields([{:profile, _} | _], _, _, _, _),
+    do: raise(ArgumentError, "profile: is all that decides the chunks, and takes no other option beside it")
 
-  defp chunking([{:max_size, max} | rest], min, avg, _, hash),
-    do: chunking(rest, min, avg, max, hash)
-
-  defp chunking([{:hash, hash} | rest], min, avg, max, _), do: chunking(rest, min, avg, max, hash)
-
-  defp chunking([other | _], _, _, _, _),
-    do: unknown(other, [:min_size, :avg_size, :max_size, :hash])
+  defp fields([other | _], _, _, _, _), do: unknown(other, [:profile, :min_size, :avg_size, :max_size, :hash])
 
   @spec payloads(keyword) :: {boolean, keyword}
   def payloads([]), do: {false, []}

@@ -102,8 +102,8 @@ defmodule Chunker.Hostile do
 
   # One of each kind, and one chunker of each state.
   defp resources do
-    {:ok, chunker} = Nif.chunker_open_with(64, 256, 1024, :blake3, true, nil)
-    {:ok, finished} = Nif.chunker_open_with(64, 256, 1024, :blake3, false, nil)
+    {:ok, chunker} = Nif.chunker_open_with({64, 256, 1024, :blake3}, true, nil)
+    {:ok, finished} = Nif.chunker_open_with({64, 256, 1024, :blake3}, false, nil)
     {:ok, []} = Nif.chunker_finish_dirty(finished)
     {:ok, hasher} = Nif.hasher_open(:sha256)
     {:ok, compressor} = Nif.compressor_open_dirty(Enum.random([:zstd, :lz4, :bzip2]), 1, nil)
@@ -117,7 +117,7 @@ defmodule Chunker.Hostile do
 
     {owner, monitor} =
       spawn_monitor(fn ->
-        {:ok, chunker} = Nif.chunker_open_with(nil, nil, nil, nil, true, nil)
+        {:ok, chunker} = Nif.chunker_open_with(nil, true, nil)
         {:ok, []} = Nif.chunker_feed_normal(chunker, "piece", true)
         send(parent, {self(), chunker})
         Process.sleep(:infinity)
@@ -169,6 +169,9 @@ defmodule Chunker.Hostile do
           &call/1,
           {nil, nil, nil},
           {1, 2, 3},
+          {64, 256, 1024, :blake3},
+          {64, 256, 1, :md5},
+          "fastcdc-v2020/nc1/64-256-1024/sha256",
           {-1, nil, nil},
           {1000, 20, 1000},
           {"", "", 0, []}

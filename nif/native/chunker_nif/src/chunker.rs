@@ -3,7 +3,7 @@
 use crate::chunks::{BYTES_PER_PERCENT, without_payload};
 use crate::failure::Failure;
 use crate::handle::Handle;
-use crate::options::{Hash, Size, or_default, profile_of};
+use crate::options::{Cutting, or_default};
 use crate::terms::{Bytes, account};
 use chunker::Profile;
 use chunker::chunking::{ChunkMetadata, PayloadChunker, PushChunker};
@@ -29,14 +29,11 @@ impl Resource for ChunkerResource {
 #[rustler::nif]
 fn chunker_open_with(
     env: Env<'_>,
-    min: Size,
-    avg: Size,
-    max: Size,
-    hash: Hash,
+    profile: Cutting,
     payloads: bool,
     offset: Term<'_>,
 ) -> Result<ResourceArc<ChunkerResource>, Failure> {
-    let Profile { options, hash } = profile_of(min, avg, max, &hash)?;
+    let Profile { options, hash } = profile.profile()?;
     let offset = or_default(offset, 0)?;
     let chunker = if payloads {
         AnyChunker::WithPayloads(PayloadChunker::resume_at(options, hash, offset))

@@ -2,7 +2,7 @@
 
 use crate::chunks::without_payload;
 use crate::failure::Failure;
-use crate::options::{Hash, Size, hash_atom, profile_of};
+use crate::options::{Cutting, hash_atom};
 use crate::terms::{Bytes, Items};
 use chunker::Profile;
 use chunker::chunking::ChunkDescriptor;
@@ -25,14 +25,11 @@ fn parts<'a>(env: Env<'a>, manifest: &Manifest) -> Parts<'a> {
 fn manifest_new_dirty<'a>(
     env: Env<'a>,
     chunks: Items<'a>,
-    min: Size,
-    avg: Size,
-    max: Size,
-    hash: Hash,
+    profile: Cutting,
 ) -> NifResult<Result<Parts<'a>, Failure>> {
     let chunks = chunks.0.into_iter().map(chunk_of).collect::<NifResult<Vec<_>>>()?;
     let new = || {
-        let Profile { options, hash } = profile_of(min, avg, max, &hash)?;
+        let Profile { options, hash } = profile.profile()?;
         Ok(parts(env, &Manifest::new(options, hash, chunks)?))
     };
     Ok(new())

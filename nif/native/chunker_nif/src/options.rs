@@ -1,8 +1,8 @@
-//! Chunking options from terms; `nil` stands for the core's default.
+//! Profiles and their fields from terms; `nil` stands for the core's default.
 
 use crate::failure::Failure;
 use chunker::hashing::{HashAlgorithm, UnknownHashAlgorithm};
-use chunker::{ChunkingOptions, OptionsError, Profile};
+use chunker::{ChunkingOptions, Profile};
 use rustler::{Atom, Decoder, NifResult, Term};
 
 mod atoms {
@@ -11,7 +11,7 @@ mod atoms {
 
 /// The size of a chunk, for the core to check.
 #[derive(Clone, Copy)]
-pub(crate) struct Size(Option<usize>);
+struct Size(Option<usize>);
 
 impl<'a> Decoder<'a> for Size {
     /// What is no integer of 64 bits becomes a size that the core refuses.
@@ -67,18 +67,35 @@ pub(crate) fn or_default<'a, T: Decoder<'a>>(term: Term<'a>, default: T) -> Resu
     if is_nil(term) { Ok(default) } else { term.decode().map_err(|_| Failure::ARGUMENT) }
 }
 
-/// Returns the sizes that the core allows.
-pub(crate) fn sizes(min: Size, avg: Size, max: Size) -> Result<ChunkingOptions, OptionsError> {
-    ChunkingOptions::resolve(min.0, avg.0, max.0)
+/// What decides the chunks: an id, `{min_size, avg_size, max_size, hash}`, or `nil` for the core's default,
+/// as does each of the four.
+pub(crate) struct Cutting(Result<Profile, Failure>);
+
+impl<'a> Decoder<'a> for Cutting {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        if is_nil(term) {
+            return Ok(Self(Ok(Profile::default())));
+        }
+        if let Ok((min, avg, max, hash)) = term.decode::<(Size, Size, Size, Hash)>() {
+            return Ok(Self(profile_of(min, avg, max, &hash)));
+        }
+        let id = term.decode::<&str>().unwrap_or_default();
+        Ok(Self(id.parse().map_err(Failure::from)))
+    }
 }
 
-/// Returns sizes and hash algorithm.
-pub(crate) fn profile_of(min: Size, avg: Size, max: Size, hash: &Hash) -> Result<Profile, Failure> {
-    Ok(Profile { options: sizes(min, avg, max)?, hash: hash.algorithm()? })
+fn profile_of(min: Size, avg: Size, max: Size, hash: &Hash) -> Result<Profile, Failure> {
+    Ok(Profile { options: ChunkingOptions::resolve(min.0, avg.0, max.0)?, hash: hash.algorithm()? })
 }
 
-/// Returns the profile id of options.
+impl Cutting {
+    pub(crate) fn profile(&self) -> Result<Profile, Failure> {
+        self.0
+    }
+}
+
+/// Returns the id of a profile.
 #[rustler::nif]
-fn profile(min: Size, avg: Size, max: Size, hash: Hash) -> Result<String, Failure> {
-    Ok(profile_of(min, avg, max, &hash)?.to_string())
+fn profile_id(profile: Cutting) -> Result<String, Failure> {
+    Ok(profile.profile()?.to_string())
 }
