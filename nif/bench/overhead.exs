@@ -8,6 +8,7 @@ alias Chunker.{Native, Nif}
 {:ok, secret_key} = Chunker.Signing.generate_key()
 kib = :crypto.strong_rand_bytes(1024)
 digest = Chunker.hash("")
+id = Chunker.profile!(profile: :medium)
 options = [min_size: 1024, avg_size: 4096, max_size: 8192, hash: :blake3]
 
 calls = [
@@ -16,10 +17,13 @@ calls = [
   {"the same with the choice of a scheduler", fn -> Native.chunk_data("", nil) end},
   {"Chunker.chunk/2 without options", fn -> Chunker.chunk("") end},
   {"Chunker.chunk/2 with four options", fn -> Chunker.chunk("", options) end},
+  {"Chunker.chunk/2 with the name of a profile", fn -> Chunker.chunk("", profile: :medium) end},
+  {"Chunker.chunk/2 with the id of a profile", fn -> Chunker.chunk("", profile: id) end},
   {"Chunker.chunk/2 with payloads", fn -> Chunker.chunk("", payloads: true) end},
   {"NIF with a resource: feed an empty piece", fn -> Nif.chunker_feed_normal(chunker, "", false) end},
   {"Chunker.feed/2 of an empty piece", fn -> Chunker.feed(chunker, "") end},
-  {"an error: sizes that are not allowed", fn -> Nif.chunk_data_normal("", {1, nil, nil, nil}, false) end},
+  {"an error: sizes that are not allowed",
+   fn -> Nif.chunk_data_normal("", {1, nil, nil, nil, nil, nil}, false) end},
   {"NIF, dirty scheduler: chunk an empty binary", fn -> Nif.chunk_data_dirty("", nil, false) end},
   {"NIF, dirty, with a resource: hash an empty slice", fn -> Nif.hasher_update_dirty(hasher, "") end},
   {"NIF, dirty: a batch of nothing", fn -> Nif.chunk_data_batch_dirty([], nil, 2) end},

@@ -17,16 +17,34 @@ defmodule Chunker do
   | many binaries | `chunk_batch/2` |
   | many files, many nodes | `Chunker.Cluster` |
 
-  ## Chunking options
+  ## Profiles
 
-    * `:min_size` - smallest size of a chunk in bytes, by default 256 KiB; only the last chunk of an
-      input may be smaller
-    * `:avg_size` - average size in bytes, by default 1 MiB
-    * `:max_size` - largest size in bytes, by default 4 MiB
-    * `:hash` - algorithm of the digests, `:sha256` (default) or `:blake3`
+  A profile is everything that decides the chunks of an input and their digests. Functions take it as
+  `:profile`, in one of three forms:
+
+    * a name: `:large`, the default, is for files of many megabytes; `:medium` and `:small` find more in
+      common, for more chunks
+
+      | | smallest | average | largest chunk |
+      |---|---|---|---|
+      | `:large` | 256 KiB | 1 MiB | 4 MiB |
+      | `:medium` | 16 KiB | 64 KiB | 256 KiB |
+      | `:small` | 4 KiB | 16 KiB | 64 KiB |
+
+    * an id, such as that of a manifest: `"fastcdc-v2020/nc1/16384-65536-262144/sha256"`; two sides with
+      equal ids find equal chunks
+    * fields, in a keyword list or a map; those left out are those of `:large`
+        * `:min_size` - size of the smallest chunk in bytes; only the last chunk of an input may be smaller
+        * `:avg_size` - average size in bytes
+        * `:max_size` - size of the largest chunk in bytes
+        * `:level` - normalization level, `0..3`, by default 1: the higher, the nearer are sizes to the average
+        * `:seed` - what the entries of the gear table are XORed with, `0..2**64-1`, by default 0; **not** a
+          protection against fingerprinting
+        * `:hash` - algorithm of the digests, `:sha256` (default) or `:blake3`
 
   Sizes are even, and `64 ≤ min ≤ avg ≤ max`, `avg ≤ 16 MiB`, `max ≤ 1 GiB`. Nothing is rounded or
-  clamped.
+  clamped. In place of `:profile`, functions take its fields as options of their own:
+  `Chunker.chunk(data, hash: :blake3)`.
 
   ## Errors
 
@@ -56,12 +74,21 @@ defmodule Chunker do
   @type hash_algorithm :: :sha256 | :blake3
   @type codec :: :zstd | :lz4 | :xz | :bzip2
 
-  @typedoc "See [chunking options](#module-chunking-options)."
-  @type option ::
+  @typedoc "See [profiles](#module-profiles)."
+  @type profile ::
+          :large | :medium | :small | String.t() | [profile_field] | %{optional(atom) => term}
+
+  @typedoc "See [profiles](#module-profiles)."
+  @type profile_field ::
           {:min_size, pos_integer}
           | {:avg_size, pos_integer}
           | {:max_size, pos_integer}
+          | {:level, 0..3}
+          | {:seed, non_neg_integer}
           | {:hash, hash_algorithm}
+
+  @typedoc "A profile, or its fields."
+  @type option :: {:profile, profile} | profile_field
 
   @typedoc "See `stream/2`."
   @type stream_option :: {:payloads, boolean} | {:offset, non_neg_integer}
@@ -84,6 +111,7 @@ defmodule Chunker do
           | :invalid_base32
           | :invalid_chunking_options
           | :invalid_compression_level
+          | :invalid_environment
           | :invalid_manifest
           | :invalid_nar_size
           | :invalid_public_key
@@ -97,7 +125,7 @@ defmodule Chunker do
           | :lz4_decompression_failed
           | :manifest_too_large
           | :memory_limit_exceeded
-          | :signing_failed
+          | :randomness_unavailable
           | :size_exceeded
           | :truncated_data
           | :unknown_compression_format
@@ -183,7 +211,7 @@ defmodule Chunker do
 
   ## Options
 
-  The [chunking options](#module-chunking-options), and
+  The [profile](#module-profiles), and
 
     * `:payloads` - whether chunks have their bytes, by default `false`
 
@@ -293,8 +321,8 @@ defmodule Chunker do
   @doc """
   Chunks many binaries on several threads, and returns for each its chunks or an error, in order.
 
-  One that fails does not stop the others. Takes the [chunking options](#module-chunking-options); if
-  they are not allowed, that is the only error.
+  One that fails does not stop the others. Takes a [profile](#module-profiles); if it is
+  not allowed, that is the only error.
 
       iex> {:ok, [{:ok, [{_, 0, 1}]}, {:error, :invalid_argument}]} = Chunker.chunk_batch(["a", :b])
   """
@@ -309,22 +337,44 @@ defmodule Chunker do
   end
 
   @doc """
-  Returns the name of what decides the chunks of an input and their digests: two sides that cut alike
-  have the same.
+  Returns the id of a [profile](#module-profiles): two sides with equal ids find equal chunks.
 
-      iex> Chunker.profile(min_size: 64, avg_size: 256, max_size: 1024, hash: :blake3)
-      {:ok, "fastcdc-v2020/nc1/64-256-1024/blake3"}
+      iex> Chunker.profile(profile: :medium)
+      {:ok, "fastcdc-v2020/nc1/16384-65536-262144/sha256"}
+      iex> Chunker.profile(min_size: 64, avg_size: 256, max_size: 1024, level: 2, seed: 666, hash: :blake3)
+      {:ok, "fastcdc-v2020/nc2/seed666/64-256-1024/blake3"}
+      iex> Chunker.profile(profile: "fastcdc-v2020/nc1/64-256/sha256")
+      {:error, :unknown_profile}
   """
   @spec profile([option]) :: {:ok, String.t()} | {:error, error}
-  def profile(options \\ []) do
-    options |> Options.profile() |> Nif.profile_id()
-  end
+  def profile(options \\ []), do: options |> Options.profile() |> Nif.profile_id()
 
   @doc """
   Like `profile/1`, but returns the name alone, or raises `Chunker.Error`.
   """
   @spec profile!([option]) :: String.t()
   def profile!(options \\ []), do: options |> profile() |> Error.unwrap!()
+
+  @doc """
+  Returns the id of the profile that the Remote Execution API calls `FAST_CDC_2020`, for an average size in
+  bytes.
+
+  Its chunks are those of build caches: normalization level 2, a quarter and four times of the average as the
+  other sizes, SHA-256. The average is in `1024..1_048_576`, a quarter of it even; the API recommends 524,288.
+
+      iex> Chunker.remote_execution_profile(524_288)
+      {:ok, "fastcdc-v2020/nc2/131072-524288-2097152/sha256"}
+  """
+  @spec remote_execution_profile(pos_integer) :: {:ok, String.t()} | {:error, error}
+  def remote_execution_profile(avg_size), do: Nif.remote_execution_profile(avg_size)
+
+  @doc """
+  Like `remote_execution_profile/1`, but returns the id alone, or raises `Chunker.Error`.
+
+      iex> {:ok, _} = Chunker.chunk("an input", profile: Chunker.remote_execution_profile!(524_288))
+  """
+  @spec remote_execution_profile!(pos_integer) :: String.t()
+  def remote_execution_profile!(avg_size), do: avg_size |> remote_execution_profile() |> Error.unwrap!()
 
   @doc """
   Returns the digest of a binary. Raises `Chunker.Error` when there is no such algorithm.

@@ -84,7 +84,10 @@ defmodule Chunker.ConformanceTest do
   end
 
   defp options(vector, hash) do
-    [min_size: vector["min_size"], avg_size: vector["avg_size"], max_size: vector["max_size"], hash: hash]
+    sizes = [min_size: vector["min_size"], avg_size: vector["avg_size"], max_size: vector["max_size"]]
+    level = if vector["level"], do: [level: vector["level"]], else: []
+    seed = if vector["seed"], do: [seed: String.to_integer(vector["seed"])], else: []
+    [hash: hash] ++ sizes ++ level ++ seed
   end
 
   defp expected(vector, hash) do

@@ -39,10 +39,10 @@ defmodule Chunker.Manifest do
 
   @doc """
   Returns the manifest of an input with the given chunks, which were cut with the same
-  [chunking options](Chunker.html#module-chunking-options).
+  [profile](Chunker.html#module-profiles).
 
   `{:error, :chunk_sequence_invalid}` says that the chunks do not follow each other from offset 0, or have
-  lengths that no input has with these options.
+  lengths that no input has with this profile.
   """
   @spec new([Chunker.chunk() | Chunker.payload_chunk()], [Chunker.option()]) ::
           {:ok, t} | {:error, Chunker.error()}

@@ -13,6 +13,7 @@ defmodule Chunker.Nif do
     log_level: 0,
     log_lines: 0,
     profile_id: 1,
+    remote_execution_profile: 1,
     chunk_data_normal: 3,
     chunk_data_dirty: 3,
     chunk_data_batch_normal: 2,

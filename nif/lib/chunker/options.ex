@@ -2,30 +2,38 @@ defmodule Chunker.Options do
   @moduledoc false
   # Keyword options as the arguments of native functions; `nil` stands for the core's default.
 
-  @typedoc "A profile as the native library decodes it: an id, its fields, or `nil` for the default."
-  @type profile :: String.t() | {term, term, term, term} | nil
+  @typedoc "A profile as the native library decodes it: a name, an id, its fields, or `nil` for the default."
+  @type profile :: atom | String.t() | {term, term, term, term, term, term}
+
+  # The fields of a profile, in the order of the native library.
+  @fields [:min_size, :avg_size, :max_size, :level, :seed, :hash]
+  @defaults {nil, nil, nil, nil, nil, nil}
 
   @spec profile(keyword) :: profile
   def profile([]), do: nil
   def profile(profile: profile), do: given(profile)
-  def profile(fields), do: fields(fields, nil, nil, nil, nil)
+  def profile(fields), do: fields(fields, @defaults)
 
-  defp given(id) when is_binary(id) or id == nil, do: id
-  defp given(fields) when is_list(fields), do: fields(fields, nil, nil, nil, nil)
-  defp given(%{} = fields), do: fields |> Map.to_list() |> fields(nil, nil, nil, nil)
-  defp given(other), do: raise(ArgumentError, "profile: #{inspect(other)} is not an id or options")
+  defp given(profile) when is_atom(profile) or is_binary(profile), do: profile
+  defp given(fields) when is_list(fields), do: fields(fields, @defaults)
+  defp given(%{} = fields), do: fields |> Map.to_list() |> fields(@defaults)
+  defp given(other), do: raise(ArgumentError, "profile: #{inspect(other)} is not a name, an id or fields")
 
-  defp fields([], nil, nil, nil, nil), do: nil
-  defp fields([], min, avg, max, hash), do: {min, avg, max, hash}
-  defp fields([{:min_size, min} | rest], _, avg, max, hash), do: fields(rest, min, avg, max, hash)
-  defp fields([{:avg_size, avg} | rest], min, _, max, hash), do: fields(rest, min, avg, max, hash)
-  defp fields([{:max_size, max} | rest], min, avg, _, hash), do: fields(rest, min, avg, max, hash)
-  defp fields([{:hash, hash} | rest], min, avg, max, _), do: fields(rest, min, avg, max, hash)
+  defp fields([], given), do: given
 
-  defp fields([{:profile, _} | _], _, _, _, _),
-    do: raise(ArgumentError, "profile: is all that decides the chunks, and takes no other option beside it")
+  for {name, index} <- Enum.with_index(@fields) do
+    defp fields([{unquote(name), value} | rest], given),
+      do: fields(rest, put_elem(given, unquote(index), value))
+  end
 
-  defp fields([other | _], _, _, _, _), do: unknown(other, [:profile, :min_size, :avg_size, :max_size, :hash])
+  defp fields([{:profile, _} | _], _),
+    do:
+      raise(
+        ArgumentError,
+        "profile: decides everything about the chunks, so none of #{inspect(@fields)} may be given beside it"
+      )
+
+  defp fields([other | _], _), do: unknown(other, [:profile | @fields])
 
   @spec payloads(keyword) :: {boolean, keyword}
   def payloads([]), do: {false, []}

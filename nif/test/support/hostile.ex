@@ -102,8 +102,8 @@ defmodule Chunker.Hostile do
 
   # One of each kind, and one chunker of each state.
   defp resources do
-    {:ok, chunker} = Nif.chunker_open_with({64, 256, 1024, :blake3}, true, nil)
-    {:ok, finished} = Nif.chunker_open_with({64, 256, 1024, :blake3}, false, nil)
+    {:ok, chunker} = Nif.chunker_open_with({64, 256, 1024, nil, nil, :blake3}, true, nil)
+    {:ok, finished} = Nif.chunker_open_with({64, 256, 1024, nil, nil, :blake3}, false, nil)
     {:ok, []} = Nif.chunker_finish_dirty(finished)
     {:ok, hasher} = Nif.hasher_open(:sha256)
     {:ok, compressor} = Nif.compressor_open_dirty(Enum.random([:zstd, :lz4, :bzip2]), 1, nil)
@@ -141,7 +141,7 @@ defmodule Chunker.Hostile do
         Enum.random(resources)
 
       2 ->
-        Enum.random([nil, true, false, :sha256, :blake3, :zstd, :lz4, :xz, :bzip2, :md5, :undefined])
+        Enum.random([nil, true, false, :sha256, :blake3, :zstd, :lz4, :xz, :bzip2, :md5, :undefined, :large])
 
       3 ->
         Enum.random([0, 1, 64, 256, 1024, 65_536, 1 <<< 20, 1 <<< 30])
@@ -169,8 +169,8 @@ defmodule Chunker.Hostile do
           &call/1,
           {nil, nil, nil},
           {1, 2, 3},
-          {64, 256, 1024, :blake3},
-          {64, 256, 1, :md5},
+          {64, 256, 1024, nil, nil, :blake3},
+          {64, 256, 1024, 4, 1 <<< 64, :md5},
           "fastcdc-v2020/nc1/64-256-1024/sha256",
           {-1, nil, nil},
           {1000, 20, 1000},

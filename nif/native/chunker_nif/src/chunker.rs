@@ -3,9 +3,8 @@
 use crate::chunks::{BYTES_PER_PERCENT, without_payload};
 use crate::failure::Failure;
 use crate::handle::Handle;
-use crate::options::{Cutting, or_default};
+use crate::options::{ProfileTerm, or_default};
 use crate::terms::{Bytes, account};
-use chunker::Profile;
 use chunker::chunking::{ChunkMetadata, PayloadChunker, PushChunker};
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
@@ -29,16 +28,16 @@ impl Resource for ChunkerResource {
 #[rustler::nif]
 fn chunker_open_with(
     env: Env<'_>,
-    profile: Cutting,
+    profile: ProfileTerm,
     payloads: bool,
     offset: Term<'_>,
 ) -> Result<ResourceArc<ChunkerResource>, Failure> {
-    let Profile { options, hash } = profile.profile()?;
+    let profile = profile.profile()?;
     let offset = or_default(offset, 0)?;
     let chunker = if payloads {
-        AnyChunker::WithPayloads(PayloadChunker::resume_at(options, hash, offset))
+        AnyChunker::WithPayloads(PayloadChunker::resume_at(profile, offset))
     } else {
-        AnyChunker::WithoutPayloads(PushChunker::resume_at(options, hash, offset))
+        AnyChunker::WithoutPayloads(PushChunker::resume_at(profile, offset))
     };
     let resource = ResourceArc::new(ChunkerResource(Handle::new(chunker)));
     // A process that runs this call is alive.

@@ -1,7 +1,7 @@
 //! Chunks of whole binaries.
 
 use crate::failure::Failure;
-use crate::options::Cutting;
+use crate::options::ProfileTerm;
 use crate::pool;
 use crate::terms::{Bytes, Items, account};
 use chunker::Profile;
@@ -14,19 +14,19 @@ pub(crate) const BYTES_PER_PERCENT: usize = 8 * 1024;
 type Chunks<'a> = Result<Vec<Term<'a>>, Failure>;
 
 #[rustler::nif]
-fn chunk_data_normal<'a>(env: Env<'a>, data: Binary<'a>, profile: Cutting, payloads: bool) -> Chunks<'a> {
+fn chunk_data_normal<'a>(env: Env<'a>, data: Binary<'a>, profile: ProfileTerm, payloads: bool) -> Chunks<'a> {
     let chunks = chunk_data(env, data, profile.profile()?, payloads);
     account(env, data.len(), BYTES_PER_PERCENT);
     chunks
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn chunk_data_dirty<'a>(env: Env<'a>, data: Binary<'a>, profile: Cutting, payloads: bool) -> Chunks<'a> {
+fn chunk_data_dirty<'a>(env: Env<'a>, data: Binary<'a>, profile: ProfileTerm, payloads: bool) -> Chunks<'a> {
     chunk_data(env, data, profile.profile()?, payloads)
 }
 
 fn chunk_data<'a>(env: Env<'a>, data: Binary<'a>, profile: Profile, payloads: bool) -> Chunks<'a> {
-    let chunks = chunk_slices(data.as_slice(), profile.options, profile.hash);
+    let chunks = chunk_slices(data.as_slice(), profile);
     if payloads {
         chunks.map(|chunk| with_payload(env, data, &chunk)).collect()
     } else {
@@ -52,7 +52,7 @@ fn with_payload<'a>(env: Env<'a>, data: Binary<'a>, chunk: &ChunkSlice<'_>) -> R
 fn chunk_data_batch_normal<'a>(
     env: Env<'a>,
     items: Items<'a>,
-    profile: Cutting,
+    profile: ProfileTerm,
 ) -> Result<Vec<Chunks<'a>>, Failure> {
     let items = items.binaries();
     let bytes = items.iter().flatten().map(|data| data.len()).sum();
@@ -65,7 +65,7 @@ fn chunk_data_batch_normal<'a>(
 fn chunk_data_batch_dirty<'a>(
     env: Env<'a>,
     items: Items<'a>,
-    profile: Cutting,
+    profile: ProfileTerm,
     threads: usize,
 ) -> Result<Vec<Chunks<'a>>, Failure> {
     Ok(chunk_data_batch(env, &items.binaries(), profile.profile()?, threads))
@@ -77,9 +77,8 @@ fn chunk_data_batch<'a>(
     profile: Profile,
     threads: usize,
 ) -> Vec<Chunks<'a>> {
-    let chunk = |data: &Option<&[u8]>| {
-        data.map(|data| chunk_descriptors(data, profile.options, profile.hash)).ok_or(Failure::ARGUMENT)
-    };
+    let chunk =
+        |data: &Option<&[u8]>| data.map(|data| chunk_descriptors(data, profile)).ok_or(Failure::ARGUMENT);
     let encode =
         |chunks: Vec<ChunkDescriptor>| chunks.iter().map(|chunk| without_payload(env, chunk)).collect();
     pool::map(items, threads, chunk).into_iter().map(|result| result.map(encode)).collect()

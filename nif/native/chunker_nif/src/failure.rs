@@ -1,12 +1,12 @@
 //! Errors that cross into the VM.
 
-use chunker::chunking::ChunkingError;
+use chunker::ProfileError;
+use chunker::chunking::{ChunkingError, OptionsError};
 use chunker::compression::CompressionError;
 use chunker::hashing::UnknownHashAlgorithm;
 use chunker::manifest::ManifestError;
 use chunker::nix::{InvalidBase32, InvalidNarInfo};
 use chunker::signing::SigningError;
-use chunker::{OptionsError, ProfileError};
 use rustler::{Atom, Encoder, Env, Term};
 
 /// The code of an error: the core's, or one of those that only bindings have. An atom in Elixir.
@@ -18,6 +18,8 @@ impl Failure {
     pub(crate) const CLOSED: Self = Self("chunker_closed");
     /// A resource was used while another process is using it.
     pub(crate) const BUSY: Self = Self("chunker_busy");
+    /// A seed that is no integer of 64 bits, and so never reaches the core's checks.
+    pub(crate) const SEED: Self = Self("invalid_chunking_options");
     /// A value that no argument of this kind can have.
     pub(crate) const ARGUMENT: Self = Self("invalid_argument");
 

@@ -1,16 +1,55 @@
 //! Profiles and their fields from terms; `nil` stands for the core's default.
 
 use crate::failure::Failure;
+use chunker::chunking::ChunkingOptions;
 use chunker::hashing::{HashAlgorithm, UnknownHashAlgorithm};
-use chunker::{ChunkingOptions, Profile};
-use rustler::{Atom, Decoder, NifResult, Term};
+use chunker::{Profile, ProfileError};
+use rustler::{Atom, Decoder, Env, NifResult, Term};
 
 mod atoms {
     rustler::atoms! { nil, sha256, blake3 }
 }
 
+/// What decides the chunks: an id, the name of a profile, `{min_size, avg_size, max_size, level, seed, hash}`,
+/// or `nil` for the core's default, as does each of the six.
+pub(crate) struct ProfileTerm(Result<Profile, Failure>);
+
+impl<'a> Decoder<'a> for ProfileTerm {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        Ok(Self(if is_nil(term) { Ok(Profile::default()) } else { profile_of(term) }))
+    }
+}
+
+impl ProfileTerm {
+    pub(crate) fn profile(&self) -> Result<Profile, Failure> {
+        self.0
+    }
+}
+
+fn profile_of(term: Term<'_>) -> Result<Profile, Failure> {
+    type Fields<'a> = (Size, Size, Size, Term<'a>, Term<'a>, Hash);
+
+    if let Ok((min, avg, max, level, seed, hash)) = term.decode::<Fields<'_>>() {
+        let mut profile = Profile::from(ChunkingOptions::resolve(min.0, avg.0, max.0)?);
+        if !is_nil(level) {
+            // What is no integer of 8 bits becomes a level that the core refuses. (As `u8`, rustler decodes
+            // 256 as 0.)
+            let level = level.decode::<u64>().ok().and_then(|level| u8::try_from(level).ok());
+            profile = profile.level(level.unwrap_or(u8::MAX))?;
+        }
+        if !is_nil(seed) {
+            profile = profile.seed(seed.decode().map_err(|_| Failure::SEED)?);
+        }
+        return Ok(profile.hash(hash.algorithm()?));
+    }
+    if let Ok(id) = term.decode::<&str>() {
+        return Ok(id.parse::<Profile>()?);
+    }
+    let name = term.atom_to_string().map_err(|_| ProfileError::Unknown)?;
+    Ok(Profile::named(&name).ok_or(ProfileError::Unknown)?)
+}
+
 /// The size of a chunk, for the core to check.
-#[derive(Clone, Copy)]
 struct Size(Option<usize>);
 
 impl<'a> Decoder<'a> for Size {
@@ -51,11 +90,8 @@ impl Hash {
 }
 
 /// Returns the atom of a hash algorithm.
-pub(crate) fn hash_atom(hash: HashAlgorithm) -> Atom {
-    match hash {
-        HashAlgorithm::Sha256 => atoms::sha256(),
-        HashAlgorithm::Blake3 => atoms::blake3(),
-    }
+pub(crate) fn hash_atom(env: Env<'_>, hash: HashAlgorithm) -> NifResult<Atom> {
+    Atom::from_str(env, hash.name())
 }
 
 pub(crate) fn is_nil(term: Term<'_>) -> bool {
@@ -67,35 +103,14 @@ pub(crate) fn or_default<'a, T: Decoder<'a>>(term: Term<'a>, default: T) -> Resu
     if is_nil(term) { Ok(default) } else { term.decode().map_err(|_| Failure::ARGUMENT) }
 }
 
-/// What decides the chunks: an id, `{min_size, avg_size, max_size, hash}`, or `nil` for the core's default,
-/// as does each of the four.
-pub(crate) struct Cutting(Result<Profile, Failure>);
-
-impl<'a> Decoder<'a> for Cutting {
-    fn decode(term: Term<'a>) -> NifResult<Self> {
-        if is_nil(term) {
-            return Ok(Self(Ok(Profile::default())));
-        }
-        if let Ok((min, avg, max, hash)) = term.decode::<(Size, Size, Size, Hash)>() {
-            return Ok(Self(profile_of(min, avg, max, &hash)));
-        }
-        let id = term.decode::<&str>().unwrap_or_default();
-        Ok(Self(id.parse().map_err(Failure::from)))
-    }
-}
-
-fn profile_of(min: Size, avg: Size, max: Size, hash: &Hash) -> Result<Profile, Failure> {
-    Ok(Profile { options: ChunkingOptions::resolve(min.0, avg.0, max.0)?, hash: hash.algorithm()? })
-}
-
-impl Cutting {
-    pub(crate) fn profile(&self) -> Result<Profile, Failure> {
-        self.0
-    }
+/// Returns the id of the Remote Execution API's profile for an average size.
+#[rustler::nif]
+fn remote_execution_profile(avg_size: Size) -> Result<String, Failure> {
+    Ok(Profile::remote_execution(avg_size.0.unwrap_or(usize::MAX))?.to_string())
 }
 
 /// Returns the id of a profile.
 #[rustler::nif]
-fn profile_id(profile: Cutting) -> Result<String, Failure> {
+fn profile_id(profile: ProfileTerm) -> Result<String, Failure> {
     Ok(profile.profile()?.to_string())
 }
