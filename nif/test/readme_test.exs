@@ -33,7 +33,7 @@ defmodule Chunker.ReadmeTest do
     |> String.replace("store/", directory <> "/store/")
     |> Code.eval_string()
 
-    for {hash, _, _, payload} <- Chunker.chunk!(data, payloads: true) do
+    for {hash, _, _, payload} <- Chunker.chunk!(data, profile: :medium, payloads: true) do
       assert File.read!(Path.join([directory, "store", Base.encode16(hash, case: :lower)])) == payload
     end
   end
