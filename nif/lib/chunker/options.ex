@@ -5,35 +5,44 @@ defmodule Chunker.Options do
   @typedoc "A profile as the native library decodes it: a name, an id, its fields, or `nil` for the default."
   @type profile :: atom | String.t() | {term, term, term, term, term, term}
 
-  # The fields of a profile, in the order of the native library.
   @fields [:min_size, :avg_size, :max_size, :level, :seed, :hash]
-  @defaults {nil, nil, nil, nil, nil, nil}
 
   @spec profile(keyword) :: profile
   def profile([]), do: nil
   def profile(profile: profile), do: given(profile)
-  def profile(fields), do: fields(fields, @defaults)
+  def profile(fields), do: fields(fields)
 
   defp given(profile) when is_atom(profile) or is_binary(profile), do: profile
-  defp given(fields) when is_list(fields), do: fields(fields, @defaults)
-  defp given(%{} = fields), do: fields |> Map.to_list() |> fields(@defaults)
+  defp given(fields) when is_list(fields), do: fields(fields)
+  defp given(%{} = fields), do: fields |> Map.to_list() |> fields()
   defp given(other), do: raise(ArgumentError, "profile: #{inspect(other)} is not a name, an id or fields")
 
-  defp fields([], given), do: given
+  defp fields(fields), do: fields(fields, nil, nil, nil, nil, nil, nil)
 
-  for {name, index} <- Enum.with_index(@fields) do
-    defp fields([{unquote(name), value} | rest], given),
-      do: fields(rest, put_elem(given, unquote(index), value))
-  end
+  defp fields([], min, avg, max, level, seed, hash), do: {min, avg, max, level, seed, hash}
 
-  defp fields([{:profile, _} | _], _),
-    do:
-      raise(
-        ArgumentError,
-        "profile: decides everything about the chunks, so none of #{inspect(@fields)} may be given beside it"
-      )
+  defp fields([{:min_size, min} | rest], _, avg, max, level, seed, hash),
+    do: fields(rest, min, avg, max, level, seed, hash)
 
-  defp fields([other | _], _), do: unknown(other, [:profile | @fields])
+  defp fields([{:avg_size, avg} | rest], min, _, max, level, seed, hash),
+    do: fields(rest, min, avg, max, level, seed, hash)
+
+  defp fields([{:max_size, max} | rest], min, avg, _, level, seed, hash),
+    do: fields(rest, min, avg, max, level, seed, hash)
+
+  defp fields([{:level, level} | rest], min, avg, max, _, seed, hash),
+    do: fields(rest, min, avg, max, level, seed, hash)
+
+  defp fields([{:seed, seed} | rest], min, avg, max, level, _, hash),
+    do: fields(rest, min, avg, max, level, seed, hash)
+
+  defp fields([{:hash, hash} | rest], min, avg, max, level, seed, _),
+    do: fields(rest, min, avg, max, level, seed, hash)
+
+  defp fields([{:profile, _} | _], _, _, _, _, _, _),
+    do: raise(ArgumentError, "give either profile: or its fields #{inspect(@fields)}, not both")
+
+  defp fields([other | _], _, _, _, _, _, _), do: unknown(other, [:profile | @fields])
 
   @spec payloads(keyword) :: {boolean, keyword}
   def payloads([]), do: {false, []}
