@@ -35,7 +35,7 @@ impl Kernel {
         }
     }
 
-    #[inline]
+    #[inline(never)] // the caller's loop of the portable kernel has no register to spare
     pub(super) fn scan(self, seed: impl Seed, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         match self {
             Self::Avx2(kernel) => kernel.scan(seed, hash, input, mask),
