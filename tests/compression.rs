@@ -6,7 +6,7 @@ use chunker::compression::{
     Adapted, Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
     compress, compress_adaptive, compress_batch, compress_bzip2, compress_into, compress_lz4, compress_xz,
     compress_zstd, decompress, decompress_auto, decompress_bzip2, decompress_into, decompress_lz4,
-    decompress_xz, decompress_zstd, dictionary, is_worth_compressing,
+    decompress_up_to, decompress_xz, decompress_zstd, dictionary, is_worth_compressing,
 };
 use noise::noise;
 use proptest::prelude::*;
@@ -437,6 +437,21 @@ fn output_buffers_grow_to_at_most_one_byte_beyond_the_limit() {
                 output.capacity()
             );
         }
+    }
+}
+
+#[test]
+fn content_above_a_bound_is_left_to_others_and_any_other_is_decompressed() {
+    for codec in ALL {
+        let data = text(10_000);
+        let compressed = compress(codec, &data, None).unwrap();
+        let up_to = |most, max_output| decompress_up_to(codec, &compressed, within(max_output), most);
+        assert_eq!(up_to(10_000, 10_000).unwrap().as_ref(), Some(&data));
+        assert_eq!(up_to(10_000, 1 << 30).unwrap(), Some(data));
+        assert_eq!(up_to(9_999, 1 << 30).unwrap(), None);
+        assert_eq!(code(up_to(10_000, 9_999)), "size_exceeded");
+        let truncated = &compressed[..compressed.len() - 1];
+        assert_eq!(code(decompress_up_to(codec, truncated, within(1 << 30), 10_000)), "truncated_data");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Codec;
 use super::error::CompressionError;
-use crate::observability::hooks::StreamObserver;
+use crate::observability::hooks::{self, StreamObserver};
 use std::io::{self, Write};
 
 /// Writer that compresses what it is given into another writer.
@@ -35,8 +35,9 @@ impl<W: Write> Encoder<W> {
     /// # Errors
     /// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short.
     pub fn new(codec: Codec, level: Option<i32>, writer: W) -> Result<Self, CompressionError> {
-        let level = codec.level(level)?;
-        Self::with_level(codec, level, Sink::new(writer, StreamObserver::compressing(codec.name())))
+        let sink = Sink::new(writer, StreamObserver::compressing(codec.name()));
+        let new = || Self::with_level(codec, codec.level(level)?, sink);
+        new().inspect_err(|error| hooks::failed(error.code()))
     }
 
     /// Returns a writer of a zstd frame that is compressed with a dictionary, which decompressing needs
@@ -51,11 +52,13 @@ impl<W: Write> Encoder<W> {
         writer: W,
     ) -> Result<Self, CompressionError> {
         let codec = Codec::Zstd;
-        let level = codec.level(level)?;
         let sink = Sink::new(writer, StreamObserver::compressing(codec.name()));
-        let inner = Inner::with_dictionary(dictionary, level, sink)
-            .map_err(|source| CompressionError::Failed { codec, source })?;
-        Ok(Self { inner, codec })
+        let new = || {
+            let inner = Inner::with_dictionary(dictionary, codec.level(level)?, sink)
+                .map_err(|source| CompressionError::Failed { codec, source })?;
+            Ok(Self { inner, codec })
+        };
+        new().inspect_err(|error: &CompressionError| hooks::failed(error.code()))
     }
 
     /// Returns a writer for a compression that its caller counts, with a level that the codec has.

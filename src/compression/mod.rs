@@ -263,6 +263,35 @@ pub fn decompress_into(
     Ok(())
 }
 
+/// Returns `data` decompressed, or `None` where that is longer than `most` bytes: for callers that then
+/// decompress it in pieces, by a [`Decoder`] or a [`PushDecoder`]. Nothing is counted then, nor is it an
+/// error.
+///
+/// # Errors
+/// As [`decompress`].
+pub fn decompress_up_to(
+    codec: Codec,
+    data: &[u8],
+    limits: DecompressionLimits,
+    most: u64,
+) -> Result<Option<Vec<u8>>, CompressionError> {
+    if limits.max_output <= most {
+        return decompress(codec, data, limits).map(Some);
+    }
+    let mut output = Vec::new();
+    match append_decompressed(codec, data, limits.with_max_output(most), &mut output) {
+        Ok(()) => {
+            hooks::decompressed(codec.name(), data.len(), output.len());
+            Ok(Some(output))
+        }
+        Err(CompressionError::SizeExceeded { .. }) => Ok(None),
+        Err(error) => {
+            hooks::failed(error.code());
+            Err(error)
+        }
+    }
+}
+
 /// [`decompress_into`], unobserved.
 fn append_decompressed(
     codec: Codec,
