@@ -155,28 +155,24 @@ defmodule Chunker do
 
   @typedoc "What was done since the native library was loaded, by all processes."
   @type metrics :: %{
-          chunks: non_neg_integer,
-          bytes: non_neg_integer,
-          hashes: %{
-            hash_algorithm => %{operations: non_neg_integer, bytes: non_neg_integer}
-          },
-          compressions: %{
-            codec => %{bytes_in: non_neg_integer, bytes_out: non_neg_integer}
-          },
+          chunks: %{hash_algorithm => %{count: non_neg_integer, bytes: non_neg_integer}},
+          digests: %{hash_algorithm => %{count: non_neg_integer, bytes: non_neg_integer}},
+          compression: %{codec => %{bytes_in: non_neg_integer, bytes_out: non_neg_integer}},
+          decompression: %{codec => %{bytes_in: non_neg_integer, bytes_out: non_neg_integer}},
           errors: %{error => pos_integer}
         }
 
   @doc """
   Returns what was done since the native library was loaded, by all processes.
 
-  `:chunks` are chunks with digests, and `:bytes` the bytes in them; `:hashes` are all digests, those of
-  chunks among them; a codec that was not used has no entry in `:compressions`. `:errors` are those of
-  codecs, by their code. A chunker that is not finished holds back up to 15 chunks; finished, closed or
-  forgotten, it has delivered them.
+  `:chunks` are chunks by the algorithm of their digests, and `:digests` those of other data. A codec that was
+  not used has no entry in `:compression` and `:decompression`; a stream adds what it did by the MiB, and the
+  rest when it ends. `:errors` are those of codecs, by their code. A chunker that is not finished holds back up
+  to 15 chunks; finished, closed or forgotten, it has delivered them.
 
       iex> before = Chunker.metrics()
       iex> {:ok, [_]} = Chunker.chunk("abc")
-      iex> Chunker.metrics().bytes - before.bytes >= 3
+      iex> Chunker.metrics().chunks.sha256.bytes - before.chunks.sha256.bytes >= 3
       true
   """
   @spec metrics() :: metrics

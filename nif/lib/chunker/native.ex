@@ -267,27 +267,18 @@ defmodule Chunker.Native do
   @type limits :: {size, size, size}
 
   @spec decompress(Chunker.codec(), binary, limits, dictionary) :: result(binary)
-  def decompress(_, _, {max_output, _, _}, _)
-      when max_output != nil and not (is_integer(max_output) and max_output in 0..0xFFFFFFFFFFFFFFFF),
-      do: {:error, :invalid_argument}
-
-  def decompress(codec, data, {max_output, window_log, memory} = limits, dictionary) do
+  def decompress(codec, data, limits, dictionary) do
     {one_call_bytes, slice_bytes} = codec |> decompression_pace() |> dirty_bytes(Config.get())
-    within_one_call = max_output != nil and max_output <= one_call_bytes
-    one_call_limit = if within_one_call, do: max_output, else: one_call_bytes
-
-    in_slices = fn ->
-      with {:ok, decompressor} <- Nif.decompressor_open_dirty(codec, limits, dictionary),
-           do: decompress_slices(decompressor, data, slice_bytes, [])
-    end
 
     # Frames without content take their time too, and there is no output that would end the call.
     if byte_size(data) > one_call_bytes do
-      in_slices.()
+      with {:ok, decompressor} <- Nif.decompressor_open_dirty(codec, limits, dictionary),
+           do: decompress_slices(decompressor, data, slice_bytes, [])
     else
-      case Nif.decompress_dirty(codec, data, {one_call_limit, window_log, memory}, dictionary) do
-        {:error, :size_exceeded} when not within_one_call -> in_slices.()
-        result -> result
+      case Nif.decompress_dirty(codec, data, limits, dictionary, one_call_bytes) do
+        {:ok, {content, nil}} -> {:ok, content}
+        {:ok, {part, decompressor}} -> read_rest(decompressor, slice_bytes, [part])
+        error -> error
       end
     end
   end
@@ -306,8 +297,15 @@ defmodule Chunker.Native do
       last ->
         with {:ok, _} <- Nif.decompressor_feed_dirty(decompressor, last, false),
              {:ok, _} <- Nif.decompressor_end(decompressor),
-             {:ok, parts} <- read_all(decompressor, slice_bytes, parts),
-             do: {:ok, parts |> Enum.reverse() |> IO.iodata_to_binary()}
+             do: read_rest(decompressor, slice_bytes, parts)
+    end
+  end
+
+  # Closes the decompressor, so that what it did is counted at once.
+  defp read_rest(decompressor, slice_bytes, parts) do
+    with {:ok, parts} <- read_all(decompressor, slice_bytes, parts) do
+      _ = Nif.decompressor_close(decompressor)
+      {:ok, parts |> Enum.reverse() |> IO.iodata_to_binary()}
     end
   end
 

@@ -40,7 +40,7 @@ defmodule Chunker.Nif do
     compressor_feed_dirty: 3,
     compressor_finish_dirty: 1,
     compressor_close: 1,
-    decompress_dirty: 4,
+    decompress_dirty: 5,
     decompressor_open_dirty: 3,
     decompressor_feed_dirty: 3,
     decompressor_end: 1,

@@ -190,18 +190,3 @@ fn adapted(codec: &CodecName, data: Binary<'_>, level: &Level) -> Result<Option<
 fn is_worth_compressing_dirty(codec: CodecName, data: Binary<'_>) -> Result<bool, Failure> {
     Ok(is_worth_compressing(codec.codec()?, data.as_slice())?)
 }
-
-/// Returns `data` decompressed, within limits that must be small enough for one call.
-#[rustler::nif(schedule = "DirtyCpu")]
-fn decompress_dirty(
-    codec: CodecName,
-    data: Binary<'_>,
-    limits: Limits,
-    dictionary: Dictionary<'_>,
-) -> Compressed {
-    let (codec, limits) = (codec.codec()?, limits.limits()?);
-    Ok(Bytes(match dictionary_of(dictionary.bytes()?, codec)? {
-        Some(dictionary) => dictionary::decompress(dictionary, data.as_slice(), limits)?,
-        None => chunker::compression::decompress(codec, data.as_slice(), limits)?,
-    }))
-}

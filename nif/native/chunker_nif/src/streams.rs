@@ -5,7 +5,9 @@ use crate::failure::Failure;
 use crate::handle::Handle;
 use crate::options::is_nil;
 use crate::terms::Bytes;
-use chunker::compression::{Codec, CompressionError, DecompressionLimits, Encoder, PushDecoder};
+use chunker::compression::{
+    Codec, CompressionError, DecompressionLimits, Encoder, PushDecoder, decompress_up_to, dictionary,
+};
 use rustler::{Atom, Binary, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -103,6 +105,17 @@ struct Decompression {
 const HEAD: usize = 16;
 
 impl Decompression {
+    fn new(limits: DecompressionLimits, dictionary: Option<&[u8]>) -> Self {
+        Self {
+            decoder: None,
+            limits,
+            dictionary: dictionary.map(<[u8]>::to_vec),
+            head: Vec::new(),
+            waiting: VecDeque::new(),
+            ended: false,
+        }
+    }
+
     fn decode_by(&mut self, codec: Codec) -> Result<(), Failure> {
         let decoder = match dictionary_of(self.dictionary.as_deref(), codec)? {
             Some(dictionary) => PushDecoder::with_dictionary(dictionary, self.limits)?,
@@ -180,21 +193,51 @@ fn decompressor_open_dirty(
     limits: Limits,
     dictionary: Dictionary<'_>,
 ) -> Result<ResourceArc<DecompressorResource>, Failure> {
-    let mut decompression = Decompression {
-        decoder: None,
-        limits: limits.limits()?,
-        dictionary: dictionary.bytes()?.map(<[u8]>::to_vec),
-        head: Vec::new(),
-        waiting: VecDeque::new(),
-        ended: false,
-    };
+    let mut decompression = Decompression::new(limits.limits()?, dictionary.bytes()?);
     if !is_nil(codec) {
         decompression.decode_by(codec_of(codec)?)?;
     }
+    Ok(owned(env, decompression))
+}
+
+fn owned(env: Env<'_>, decompression: Decompression) -> ResourceArc<DecompressorResource> {
     let resource = ResourceArc::new(DecompressorResource(Handle::new(decompression)));
     // As for a compressor.
     let _ = resource.monitor(Some(env), &env.pid());
-    Ok(resource)
+    resource
+}
+
+/// Returns the content of `data` if it has at most `most` bytes, else a decompressor that gives it, and maybe
+/// its first bytes.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn decompress_dirty(
+    env: Env<'_>,
+    codec: CodecName,
+    data: Binary<'_>,
+    limits: Limits,
+    dictionary: Dictionary<'_>,
+    most: usize,
+) -> Result<(Bytes<Vec<u8>>, Option<ResourceArc<DecompressorResource>>), Failure> {
+    let (codec, limits, most) = (codec.codec()?, limits.limits()?, checked(most)?);
+    let dictionary = dictionary_of(dictionary.bytes()?, codec)?;
+    let whole = match dictionary {
+        None => decompress_up_to(codec, data.as_slice(), limits, most as u64)?,
+        Some(dictionary) if limits.max_output <= most as u64 => {
+            Some(dictionary::decompress(dictionary, data.as_slice(), limits)?)
+        }
+        Some(_) => None,
+    };
+    if let Some(content) = whole {
+        return Ok((Bytes(content), None));
+    }
+    let mut decompression = Decompression::new(limits, dictionary);
+    decompression.decode_by(codec)?;
+    decompression.push(data.as_slice())?;
+    decompression.ended = true;
+    // Without a dictionary, as much has been decompressed already, for nothing.
+    let most = if dictionary.is_some() { most } else { 0 };
+    let (block, more) = decompression.read(most)?;
+    Ok((Bytes(block), more.then(|| owned(env, decompression))))
 }
 
 /// Takes a slice of the compressed data, which waits until it is read; `more` says that other slices of the
@@ -232,6 +275,10 @@ fn decompressor_end(
 /// The most bytes that a call returns.
 const MOST_OUTPUT: usize = 64 << 20;
 
+fn checked(most: usize) -> Result<usize, Failure> {
+    if (1..=MOST_OUTPUT).contains(&most) { Ok(most) } else { Err(Failure::ARGUMENT) }
+}
+
 /// What is allocated before anything is known of the output, in bytes.
 const FIRST_OUTPUT: usize = 64 << 10;
 
@@ -242,9 +289,7 @@ fn decompressor_read_dirty(
     decompressor: ResourceArc<DecompressorResource>,
     most: usize,
 ) -> Result<(Bytes<Vec<u8>>, bool), Failure> {
-    if !(1..=MOST_OUTPUT).contains(&most) {
-        return Err(Failure::ARGUMENT);
-    }
+    let most = checked(most)?;
     decompressor.0.with(env, false, |decompression| {
         let (block, more) = decompression.read(most)?;
         Ok((Bytes(block), more))
