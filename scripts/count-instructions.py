@@ -15,10 +15,10 @@ import sys
 # without and with a seed. Most functions are there twice; the longer one has the seed.
 KERNELS = [
     ("portable", [("CutFinder::next_cut", 16, "loop")], 6.4, None),
-    ("portable", [("Scanner::scan_seeded", 16, "loop")], None, 8.4),
+    ("portable", [("Scanner::scan_with", 16, "loop")], None, 6.8),
     ("avx2", [("avx2::read_until_met", 16, "loop")], 4.5, 4.8),
     ("avx512, low limb", [("low_limb::look_up", 128, "loop"), ("low_limb::filter", 512, "all")], 0.93, 0.97),
-    ("avx512, two limbs", [("two_limb::look_up", 128, "loop"), ("TwoLimb<S>::filter", 512, "all")], 1.36, 1.5),
+    ("avx512, two limbs", [("two_limb::look_up", 128, "loop"), ("TwoLimb<G>::filter", 512, "all")], 1.36, 1.5),
 ]
 
 
@@ -53,7 +53,7 @@ def counts(code, function, extent):
     """Returns the least and the most instructions of a pass of the functions with this name."""
     # Rust ends a demangled name with a hash, and older binutils leave it there. They also name the
     # type's parameter, or leave it out.
-    pattern = re.escape(function).replace("<S>", "(<.*>)?") + "(::h[0-9a-f]+)?$"
+    pattern = re.escape(function).replace("<G>", "(<.*>)?") + "(::h[0-9a-f]+)?$"
     found = [body for name, body in code if re.search(pattern, name)]
     if not found:
         sys.exit(f"{function} is not in {sys.argv[1]}")

@@ -252,6 +252,10 @@ impl DigestObserver {
     }
 }
 
+/// Counts bytes in and out of a codec.
+#[cfg(all(feature = "metrics", any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2")))]
+type CountBytes = fn(&'static str, u64, u64);
+
 /// Observes a stream that is compressed or decompressed; what it has counted it delivers every MiB, and
 /// when it is dropped.
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
@@ -259,7 +263,7 @@ impl DigestObserver {
 pub(crate) struct StreamObserver {
     /// What counts, and for which codec, unless the caller counts for itself.
     #[cfg(feature = "metrics")]
-    counter: Option<(fn(&'static str, u64, u64), &'static str)>,
+    counter: Option<(CountBytes, &'static str)>,
     #[cfg(feature = "metrics")]
     bytes_in: u64,
     #[cfg(feature = "metrics")]

@@ -107,6 +107,7 @@ impl StreamObserver {
         Self(())
     }
 
+    #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
     #[inline(always)]
     pub(crate) fn silent() -> Self {
         Self(())
