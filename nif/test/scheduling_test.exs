@@ -198,6 +198,16 @@ defmodule Chunker.SchedulingTest do
     assert results == List.duplicate({:ok, []}, 100_000)
   end
 
+  test "a batch with a dictionary is no small one" do
+    configure(threads: 2)
+    inputs = List.duplicate("input", 100)
+    dictionary = :rand.bytes(50_000)
+    assert {calls, {:ok, results}} = nifs(fn -> Chunker.compress_batch(inputs, dictionary: dictionary) end)
+    assert length(calls) in 5..20 and Enum.uniq(calls) == [:compress_batch_dirty]
+    assert Enum.uniq(results) == [Chunker.compress("input", dictionary: dictionary)]
+    assert length(results) == 100
+  end
+
   test "many frames without content are decompressed in slices" do
     configure(sliced_bytes: 4096, slice_bytes: 1024)
 

@@ -80,6 +80,8 @@ fn compressor_close(env: Env<'_>, compressor: ResourceArc<CompressorResource>) -
 /// A decompression in progress.
 struct DecompressorResource(Handle<Decompression>);
 
+type Decompressor = ResourceArc<DecompressorResource>;
+
 #[rustler::resource_impl]
 impl Resource for DecompressorResource {
     fn down<'a>(&'a self, _: Env<'a>, _: LocalPid, _: Monitor) {
@@ -117,7 +119,8 @@ impl Decompression {
     }
 
     fn decode_by(&mut self, codec: Codec) -> Result<(), Failure> {
-        let decoder = match dictionary_of(self.dictionary.as_deref(), codec)? {
+        let dictionary = self.dictionary.take();
+        let decoder = match dictionary_of(dictionary.as_deref(), codec)? {
             Some(dictionary) => PushDecoder::with_dictionary(dictionary, self.limits)?,
             None => PushDecoder::new(codec, self.limits)?,
         };
@@ -192,7 +195,7 @@ fn decompressor_open_dirty(
     codec: Term<'_>,
     limits: Limits,
     dictionary: Dictionary<'_>,
-) -> Result<ResourceArc<DecompressorResource>, Failure> {
+) -> Result<Decompressor, Failure> {
     let mut decompression = Decompression::new(limits.limits()?, dictionary.bytes()?);
     if !is_nil(codec) {
         decompression.decode_by(codec_of(codec)?)?;
@@ -200,7 +203,7 @@ fn decompressor_open_dirty(
     Ok(owned(env, decompression))
 }
 
-fn owned(env: Env<'_>, decompression: Decompression) -> ResourceArc<DecompressorResource> {
+fn owned(env: Env<'_>, decompression: Decompression) -> Decompressor {
     let resource = ResourceArc::new(DecompressorResource(Handle::new(decompression)));
     // As for a compressor.
     let _ = resource.monitor(Some(env), &env.pid());
@@ -217,8 +220,8 @@ fn decompress_dirty(
     limits: Limits,
     dictionary: Dictionary<'_>,
     most: usize,
-) -> Result<(Bytes<Vec<u8>>, Option<ResourceArc<DecompressorResource>>), Failure> {
-    let (codec, limits, most) = (codec.codec()?, limits.limits()?, checked(most)?);
+) -> Result<(Bytes<Vec<u8>>, Option<Decompressor>), Failure> {
+    let (codec, limits) = (codec.codec()?, limits.limits()?);
     let dictionary = dictionary_of(dictionary.bytes()?, codec)?;
     let whole = match dictionary {
         None => decompress_up_to(codec, data.as_slice(), limits, most as u64)?,
@@ -245,7 +248,7 @@ fn decompress_dirty(
 #[rustler::nif(schedule = "DirtyCpu")]
 fn decompressor_feed_dirty(
     env: Env<'_>,
-    decompressor: ResourceArc<DecompressorResource>,
+    decompressor: Decompressor,
     slice: Binary<'_>,
     more: bool,
 ) -> Result<Option<Atom>, Failure> {
@@ -262,21 +265,11 @@ fn decompressor_feed_dirty(
 
 /// Says that no more slices come. Returns the name of the codec, if it is known.
 #[rustler::nif]
-fn decompressor_end(
-    env: Env<'_>,
-    decompressor: ResourceArc<DecompressorResource>,
-) -> Result<Option<Atom>, Failure> {
+fn decompressor_end(env: Env<'_>, decompressor: Decompressor) -> Result<Option<Atom>, Failure> {
     decompressor.0.with(env, false, |decompression| {
         decompression.ended = true;
         Ok(decompression.codec())
     })
-}
-
-/// The most bytes that a call returns.
-const MOST_OUTPUT: usize = 64 << 20;
-
-fn checked(most: usize) -> Result<usize, Failure> {
-    if (1..=MOST_OUTPUT).contains(&most) { Ok(most) } else { Err(Failure::ARGUMENT) }
 }
 
 /// What is allocated before anything is known of the output, in bytes.
@@ -286,10 +279,9 @@ const FIRST_OUTPUT: usize = 64 << 10;
 #[rustler::nif(schedule = "DirtyCpu")]
 fn decompressor_read_dirty(
     env: Env<'_>,
-    decompressor: ResourceArc<DecompressorResource>,
+    decompressor: Decompressor,
     most: usize,
 ) -> Result<(Bytes<Vec<u8>>, bool), Failure> {
-    let most = checked(most)?;
     decompressor.0.with(env, false, |decompression| {
         let (block, more) = decompression.read(most)?;
         Ok((Bytes(block), more))
@@ -298,9 +290,6 @@ fn decompressor_read_dirty(
 
 /// Closes the decompressor and frees what it holds.
 #[rustler::nif]
-fn decompressor_close(
-    env: Env<'_>,
-    decompressor: ResourceArc<DecompressorResource>,
-) -> Result<Atom, Failure> {
+fn decompressor_close(env: Env<'_>, decompressor: Decompressor) -> Result<Atom, Failure> {
     decompressor.0.take(env).map(|_| rustler::types::atom::ok())
 }
