@@ -95,7 +95,7 @@ pub(crate) fn hash_atom(env: Env<'_>, hash: HashAlgorithm) -> NifResult<Atom> {
 }
 
 pub(crate) fn is_nil(term: Term<'_>) -> bool {
-    Atom::from_term(term).is_ok_and(|atom| atom == atoms::nil())
+    atoms::nil() == term
 }
 
 /// Returns the value of an option, or the core's default for `nil`.
