@@ -46,6 +46,7 @@ export const CHUNKER_ERROR_CODES = [
   "chunker_closed",
   "invalid_argument",
   "not_ready",
+  "platform_hash_failed",
   "threads_unavailable",
   "worker_failed",
 ] as const;

@@ -8,7 +8,12 @@ export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./erro
 export { digest, Hasher } from "./hasher.js";
 export type { LogLevel } from "./lines.js";
 export { setLogLevel } from "./log.js";
-export { Manifest, type ManifestJson, type ParseOptions } from "./manifest.js";
+export {
+  Manifest,
+  type ManifestJson,
+  type ParseOptions,
+  type ReassembleOptions,
+} from "./manifest.js";
 export {
   type CodecTally,
   type DownloadTotals,
@@ -28,4 +33,6 @@ export {
   chunksWithPayload,
   type Progress,
   type ReadOptions,
+  type SourceOptions,
 } from "./stream.js";
+export type { ChunkFetch } from "./verification.js";

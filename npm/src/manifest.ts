@@ -7,11 +7,20 @@ import { ChunkerError, calling, counted, invalidArgument } from "./errors.js";
 import type { Manifest as CoreManifest } from "./glue.js";
 import { core } from "./load.js";
 import { type ChunkingOptions, checkedOptions, type HashAlgorithm } from "./options.js";
+import type { ByteSource } from "./source.js";
+import { checkedSourceOptions, checkSignal, type SourceOptions } from "./stream.js";
+import { type ChunkFetch, reassemble, verify, verifyChunk } from "./verification.js";
 
 /** Options of {@link Manifest.parse}. */
 export interface ParseOptions {
   /** Bytes allowed; more are a `ChunkerError` `manifest_too_large`. Default: 64 MiB. */
   maxBytes?: number | undefined;
+}
+
+/** Options of {@link Manifest.reassemble}. */
+export interface ReassembleOptions {
+  /** Ends it, and is handed to every `fetch`; the error is `aborted`. */
+  signal?: AbortSignal | undefined;
 }
 
 /** The JSON form of a manifest. Integers above 2^53-1 are decimal strings. */
@@ -165,9 +174,55 @@ export class Manifest {
    * `chunk_digest_mismatch` or `invalid_argument`.
    */
   verifyChunk(index: number, data: Bytes): void {
-    const manifest = this.#owned.get();
-    const bytes = bytesOf(data);
-    calling(() => manifest.verifyChunk(index, bytes));
+    try {
+      verifyChunk(this, index, data);
+    } catch (error) {
+      throw counted(error);
+    }
+  }
+
+  /**
+   * Resolves when `source` is the manifest's input and nothing more. Keeps one read of it, and in pages
+   * the bytes of one chunk, if `crypto.subtle` hashes them and chunks have at most 16 MiB.
+   *
+   * @throws {ChunkerError} `chunk_digest_mismatch`; `chunk_length_mismatch` when the source ends early
+   * or goes on; `invalid_argument` or `aborted`. Errors of the source pass through. Where one is found
+   * the source is cancelled.
+   */
+  async verify(source: ByteSource, options?: SourceOptions): Promise<void> {
+    try {
+      await verify(this, source, checkedSourceOptions(options));
+    } catch (error) {
+      throw counted(error);
+    }
+  }
+
+  /**
+   * Yields the bytes of the input, one chunk at a time, from where `fetch` finds them. Every chunk is
+   * checked before it is yielded, so that the bytes are a correct prefix of the input whatever `fetch`
+   * returns. They are the caller's own if `fetch` gives them away. One that repeats the chunk before
+   * it is not fetched again.
+   *
+   * ```ts
+   * const fetch = async ({ hashHex }) => (await storage.get(hashHex)).arrayBuffer();
+   * for await (const bytes of manifest.reassemble(fetch)) await file.write(bytes);
+   * ```
+   *
+   * @throws {ChunkerError} `chunk_unavailable` when `fetch` fails, which is the `cause`, or has no such
+   * chunk; `chunk_length_mismatch`, `chunk_digest_mismatch`, `invalid_argument` or `aborted`.
+   */
+  async *reassemble(
+    fetch: ChunkFetch,
+    options?: ReassembleOptions,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    try {
+      const { signal } = checkedOptions(options, ["signal"]);
+      checkSignal(signal);
+      if (typeof fetch !== "function") throw invalidArgument("fetch is not a function");
+      yield* reassemble(this, fetch, signal);
+    } catch (error) {
+      throw counted(error);
+    }
   }
 
   toJSON(): ManifestJson {

@@ -75,7 +75,7 @@ test("a digest that fails is a typed error, not a chunk without one", async () =
   const failing = () => Promise.reject(new Error("no memory"));
   const cutter = new GatheringCutter(pushChunker([64, 128, 256], true), failing);
   const isTyped = (error: unknown) =>
-    error instanceof ChunkerError && error.code === "memory_limit_exceeded";
+    error instanceof ChunkerError && error.code === "platform_hash_failed";
   await assert.rejects(found(cutter, splitMix64(1, 1000), 300), isTyped);
 });
 

@@ -49,6 +49,10 @@ const edited = (at: number, byte: number) => canonical.map((old, i) => (i === at
 const over = (changes: object) => any.Manifest.fromJSON({ ...json, ...changes });
 const overChunk = (changes: object) =>
   over({ chunks: [{ ...json.chunks[0], ...changes }, ...json.chunks.slice(1)] });
+const parsed = () => api.Manifest.parse(canonical);
+const verify = (options: unknown) => any.Manifest.parse(canonical).verify(data, options);
+const reassemble = (fetch: unknown, options?: unknown) =>
+  any.Manifest.parse(canonical).reassemble(fetch, options).next();
 const read = async (source: unknown, options?: unknown) => {
   for await (const _ of any.chunks(source, options));
 };
@@ -189,13 +193,13 @@ const HOSTILE: Hostile[] = [
   ["feed after dispose", () => disposed(new api.Chunker()).feed(data), "chunker_closed"],
   ["finish after dispose", () => disposed(new api.Chunker()).finish(), "chunker_closed"],
   ["update after dispose", () => disposed(new api.Hasher("sha256")).update(data), "chunker_closed"],
-  ["digest after dispose", () => disposed(new api.Hasher("sha256")).digest(), "chunker_closed"],
+  ["finalize after dispose", () => disposed(new api.Hasher("sha256")).finalize(), "chunker_closed"],
   [
-    "digest twice",
+    "finalize twice",
     () => {
       const hasher = new api.Hasher("sha256");
-      hasher.digest();
-      hasher.digest();
+      hasher.finalize();
+      hasher.finalize();
     },
     "chunker_closed",
   ],
@@ -269,6 +273,50 @@ const HOSTILE: Hostile[] = [
   ["verify at 2^32", () => manifest.verifyChunk(2 ** 32, first()), "chunk_index_out_of_range"],
   ["verify too short", () => manifest.verifyChunk(0, first().subarray(1)), "chunk_length_mismatch"],
   ["verify other bytes", () => manifest.verifyChunk(0, first().fill(0)), "chunk_digest_mismatch"],
+  ...wrongBytes
+    .filter(([, value]) => value !== undefined && value !== null)
+    .map(
+      ([what, value]): Hostile => [
+        `fetch ${what}`,
+        () => manifest.reassemble(() => value as Uint8Array).next(),
+        "invalid_argument",
+      ],
+    ),
+  ...wrongBytes.map(
+    ([what, value]): Hostile => [
+      `verify the input ${what}`,
+      () => any.Manifest.parse(canonical).verify(value),
+      "invalid_argument",
+    ],
+  ),
+  ["verify with an unknown option", () => verify({ hash: "sha256" }), "invalid_argument"],
+  ["verify with a signal of text", () => verify({ signal: "stop" }), "invalid_argument"],
+  ["verify with a progress of text", () => verify({ onProgress: "log" }), "invalid_argument"],
+  ["verify aborted before", () => verify({ signal: AbortSignal.abort() }), "aborted"],
+  ["verify after dispose", () => disposed(parsed()).verify(data), "chunker_closed"],
+  ["reassemble by nothing", () => reassemble(undefined), "invalid_argument"],
+  ["reassemble by a map", () => reassemble(new Map()), "invalid_argument"],
+  ["reassemble from nowhere", () => reassemble(() => undefined), "chunk_unavailable"],
+  ["reassemble with options of null", () => reassemble(first, null), "invalid_argument"],
+  [
+    "reassemble with an unknown option",
+    () => reassemble(first, { onProgress: first }),
+    "invalid_argument",
+  ],
+  ["reassemble with a signal of 1", () => reassemble(first, { signal: 1 }), "invalid_argument"],
+  [
+    "reassemble aborted before",
+    () => reassemble(first, { signal: AbortSignal.abort() }),
+    "aborted",
+  ],
+  [
+    "reassemble after dispose",
+    () =>
+      disposed(parsed())
+        .reassemble(() => first())
+        .next(),
+    "chunker_closed",
+  ],
   ["JSON of null", () => api.Manifest.fromJSON(null), "invalid_manifest"],
   ["JSON of an array", () => api.Manifest.fromJSON([]), "unsupported_manifest_version"],
   ["JSON of version 2", () => over({ version: 2 }), "unsupported_manifest_version"],
@@ -320,10 +368,53 @@ test("the codes are those of the core and of the bindings", () => {
     ...bindings,
     "aborted",
     "not_ready",
+    "platform_hash_failed",
     "threads_unavailable",
     "worker_failed",
   ]);
   assert.deepEqual([...all].sort(), [...api.CHUNKER_ERROR_CODES].sort());
+});
+
+test("abort interrupts a fetch that never ends, and leaves no listener", async () => {
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const { signal } = controller;
+  let handed: AbortSignal | undefined;
+  const fetch: api.ChunkFetch = (_, options) => {
+    handed = options.signal;
+    return new Promise<never>(() => {});
+  };
+  const reading = manifest.reassemble(fetch, { signal }).next();
+  setTimeout(() => controller.abort(reason), 5);
+  await assert.rejects(reading, { name: "ChunkerError", code: "aborted", cause: reason });
+  assert.equal(handed, signal);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+});
+
+test("a fetch that fails because it was aborted is aborted, not unavailable", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const fetch: api.ChunkFetch = (_, { signal }) =>
+    new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  const reading = manifest.reassemble(fetch, { signal }).next();
+  setTimeout(() => controller.abort(), 5);
+  await assert.rejects(reading, { code: "aborted" });
+});
+
+test("verify cancels a source at its first wrong chunk", async () => {
+  let cancelled = false;
+  let given = 0;
+  const source = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      given++;
+      controller.enqueue(new Uint8Array(2000));
+    },
+    cancel() {
+      cancelled = true;
+    },
+  });
+  await assert.rejects(manifest.verify(source), { code: "chunk_digest_mismatch" });
+  assert.ok(cancelled && given < 5, `${given} pieces`);
 });
 
 function sourcesIn(folder: string): string[] {

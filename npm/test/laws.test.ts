@@ -75,6 +75,35 @@ test("memory stays bounded over a gigabyte", async () => {
   assert.ok(grown < 150, `${grown} MiB`);
 });
 
+test("verification and reassembly hold one chunk of a large input", async () => {
+  const length = 300 * 1024 * 1024;
+  const data = new Uint8Array(4 * 1024 * 1024);
+  async function* input() {
+    for (let left = length; left > 0; left -= data.length) yield data.subarray(0, left);
+  }
+  for (const hash of ["sha256", "blake3"] as const) {
+    const found: api.Chunk[] = [];
+    for await (const chunk of api.chunks(input(), { hash })) found.push(chunk);
+    const manifest = api.Manifest.create({ hash }, found);
+    const before = process.memoryUsage.rss();
+    let peak = 0;
+    await manifest.verify(input(), {
+      onProgress: () => {
+        peak = Math.max(peak, process.memoryUsage.rss());
+      },
+    });
+    let reassembled = 0;
+    for await (const bytes of manifest.reassemble(({ length }) => new Uint8Array(length))) {
+      reassembled += bytes.length;
+      peak = Math.max(peak, process.memoryUsage.rss());
+    }
+    assert.equal(reassembled, length);
+    const grown = (peak - before) / 1024 ** 2;
+    console.log(`memory: ${grown.toFixed()} MiB more at the peak of ${hash}`);
+    assert.ok(grown < 150, `${grown} MiB`);
+  }
+});
+
 test("a thread that chunks a large buffer lets other tasks run", async () => {
   let ticks = 0;
   const timer = setInterval(() => ticks++, 1);

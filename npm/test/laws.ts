@@ -145,7 +145,156 @@ export const LAWS: Record<string, Law> = {
       }
     }
   },
+
+  async a_manifest_verifies_its_input_and_nothing_else(api) {
+    for (const { profile, data } of VERIFIED) {
+      const manifest = api.Manifest.create(profile, await api.chunk(data, profile));
+      const sources: Record<string, Api.ByteSource> = {
+        bytes: data,
+        Blob: new Blob([data]),
+        "stream of one huge piece": defaultStream([data].values()),
+        "pieces that end before and behind cuts": iterable(piecesOf(data, 999)),
+      };
+      for (const source of Object.values(sources)) await manifest.verify(source);
+      const cut = manifest.chunks.at(-2) ?? { offset: 0, length: 0 };
+      const end = data.length;
+      const wrong: [string, Uint8Array, string][] = [
+        ["first byte", edited(data, 0), "chunk_digest_mismatch"],
+        ["last byte", edited(data, end - 1), "chunk_digest_mismatch"],
+        ["byte before a cut", edited(data, cut.offset + cut.length - 1), "chunk_digest_mismatch"],
+        ["byte behind a cut", edited(data, cut.offset + cut.length), "chunk_digest_mismatch"],
+        ["one byte less", data.subarray(0, -1), "chunk_length_mismatch"],
+        ["one chunk less", data.subarray(0, cut.offset + cut.length), "chunk_length_mismatch"],
+        ["nothing", new Uint8Array(0), "chunk_length_mismatch"],
+        ["one byte more", joined([data, new Uint8Array(1)]), "chunk_length_mismatch"],
+        ["two megabytes more", joined([data, new Uint8Array(2e6)]), "chunk_length_mismatch"],
+        ["twice", joined([data, data]), "chunk_length_mismatch"],
+      ];
+      for (const [what, bytes, code] of wrong) {
+        for (const source of [bytes, iterable(piecesOf(bytes, 77_777))]) {
+          equal(await codeOf(manifest.verify(source)), code, what);
+        }
+      }
+    }
+    const empty = api.Manifest.create({}, []);
+    await empty.verify(new Uint8Array(0));
+    equal(await codeOf(empty.verify(new Uint8Array(1))), "chunk_length_mismatch", "empty");
+  },
+
+  async reassembled_bytes_are_the_input_however_chunks_are_stored(api) {
+    for (const { profile, data } of VERIFIED) {
+      const manifest = api.Manifest.create(profile, await api.chunk(data, profile));
+      const payload = ({ offset, length }: Api.Chunk) => data.slice(offset, offset + length);
+      const fetches: Record<string, Api.ChunkFetch> = {
+        bytes: payload,
+        ArrayBuffer: (chunk) => payload(chunk).buffer,
+        promise: async (chunk) => payload(chunk),
+        "view of the input": ({ offset, length }) => data.subarray(offset, offset + length),
+        "file that is read": ({ offset, length }) =>
+          new Blob([data]).slice(offset, offset + length).arrayBuffer(),
+      };
+      for (const [what, fetch] of Object.entries(fetches)) {
+        const parts = await collected(manifest.reassemble(fetch));
+        if (!sameBytes(joined(parts), data)) throw new Error(`${what}: other bytes`);
+      }
+    }
+  },
+
+  async reassembled_bytes_are_a_correct_prefix_whatever_is_fetched(api) {
+    const failure = new Error("gone");
+    for (const { profile, data } of VERIFIED) {
+      const { chunks } = api.Manifest.create(profile, await api.chunk(data, profile));
+      const manifest = api.Manifest.create(profile, chunks);
+      const payload = ({ offset, length }: Api.Chunk) => data.slice(offset, offset + length);
+      const faults: [Api.ChunkFetch, code: string, cause?: unknown][] = [
+        [(chunk) => edited(payload(chunk), chunk.length - 1), "chunk_digest_mismatch"],
+        [(chunk) => payload(chunk).subarray(1), "chunk_length_mismatch"],
+        [(chunk) => joined([payload(chunk), new Uint8Array(1)]), "chunk_length_mismatch"],
+        [() => undefined, "chunk_unavailable"],
+        [async () => null, "chunk_unavailable"],
+        [() => Promise.reject(failure), "chunk_unavailable", failure],
+        [
+          () => {
+            throw failure;
+          },
+          "chunk_unavailable",
+          failure,
+        ],
+      ];
+      for (const at of [0, chunks.length >> 1, chunks.length - 1]) {
+        const { offset } = chunks[at] as Api.Chunk;
+        for (const [fault, code, cause] of faults) {
+          const parts: Uint8Array[] = [];
+          const fetch: Api.ChunkFetch = (chunk, options) =>
+            chunk.offset === offset ? fault(chunk, options) : payload(chunk);
+          const reading = (async () => {
+            for await (const bytes of manifest.reassemble(fetch)) parts.push(bytes);
+          })();
+          const error = await reading.catch((error: unknown) => error);
+          equal((error as Api.ChunkerError | undefined)?.code, code, `${code} at chunk ${at}`);
+          if ((error as Error).cause !== cause) throw new Error(`${code} has another cause`);
+          if (!sameBytes(joined(parts), data.subarray(0, offset))) throw new Error("no prefix");
+        }
+      }
+    }
+  },
+
+  async a_chunk_that_repeats_is_fetched_once_and_given_out_each_time(api) {
+    for (const hash of ["sha256", "blake3"] as const) {
+      const profile = { ...SMALL, hash };
+      const data = new Uint8Array(10_000).fill(7);
+      const manifest = api.Manifest.create(profile, await api.chunk(data, profile));
+      if (manifest.chunks.length < 9) throw new Error("too few chunks to show anything");
+      let fetches = 0;
+      const fetch: Api.ChunkFetch = ({ offset, length }) => {
+        fetches++;
+        return data.slice(offset, offset + length);
+      };
+      let length = 0;
+      for await (const bytes of manifest.reassemble(fetch)) {
+        if (bytes.some((byte) => byte !== 7)) throw new Error("other bytes");
+        length += bytes.length;
+        bytes.fill(0);
+      }
+      equal([length, fetches], [data.length, 2], "the run, and the shorter last chunk");
+    }
+  },
 };
+
+/** Inputs that are hashed by each of the ways there are. */
+const VERIFIED = (["sha256", "blake3"] as const).flatMap((hash) => [
+  { profile: { ...SMALL, hash }, data: splitMix64(12, 5003) },
+  { profile: { ...LARGE, hash }, data: splitMix64(13, 2_345_679) },
+]);
+
+function edited(data: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
+  const copy = data.slice();
+  copy[at] = (copy[at] ?? 0) ^ 1;
+  return copy;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+async function codeOf(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+    return "none";
+  } catch (error) {
+    return (error as { code?: unknown }).code;
+  }
+}
 
 export function* piecesOf(data: Uint8Array, length: number): Generator<Uint8Array> {
   for (let at = 0; at < data.length; at += length) yield data.slice(at, at + length);

@@ -120,7 +120,7 @@ impl JsHasher {
     }
 
     /// Ends the data and returns its digest.
-    pub fn digest(&mut self) -> Result<Uint8Array, Failure> {
+    pub fn finalize(&mut self) -> Result<Uint8Array, Failure> {
         let hasher = self.0.take().ok_or(Failure::CLOSED)?;
         Ok(Uint8Array::from(hasher.finalize().as_slice()))
     }
@@ -207,21 +207,6 @@ impl JsManifest {
     #[must_use]
     pub fn chunks(&self) -> Uint8Array {
         record::pack(self.0.chunks())
-    }
-
-    /// Checks that `data` is the chunk at `index`.
-    #[wasm_bindgen(js_name = verifyChunk)]
-    pub fn verify_chunk(&self, index: &JsValue, data: &Uint8Array) -> Result<(), Failure> {
-        let index =
-            number::integer(index).ok_or(Failure::argument("index is not an integer in 0..=2^53-1"))?;
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let chunk = self.0.chunks().get(index).ok_or(ManifestError::ChunkIndex { index })?;
-        let (actual, expected) = (bytes::length(data), chunk.length);
-        if actual != expected {
-            // Before the copy, which is then never larger than a chunk of the manifest.
-            return Err(ManifestError::ChunkLength { index, actual, expected }.into());
-        }
-        Ok(self.0.verify_chunk(index, &bytes::copied(data)?)?)
     }
 }
 

@@ -89,7 +89,7 @@ export async function all(source: ByteSource, signal: AbortSignal): Promise<stri
   void bytes.pipeThrough(new ChunkTransform(options));
   const manifest: Manifest = Manifest.parse(Manifest.create(options, found).toBytes(), { maxBytes: 9 });
   const code: ChunkerErrorCode = new ChunkerError("aborted", "message").code;
-  new Hasher(hash).update(fromHex("00")).digest();
+  new Hasher(hash).update(fromHex("00")).finalize();
   // @ts-expect-error an unknown option
   await chunk(new Uint8Array(5), { minsize: 64 });
   // @ts-expect-error an unknown hash algorithm
