@@ -33,11 +33,9 @@ export async function contestants(bytes, { xetchunk, hashWasm }, bench) {
     "sha256 alone": async () => new Hasher("sha256").update(data).finalize().length,
   };
   for (const [name, sizes] of Object.entries(PROFILES)) {
-    const { minSize, avgSize, maxSize } = sizes;
-    all[`${name} cut, calling thread`] = async () =>
-      bench.countChunks(data, minSize, avgSize, maxSize);
+    all[`${name} cut, calling thread`] = async () => bench.countChunks(data, sizes);
     for (const hash of ["blake3", "sha256"]) {
-      const options = { ...sizes, hash };
+      const options = { profile: { ...sizes, hash } };
       const counted = async (chunks) => {
         let count = 0;
         for await (const _ of chunks) count++;

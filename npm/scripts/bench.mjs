@@ -17,7 +17,9 @@ for (const hash of ["sha256", "blake3"]) {
     { minSize: 2048, avgSize: 8192, maxSize: 32 * 1024 },
   ]) {
     const name = Object.values(sizes).map((size) => `${size / 1024}K`);
-    await report(`chunk + ${hash} ${name.join("/")}`, () => chunk(data, { ...sizes, hash }));
+    await report(`chunk + ${hash} ${name.join("/")}`, () =>
+      chunk(data, { profile: { ...sizes, hash } }),
+    );
   }
 }
 await report("node:crypto sha256, to compare", () => createHash("sha256").update(data).digest());

@@ -32,7 +32,7 @@ export const CHUNKER_ERROR_CODES = [
   "invalid_window_log",
   "lz4_compression_failed",
   "lz4_decompression_failed",
-  "signing_failed",
+  "randomness_unavailable",
   "size_exceeded",
   "truncated_data",
   "unknown_compression_format",

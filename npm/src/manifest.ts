@@ -1,12 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Bytes, bytesOf, fromHex, kindOf } from "./bytes.js";
 import { Chunk, isDigest, packChunks, unpackChunks } from "./chunk.js";
-import { profileOf } from "./chunker.js";
 import { Owned } from "./disposable.js";
 import { ChunkerError, calling, counted, invalidArgument } from "./errors.js";
 import type { Manifest as CoreManifest } from "./glue.js";
 import { core } from "./load.js";
-import { type ChunkingOptions, checkedOptions, type HashAlgorithm } from "./options.js";
+import { checkedOptions, type HashAlgorithm } from "./options.js";
+import { type ProfileInput, resolveProfile } from "./profile.js";
 import type { ByteSource } from "./source.js";
 import { checkedSourceOptions, checkSignal, type SourceOptions } from "./stream.js";
 import { type ChunkFetch, reassemble, verify, verifyChunk } from "./verification.js";
@@ -47,16 +47,17 @@ export class Manifest {
   }
 
   /**
-   * Returns the manifest of an input with the given chunks, from its first to its last.
+   * Returns the manifest of an input with the given chunks, from its first to its last, which were
+   * found with `profile`.
    *
-   * @throws {ChunkerError} `chunk_sequence_invalid` when no input has such chunks with these options,
-   * `invalid_chunking_options`, `unknown_hash_algorithm` or `invalid_argument`.
+   * @throws {ChunkerError} `chunk_sequence_invalid` when no input has such chunks with this profile,
+   * `invalid_argument`, or as {@link profile}.
    */
   static create(
-    options: ChunkingOptions,
+    profile: ProfileInput | undefined,
     chunks: Iterable<{ hash: Uint8Array; length: number }>,
   ): Manifest {
-    const profile = profileOf(options);
+    const { id } = resolveProfile(profile);
     if (typeof chunks?.[Symbol.iterator] !== "function") {
       throw invalidArgument(`chunks are not iterable, but ${kindOf(chunks)}`);
     }
@@ -70,7 +71,7 @@ export class Manifest {
       offset += placed.length;
       return placed;
     });
-    return Manifest.#fromChunks(profile, listed);
+    return Manifest.#fromChunks(id, listed);
   }
 
   /**

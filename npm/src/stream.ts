@@ -52,8 +52,7 @@ export async function chunk(data: Bytes, options?: ReadOptions): Promise<Chunk[]
  * for await (const chunk of chunks(file)) console.log(chunk.offset, chunk.length, chunk.hashHex);
  * ```
  *
- * @throws {ChunkerError} `invalid_chunking_options`, `unknown_hash_algorithm`, `invalid_argument` or
- * `aborted`. Errors of the source pass through. Leaving the loop cancels the source.
+ * @throws {ChunkerError} `invalid_argument`, `aborted`, or as {@link profile}. Errors of the source pass through. Leaving the loop cancels the source.
  */
 export async function* chunks(
   source: ByteSource,

@@ -84,11 +84,11 @@ function hashingOf(sizes: readonly [number, number, number]): Cutter {
 }
 
 function pushChunker(
-  [min, avg, max]: readonly [number, number, number],
+  [minSize, avgSize, maxSize]: readonly [number, number, number],
   cutsOnly: boolean,
 ): Cutter {
   const { PushChunker } = core();
-  return new PushChunker(min, avg, max, "sha256", 0, cutsOnly);
+  return new PushChunker({ minSize, avgSize, maxSize }, 0, cutsOnly);
 }
 
 async function found(cutter: AsyncCutter, data: Uint8Array, piece: number): Promise<Chunk[]> {
