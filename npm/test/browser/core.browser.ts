@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
-import { BUILDS, type Build, VECTORS } from "../builds.js";
+import { BUILDS, type Build, remoteExecutionInput, VECTORS } from "../builds.js";
 import { launch, open, type Site, serve } from "../chromium.js";
 import { LAWS } from "../laws.js";
 
@@ -14,6 +14,7 @@ const IMPORTS = { imports: { "chunker-wasm": "/dist/index.browser.js" } };
 const PAGE = `<!doctype html><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify(IMPORTS)}</script>`;
 
+const input = remoteExecutionInput();
 let browser: Browser;
 let site: Site;
 
@@ -21,6 +22,7 @@ before(async () => {
   site = await serve(PACKAGE, {
     "/": PAGE,
     "/vectors.json": readFileSync(VECTORS, "utf8"),
+    ...(input && { "/remote-execution": input }),
   });
   browser = await launch();
 });
@@ -34,7 +36,7 @@ for (const build of Object.keys(BUILDS) as Build[]) {
   test(`chromium ${build}`, async () => {
     const { page, problems } = await open(browser, site.url);
     const { line, differences, laws } = await page.evaluate(
-      async ([build, file]) => {
+      async ([build, file, remote]) => {
         const at = (path: string) => import(path);
         const { setSource } = await at("/dist/load.js");
         const api = await at("/dist/index.js");
@@ -43,6 +45,13 @@ for (const build of Object.keys(BUILDS) as Build[]) {
         const { runConformance } = await at("/test-out/conformance.js");
         const vectors = await (await fetch("/vectors.json")).json();
         const outcome = await runConformance(api, vectors, `chromium ${build}`);
+        if (remote) {
+          const { runRemoteExecution } = await at("/test-out/remote-execution.js");
+          const input = await (await fetch("/remote-execution")).arrayBuffer();
+          const other = await runRemoteExecution(api, new Uint8Array(input), `chromium ${build}`);
+          outcome.line += `\n${other.line}`;
+          outcome.differences.push(...other.differences);
+        }
         const { LAWS } = await at("/test-out/laws.js");
         const laws: string[] = [];
         for (const [name, law] of Object.entries(LAWS)) {
@@ -51,7 +60,7 @@ for (const build of Object.keys(BUILDS) as Build[]) {
         }
         return { ...outcome, laws } as { line: string; differences: string[]; laws: string[] };
       },
-      [build, BUILDS[build]] as const,
+      [build, BUILDS[build], input !== undefined] as const,
     );
     console.log(line);
     console.log(`laws: chromium ${build}: ${laws.length} hold`);
