@@ -61,7 +61,7 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
 		--test compression --test push_decoder --test conformance_codecs --test conformance --test scan_tiers
-	for feature in alloc std async rayon serde zstd lz4 xz bzip2 signing nix tracing metrics flamegraph; do \
+	for feature in alloc std async tokio rayon serde zstd lz4 xz bzip2 signing nix tracing metrics flamegraph; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
 	for module in chunking codecs threads; do \
@@ -180,7 +180,7 @@ conformance: package ## the vectors in Python, native Rust, Node.js, Chromium an
 	cd nif && mix test --only conformance
 
 vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and the tools that setup installs)
-	cargo run --quiet --release --all-features --example conformance-vectors > target/vectors.json
+	cargo run --quiet --profile test --all-features --example conformance-vectors > target/vectors.json
 	python3 tests/conformance/generate_codecs.py > target/codecs.json
 	mv target/vectors.json target/codecs.json tests/conformance
 

@@ -8,12 +8,11 @@ mod fixtures;
 mod heap;
 
 use chunker::chunking::{
-    ChunkStream, ChunkingOptions, HashAlgorithm, PushChunker, chunk_data, chunk_descriptors,
-    chunk_descriptors_parallel,
+    ChunkStream, HashAlgorithm, PushChunker, chunk_data, chunk_descriptors, chunk_descriptors_parallel,
 };
 use chunker::compression::{Codec, DecompressionLimits, compress, decompress};
-use chunker::cut_points;
 use chunker::hashing::{blake3_hash, sha256_hash};
+use chunker::{Profile, cut_points};
 use fixtures::TestFixtures;
 use std::io::Cursor;
 
@@ -22,17 +21,17 @@ const HASH: HashAlgorithm = HashAlgorithm::Blake3;
 
 fn main() {
     let data = TestFixtures::new(42).realistic_nar(LENGTH);
-    let options = ChunkingOptions::default();
+    let profile = Profile::default();
     let mut rows = Rows::default();
-    rows.measure("cut_points", || cut_points(&data, options).count());
-    rows.measure("chunk_descriptors", || chunk_descriptors(&data, options, HASH));
-    rows.measure("chunk_descriptors_parallel", || chunk_descriptors_parallel(&data, options, HASH));
+    rows.measure("cut_points", || cut_points(&data, profile).count());
+    rows.measure("chunk_descriptors", || chunk_descriptors(&data, profile.hash(HASH)));
+    rows.measure("chunk_descriptors_parallel", || chunk_descriptors_parallel(&data, profile.hash(HASH)));
     rows.measure("chunk_data", || chunk_data(&data, None, None, None));
     rows.measure("chunk_stream", || {
         ChunkStream::new(Cursor::new(&data), None, None, None).expect("default sizes").for_each(drop);
     });
     rows.measure("push_64KB", || {
-        let mut chunker = PushChunker::new(options, HASH);
+        let mut chunker = PushChunker::new(profile.hash(HASH));
         data.chunks(64 << 10).for_each(|piece| drop(chunker.feed(piece)));
         chunker.finish()
     });

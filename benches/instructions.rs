@@ -7,24 +7,24 @@
 #[path = "../tests/noise/mod.rs"]
 mod noise;
 
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker, chunk_descriptors};
+use chunker::chunking::{HashAlgorithm, PushChunker, chunk_descriptors};
 use chunker::compression::{Codec, DecompressionLimits, compress, decompress};
-use chunker::cut_points;
+use chunker::hashing::{nix_base32_decode, nix_base32_encode};
 use chunker::manifest::Manifest;
-use chunker::nix::{nix_base32_decode, nix_base32_encode};
+use chunker::{Profile, cut_points};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use noise::noise;
 use std::hint::black_box;
 
 const MB: usize = 1 << 20;
 
-fn options(min: usize, avg: usize, max: usize) -> ChunkingOptions {
-    ChunkingOptions::resolve(Some(min << 10), Some(avg << 10), Some(max << 10)).expect("valid sizes")
+fn profile(min: usize, avg: usize, max: usize) -> Profile {
+    Profile::new(min << 10, avg << 10, max << 10).expect("valid sizes")
 }
 
 /// Data, and sizes of its chunks in KiB.
-fn input(min: usize, avg: usize, max: usize) -> (Vec<u8>, ChunkingOptions) {
-    (noise(4 * MB), options(min, avg, max))
+fn input(min: usize, avg: usize, max: usize) -> (Vec<u8>, Profile) {
+    (noise(4 * MB), profile(min, avg, max))
 }
 
 #[library_benchmark(setup = input)]
@@ -32,8 +32,8 @@ fn input(min: usize, avg: usize, max: usize) -> (Vec<u8>, ChunkingOptions) {
 #[bench::kib_16_64_256(16, 64, 256)]
 #[bench::kib_4_16_64(4, 16, 64)]
 #[bench::kib_2_8_64(2, 8, 64)]
-fn cut((data, options): (Vec<u8>, ChunkingOptions)) -> usize {
-    cut_points(black_box(&data), options).count()
+fn cut((data, profile): (Vec<u8>, Profile)) -> usize {
+    cut_points(black_box(&data), profile).count()
 }
 
 fn hashed_input(hash: HashAlgorithm) -> (Vec<u8>, HashAlgorithm) {
@@ -44,7 +44,7 @@ fn hashed_input(hash: HashAlgorithm) -> (Vec<u8>, HashAlgorithm) {
 #[bench::blake3(HashAlgorithm::Blake3)]
 #[bench::sha256(HashAlgorithm::Sha256)]
 fn cut_and_hash((data, hash): (Vec<u8>, HashAlgorithm)) -> usize {
-    chunk_descriptors(black_box(&data), options(4, 16, 64), hash).len()
+    chunk_descriptors(black_box(&data), profile(4, 16, 64).hash(hash)).len()
 }
 
 fn pieces(piece: usize) -> (Vec<u8>, usize) {
@@ -57,15 +57,15 @@ fn pieces(piece: usize) -> (Vec<u8>, usize) {
 #[bench::of_4_kib(4 << 10)]
 #[bench::of_64_kib(64 << 10)]
 fn push((data, piece): (Vec<u8>, usize)) -> usize {
-    let mut chunker = PushChunker::new(options(4, 16, 64), HashAlgorithm::Blake3);
+    let mut chunker = PushChunker::new(profile(4, 16, 64).hash(HashAlgorithm::Blake3));
     let found: usize = black_box(&data).chunks(piece).map(|piece| chunker.feed(piece).len()).sum();
     found + usize::from(chunker.finish().is_some())
 }
 
 fn manifest() -> Manifest {
-    let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes");
+    let profile = Profile::new(64, 256, 1024).expect("valid sizes");
     let hash = HashAlgorithm::Blake3;
-    Manifest::new(options, hash, chunk_descriptors(&noise(256 << 10), options, hash))
+    Manifest::new(profile.hash(hash), chunk_descriptors(&noise(256 << 10), profile.hash(hash)))
         .expect("chunks in order")
 }
 

@@ -5,8 +5,8 @@
 //! every state of each, run in turn. Prints the median of differences to the first in nanoseconds;
 //! absolute times on shared machines mislead.
 
-use chunker::chunking::{ChunkDescriptor, ChunkingOptions, HashAlgorithm, chunk_descriptors};
-use chunker::cut_points;
+use chunker::chunking::{ChunkDescriptor, HashAlgorithm, chunk_descriptors};
+use chunker::{Profile, cut_points};
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         Some((task, [calls])) if task == "repeat" => {
-            let chunk = work(chunk_descriptors)?;
+            let chunk = work(|data, profile| chunk_descriptors(data, profile))?;
             (0..calls.parse()?).for_each(|_| chunk());
             Ok(())
         }
@@ -42,25 +42,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-type Chunk = fn(&[u8], ChunkingOptions, HashAlgorithm) -> Vec<ChunkDescriptor>;
+type Chunk = fn(&[u8], Profile) -> Vec<ChunkDescriptor>;
 
 /// [`chunk_descriptors`] with BLAKE3, of parts that nothing observes.
-fn by_hand(data: &[u8], options: ChunkingOptions, _blake3: HashAlgorithm) -> Vec<ChunkDescriptor> {
+fn by_hand(data: &[u8], profile: Profile) -> Vec<ChunkDescriptor> {
     let mut start = 0;
     let describe = |end| {
         let payload = &data[std::mem::replace(&mut start, end)..end];
         let (offset, length) = ((end - payload.len()) as u64, payload.len());
         ChunkDescriptor { hash: blake3::hash(payload).into(), offset, length }
     };
-    cut_points(data, options).map(describe).collect()
+    cut_points(data, profile).map(describe).collect()
 }
 
 /// Returns what makes [`CHUNKS`] chunks of [`CHUNK`] bytes by `chunk`.
 fn work(chunk: Chunk) -> Result<impl Fn(), Box<dyn Error>> {
     let data: Vec<u8> = (0..CHUNK * CHUNKS).map(|i| (i * i % 251).to_le_bytes()[0]).collect();
-    let options = ChunkingOptions::resolve(Some(CHUNK), Some(CHUNK), Some(CHUNK))?;
+    let profile = Profile::new(CHUNK, CHUNK, CHUNK)?;
     Ok(move || {
-        let chunks = black_box(chunk(black_box(&data), options, HashAlgorithm::Blake3));
+        let chunks = black_box(chunk(black_box(&data), profile.hash(HashAlgorithm::Blake3)));
         assert_eq!(chunks.len(), CHUNKS);
     })
 }
@@ -86,7 +86,7 @@ fn serve(recorder: &str) -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::sink).init();
     let states = states(recorder);
     println!("{}", states.join(";"));
-    let chunk = work(chunk_descriptors)?;
+    let chunk = work(|data, profile| chunk_descriptors(data, profile))?;
     for state in std::io::stdin().lines() {
         let state = state?;
         #[cfg(feature = "tracing")]

@@ -8,11 +8,11 @@ mod heap;
 mod rounds;
 
 use chunker::chunking::{
-    ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingOptions, HashAlgorithm, chunk_data_with_hash,
-    chunk_descriptors, chunk_descriptors_parallel, cut_points_parallel,
+    ChunkMetadata, ChunkPipeline, ChunkStream, HashAlgorithm, chunk_data_with_hash, chunk_descriptors,
+    chunk_descriptors_parallel, cut_points_parallel,
 };
 use chunker::compression::{Codec, compress};
-use chunker::cut_points;
+use chunker::{Profile, cut_points};
 use heap::peak;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rounds::ROUNDS;
@@ -22,7 +22,10 @@ use std::time::Instant;
 const LENGTH: usize = 256 << 20;
 const HASH: HashAlgorithm = HashAlgorithm::Blake3;
 
-const PROFILES: [(usize, usize, usize); 4] = [
+/// The smallest, average and largest size of a chunk, in bytes.
+type Sizes = (usize, usize, usize);
+
+const PROFILES: [Sizes; 4] = [
     (256 << 10, 1 << 20, 4 << 20),
     (16 << 10, 64 << 10, 256 << 10),
     (4 << 10, 16 << 10, 64 << 10),
@@ -41,7 +44,7 @@ fn main() {
         "{:>16} {:>8} {:>4} {:>24} {:>20}",
         "sizes", "data", "MiB", "cut+BLAKE3: one thread", "cut: one thread"
     );
-    for profile in PROFILES {
+    for sizes in PROFILES {
         for (name, data) in [
             ("random", &random[..]),
             ("random", &random[..16 << 20]),
@@ -49,14 +52,14 @@ fn main() {
             ("zeros", &vec![0; LENGTH / 4]),
             ("period", &period),
         ] {
-            buffers(profile, name, data);
+            buffers(sizes, name, data);
         }
     }
 
     println!("\n{:>16} {:>8} {:>20} {:>20}", "sizes", "data", "pipeline: stream", "with zstd: stream");
-    for profile in PROFILES {
-        readers(profile, "random", random[..LENGTH / 4].to_vec());
-        readers(profile, "text", text.clone());
+    for sizes in PROFILES {
+        readers(sizes, "random", random[..LENGTH / 4].to_vec());
+        readers(sizes, "text", text.clone());
     }
 
     println!("\npeak of the heap beyond the input of {} MiB, in KiB", LENGTH >> 20);
@@ -64,68 +67,72 @@ fn main() {
         "{:>16} {:>10} {:>12} {:>10} {:>10} {:>10} {:>10}",
         "sizes", "chunk_data", "descriptors", "parallel", "its cuts", "stream", "pipeline"
     );
-    for profile in PROFILES {
-        memory(profile, &random);
+    for sizes in PROFILES {
+        memory(sizes, &random);
     }
 }
 
-fn buffers(profile: (usize, usize, usize), name: &str, data: &[u8]) {
-    let options = options(profile);
-    let all = || chunk_descriptors_parallel(data, options, HASH).expect("a valid threshold").len();
-    let one = || chunk_descriptors(data, options, HASH).len();
-    let all_cut = || cut_points_parallel(data, options).expect("a valid threshold").len();
-    let one_cut = || cut_points(data, options).count();
+fn buffers(sizes: Sizes, name: &str, data: &[u8]) {
+    let profile = profile(sizes);
+    let all = || chunk_descriptors_parallel(data, profile.hash(HASH)).len();
+    let one = || chunk_descriptors(data, profile.hash(HASH)).len();
+    let all_cut = || cut_points_parallel(data, profile).len();
+    let one_cut = || cut_points(data, profile).count();
     println!(
         "{:>16} {name:>8} {:>4} {:>24.2} {:>20.2}",
-        sizes(profile),
+        name_of(sizes),
         data.len() >> 20,
         ratio(one, all),
         ratio(one_cut, all_cut)
     );
 }
 
-fn readers(profile: (usize, usize, usize), name: &str, data: Vec<u8>) {
-    let options = options(profile);
+fn readers(sizes: Sizes, name: &str, data: Vec<u8>) {
+    let profile = profile(sizes);
     let data = bytes::Bytes::from(data);
     let reader = || Cursor::new(data.clone());
     let squeeze =
         |chunk: ChunkMetadata| compress(Codec::Zstd, &chunk.payload, Some(1)).expect("it compresses").len();
-    let stream =
-        || ChunkStream::with_options(reader(), options, HASH).expect("valid options").map(Result::unwrap);
-    let pipeline = || ChunkPipeline::new(reader(), options, HASH).expect("valid options").map(Result::unwrap);
+    let stream = || {
+        ChunkStream::with_profile(reader(), profile.hash(HASH)).expect("valid profile").map(Result::unwrap)
+    };
+    let pipeline =
+        || ChunkPipeline::new(reader(), profile.hash(HASH)).expect("valid profile").map(Result::unwrap);
     let squeezed = || {
-        ChunkPipeline::mapped(reader(), options, HASH, squeeze).expect("valid options").map(Result::unwrap)
+        ChunkPipeline::mapped(reader(), profile.hash(HASH), squeeze)
+            .expect("valid profile")
+            .map(Result::unwrap)
     };
     println!(
         "{:>16} {name:>8} {:>20.2} {:>20.2}",
-        sizes(profile),
+        name_of(sizes),
         ratio(|| stream().count(), || pipeline().count()),
         ratio(|| stream().map(squeeze).sum(), || squeezed().sum()),
     );
 }
 
-fn memory(profile: (usize, usize, usize), data: &[u8]) {
-    let (min, avg, max) = profile;
-    let options = options(profile);
+fn memory(sizes: Sizes, data: &[u8]) {
+    let (min, avg, max) = sizes;
+    let profile = profile(sizes);
     let reader = || Cursor::new(bytes::Bytes::copy_from_slice(data)); // a pipeline's does not borrow
     let (stream, pipeline) = (reader(), reader());
     println!(
         "{:>16} {:>10} {:>12} {:>10} {:>10} {:>10} {:>10}",
-        sizes(profile),
+        name_of(sizes),
         peak(|| chunk_data_with_hash(data, Some(min), Some(avg), Some(max), HASH)) >> 10,
-        peak(|| chunk_descriptors(data, options, HASH)) >> 10,
-        peak(|| chunk_descriptors_parallel(data, options, HASH)) >> 10,
-        peak(|| cut_points_parallel(data, options)) >> 10,
-        peak(|| ChunkStream::with_options(stream, options, HASH).expect("valid options").count()) >> 10,
-        peak(|| ChunkPipeline::new(pipeline, options, HASH).expect("valid options").count()) >> 10,
+        peak(|| chunk_descriptors(data, profile.hash(HASH))) >> 10,
+        peak(|| chunk_descriptors_parallel(data, profile.hash(HASH))) >> 10,
+        peak(|| cut_points_parallel(data, profile)) >> 10,
+        peak(|| ChunkStream::with_profile(stream, profile.hash(HASH)).expect("valid profile").count()) >> 10,
+        peak(|| ChunkPipeline::new(pipeline, profile.hash(HASH)).expect("valid profile").count()) >> 10,
     );
 }
 
-fn options((min, avg, max): (usize, usize, usize)) -> ChunkingOptions {
-    ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).expect("valid sizes")
+fn profile((min, avg, max): Sizes) -> Profile {
+    Profile::new(min, avg, max).expect("valid sizes")
 }
 
-fn sizes((min, avg, max): (usize, usize, usize)) -> String {
+fn name_of((min, avg, max): Sizes) -> String {
     format!("{}/{}/{}K", min >> 10, avg >> 10, max >> 10)
 }
 

@@ -4,8 +4,8 @@
 
 mod rounds;
 
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker, chunk_descriptors};
-use chunker::{CutFinder, cut_points};
+use chunker::chunking::{HashAlgorithm, PushChunker, chunk_descriptors};
+use chunker::{CutFinder, Profile, cut_points};
 use cpu_time::ThreadTime;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rounds::ROUNDS;
@@ -23,14 +23,14 @@ fn main() {
         (4 << 10, 16 << 10, 64 << 10),
         (2 << 10, 8 << 10, 32 << 10),
     ] {
-        let options = ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).expect("valid sizes");
+        let profile = Profile::new(min, avg, max).expect("valid sizes");
         for piece in [1, 100, 4 << 10, 64 << 10, 1 << 20] {
             let data = if piece == 1 { &random[..LENGTH / 16] } else { &random[..] };
-            let cut = ratio(|| cut_points(data, options).count(), || pushed_cuts(data, options, piece));
+            let cut = ratio(|| cut_points(data, profile).count(), || pushed_cuts(data, profile, piece));
             let [blake3, sha256] = [HashAlgorithm::Blake3, HashAlgorithm::Sha256].map(|hash| {
                 ratio(
-                    || chunk_descriptors(data, options, hash).len(),
-                    || pushed_chunks(data, options, hash, piece),
+                    || chunk_descriptors(data, profile.hash(hash)).len(),
+                    || pushed_chunks(data, profile.hash(hash), piece),
                 )
             });
             println!(
@@ -41,8 +41,8 @@ fn main() {
     }
 }
 
-fn pushed_cuts(data: &[u8], options: ChunkingOptions, piece: usize) -> usize {
-    let mut finder = CutFinder::new(options);
+fn pushed_cuts(data: &[u8], profile: Profile, piece: usize) -> usize {
+    let mut finder = CutFinder::new(profile);
     let mut cuts = 0;
     for mut piece in data.chunks(piece) {
         while finder.next_cut(&mut piece).is_some() {
@@ -52,8 +52,8 @@ fn pushed_cuts(data: &[u8], options: ChunkingOptions, piece: usize) -> usize {
     cuts + usize::from(finder.finish().is_some())
 }
 
-fn pushed_chunks(data: &[u8], options: ChunkingOptions, hash: HashAlgorithm, piece: usize) -> usize {
-    let mut chunker = PushChunker::new(options, hash);
+fn pushed_chunks(data: &[u8], profile: Profile, piece: usize) -> usize {
+    let mut chunker = PushChunker::new(profile);
     let chunks: usize = data.chunks(piece).map(|piece| chunker.feed(piece).len()).sum();
     chunks + usize::from(chunker.finish().is_some())
 }

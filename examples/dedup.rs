@@ -1,6 +1,7 @@
 //! Counts what deduplication would save: `cargo run --release --example dedup -- FILE...`
 
-use chunker::chunking::{ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm};
+use chunker::Profile;
+use chunker::chunking::{ChunkStream, ChunkingError, HashAlgorithm};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::collections::HashSet;
 use std::error::Error;
@@ -45,8 +46,7 @@ fn add(path: &Path, totals: &mut Totals) -> Result<(), ChunkingError> {
     let bar = ProgressBar::new(length).with_message(path.display().to_string());
     let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let stream =
-        ChunkStream::with_options(bar.wrap_read(file), ChunkingOptions::default(), HashAlgorithm::Blake3)?;
+    let stream = ChunkStream::with_profile(bar.wrap_read(file), Profile::LARGE.hash(HashAlgorithm::Blake3))?;
     let chunks = stream.map(|chunk| chunk.map(|chunk| chunk.descriptor())).collect::<Result<Vec<_>, _>>();
     bar.finish_and_clear();
     for chunk in chunks? {

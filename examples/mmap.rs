@@ -3,7 +3,8 @@
 
 #![allow(unsafe_code)] // mapping a file is unsafe: see below
 
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, chunk_descriptors_parallel};
+use chunker::Profile;
+use chunker::chunking::{HashAlgorithm, chunk_descriptors_parallel};
 use memmap2::{Advice, Mmap};
 use std::error::Error;
 use std::fs::File;
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         #[cfg(unix)]
         data.advise(Advice::WillNeed)?;
         let start = Instant::now();
-        let chunks = chunk_descriptors_parallel(&data, ChunkingOptions::default(), HashAlgorithm::Blake3)?;
+        let chunks = chunk_descriptors_parallel(&data, Profile::LARGE.hash(HashAlgorithm::Blake3));
         for chunk in &chunks {
             println!("{} {} {}", chunk.hash_hex(), chunk.offset, chunk.length);
         }

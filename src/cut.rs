@@ -7,6 +7,7 @@
 
 use crate::gear::Masks;
 use crate::options::ChunkingOptions;
+use crate::profile::Profile;
 use crate::scan::Scanner;
 
 /// Finds the cut points of one input that arrives in pieces of any size.
@@ -15,10 +16,9 @@ use crate::scan::Scanner;
 /// left. The cut points do not depend on how the input is split.
 ///
 /// ```
-/// use chunker::{ChunkingOptions, CutFinder};
+/// use chunker::{CutFinder, Profile};
 ///
-/// let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024))?;
-/// let mut finder = CutFinder::new(options);
+/// let mut finder = CutFinder::new(Profile::new(64, 256, 1024)?);
 /// let mut cuts = Vec::new();
 /// for mut piece in [&[7u8; 1500][..], &[7u8; 600]] {
 ///     while let Some(cut) = finder.next_cut(&mut piece) {
@@ -33,6 +33,7 @@ use crate::scan::Scanner;
 pub struct CutFinder {
     options: ChunkingOptions,
     masks: Masks,
+    seed: u64,
     scanner: Scanner,
     /// Offset of the current chunk in the input.
     start: u64,
@@ -53,8 +54,8 @@ const NEAR: usize = 256;
 impl CutFinder {
     /// Returns a finder at the beginning of an input.
     #[must_use]
-    pub fn new(options: ChunkingOptions) -> Self {
-        Self::resume_at(options, 0)
+    pub fn new(profile: impl Into<Profile>) -> Self {
+        Self::resume_at(profile, 0)
     }
 
     /// Returns a finder for the rest of an input that was cut at `offset`, in bytes.
@@ -62,10 +63,12 @@ impl CutFinder {
     /// Cuts restart at every cut, so the cut points are those of the whole input. Offsets are
     /// computed modulo 2^64.
     #[must_use]
-    pub fn resume_at(options: ChunkingOptions, offset: u64) -> Self {
+    pub fn resume_at(profile: impl Into<Profile>, offset: u64) -> Self {
+        let profile = profile.into();
         Self {
-            options,
-            masks: options.masks(),
+            options: profile.options(),
+            masks: profile.masks(),
+            seed: profile.gear_seed(),
             scanner: Scanner::detect(),
             start: offset,
             length: 0,
@@ -76,6 +79,7 @@ impl CutFinder {
     }
 
     /// Returns the same finder with another scan kernel. The cut points are the same with all.
+    #[doc(hidden)] // kernels are chosen by benchmarks and tests only
     #[must_use]
     pub fn with_scanner(self, scanner: Scanner) -> Self {
         Self { scanner, ..self }
@@ -130,7 +134,11 @@ impl CutFinder {
             end = end.min(self.options.min_size() + NEAR);
         }
         let zone = &piece[..piece.len().min(end - self.length)];
-        let Some(index) = scanner.scan(&mut self.hash, zone, mask) else {
+        let found = match self.seed {
+            0 => scanner.scan(&mut self.hash, zone, mask),
+            seed => scanner.scan_seeded(seed, &mut self.hash, zone, mask),
+        };
+        let Some(index) = found else {
             self.advance(piece, zone.len());
             return None;
         };
@@ -162,14 +170,14 @@ impl CutFinder {
 /// Returns the cut points of `input`: the end of each chunk, the last being `input.len()`.
 ///
 /// ```
-/// use chunker::{ChunkingOptions, cut_points};
+/// use chunker::{Profile, cut_points};
 ///
-/// let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024))?;
-/// assert!(cut_points(&[0; 2100], options).eq([1024, 2048, 2100]));
+/// let profile = Profile::new(64, 256, 1024)?;
+/// assert!(cut_points(&[0; 2100], profile).eq([1024, 2048, 2100]));
 /// # Ok::<(), chunker::OptionsError>(())
 /// ```
-pub fn cut_points(input: &[u8], options: ChunkingOptions) -> CutPoints<'_> {
-    CutPoints { finder: Some(CutFinder::new(options)), rest: input, end: input.len() }
+pub fn cut_points(input: &[u8], profile: impl Into<Profile>) -> CutPoints<'_> {
+    CutPoints { finder: Some(CutFinder::new(profile)), rest: input, end: input.len() }
 }
 
 /// Iterator over the cut points of a slice, made by [`cut_points`].
@@ -189,6 +197,13 @@ impl Iterator for CutPoints<'_> {
             return Some(self.end - self.rest.len());
         }
         self.finder.take()?.finish().map(|_| self.end)
+    }
+
+    /// Between one cut for each `max_size` bytes and one for each `min_size` bytes of what is left.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let Some(finder) = &self.finder else { return (0, Some(0)) };
+        let left = self.rest.len() + finder.length;
+        (left.div_ceil(finder.options.max_size()), Some(left.div_ceil(finder.options.min_size())))
     }
 }
 

@@ -79,7 +79,7 @@ pub const GEAR: [u64; 256] = [
 /// that the hash remembers. Index `n` is the mask for an expected distance of `2^n` bytes.
 ///
 /// Indices 5 to 17 come from the reference implementation of FastCDC in destor (Xia et al.,
-/// USENIX ATC '16, §3.3), 18 to 25 from restic-FastCDC. Indices below 5 are never used.
+/// USENIX ATC '16, §3.3), 18 to 25 from restic-FastCDC. Below 5 the mask is empty: it cuts at once.
 const MASKS: [u64; 26] = [
     0,
     0,
@@ -120,12 +120,60 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// Returns the masks of Normalization Level 1 for an average size in bytes.
+    /// Returns the masks of a normalization level for an average size in bytes; `None` where the
+    /// published table has no strict mask for them.
     ///
-    /// `avg_size` must be in `32..=16 MiB`; [`ChunkingOptions`](crate::ChunkingOptions) guarantees it.
-    pub(crate) const fn normalization_1(avg_size: usize) -> Self {
+    /// `avg_size` must be at least 32 and `level` at most 5.
+    pub(crate) const fn normalized(avg_size: usize, level: u8) -> Option<Self> {
         let bits = log2_nearest(avg_size);
-        Self { strict: MASKS[bits + 1], loose: MASKS[bits - 1] }
+        let level = level as usize;
+        if bits + level >= MASKS.len() {
+            return None;
+        }
+        Some(Self { strict: MASKS[bits + level], loose: MASKS[bits - level] })
+    }
+}
+
+/// What the entries of the table are XORed with before they are added to the hash.
+///
+/// A type, so that a kernel without a seed is compiled without the XOR.
+pub(crate) trait Seed: Copy {
+    /// Whether the table is used as it is.
+    const NONE: bool;
+
+    /// The seed itself; 0 when there is none.
+    fn value(self) -> u64;
+
+    /// Returns the entry of a byte.
+    #[inline(always)]
+    fn entry(self, byte: u8) -> u64 {
+        GEAR[usize::from(byte)] ^ self.value()
+    }
+}
+
+/// The table as it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Unseeded;
+
+impl Seed for Unseeded {
+    const NONE: bool = true;
+
+    #[inline(always)]
+    fn value(self) -> u64 {
+        0
+    }
+}
+
+/// The table with every entry XORed with a number, as the `fastcdc` crate's `get_gear_with_seed` has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Seeded(pub(crate) u64);
+
+impl Seed for Seeded {
+    const NONE: bool = false;
+
+    #[inline(always)]
+    fn value(self) -> u64 {
+        self.0
     }
 }
 
@@ -158,8 +206,23 @@ mod tests {
     }
 
     #[test]
-    fn masks_are_those_of_the_fastcdc_crate() {
-        use fastcdc::v2020::{Normalization, select_masks};
+    fn seeded_entries_are_those_of_the_fastcdc_crate() {
+        for seed in [0, 1, 666, 0x0123_4567_89ab_cdef, u64::MAX] {
+            let (table, doubled) = fastcdc::v2020::get_gear_with_seed(seed);
+            for byte in 0..=255u8 {
+                let entry = Seeded(seed).entry(byte);
+                assert_eq!(entry, table[usize::from(byte)], "seed {seed}, byte {byte:#04x}");
+                assert_eq!(entry << 1, doubled[usize::from(byte)], "seed {seed}, byte {byte:#04x}");
+            }
+        }
+    }
+
+    #[test]
+    fn masks_are_those_of_the_fastcdc_crate_at_every_level() {
+        use fastcdc::v2020::{MASKS as TABLE, Normalization, select_masks};
+        assert_eq!(MASKS, TABLE);
+        let levels =
+            [Normalization::Level0, Normalization::Level1, Normalization::Level2, Normalization::Level3];
         let edges = (6..=24u32).flat_map(|bits| {
             let power = 1usize << bits;
             // The nearest integers to the boundary power·√2 between two masks, and the power itself.
@@ -167,8 +230,14 @@ mod tests {
             [power, power + 1, boundary - 1, boundary, boundary + 1, boundary + 2]
         });
         for avg_size in edges.chain((64..=16 << 20).step_by(4097)).filter(|&size| size <= 16 << 20) {
-            let (strict, loose) = select_masks(avg_size, Normalization::Level1);
-            assert_eq!(Masks::normalization_1(avg_size), Masks { strict, loose }, "average {avg_size}");
+            for (number, level) in (0..).zip(levels) {
+                let Some(masks) = Masks::normalized(avg_size, number) else {
+                    assert!(log2_nearest(avg_size) + usize::from(number) >= TABLE.len());
+                    continue; // the crate has no mask either: it panics
+                };
+                let (strict, loose) = select_masks(avg_size, level);
+                assert_eq!(masks, Masks { strict, loose }, "average {avg_size}, level {number}");
+            }
         }
     }
 }

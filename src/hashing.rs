@@ -1,36 +1,14 @@
 //! Digests of chunks: SHA-256 and BLAKE3.
 
 #[cfg(feature = "nix")]
-pub use crate::nix::{nix_base32_decode, nix_base32_encode};
+pub use crate::nix::base32::{nix_base32_decode, nix_base32_encode};
+
+pub use crate::algorithm::{HashAlgorithm, UnknownHashAlgorithm};
 
 use crate::observability::hooks::{self, DigestObserver};
-use core::fmt;
-use core::str::FromStr;
 use sha2::Digest as _;
 
-/// A hash algorithm with digests of 32 bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum HashAlgorithm {
-    /// SHA-256 (FIPS 180-4). The default: every platform and tool knows it.
-    #[default]
-    Sha256,
-    /// BLAKE3 (O'Connor et al., 2020), unkeyed. The fastest without special instructions.
-    Blake3,
-}
-
 impl HashAlgorithm {
-    /// Every algorithm.
-    pub const ALL: [Self; 2] = [Self::Sha256, Self::Blake3];
-
-    /// Returns the name used in profile ids: `sha256` or `blake3`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sha256 => "sha256",
-            Self::Blake3 => "blake3",
-        }
-    }
-
     /// Returns the digest of `data`.
     #[must_use]
     pub fn compute(self, data: &[u8]) -> [u8; 32] {
@@ -41,34 +19,16 @@ impl HashAlgorithm {
     }
 }
 
-impl fmt::Display for HashAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for HashAlgorithm {
-    type Err = UnknownHashAlgorithm;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|hash| hash.name() == name).ok_or(UnknownHashAlgorithm)
-    }
-}
-
-/// The name of a hash algorithm is none of `sha256`, `blake3`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("hash algorithm is none of sha256, blake3")]
-pub struct UnknownHashAlgorithm;
-
-impl UnknownHashAlgorithm {
-    /// The stable, machine-readable name of this error: `unknown_hash_algorithm`.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        "unknown_hash_algorithm"
-    }
-}
-
 /// A digest in the making, for data that arrives in pieces.
+///
+/// ```
+/// use chunker::hashing::{HashAlgorithm, Hasher};
+///
+/// let mut hasher = Hasher::new(HashAlgorithm::Blake3);
+/// hasher.update(b"in ");
+/// hasher.update(b"pieces");
+/// assert_eq!(hasher.finalize(), HashAlgorithm::Blake3.compute(b"in pieces"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Hasher {
     state: State,
@@ -116,7 +76,7 @@ impl Hasher {
         }
     }
 
-    /// Returns the digest of all data, and begins anew with none.
+    /// Returns the digest of all data, and starts over with none.
     pub fn finalize_reset(&mut self) -> [u8; 32] {
         self.observer.finished();
         match &mut self.state {
@@ -133,6 +93,45 @@ impl Hasher {
     #[must_use]
     pub fn finalize(mut self) -> [u8; 32] {
         self.finalize_reset()
+    }
+}
+
+#[cfg(feature = "std")]
+impl Hasher {
+    /// Appends all that `reader` gives, and returns how many bytes that was.
+    ///
+    /// Retries reads that were [interrupted](std::io::ErrorKind::Interrupted).
+    ///
+    /// # Errors
+    /// The first other error of `reader`; what it gave before is appended.
+    pub fn update_reader(&mut self, mut reader: impl std::io::Read) -> std::io::Result<u64> {
+        let mut space = alloc::vec![0; 64 * 1024];
+        let mut total = 0;
+        loop {
+            match reader.read(&mut space) {
+                Ok(0) => return Ok(total),
+                Ok(length) => {
+                    let data = space.get(..length).ok_or(std::io::ErrorKind::InvalidData)?;
+                    self.update(data);
+                    total += length as u64;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl std::io::Write for Hasher {
+    /// Appends all of `data`; never fails.
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        self.update(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -7,29 +7,23 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-pub mod gear;
-pub mod observability;
+mod algorithm;
 mod options;
+#[doc(hidden)]
+pub mod gear;
 mod profile;
+mod observability;
+#[doc(hidden)]
 pub mod scan;
 mod cut;
 pub mod hashing;
 #[cfg(feature = "std")]
 mod acceleration;
-#[cfg(feature = "alloc")]
-mod chunk;
-#[cfg(feature = "alloc")]
-pub mod chunking;
-#[cfg(feature = "alloc")]
-mod push;
 #[cfg(feature = "std")]
 mod environment;
-#[cfg(feature = "std")]
-mod stream;
+pub mod chunking;
 #[cfg(feature = "rayon")]
 mod parallel;
-#[cfg(feature = "async")]
-mod async_stream;
 #[cfg(feature = "alloc")]
 pub mod manifest;
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
@@ -41,11 +35,8 @@ pub mod nix;
 
 #[cfg(feature = "std")]
 pub use acceleration::Acceleration;
-#[cfg(feature = "std")]
-pub use chunking::ChunkStream;
 pub use cut::{CutFinder, CutPoints, cut_points};
 #[cfg(feature = "tracing")]
 pub use observability::profiling;
 pub use observability::{metrics_utils, tracing_utils};
-pub use options::{ChunkingOptions, OptionsError};
 pub use profile::{Profile, ProfileError};

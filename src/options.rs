@@ -1,7 +1,5 @@
 //! Chunk sizes: defaults, ranges, and what each error says.
 
-use crate::gear::Masks;
-
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -72,12 +70,6 @@ impl ChunkingOptions {
     pub const fn max_size(&self) -> usize {
         self.max_size
     }
-
-    /// Returns the masks of these options.
-    #[must_use]
-    pub const fn masks(&self) -> Masks {
-        Masks::normalization_1(self.avg_size)
-    }
 }
 
 /// `Option::unwrap_or`, which is not yet `const`.
@@ -98,7 +90,7 @@ impl Default for ChunkingOptions {
     }
 }
 
-/// Why sizes cannot be chunking options. All sizes are in bytes.
+/// Why sizes or a normalization level cannot be used. All sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionsError {
@@ -140,12 +132,26 @@ pub enum OptionsError {
         /// The largest size asked for.
         max_size: usize,
     },
-    /// The environment variable `CHUNKER_READ_SLICE_CAP_BYTES` is no integer in `1..=1 GiB`.
-    #[error("CHUNKER_READ_SLICE_CAP_BYTES is not an integer in 1..=1073741824")]
-    ReadSliceCap,
-    /// The environment variable `CHUNKER_PARALLEL_THRESHOLD` is no integer that fits a `usize`.
-    #[error("CHUNKER_PARALLEL_THRESHOLD is not an integer in 0..={}", usize::MAX)]
-    ParallelThreshold,
+    /// The normalization level is above [`Profile::LEVEL_LIMIT`](crate::Profile::LEVEL_LIMIT).
+    #[error("normalization level {level} is above {}", crate::Profile::LEVEL_LIMIT)]
+    LevelTooLarge {
+        /// The level asked for.
+        level: u8,
+    },
+    /// The published table of masks ends before this level at this average size.
+    #[error("there is no mask for avg_size {avg_size} at normalization level {level}")]
+    NoMask {
+        /// The average size asked for, in bytes.
+        avg_size: usize,
+        /// The level asked for.
+        level: u8,
+    },
+    /// The average size is not one that the Remote Execution API allows: 1 KiB to 1 MiB.
+    #[error("avg_size {avg_size} is not in 1024..=1048576")]
+    RemoteExecutionAvg {
+        /// The average size asked for, in bytes.
+        avg_size: usize,
+    },
 }
 
 impl OptionsError {

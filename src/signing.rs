@@ -283,7 +283,7 @@ impl SigningError {
             Self::InvalidSignatureLength { .. } => "invalid_signature_length",
             Self::DecodeError => "decode_error",
             Self::VerificationFailed => "verification_failed",
-            Self::Randomness => "signing_failed",
+            Self::Randomness => "randomness_unavailable",
         }
     }
 }

@@ -47,7 +47,7 @@ fn tool(codec: Codec, arguments: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 fn within(output: u64) -> DecompressionLimits {
-    DecompressionLimits::with_output(output)
+    DecompressionLimits::default().with_max_output(output)
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T, CompressionError>) -> &'static str {
@@ -129,7 +129,7 @@ fn every_level_reads_back() {
     for codec in ALL {
         for level in codec.levels().filter(|level| (-7..=22).contains(level)) {
             let compressed = compress(codec, &data, Some(level)).unwrap();
-            let limits = DecompressionLimits { zstd_window_log: 27, ..within(50_000) };
+            let limits = within(50_000).with_max_window_log(27);
             assert!(decompress(codec, &compressed, limits).unwrap() == data, "{codec} level {level}");
         }
         let range = codec.levels();
@@ -263,11 +263,11 @@ fn windows_beyond_the_limit_are_refused() {
         code(CompressionScratch::new().decompress(Codec::Zstd, &wide, DecompressionLimits::default())),
         "window_exceeded"
     );
-    let limits = DecompressionLimits { zstd_window_log: 27, ..DecompressionLimits::default() };
+    let limits = DecompressionLimits::default().with_max_window_log(27);
     assert_eq!(decompress(Codec::Zstd, &wide, limits).unwrap().len(), 10_000_000);
     let best = tool(Codec::Xz, &["-9"], &data);
     assert_eq!(decompress_xz(&best).unwrap(), data, "the default allows every level of xz");
-    let limits = DecompressionLimits { xz_memory: 8 << 20, ..DecompressionLimits::default() };
+    let limits = DecompressionLimits::default().with_max_memory(8 << 20);
     assert_eq!(code(decompress(Codec::Xz, &best, limits)), "window_exceeded");
 }
 
@@ -277,7 +277,7 @@ fn a_bomb_is_stopped_at_the_limit() {
     let zeros = vec![0; 100_000_000];
     for codec in ALL {
         let bomb = compress(codec, &zeros, Some(*codec.levels().end())).unwrap();
-        let limits = DecompressionLimits { zstd_window_log: 27, ..within(1 << 20) };
+        let limits = within(1 << 20).with_max_window_log(27);
         let mut output = Vec::new();
         assert_eq!(code(decompress_into(codec, &bomb, limits, &mut output)), "size_exceeded", "{codec}");
         assert!(output.capacity() <= 4 << 20, "{codec} keeps {} bytes", output.capacity());
@@ -404,7 +404,7 @@ fn window_limits_out_of_range_are_refused_for_every_codec() {
     for codec in ALL {
         let whole = compress(codec, b"data", None).unwrap();
         for window_log in [0, 9, 31, 32, u32::MAX] {
-            let limits = DecompressionLimits { zstd_window_log: window_log, ..within(4) };
+            let limits = within(4).with_max_window_log(window_log);
             assert_eq!(code(decompress(codec, &whole, limits)), "invalid_window_log", "{codec}");
             assert_eq!(code(Decoder::new(codec, &whole[..], limits)), "invalid_window_log", "{codec}");
             assert_eq!(code(PushDecoder::new(codec, limits)), "invalid_window_log", "{codec}");
@@ -412,12 +412,12 @@ fn window_limits_out_of_range_are_refused_for_every_codec() {
             assert_eq!(code(result), "invalid_window_log", "{codec}");
         }
         for window_log in [10, 30] {
-            let limits = DecompressionLimits { zstd_window_log: window_log, ..within(4) };
+            let limits = within(4).with_max_window_log(window_log);
             assert_eq!(decompress(codec, &whole, limits).unwrap(), b"data", "{codec}");
         }
     }
     assert_eq!(
-        code(dictionary::decompress(b"", b"", DecompressionLimits { zstd_window_log: 9, ..within(4) })),
+        code(dictionary::decompress(b"", b"", within(4).with_max_window_log(9))),
         "invalid_window_log"
     );
 }

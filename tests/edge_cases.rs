@@ -1,6 +1,7 @@
 //! The edges of inputs and options: the cases of the design document, and the places around every
 //! size where an off-by-one would show.
 
+use chunker::Profile;
 use chunker::chunking::{
     ChunkDescriptor, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, OptionsError, chunk_data,
     chunk_descriptors,
@@ -151,7 +152,7 @@ fn test_u32_overflow_protection() {
 fn a_descriptor_finds_its_bytes_and_refuses_other_data() {
     let options = ChunkingOptions::resolve(Some(64), Some(128), Some(256)).unwrap();
     let data: Vec<u8> = (0..=255).cycle().take(1000).collect();
-    for chunk in chunk_descriptors(&data, options, HashAlgorithm::Blake3) {
+    for chunk in chunk_descriptors(&data, Profile::from(options).hash(HashAlgorithm::Blake3)) {
         let payload = chunk.slice(&data).unwrap();
         assert_eq!(HashAlgorithm::Blake3.compute(payload), chunk.hash);
         let end = usize::try_from(chunk.offset).unwrap() + chunk.length;

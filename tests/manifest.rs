@@ -1,11 +1,12 @@
 //! Laws of manifests: one form for each, nothing else is accepted, and no wrong byte passes.
 
-use chunker::chunking::{ChunkDescriptor, ChunkingOptions, HashAlgorithm, chunk_descriptors};
+use chunker::Profile;
+use chunker::chunking::{ChunkDescriptor, HashAlgorithm, chunk_descriptors};
 use chunker::manifest::{Manifest, ManifestError};
 use proptest::prelude::*;
 
-fn options() -> ChunkingOptions {
-    ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes")
+fn profile() -> Profile {
+    Profile::new(64, 256, 1024).expect("valid sizes")
 }
 
 fn data(length: usize) -> Vec<u8> {
@@ -13,7 +14,8 @@ fn data(length: usize) -> Vec<u8> {
 }
 
 fn manifest(data: &[u8], hash: HashAlgorithm) -> Manifest {
-    Manifest::new(options(), hash, chunk_descriptors(data, options(), hash)).expect("chunks in order")
+    Manifest::new(profile().hash(hash), chunk_descriptors(data, profile().hash(hash)))
+        .expect("chunks in order")
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T, ManifestError>) -> &'static str {
@@ -58,10 +60,10 @@ proptest! {
 #[test]
 fn a_manifest_says_what_it_was_made_of() {
     for hash in [HashAlgorithm::Sha256, HashAlgorithm::Blake3] {
-        let chunks = chunk_descriptors(&data(3000), options(), hash);
+        let chunks = chunk_descriptors(&data(3000), profile().hash(hash));
         let manifest = manifest(&data(3000), hash);
-        assert_eq!((manifest.options(), manifest.hash_algorithm()), (options(), hash));
-        assert_eq!(manifest.profile(), format!("fastcdc-v2020/nc1/64-256-1024/{hash}"));
+        assert_eq!((manifest.profile(), manifest.hash_algorithm()), (profile().hash(hash), hash));
+        assert_eq!(manifest.profile().to_string(), format!("fastcdc-v2020/nc1/64-256-1024/{hash}"));
         assert_eq!((manifest.total_length(), manifest.chunks()), (3000, &chunks[..]));
     }
 }
@@ -98,7 +100,8 @@ fn a_count_beyond_the_bytes_is_refused_without_allocating_for_it() {
 #[test]
 fn chunks_out_of_place_or_of_impossible_lengths_are_refused() {
     let chunk = |offset, length| ChunkDescriptor { hash: [0; 32], offset, length };
-    let new = |chunks: &[ChunkDescriptor]| Manifest::new(options(), HashAlgorithm::Sha256, chunks.to_vec());
+    let new =
+        |chunks: &[ChunkDescriptor]| Manifest::new(profile().hash(HashAlgorithm::Sha256), chunks.to_vec());
     assert!(new(&[]).is_ok());
     assert!(new(&[chunk(0, 1)]).is_ok());
     assert!(new(&[chunk(0, 64), chunk(64, 1024)]).is_ok());

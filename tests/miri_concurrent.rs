@@ -1,15 +1,16 @@
 //! Threads at work on small inputs, so that Miri can try many orders of their steps: `make
 //! miri-concurrent`.
 
+use chunker::Profile;
 use chunker::chunking::{
-    ChunkMetadata, ChunkPipeline, ChunkingOptions, HashAlgorithm, chunk_batch_parallel, chunk_data_with_hash,
+    ChunkMetadata, ChunkPipeline, HashAlgorithm, chunk_batch_parallel, chunk_data_with_hash,
 };
 use std::io::Cursor;
 
 const HASH: HashAlgorithm = HashAlgorithm::Blake3;
 
-fn options() -> ChunkingOptions {
-    ChunkingOptions::resolve(Some(64), Some(128), Some(256)).expect("valid sizes")
+fn profile() -> Profile {
+    Profile::new(64, 128, 256).expect("valid sizes")
 }
 
 fn data() -> Vec<u8> {
@@ -26,7 +27,7 @@ fn pool() -> rayon::ThreadPool {
 
 #[test]
 fn a_pipeline_gives_the_chunks_of_one_thread_in_every_order_of_steps() {
-    let pipeline = || ChunkPipeline::new(Cursor::new(data()), options(), HASH).expect("a thread");
+    let pipeline = || ChunkPipeline::new(Cursor::new(data()), profile().hash(HASH)).expect("a thread");
     let chunks = pool().install(|| pipeline().collect::<Result<Vec<_>, _>>());
     assert_eq!(chunks.expect("the reader does not fail"), expected());
 }
@@ -34,7 +35,7 @@ fn a_pipeline_gives_the_chunks_of_one_thread_in_every_order_of_steps() {
 #[test]
 fn a_pipeline_can_be_dropped_at_any_step() {
     pool().install(|| {
-        let mut pipeline = ChunkPipeline::new(Cursor::new(data()), options(), HASH).expect("a thread");
+        let mut pipeline = ChunkPipeline::new(Cursor::new(data()), profile().hash(HASH)).expect("a thread");
         let first = pipeline.next().expect("a chunk").expect("the reader does not fail");
         drop(pipeline);
         assert_eq!(first, expected()[0]); // the payload outlives it
@@ -43,7 +44,8 @@ fn a_pipeline_can_be_dropped_at_any_step() {
 
 #[test]
 fn a_batch_gives_the_chunks_of_one_thread() {
-    let batch = pool().install(|| chunk_batch_parallel([data(), data()].map(Cursor::new), options(), HASH));
+    let batch =
+        pool().install(|| chunk_batch_parallel([data(), data()].map(Cursor::new), profile().hash(HASH)));
     for chunks in batch.results {
         assert_eq!(chunks.expect("the reader does not fail"), expected());
     }

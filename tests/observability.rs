@@ -3,11 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use chunker::chunking::{ChunkStream, ChunkingOptions, HashAlgorithm, chunk_data, chunk_descriptors};
+use chunker::chunking::{ChunkStream, HashAlgorithm, chunk_data, chunk_descriptors};
 use chunker::metrics_utils::{self, LatencyGuard, buckets, init_metrics, totals};
 use chunker::profiling::{self, Phase, PhaseTimer, PipelineMetrics, PipelineTimings};
 use chunker::tracing_utils::{self, trace_sampled};
-use chunker::{compression, time_operation};
+use chunker::{Profile, compression, time_operation};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -24,8 +24,8 @@ fn data(length: usize) -> Vec<u8> {
 
 /// Chunks of exactly 64 bytes.
 fn chunk(count: usize) {
-    let options = ChunkingOptions::resolve(Some(64), Some(64), Some(64)).unwrap();
-    assert_eq!(chunk_descriptors(&data(64 * count), options, HashAlgorithm::Blake3).len(), count);
+    let profile = Profile::new(64, 64, 64).unwrap();
+    assert_eq!(chunk_descriptors(&data(64 * count), profile.hash(HashAlgorithm::Blake3)).len(), count);
 }
 
 /// Runs the test `name` of this file, which is ignored otherwise, and returns what it writes.
@@ -201,8 +201,8 @@ fn every_phase_is_in_the_folded_file() {
         assert!(folded.contains(&format!("; {phase} ")), "{phase}: {folded}");
     }
     let mut svg = Vec::new();
-    let mut options = inferno::flamegraph::Options::default();
-    inferno::flamegraph::from_lines(&mut options, folded.lines(), &mut svg).unwrap();
+    let mut profile = inferno::flamegraph::Options::default();
+    inferno::flamegraph::from_lines(&mut profile, folded.lines(), &mut svg).unwrap();
     assert!(String::from_utf8(svg).unwrap().contains("hashing ("));
 }
 

@@ -3,10 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+use chunker::Profile;
 use chunker::chunking::{
-    AsyncChunkStream, ChunkPipeline, ChunkStream, ChunkingOptions, HashAlgorithm, PayloadChunker,
-    PushChunker, chunk_batch, chunk_bytes, chunk_data_with_hash, chunk_descriptors,
-    chunk_descriptors_parallel, chunk_slices,
+    AsyncChunkStream, ChunkPipeline, ChunkStream, HashAlgorithm, PayloadChunker, PushChunker, chunk_batch,
+    chunk_bytes, chunk_data_with_hash, chunk_descriptors, chunk_descriptors_parallel, chunk_slices,
 };
 use chunker::compression::{Codec, CompressionScratch, DecompressionLimits, Encoder, compress, decompress};
 use chunker::hashing::Hasher;
@@ -110,6 +110,7 @@ impl Truth {
         let (operations, bytes) = match hash {
             HashAlgorithm::Sha256 => &mut self.sha256,
             HashAlgorithm::Blake3 => &mut self.blake3,
+            other => panic!("{other} is not counted here"),
         };
         *operations += 1;
         *bytes += length as u64;
@@ -162,8 +163,8 @@ impl Read for Failing<'_> {
     }
 }
 
-fn options() -> ChunkingOptions {
-    ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).unwrap()
+fn profile() -> Profile {
+    Profile::new(64, 256, 1024).unwrap()
 }
 
 /// Does one thing of many that the library can do.
@@ -179,29 +180,29 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
             chunks.iter().for_each(|chunk| truth.chunk(hash, chunk.length));
         }
         1 => {
-            let chunks = chunk_descriptors(data, options(), hash);
+            let chunks = chunk_descriptors(data, profile().hash(hash));
             chunks.iter().for_each(|chunk| truth.chunk(hash, chunk.length));
         }
         2 => {
-            let chunks = chunk_bytes(&data.to_vec().into(), options(), hash);
+            let chunks = chunk_bytes(&data.to_vec().into(), profile().hash(hash));
             chunks.iter().for_each(|chunk| truth.chunk(hash, chunk.length));
         }
         3 => {
             // dropped early, and so is its clone
-            let mut chunks = chunk_slices(data, options(), hash);
+            let mut chunks = chunk_slices(data, profile().hash(hash));
             chunks.by_ref().take(some).for_each(|chunk| truth.chunk(hash, chunk.payload.len()));
             chunks.clone().take(some / 2).for_each(|chunk| truth.chunk(hash, chunk.payload.len()));
         }
         4 => {
-            let stream = ChunkStream::with_options(data, options(), hash).unwrap();
+            let stream = ChunkStream::with_profile(data, profile().hash(hash)).unwrap();
             stream.for_each(|chunk| truth.chunk(hash, chunk.unwrap().length));
         }
         5 => {
-            let stream = ChunkStream::with_options(data, options(), hash).unwrap();
+            let stream = ChunkStream::with_profile(data, profile().hash(hash)).unwrap();
             stream.take(some).for_each(|chunk| truth.chunk(hash, chunk.unwrap().length));
         }
         6 => {
-            for chunk in ChunkStream::with_options(Failing(data), options(), hash).unwrap() {
+            for chunk in ChunkStream::with_profile(Failing(data), profile().hash(hash)).unwrap() {
                 match chunk {
                     Ok(chunk) => truth.chunk(hash, chunk.length),
                     Err(error) => truth.error(error.code()),
@@ -210,7 +211,7 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
         }
         7 => {
             // begun here, ended on another thread
-            let mut stream = ChunkStream::with_options(data, options(), hash).unwrap();
+            let mut stream = ChunkStream::with_profile(data, profile().hash(hash)).unwrap();
             stream.by_ref().take(some).for_each(|chunk| truth.chunk(hash, chunk.unwrap().length));
             let rest: Vec<usize> = std::thread::scope(|scope| {
                 scope.spawn(|| stream.map(|chunk| chunk.unwrap().length).collect()).join().unwrap()
@@ -218,7 +219,7 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
             rest.into_iter().for_each(|length| truth.chunk(hash, length));
         }
         8 => {
-            let mut chunker = PushChunker::new(options(), hash);
+            let mut chunker = PushChunker::new(profile().hash(hash));
             for piece in data.chunks(some + 1) {
                 chunker.feed(piece).iter().for_each(|chunk| truth.chunk(hash, chunk.length));
             }
@@ -228,16 +229,16 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
             }
         }
         9 => {
-            let mut chunker = PayloadChunker::new(options(), hash);
+            let mut chunker = PayloadChunker::new(profile().hash(hash));
             chunker.feed(data).iter().for_each(|chunk| truth.chunk(hash, chunk.length)); // and dropped
         }
         10 => {
-            let stream = AsyncChunkStream::new(Cursor::new(data), options(), hash).unwrap();
+            let stream = AsyncChunkStream::new(Cursor::new(data), profile().hash(hash)).unwrap();
             let chunks: Vec<_> = futures::executor::block_on(stream.take(some * 4).collect());
             chunks.into_iter().for_each(|chunk| truth.chunk(hash, chunk.unwrap().length));
         }
         11 => {
-            let batch = chunk_batch(data.chunks(10_000), options(), hash);
+            let batch = chunk_batch(data.chunks(10_000), profile().hash(hash));
             batch.results.iter().flatten().flatten().for_each(|chunk| truth.chunk(hash, chunk.length));
         }
         12 => {
@@ -286,13 +287,13 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
         }
         15 => {
             let many = data.repeat(1 + (1 << 20) / data.len().max(1));
-            let chunks = chunk_descriptors_parallel(&many, options(), hash).unwrap();
+            let chunks = chunk_descriptors_parallel(&many, profile().hash(hash));
             chunks.iter().for_each(|chunk| truth.chunk(hash, chunk.length));
             truth.untimed += if many.len() < 1 << 20 { 0 } else { chunks.len() };
         }
         16 => {
             let reader = std::io::Cursor::new(data.to_vec());
-            for chunk in ChunkPipeline::new(reader, options(), hash).unwrap() {
+            for chunk in ChunkPipeline::new(reader, profile().hash(hash)).unwrap() {
                 truth.chunk(hash, chunk.unwrap().length);
                 truth.untimed += 1;
             }

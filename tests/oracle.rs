@@ -1,9 +1,11 @@
 //! Cut points against the `fastcdc` crate in the same process, on sizes and data drawn at random.
 
-use chunker::chunking::ChunkingOptions;
-use chunker::{CutFinder, cut_points};
-use fastcdc::v2020::FastCDC;
+use chunker::{CutFinder, Profile, cut_points};
+use fastcdc::v2020::{FastCDC, Normalization};
 use proptest::prelude::*;
+
+const LEVELS: [Normalization; 4] =
+    [Normalization::Level0, Normalization::Level1, Normalization::Level2, Normalization::Level3];
 
 /// Sizes in the crate's own range, small so that an input has many chunks.
 fn sizes() -> impl Strategy<Value = (usize, usize, usize)> {
@@ -31,13 +33,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn cut_points_are_those_of_the_fastcdc_crate((min, avg, max) in sizes(), data in data(), piece in 1..5000usize) {
-        let options = ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).unwrap();
-        let expected: Vec<_> =
-            FastCDC::new(&data, min, avg, max).map(|chunk| chunk.offset + chunk.length).collect();
-        prop_assert_eq!(cut_points(&data, options).collect::<Vec<_>>(), expected.clone());
+    fn cut_points_are_those_of_the_fastcdc_crate(
+        (min, avg, max) in sizes(),
+        level in 0..=3u8,
+        seed in prop_oneof![Just(0), Just(666), any::<u64>()],
+        data in data(),
+        piece in 1..5000usize,
+    ) {
+        let profile = Profile::new(min, avg, max).unwrap().level(level).unwrap().seed(seed);
+        let peer = FastCDC::with_level_and_seed(&data, min, avg, max, LEVELS[usize::from(level)], seed);
+        let expected: Vec<_> = peer.map(|chunk| chunk.offset + chunk.length).collect();
+        prop_assert_eq!(cut_points(&data, profile).collect::<Vec<_>>(), expected.clone());
 
-        let mut finder = CutFinder::new(options);
+        let mut finder = CutFinder::new(profile);
         let mut pushed = Vec::new();
         for mut piece in data.chunks(piece) {
             while let Some(cut) = finder.next_cut(&mut piece) {

@@ -3,8 +3,9 @@
 
 mod noise;
 
+use chunker::Profile;
 use chunker::chunking::{
-    ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, chunk_batch,
+    ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingError, HashAlgorithm, chunk_batch,
     chunk_batch_parallel,
 };
 use noise::noise;
@@ -17,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-fn options() -> ChunkingOptions {
-    ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes")
+fn profile() -> Profile {
+    Profile::new(64, 256, 1024).expect("valid sizes")
 }
 
 fn pool(threads: usize) -> rayon::ThreadPool {
@@ -56,7 +57,7 @@ impl Read for Script {
 
 /// What a stream gives before its first error, and what that says: its offset.
 fn streamed(reader: impl Read) -> (Vec<ChunkMetadata>, Option<String>) {
-    split(ChunkStream::with_options(reader, options(), HashAlgorithm::Blake3).expect("valid options"))
+    split(ChunkStream::with_profile(reader, profile().hash(HashAlgorithm::Blake3)).expect("valid profile"))
 }
 
 fn split(
@@ -70,7 +71,7 @@ fn split(
 }
 
 fn piped(reader: impl Read + Send + 'static) -> (Vec<ChunkMetadata>, Option<String>) {
-    split(ChunkPipeline::new(reader, options(), HashAlgorithm::Blake3).expect("valid options"))
+    split(ChunkPipeline::new(reader, profile().hash(HashAlgorithm::Blake3)).expect("valid profile"))
 }
 
 proptest! {
@@ -92,13 +93,14 @@ proptest! {
 fn an_error_comes_once_and_reading_resumes_at_the_last_cut() {
     let data = noise(20_000);
     let failing = Script { good: 7, ..Script::of(data.clone(), 1000) };
-    let mut pipeline = ChunkPipeline::new(failing, options(), HashAlgorithm::Blake3).unwrap();
+    let mut pipeline = ChunkPipeline::new(failing, profile().hash(HashAlgorithm::Blake3)).unwrap();
     let mut chunks: Vec<_> = pipeline.by_ref().map_while(Result::ok).collect();
     assert!(pipeline.next().is_none(), "the error came once");
     let cut: usize = chunks.iter().map(|chunk| chunk.length).sum();
     let rest = Script::of(data[cut..].to_vec(), 1000);
     let resumed =
-        ChunkPipeline::resume_at(rest, options(), HashAlgorithm::Blake3, cut as u64, |chunk| chunk).unwrap();
+        ChunkPipeline::resume_at(rest, profile().hash(HashAlgorithm::Blake3), cut as u64, |chunk| chunk)
+            .unwrap();
     chunks.extend(resumed.map(Result::unwrap));
     assert_eq!(chunks, streamed(data.as_slice()).0);
 }
@@ -111,7 +113,7 @@ fn results_come_in_order_though_the_first_take_longest() {
         std::thread::sleep(Duration::from_micros(30_000u64.saturating_sub(chunk.offset) / 10));
         chunk.offset
     };
-    let pipeline = ChunkPipeline::mapped(reader, options(), HashAlgorithm::Sha256, slow_first).unwrap();
+    let pipeline = ChunkPipeline::mapped(reader, profile().hash(HashAlgorithm::Sha256), slow_first).unwrap();
     let offsets: Vec<_> = pool(4).install(|| pipeline.map(Result::unwrap).collect());
     assert!(offsets.into_iter().eq(streamed(data.as_slice()).0.into_iter().map(|chunk| chunk.offset)));
 }
@@ -155,7 +157,7 @@ fn watched() -> (Watched, Arc<AtomicUsize>, Receiver<()>) {
 fn reading_stops_while_nobody_takes_chunks() {
     let (reader, reads, is_dropped) = watched();
     let bound = 2 * rayon::current_num_threads() + 2;
-    let mut pipeline = ChunkPipeline::new(reader, options(), HashAlgorithm::Blake3).unwrap();
+    let mut pipeline = ChunkPipeline::new(reader, profile().hash(HashAlgorithm::Blake3)).unwrap();
     assert!(pipeline.next().is_some());
     std::thread::sleep(Duration::from_millis(200));
     let read = reads.load(Ordering::SeqCst);
@@ -171,7 +173,7 @@ fn a_pipeline_that_is_dropped_ends_its_threads_and_its_work() {
         let alive = Arc::new(());
         let held = Arc::clone(&alive);
         let map = move |chunk: ChunkMetadata| (Arc::clone(&held), chunk.length);
-        let pipeline = ChunkPipeline::mapped(reader, options(), HashAlgorithm::Blake3, map).unwrap();
+        let pipeline = ChunkPipeline::mapped(reader, profile().hash(HashAlgorithm::Blake3), map).unwrap();
         assert_eq!(pipeline.take(taken).filter(Result::is_ok).count(), taken);
         is_dropped.recv_timeout(Duration::from_secs(60)).expect("the reader is dropped");
         let deadline = std::time::Instant::now() + Duration::from_secs(60);
@@ -191,7 +193,8 @@ fn a_panic_of_the_closure_comes_from_next_and_the_iterator_ends() {
                 assert!(chunk.offset < 20_000, "the closure panics");
                 chunk.offset
             };
-            let mut pipeline = ChunkPipeline::mapped(reader, options(), HashAlgorithm::Blake3, map).unwrap();
+            let mut pipeline =
+                ChunkPipeline::mapped(reader, profile().hash(HashAlgorithm::Blake3), map).unwrap();
             let mut taken = 0;
             let panic = catch_unwind(AssertUnwindSafe(|| {
                 for offset in pipeline.by_ref() {
@@ -208,7 +211,7 @@ fn a_panic_of_the_closure_comes_from_next_and_the_iterator_ends() {
 #[test]
 fn a_panic_of_the_reader_comes_from_next_after_the_chunks_before_it() {
     let script = |panics| Script { good: 20, panics, ..Script::of(noise(50_000), 1000) };
-    let mut pipeline = ChunkPipeline::new(script(true), options(), HashAlgorithm::Blake3).unwrap();
+    let mut pipeline = ChunkPipeline::new(script(true), profile().hash(HashAlgorithm::Blake3)).unwrap();
     let mut chunks = Vec::new();
     let panic = catch_unwind(AssertUnwindSafe(|| chunks.extend(pipeline.by_ref().map(Result::unwrap))));
     assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the reader panics");
@@ -219,10 +222,10 @@ fn a_panic_of_the_reader_comes_from_next_after_the_chunks_before_it() {
 #[test]
 fn a_batch_by_many_threads_is_the_batch_of_one() {
     let readers = || (0..20).map(|n| Script { good: 5 + n % 7, ..Script::of(noise(n * 1000), 900) });
-    let expected = chunk_batch(readers(), options(), HashAlgorithm::Sha256);
+    let expected = chunk_batch(readers(), profile().hash(HashAlgorithm::Sha256));
     for threads in [1, 4] {
         let batch =
-            pool(threads).install(|| chunk_batch_parallel(readers(), options(), HashAlgorithm::Sha256));
+            pool(threads).install(|| chunk_batch_parallel(readers(), profile().hash(HashAlgorithm::Sha256)));
         assert_eq!(batch.total_bytes_processed, expected.total_bytes_processed);
         assert_eq!(batch.total_chunks_emitted, expected.total_chunks_emitted);
         assert_eq!(batch.results.len(), 20);

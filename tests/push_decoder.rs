@@ -122,10 +122,10 @@ fn any_split_of_the_data_gives_the_same_output() {
             let mut streamed = Encoder::new(codec, None, Vec::new()).expect("a level");
             streamed.write_all(&data).expect("a Vec takes all");
             let frames = [&one[..], &streamed.finish().expect("a Vec takes all"), &one].concat();
-            let limits = DecompressionLimits::with_output(3 * data.len() as u64);
+            let limits = DecompressionLimits::default().with_max_output(3 * data.len() as u64);
             agree(codec, &frames, limits, &[1, 37, 255, 4096, 65_537, frames.len()]);
             if !data.is_empty() {
-                let less = DecompressionLimits::with_output(3 * data.len() as u64 - 1);
+                let less = DecompressionLimits::default().with_max_output(3 * data.len() as u64 - 1);
                 agree(codec, &frames, less, &[255, frames.len()]);
             }
         }
@@ -223,7 +223,7 @@ fn every_way_of_reading_refuses_the_same_windows() {
     let short_frame = compress(Codec::Zstd, b"first", None).expect("it compresses");
     let mut refused = 0;
     for log in [10, 17, 22, 23, 24, 25, 27] {
-        let limits = DecompressionLimits { zstd_window_log: log, ..DecompressionLimits::default() };
+        let limits = DecompressionLimits::default().with_max_window_log(log);
         let mut scratch = CompressionScratch::new();
         let mut output = vec![0; 10 << 20];
         let windows = [0, 1, 7, 8, 0x3f, 0x40, 0x67, 0x68, 0x69, 0x6f, 0x70, 0x78, 0x88, 0xa0].map(frame);
@@ -258,7 +258,7 @@ fn a_frame_with_less_content_than_its_head_says_is_refused_by_every_way_of_readi
         ([&frame(5, some), &whole[..]].concat(), Err("zstd_decompression_failed")),
     ] {
         for limit in [12, 1 << 20] {
-            let limits = DecompressionLimits::with_output(limit);
+            let limits = DecompressionLimits::default().with_max_output(limit);
             assert_eq!(outcome(decompress(Codec::Zstd, &data, limits)), expected);
             agree(Codec::Zstd, &data, limits, &[1, 5, 7, 1000]);
         }
@@ -325,7 +325,7 @@ fn damaged_data_fail_as_in_one_call() {
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x10;
-            let limits = DecompressionLimits::with_output(1 << 20);
+            let limits = DecompressionLimits::default().with_max_output(1 << 20);
             agree(codec, &damaged, limits, &[64]);
         }
     }
@@ -349,8 +349,8 @@ fn skippable_frames_are_passed_over_wherever_they_are_split() {
 fn a_bomb_is_stopped_at_the_limit_while_little_is_kept() {
     for codec in Codec::ALL.iter().copied() {
         let bomb = compress(codec, &vec![0; 50_000_000], None).expect("it compresses");
-        let mut decoder =
-            PushDecoder::new(codec, DecompressionLimits::with_output(1_000_000)).expect("limits");
+        let mut decoder = PushDecoder::new(codec, DecompressionLimits::default().with_max_output(1_000_000))
+            .expect("limits");
         decoder.push(&bomb).expect("it is open");
         let mut output = Vec::new();
         let error = drain(&mut decoder, 65_536, &mut output).expect_err("it is a bomb");

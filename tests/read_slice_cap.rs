@@ -44,6 +44,6 @@ fn the_cap_is_the_size_of_reads() {
 #[test]
 fn a_cap_that_is_no_size_is_an_error() {
     for cap in ["", "0", "-1", "1.5", "64k", "1073741825"] {
-        assert!(run_child(Some(cap)).contains("error invalid_chunking_options"), "{cap:?}");
+        assert!(run_child(Some(cap)).contains("error invalid_environment"), "{cap:?}");
     }
 }

@@ -5,10 +5,10 @@
 mod characteristics;
 
 use characteristics::{bits_per_byte, stored_before, zstd_ratio};
-use chunker::chunking::{ChunkingOptions, chunk_data};
-use chunker::cut_points;
+use chunker::chunking::chunk_data;
+use chunker::hashing::nix_base32_encode;
 use chunker::hashing::sha256_hash_raw;
-use chunker::nix::nix_base32_encode;
+use chunker::{Profile, cut_points};
 use fastcdc::v2020::FastCDC;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -95,8 +95,8 @@ fn real_nars_have_their_recorded_characteristics() {
 fn real_nars_are_cut_as_by_fastcdc_and_nothing_is_lost() {
     for_each_nar("cuts", |_, nar| {
         for [min, avg, max] in PROFILES {
-            let options = ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).unwrap();
-            let ours: Vec<usize> = cut_points(&nar.data, options).collect();
+            let profile = Profile::new(min, avg, max).unwrap();
+            let ours: Vec<usize> = cut_points(&nar.data, profile).collect();
             let theirs: Vec<usize> =
                 FastCDC::new(&nar.data, min, avg, max).map(|chunk| chunk.offset + chunk.length).collect();
             assert_eq!(ours, theirs, "{} by {avg}", nar.name);
@@ -128,7 +128,7 @@ fn two_versions_share_what_was_not_changed() {
             .expect("it can be written");
     };
     edit("acceleration.rs", &|text| format!("// A line more.\n{text}"));
-    edit("options.rs", &|text| text.replacen("min", "smallest", 1));
+    edit("profile.rs", &|text| text.replacen("min", "smallest", 1));
     fs::write(version.join("added.rs"), "//! A new file.\n").expect("it can be written");
     let new = dump(&version);
 

@@ -3,9 +3,8 @@
 //! `CHUNKER_REQUIRE_TIERS=avx2,avx512` makes a kernel that this CPU lacks a failure; without it, what
 //! did not run is said on the standard error.
 
-use chunker::CutFinder;
-use chunker::chunking::ChunkingOptions;
 use chunker::scan::Scanner;
+use chunker::{CutFinder, Profile};
 use fastcdc::v2020::{FastCDC, Normalization, select_masks};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -152,11 +151,11 @@ fn tiers_agree_where_runs_that_meet_a_filter_begin_and_end() {
 
 /// The cut points by each tier, in pieces of `piece` bytes.
 fn assert_cuts(data: &[u8], (min, avg, max): (usize, usize, usize), piece: usize) {
-    let options = ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).expect("valid sizes");
+    let profile = Profile::new(min, avg, max).expect("valid sizes");
     let expected: Vec<_> =
         FastCDC::new(data, min, avg, max).map(|chunk| (chunk.offset + chunk.length) as u64).collect();
     for scanner in Scanner::available() {
-        let mut finder = CutFinder::new(options).with_scanner(scanner);
+        let mut finder = CutFinder::new(profile).with_scanner(scanner);
         let mut cuts = Vec::new();
         for mut piece in data.chunks(piece) {
             cuts.extend(std::iter::from_fn(|| finder.next_cut(&mut piece)));

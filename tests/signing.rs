@@ -1,6 +1,7 @@
 //! Laws of signatures, with vectors of RFC 8032 and OpenSSL as the other side.
 
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, chunk_descriptors};
+use chunker::Profile;
+use chunker::chunking::{HashAlgorithm, chunk_descriptors};
 use chunker::manifest::Manifest;
 use chunker::signing::{
     PublicKey, SecretKey, Signature, SigningError, generate_keypair, sign_data, verify_signature,
@@ -178,10 +179,10 @@ fn every_error_has_its_code() {
 
 #[test]
 fn a_manifest_is_signed_as_a_manifest() {
-    let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).unwrap();
+    let profile = Profile::new(64, 256, 1024).unwrap();
     let manifest = |data: &[u8]| {
-        let chunks = chunk_descriptors(data, options, HashAlgorithm::Sha256);
-        Manifest::new(options, HashAlgorithm::Sha256, chunks).unwrap()
+        let chunks = chunk_descriptors(data, profile.hash(HashAlgorithm::Sha256));
+        Manifest::new(profile.hash(HashAlgorithm::Sha256), chunks).unwrap()
     };
     let key = SecretKey::from_seed(&[7; 32]);
     let (one, other) = (manifest(&[1; 5000]), manifest(&[2; 5000]));

@@ -2,16 +2,17 @@
 
 mod noise;
 
+use chunker::Profile;
 use chunker::chunking::{
-    ChunkMetadata, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, PayloadChunker, PushChunker,
-    chunk_batch, chunk_data, chunk_stream,
+    ChunkDescriptor, ChunkMetadata, ChunkStream, ChunkingError, DescriptorStream, PayloadChunker,
+    PushChunker, chunk_batch, chunk_batch_descriptors, chunk_data, chunk_stream,
 };
 use noise::noise;
 use proptest::prelude::*;
 use std::io::{self, Read};
 
-fn options() -> ChunkingOptions {
-    ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes")
+fn profile() -> Profile {
+    Profile::new(64, 256, 1024).expect("valid sizes")
 }
 
 /// A reader that does one thing after another: give at most so many bytes, or fail.
@@ -51,8 +52,16 @@ proptest! {
     ) {
         let data = noise(length);
         let reader = Script { data: &data, steps };
-        let stream = ChunkStream::with_options(reader, options(), HashAlgorithm::Sha256).unwrap();
+        let stream = ChunkStream::with_profile(reader, profile()).unwrap();
         prop_assert_eq!(stream.collect::<Result<Vec<_>, _>>().unwrap(), expected(&data));
+    }
+
+    #[test]
+    fn a_stream_without_payloads_gives_the_same_chunks(length in 0..20_000usize, steps in steps()) {
+        let data = noise(length);
+        let stream = DescriptorStream::new(Script { data: &data, steps }, profile()).unwrap();
+        let descriptors: Vec<_> = expected(&data).iter().map(ChunkDescriptor::from).collect();
+        prop_assert_eq!(stream.collect::<Result<Vec<_>, _>>().unwrap(), descriptors);
     }
 
     #[test]
@@ -64,7 +73,7 @@ proptest! {
         let mut steps = vec![Err(io::ErrorKind::ConnectionReset)];
         steps.extend(std::iter::repeat_n(Ok(500), at));
         let reader = Script { data: &data, steps };
-        let mut stream = ChunkStream::with_options(reader, options(), HashAlgorithm::Sha256).unwrap();
+        let mut stream = ChunkStream::with_profile(reader, profile()).unwrap();
         let mut chunks = Vec::new();
         let error = loop {
             match stream.next() {
@@ -81,7 +90,7 @@ proptest! {
             prop_assert_eq!(last_cut, chunks.iter().map(|chunk| chunk.length as u64).sum::<u64>());
             prop_assert!(stream.next().is_none());
             let rest = &data[usize::try_from(last_cut).unwrap()..];
-            let resumed = ChunkStream::resume_at(rest, options(), HashAlgorithm::Sha256, last_cut).unwrap();
+            let resumed = ChunkStream::resume_at(rest, profile(), last_cut).unwrap();
             chunks.extend(resumed.map(Result::unwrap));
         }
         prop_assert_eq!(chunks, expected(&data));
@@ -103,7 +112,7 @@ fn a_reader_that_claims_more_than_it_had_space_for_is_an_error() {
 
 #[test]
 fn a_stream_that_could_need_more_than_its_limit_is_refused() {
-    let stream = || ChunkStream::with_options(io::empty(), options(), HashAlgorithm::Sha256).unwrap();
+    let stream = || ChunkStream::with_profile(io::empty(), profile()).unwrap();
     let required = 1024 + (1 << 20);
     assert!(stream().within_buffer_limit(required).is_ok());
     let refused = stream().within_buffer_limit(required - 1);
@@ -124,19 +133,33 @@ fn one_failing_reader_of_a_batch_does_not_stop_the_others() {
     let (first, last) = (noise(5000), noise(300));
     let readers: [Box<dyn Read>; 3] =
         [Box::new(first.as_slice()), Box::new(Broken), Box::new(last.as_slice())];
-    let batch = chunk_batch(readers, options(), HashAlgorithm::Sha256);
+    let batch = chunk_batch(readers, profile());
     assert_eq!(batch.results[0].as_ref().unwrap(), &expected(&first));
     assert_eq!(batch.results[1].as_ref().unwrap_err().code(), "io_error");
     assert_eq!(batch.results[2].as_ref().unwrap(), &expected(&last));
     assert_eq!(batch.total_bytes_processed, 5300);
     assert_eq!(batch.total_chunks_emitted, (expected(&first).len() + expected(&last).len()) as u64);
+
+    let readers: [Box<dyn Read>; 3] =
+        [Box::new(first.as_slice()), Box::new(Broken), Box::new(last.as_slice())];
+    let described = chunk_batch_descriptors(readers, profile());
+    for (chunks, descriptors) in batch.results.iter().zip(&described.results) {
+        match (chunks, descriptors) {
+            (Ok(chunks), Ok(descriptors)) => {
+                assert!(chunks.iter().map(ChunkDescriptor::from).eq(descriptors.iter().copied()));
+            }
+            (Err(error), Err(other)) => assert_eq!(error.code(), other.code()),
+            _ => panic!("payloads or not, the same inputs fail"),
+        }
+    }
+    assert_eq!(described.total_bytes_processed, 5300);
 }
 
 #[test]
 fn what_is_pushed_says_where_its_current_chunk_begins() {
     let data = noise(20_000);
-    let mut descriptors = PushChunker::new(options(), HashAlgorithm::Sha256);
-    let mut payloads = PayloadChunker::new(options(), HashAlgorithm::Sha256);
+    let mut descriptors = PushChunker::new(profile());
+    let mut payloads = PayloadChunker::new(profile());
     let mut cuts = 0;
     for piece in data.chunks(700) {
         let mut found = descriptors.feed(piece).iter().map(|chunk| chunk.length as u64).sum::<u64>();
@@ -189,7 +212,7 @@ mod asynchronous {
         ) {
             let data = noise(length);
             let reader = Hesitant(Script { data: &data, steps }, false);
-            let stream = AsyncChunkStream::new(reader, options(), HashAlgorithm::Sha256).unwrap();
+            let stream = AsyncChunkStream::new(reader, profile()).unwrap();
             let chunks: Vec<_> = futures::executor::block_on(stream.try_collect()).unwrap();
             prop_assert_eq!(chunks, expected(&data));
         }
@@ -200,7 +223,7 @@ mod asynchronous {
         let data = noise(3000);
         let reader =
             Hesitant(Script { data: &data, steps: vec![Err(io::ErrorKind::BrokenPipe), Ok(500)] }, false);
-        let mut stream = AsyncChunkStream::new(reader, options(), HashAlgorithm::Sha256).unwrap();
+        let mut stream = AsyncChunkStream::new(reader, profile()).unwrap();
         futures::executor::block_on(async {
             let error = loop {
                 match stream.try_next().await {
@@ -216,7 +239,7 @@ mod asynchronous {
     #[test]
     fn an_asynchronous_stream_resumes_at_its_last_cut() {
         let data = noise(20_000);
-        let mut stream = AsyncChunkStream::new(&data[..], options(), HashAlgorithm::Sha256).unwrap();
+        let mut stream = AsyncChunkStream::new(&data[..], profile()).unwrap();
         let mut chunks = Vec::new();
         futures::executor::block_on(async {
             for _ in 0..3 {
@@ -225,8 +248,7 @@ mod asynchronous {
             let last_cut = stream.last_cut();
             assert_eq!(last_cut, chunks.iter().map(|chunk| chunk.length as u64).sum::<u64>());
             let rest = &data[usize::try_from(last_cut).unwrap()..];
-            let resumed =
-                AsyncChunkStream::resume_at(rest, options(), HashAlgorithm::Sha256, last_cut).unwrap();
+            let resumed = AsyncChunkStream::resume_at(rest, profile(), last_cut).unwrap();
             chunks.extend(resumed.try_collect::<Vec<_>>().await.unwrap());
         });
         assert_eq!(chunks, expected(&data));
@@ -234,7 +256,7 @@ mod asynchronous {
 
     #[test]
     fn an_asynchronous_stream_that_could_need_more_than_its_limit_is_refused() {
-        let stream = || AsyncChunkStream::new(&[][..], options(), HashAlgorithm::Sha256).unwrap();
+        let stream = || AsyncChunkStream::new(&[][..], profile()).unwrap();
         let required = 1024 + (1 << 20);
         assert!(stream().within_buffer_limit(required).is_ok());
         let refused = stream().within_buffer_limit(required - 1).map(|_| ());
@@ -243,10 +265,8 @@ mod asynchronous {
 
     #[tokio::test]
     async fn a_reader_of_tokio_gives_the_same_chunks() {
-        use tokio_util::compat::TokioAsyncReadCompatExt;
         let data = noise(5000);
-        let stream =
-            AsyncChunkStream::new(data.as_slice().compat(), options(), HashAlgorithm::Sha256).unwrap();
+        let stream = AsyncChunkStream::from_tokio(data.as_slice(), profile()).unwrap();
         assert_eq!(stream.try_collect::<Vec<_>>().await.unwrap(), expected(&data));
     }
 }

@@ -3,11 +3,10 @@
 use crate::cpu_time::CpuTime;
 use crate::data::{DataPattern, MB, expected_chunks, sizes};
 use chunker::chunking::{
-    ChunkStream, ChunkingOptions, HashAlgorithm, PushChunker, chunk_data, chunk_data_with_hash,
-    chunk_descriptors_parallel,
+    ChunkStream, HashAlgorithm, PushChunker, chunk_data, chunk_data_with_hash, chunk_descriptors_parallel,
 };
 use chunker::scan::Scanner;
-use chunker::{CutFinder, cut_points};
+use chunker::{CutFinder, Profile, cut_points};
 use criterion::measurement::Measurement;
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput};
 use std::cell::{Cell, LazyCell};
@@ -19,14 +18,14 @@ use std::io::Cursor;
 fn checked<M: Measurement>(
     pattern: DataPattern,
     size: usize,
-    options: ChunkingOptions,
+    profile: Profile,
     chunks: impl Fn(&[u8]) -> usize,
 ) -> impl FnMut(&mut Bencher<'_, M>) {
     let data = LazyCell::new(move || pattern.generate(size));
     let unchecked = Cell::new(true);
     move |b| {
         if unchecked.replace(false) {
-            assert_eq!(chunks(&data), expected_chunks(&data, options), "{} of {size}", pattern.name());
+            assert_eq!(chunks(&data), expected_chunks(&data, profile), "{} of {size}", pattern.name());
         }
         b.iter(|| chunks(black_box(&data)));
     }
@@ -35,13 +34,13 @@ fn checked<M: Measurement>(
 /// The peer, for what it is next to [`cut_points_raw`].
 pub(crate) fn fastcdc_raw(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("fastcdc_raw");
-    let options = ChunkingOptions::default();
+    let profile = Profile::default();
     for (size, name) in sizes(10 * MB) {
         group.throughput(Throughput::Bytes(size as u64));
-        let chunks = move |data: &[u8]| expected_chunks(data, options);
+        let chunks = move |data: &[u8]| expected_chunks(data, profile);
         group.bench_function(
             BenchmarkId::new("random", name),
-            checked(DataPattern::Random, size, options, chunks),
+            checked(DataPattern::Random, size, profile, chunks),
         );
     }
     group.finish();
@@ -50,19 +49,19 @@ pub(crate) fn fastcdc_raw(c: &mut Criterion<CpuTime>) {
 /// Every scan kernel that this CPU has.
 pub(crate) fn cut_points_raw(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("cut_points_raw");
-    let options = ChunkingOptions::default();
+    let profile = Profile::default();
     for (size, name) in sizes(10 * MB) {
         group.throughput(Throughput::Bytes(size as u64));
         for pattern in DataPattern::ALL {
             let id = BenchmarkId::new(pattern.name(), name);
             group.bench_function(
                 id,
-                checked(pattern, size, options, |data| cut_points(data, options).count()),
+                checked(pattern, size, profile, |data| cut_points(data, profile).count()),
             );
         }
         for scanner in Scanner::available() {
             let chunks = |mut data: &[u8]| {
-                let mut finder = CutFinder::new(options).with_scanner(scanner);
+                let mut finder = CutFinder::new(profile).with_scanner(scanner);
                 let mut chunks = 0;
                 while finder.next_cut(&mut data).is_some() {
                     chunks += 1;
@@ -70,7 +69,7 @@ pub(crate) fn cut_points_raw(c: &mut Criterion<CpuTime>) {
                 chunks + usize::from(finder.finish().is_some())
             };
             let id = BenchmarkId::new(format!("{}_kernel", scanner.name()), name);
-            group.bench_function(id, checked(DataPattern::Random, size, options, chunks));
+            group.bench_function(id, checked(DataPattern::Random, size, profile, chunks));
         }
     }
     group.finish();
@@ -78,18 +77,18 @@ pub(crate) fn cut_points_raw(c: &mut Criterion<CpuTime>) {
 
 pub(crate) fn chunk_data_eager(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("chunk_data_eager");
-    let options = ChunkingOptions::default();
+    let profile = Profile::default();
     for pattern in DataPattern::ALL {
         for (size, name) in sizes(10 * MB) {
             group.throughput(Throughput::Bytes(size as u64));
             let id = |hash| BenchmarkId::new(format!("{}/{name}", pattern.name()), hash);
             let sha256 = |data: &[u8]| chunk_data(data, None, None, None).expect("default sizes").len();
-            group.bench_function(id("sha256"), checked(pattern, size, options, sha256));
+            group.bench_function(id("sha256"), checked(pattern, size, profile, sha256));
             let blake3 = |data: &[u8]| {
                 let chunks = chunk_data_with_hash(data, None, None, None, HashAlgorithm::Blake3);
                 chunks.expect("default sizes").len()
             };
-            group.bench_function(id("blake3"), checked(pattern, size, options, blake3));
+            group.bench_function(id("blake3"), checked(pattern, size, profile, blake3));
         }
     }
     group.finish();
@@ -97,7 +96,7 @@ pub(crate) fn chunk_data_eager(c: &mut Criterion<CpuTime>) {
 
 pub(crate) fn chunk_stream_nar(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("chunk_stream");
-    let options = ChunkingOptions::default();
+    let profile = Profile::default();
     for (size, name) in sizes(1 << 30) {
         group.throughput(Throughput::Bytes(size as u64));
         let chunks = |data: &[u8]| {
@@ -109,7 +108,7 @@ pub(crate) fn chunk_stream_nar(c: &mut Criterion<CpuTime>) {
         };
         group.bench_function(
             BenchmarkId::new("nar", name),
-            checked(DataPattern::RealisticNar, size, options, chunks),
+            checked(DataPattern::RealisticNar, size, profile, chunks),
         );
     }
     group.finish();
@@ -117,18 +116,17 @@ pub(crate) fn chunk_stream_nar(c: &mut Criterion<CpuTime>) {
 
 pub(crate) fn push_pieces(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("push");
-    let options =
-        ChunkingOptions::resolve(Some(16 << 10), Some(64 << 10), Some(256 << 10)).expect("valid sizes");
+    let profile = Profile::new(16 << 10, 64 << 10, 256 << 10).expect("valid sizes");
     group.throughput(Throughput::Bytes(MB as u64));
     for (piece, name) in [(64, "64B"), (4 << 10, "4KB"), (64 << 10, "64KB"), (MB, "1MB")] {
         for hash in [HashAlgorithm::Blake3, HashAlgorithm::Sha256] {
             let chunks = move |data: &[u8]| {
-                let mut chunker = PushChunker::new(options, hash);
+                let mut chunker = PushChunker::new(profile.hash(hash));
                 let chunks: usize = data.chunks(piece).map(|piece| chunker.feed(piece).len()).sum();
                 chunks + usize::from(chunker.finish().is_some())
             };
             let id = BenchmarkId::new(hash.name(), name);
-            group.bench_function(id, checked(DataPattern::Random, MB, options, chunks));
+            group.bench_function(id, checked(DataPattern::Random, MB, profile, chunks));
         }
     }
     group.finish();
@@ -137,15 +135,14 @@ pub(crate) fn push_pieces(c: &mut Criterion<CpuTime>) {
 /// By the clock: all cores take more CPU time than one.
 pub(crate) fn parallel(c: &mut Criterion) {
     let mut group = c.benchmark_group("parallel");
-    let options = ChunkingOptions::default();
+    let profile = Profile::default();
     for (size, name) in sizes(1 << 30).filter(|(size, _)| *size >= MB) {
         group.throughput(Throughput::Bytes(size as u64));
-        let chunks = |data: &[u8]| {
-            chunk_descriptors_parallel(data, options, HashAlgorithm::Blake3).expect("default sizes").len()
-        };
+        let chunks =
+            |data: &[u8]| chunk_descriptors_parallel(data, profile.hash(HashAlgorithm::Blake3)).len();
         group.bench_function(
             BenchmarkId::new("blake3", name),
-            checked(DataPattern::Random, size, options, chunks),
+            checked(DataPattern::Random, size, profile, chunks),
         );
     }
     group.finish();

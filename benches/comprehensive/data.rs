@@ -1,7 +1,7 @@
 //! The inputs: patterns and sizes of the design document.
 
 use crate::fixtures::TestFixtures;
-use chunker::chunking::ChunkingOptions;
+use chunker::Profile;
 use fastcdc::v2020::FastCDC;
 use std::cell::LazyCell;
 
@@ -74,6 +74,7 @@ impl DataPattern {
 }
 
 /// Returns how many chunks the `fastcdc` crate makes of `data`.
-pub(crate) fn expected_chunks(data: &[u8], options: ChunkingOptions) -> usize {
+pub(crate) fn expected_chunks(data: &[u8], profile: Profile) -> usize {
+    let options = profile.options();
     FastCDC::new(data, options.min_size(), options.avg_size(), options.max_size()).count()
 }

@@ -2,10 +2,10 @@
 
 use crate::cpu_time::CpuTime;
 use crate::data::{DataPattern, MB, sizes};
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, chunk_descriptors};
-use chunker::hashing::{blake3_hash, sha256_hash};
+use chunker::Profile;
+use chunker::chunking::{HashAlgorithm, chunk_descriptors};
+use chunker::hashing::{blake3_hash, nix_base32_decode, nix_base32_encode, sha256_hash};
 use chunker::manifest::Manifest;
-use chunker::nix::{nix_base32_decode, nix_base32_encode};
 use chunker::signing::{generate_keypair, sign_data, verify_signature};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::cell::LazyCell;
@@ -55,10 +55,11 @@ pub(crate) fn base32(c: &mut Criterion<CpuTime>) {
 
 pub(crate) fn manifests(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("manifest");
-    let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes");
+    let profile = Profile::new(64, 256, 1024).expect("valid sizes");
     let manifest = LazyCell::new(|| {
-        let chunks = chunk_descriptors(&DataPattern::Random.generate(MB), options, HashAlgorithm::Blake3);
-        Manifest::new(options, HashAlgorithm::Blake3, chunks).expect("chunks made here")
+        let chunks =
+            chunk_descriptors(&DataPattern::Random.generate(MB), profile.hash(HashAlgorithm::Blake3));
+        Manifest::new(profile.hash(HashAlgorithm::Blake3), chunks).expect("chunks made here")
     });
     let bytes = LazyCell::new(|| {
         let bytes = manifest.to_bytes();

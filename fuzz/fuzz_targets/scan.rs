@@ -2,8 +2,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use chunker::CutFinder;
-use chunker::chunking::ChunkingOptions;
+use chunker::{CutFinder, Profile};
 use chunker::scan::Scanner;
 use libfuzzer_sys::fuzz_target;
 
@@ -11,6 +10,8 @@ use libfuzzer_sys::fuzz_target;
 struct Case {
     hash: u64,
     mask: u64,
+    seed: u64,
+    level: u8,
     /// Which of the published masks `mask` takes its bits from; none if it is too large.
     published: u8,
     sizes: [u16; 3],
@@ -49,24 +50,31 @@ fuzz_target!(|case: Case| {
     for mask in [published.unwrap_or(case.mask), published.unwrap_or(u64::MAX) & case.mask] {
         let mut expected_hash = case.hash;
         let expected = Scanner::PORTABLE.scan(&mut expected_hash, &data, mask);
+        let mut expected_seeded_hash = case.hash;
+        let expected_seeded = Scanner::PORTABLE.scan_seeded(case.seed, &mut expected_seeded_hash, &data, mask);
         for scanner in Scanner::available().skip(1) {
             let mut hash = case.hash;
             assert_eq!(scanner.scan(&mut hash, &data, mask), expected, "{}", scanner.name());
             assert_eq!(hash, expected_hash, "state of {}", scanner.name());
+            let mut hash = case.hash;
+            let found = scanner.scan_seeded(case.seed, &mut hash, &data, mask);
+            assert_eq!(found, expected_seeded, "{}, seeded", scanner.name());
+            assert_eq!(hash, expected_seeded_hash, "state of {}, seeded", scanner.name());
         }
     }
 
     let [min, avg, max] = case.sizes.map(|size| 2 * usize::from(size));
-    let Ok(options) = ChunkingOptions::resolve(Some(min), Some(min + avg), Some(min + avg + max)) else { return };
+    let Ok(profile) = Profile::new(min, min + avg, min + avg + max) else { return };
+    let profile = profile.level(case.level % 4).unwrap_or(profile).seed(case.seed);
     let piece = usize::from(case.piece) + 1;
-    let expected = cuts(&data, data.len().max(1), options, Scanner::PORTABLE);
+    let expected = cuts(&data, data.len().max(1), profile, Scanner::PORTABLE);
     for scanner in Scanner::available() {
-        assert_eq!(cuts(&data, piece, options, scanner), expected, "{} in pieces of {piece}", scanner.name());
+        assert_eq!(cuts(&data, piece, profile, scanner), expected, "{} in pieces of {piece}", scanner.name());
     }
 });
 
-fn cuts(data: &[u8], piece: usize, options: ChunkingOptions, scanner: Scanner) -> Vec<u64> {
-    let mut finder = CutFinder::new(options).with_scanner(scanner);
+fn cuts(data: &[u8], piece: usize, profile: Profile, scanner: Scanner) -> Vec<u64> {
+    let mut finder = CutFinder::new(profile).with_scanner(scanner);
     let mut cuts = Vec::new();
     for mut piece in data.chunks(piece) {
         cuts.extend(std::iter::from_fn(|| finder.next_cut(&mut piece)));

@@ -15,11 +15,10 @@ pub(crate) fn check(input: &[u8]) {
     let Some((head, data)) = input.split_first_chunk::<HEAD>() else { return };
     let [byte, l0, l1, l2, window, memory, piece @ .., b0, b1] = *head;
     let codec = codec(byte);
-    let limits = DecompressionLimits {
-        output: u64::from(u32::from_le_bytes([l0, l1, l2, 0])),
-        zstd_window_log: 10 + u32::from(window) % 14, // up to the default, so that memory is small
-        xz_memory: u64::from(memory) << 18,
-    };
+    let limits = DecompressionLimits::default()
+        .with_max_output(u64::from(u32::from_le_bytes([l0, l1, l2, 0])))
+        .with_max_window_log(10 + u32::from(window) % 14) // up to the default, so that memory is small
+        .with_max_memory(u64::from(memory) << 18);
     let piece = usize::from(u16::from_le_bytes(piece)) + 1;
     let mut buffer = vec![0; usize::from(u16::from_le_bytes([b0, b1])) + 1];
 
@@ -33,11 +32,13 @@ pub(crate) fn check(input: &[u8]) {
     same(codec, "read", &expected, limits, &output, result.map_err(|error| error.code()));
 
     if let Ok(content) = expected {
-        let limits = |output| DecompressionLimits { output, ..limits };
         let length = content.len() as u64;
-        assert_eq!(decompress(codec, data, limits(length)).expect("exactly the limit"), content);
+        assert_eq!(
+            decompress(codec, data, limits.with_max_output(length)).expect("exactly the limit"),
+            content
+        );
         if let Some(less) = length.checked_sub(1) {
-            let refused = decompress(codec, data, limits(less));
+            let refused = decompress(codec, data, limits.with_max_output(less));
             assert!(matches!(refused, Err(CompressionError::SizeExceeded { .. })), "{codec}: {refused:?}");
         }
     }
@@ -64,7 +65,7 @@ fn same(
     output: &[u8],
     result: Result<(), &'static str>,
 ) {
-    assert!(output.len() as u64 <= limits.output, "{codec}: more {way} than the limit");
+    assert!(output.len() as u64 <= limits.max_output, "{codec}: more {way} than the limit");
     match (outcome(expected), result) {
         (Ok(content), Ok(())) => assert!(content == output, "{codec}: other content {way}"),
         (Err(_), Err(_)) => {}

@@ -29,7 +29,7 @@ fn check_manifest(manifest: &Manifest) {
     let mut end = 0;
     for chunk in manifest.chunks() {
         assert_eq!(chunk.offset, end, "chunks follow each other");
-        assert!((1..=manifest.options().max_size()).contains(&chunk.length));
+        assert!((1..=manifest.profile().options().max_size()).contains(&chunk.length));
         end += chunk.length as u64;
     }
     assert_eq!(manifest.total_length(), end);

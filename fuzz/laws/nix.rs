@@ -1,6 +1,7 @@
 //! Nix's texts have one form: what is accepted is written the same.
 
-use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey, nix_base32_decode, nix_base32_encode};
+use chunker::hashing::{nix_base32_decode, nix_base32_encode};
+use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey};
 use chunker::signing::{PublicKey, Signature};
 
 pub(crate) fn check(input: &[u8]) {

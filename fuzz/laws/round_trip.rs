@@ -20,7 +20,7 @@ pub(crate) fn check(input: &[u8]) {
     let data: Vec<u8> =
         data.iter().copied().cycle().take((data.len() * (usize::from(times) + 1)).min(LIMIT)).collect();
 
-    let limits = DecompressionLimits::with_output(data.len() as u64);
+    let limits = DecompressionLimits::default().with_max_output(data.len() as u64);
     let check = |compressed: &[u8], way: &str| {
         let content = decompress(codec, compressed, limits).expect("its own data");
         assert!(content == data, "{codec} at level {level}, {way}");

@@ -9,33 +9,53 @@ use std::io::{self, BufRead, Read};
 /// The time that it takes is bounded by the lengths of input and output: frames without content give no
 /// output, but take their time. The slowest are those of bzip2, at most some microseconds for a byte of
 /// input; so bound the length of input that nobody vouches for.
+///
+/// ```
+/// use chunker::compression::DecompressionLimits;
+///
+/// let limits = DecompressionLimits::default().with_max_output(1_000_000).with_max_window_log(27);
+/// assert_eq!(limits.max_memory, 66 << 20);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DecompressionLimits {
     /// Bytes of output; exactly as many are allowed.
-    pub output: u64,
+    pub max_output: u64,
     /// Base-2 logarithm of the largest window that a zstd frame may ask for, in `10..=30`: what zstd
     /// allows on every target.
     ///
     /// Frames of the levels 20, 21 and 22 ask for 25, 26 and 27, unless their content is known to be
     /// shorter when compressing begins.
-    pub zstd_window_log: u32,
+    pub max_window_log: u32,
     /// Bytes of memory that an .xz stream may ask for.
-    pub xz_memory: u64,
+    pub max_memory: u64,
 }
 
 impl Default for DecompressionLimits {
     /// 1 GiB of output; 8 MiB of window for zstd, as RFC 9659 asks of every decoder; 66 MiB of memory
     /// for xz, which is what its level 9 needs.
     fn default() -> Self {
-        Self { output: 1 << 30, zstd_window_log: 23, xz_memory: 66 << 20 }
+        Self { max_output: 1 << 30, max_window_log: 23, max_memory: 66 << 20 }
     }
 }
 
 impl DecompressionLimits {
-    /// Returns the default limits with another one for the output, in bytes.
+    /// Returns these limits with another one for the output, in bytes.
     #[must_use]
-    pub fn with_output(output: u64) -> Self {
-        Self { output, ..Self::default() }
+    pub const fn with_max_output(self, max_output: u64) -> Self {
+        Self { max_output, ..self }
+    }
+
+    /// Returns these limits with another base-2 logarithm of zstd's window, `10..=30`.
+    #[must_use]
+    pub const fn with_max_window_log(self, max_window_log: u32) -> Self {
+        Self { max_window_log, ..self }
+    }
+
+    /// Returns these limits with another one for the memory of xz, in bytes.
+    #[must_use]
+    pub const fn with_max_memory(self, max_memory: u64) -> Self {
+        Self { max_memory, ..self }
     }
 
     /// Returns these limits.
@@ -43,7 +63,7 @@ impl DecompressionLimits {
     /// # Errors
     /// [`CompressionError::InvalidWindowLog`].
     pub(super) fn checked(self) -> Result<Self, CompressionError> {
-        match self.zstd_window_log {
+        match self.max_window_log {
             10..=30 => Ok(self),
             window_log => Err(CompressionError::InvalidWindowLog { window_log }),
         }
@@ -89,7 +109,7 @@ impl<R: BufRead> Decoder<R> {
     /// [`CompressionError::InvalidWindowLog`], or [`CompressionError::Failed`] when memory is short.
     pub fn new(codec: Codec, reader: R, limits: DecompressionLimits) -> Result<Self, CompressionError> {
         let inner = Inner::new(codec, Source(reader), limits.checked()?)?;
-        Ok(Self { inner, codec, limit: limits.output, left: limits.output, state: State::Unread })
+        Ok(Self { inner, codec, limit: limits.max_output, left: limits.max_output, state: State::Unread })
     }
 
     /// Returns a reader of zstd's frames that were compressed with a dictionary.
@@ -101,7 +121,7 @@ impl<R: BufRead> Decoder<R> {
     ) -> Result<Self, CompressionError> {
         let limits = limits.checked()?;
         let inner = Inner::Zstd(super::zstd_frames::ZstdFrames::new(Source(reader), dictionary, limits)?);
-        let (codec, limit) = (Codec::Zstd, limits.output);
+        let (codec, limit) = (Codec::Zstd, limits.max_output);
         Ok(Self { inner, codec, limit, left: limit, state: State::Unread })
     }
 
@@ -197,7 +217,7 @@ impl<R: BufRead> Inner<R> {
             Codec::Lz4 => Self::Lz4(super::lz4_frames::Lz4Frames::new(reader)),
             #[cfg(feature = "xz")]
             Codec::Xz => {
-                let reader = super::xz::reader(reader, limits.xz_memory);
+                let reader = super::xz::reader(reader, limits.max_memory);
                 Self::Xz(reader.map_err(|source| CompressionError::Failed { codec, source })?)
             }
             #[cfg(feature = "bzip2")]

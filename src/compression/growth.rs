@@ -18,7 +18,7 @@ pub(super) struct Growth {
 
 impl Growth {
     pub(super) fn new(limits: DecompressionLimits, output: &[u8]) -> Self {
-        Self { start: output.len(), limit: limits.output, step: LEAST }
+        Self { start: output.len(), limit: limits.max_output, step: LEAST }
     }
 
     /// Makes the first step as long as the output is expected to become.

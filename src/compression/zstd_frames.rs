@@ -45,7 +45,7 @@ impl<R: BufRead> ZstdFrames<R> {
         let out_of_memory = || failed(io::ErrorKind::OutOfMemory.into());
         let mut context = DCtx::try_create().ok_or_else(out_of_memory)?;
         let code = |code| failed(io::Error::other(zstd::zstd_safe::get_error_name(code)));
-        context.set_parameter(DParameter::WindowLogMax(limits.zstd_window_log)).map_err(code)?;
+        context.set_parameter(DParameter::WindowLogMax(limits.max_window_log)).map_err(code)?;
         context.load_dictionary(dictionary).map_err(code)?;
         Ok(Self { reader, context, missing: 0, full: false, head: Vec::new(), content: 0 })
     }
@@ -101,7 +101,7 @@ pub(super) fn decompress(
     let limits = limits.checked()?;
     let from_code = CompressionError::from_zstd_code;
     context.reset(ResetDirective::SessionOnly).map_err(from_code)?;
-    context.set_parameter(DParameter::WindowLogMax(limits.zstd_window_log)).map_err(from_code)?;
+    context.set_parameter(DParameter::WindowLogMax(limits.max_window_log)).map_err(from_code)?;
     if data.is_empty() {
         return Err(CompressionError::Truncated { codec: Codec::Zstd });
     }
@@ -167,7 +167,7 @@ fn may_be_whole(frame: &[u8], limits: DecompressionLimits) -> bool {
     let dictionary_id = [0, 1, 2, 4][usize::from(descriptor & 3)];
     let content_size = [usize::from(single_segment), 2, 4, 8][usize::from(descriptor >> 6)];
     let head = usize::from(!single_segment) + dictionary_id + content_size;
-    window.filter(|&window| window <= 1 << limits.zstd_window_log).is_some_and(|window| {
+    window.filter(|&window| window <= 1 << limits.max_window_log).is_some_and(|window| {
         rest.get(head..).is_some_and(|blocks| have_valid_lengths(blocks, window.min(MAX_BLOCK)))
     })
 }

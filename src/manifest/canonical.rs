@@ -14,8 +14,9 @@
 //! for every manifest.
 
 use super::{Manifest, ManifestError};
-use crate::chunk::ChunkDescriptor;
+use crate::chunking::chunk::ChunkDescriptor;
 use crate::profile::Profile;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 const MAGIC: &[u8; 7] = b"CDCMNFT";
@@ -28,7 +29,7 @@ impl Manifest {
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "a profile id is short, a chunk at most 1 GiB")]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let profile = self.profile();
+        let profile = self.profile.to_string();
         let head = MAGIC.len() + 2 + profile.len() + 16;
         let mut bytes = Vec::with_capacity(head + ENTRY * self.chunks.len());
         bytes.extend_from_slice(MAGIC);
@@ -56,7 +57,7 @@ impl Manifest {
         }
         let mut rest = Rest(bytes);
         if rest.take()? != *MAGIC {
-            return Err(malformed("it does not begin with CDCMNFT"));
+            return Err(malformed("bad magic, expected CDCMNFT"));
         }
         let [version, profile_length] = rest.take()?;
         if version != VERSION {
@@ -64,14 +65,14 @@ impl Manifest {
         }
         let profile = rest.slice(usize::from(profile_length))?;
         let profile = core::str::from_utf8(profile).ok().and_then(|id| id.parse().ok());
-        let Profile { options, hash } = profile.ok_or_else(|| malformed("unknown profile id"))?;
+        let profile: Profile = profile.ok_or_else(|| malformed("unknown profile id"))?;
         let total_length = u64::from_le_bytes(rest.take()?);
         let count = u64::from_le_bytes(rest.take()?);
         let (entries, []) = rest.0.as_chunks::<ENTRY>() else {
-            return Err(malformed("it ends within a chunk's entry"));
+            return Err(malformed("truncated chunk entry"));
         };
         if count != entries.len() as u64 {
-            return Err(malformed("it has another number of chunks than it says"));
+            return Err(malformed("chunk count does not match the header"));
         }
         let mut offset = 0;
         let chunk = |entry: &[u8; ENTRY]| {
@@ -81,9 +82,9 @@ impl Manifest {
             offset += u64::from(length);
             chunk
         };
-        let manifest = Self::new(options, hash, entries.iter().map(chunk).collect())?;
+        let manifest = Self::new(profile, entries.iter().map(chunk).collect())?;
         if manifest.total_length != total_length {
-            return Err(malformed("its chunks have another total length than it says"));
+            return Err(malformed("total length does not match the header"));
         }
         Ok(manifest)
     }
@@ -107,7 +108,7 @@ impl<'a> Rest<'a> {
 }
 
 fn truncated() -> ManifestError {
-    malformed("it ends too early")
+    malformed("truncated")
 }
 
 fn malformed(reason: &'static str) -> ManifestError {

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{Manifest, ManifestError};
-use crate::chunk::ChunkDescriptor;
+use crate::chunking::chunk::{ChunkDescriptor, digest_from_hex};
 use crate::profile::Profile;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -73,7 +73,7 @@ impl Serialize for Manifest {
         };
         let json = Json {
             version: 1,
-            profile: self.profile(),
+            profile: self.profile.to_string(),
             total_length: Integer(self.total_length),
             chunks: self.chunks.iter().map(chunk).collect(),
         };
@@ -89,15 +89,11 @@ impl<'de> Deserialize<'de> for Manifest {
         }
         let profile: Profile = json.profile.parse().map_err(D::Error::custom)?;
         let chunk = |chunk: JsonChunk| {
-            let mut hash = [0; 32];
-            hex::decode_to_slice(&chunk.hash, &mut hash).map_err(D::Error::custom)?;
-            if hex::encode(hash) != chunk.hash {
-                return Err(D::Error::custom("digest with capital letters"));
-            }
+            let hash = digest_from_hex(&chunk.hash).map_err(D::Error::custom)?;
             Ok(ChunkDescriptor { hash, offset: chunk.offset.0, length: chunk.length as usize })
         };
         let chunks = json.chunks.into_iter().map(chunk).collect::<Result<_, _>>()?;
-        let manifest = Self::new(profile.options, profile.hash, chunks).map_err(D::Error::custom)?;
+        let manifest = Self::new(profile, chunks).map_err(D::Error::custom)?;
         if manifest.total_length != json.total_length.0 {
             return Err(D::Error::custom("chunks of another total length than the manifest says"));
         }

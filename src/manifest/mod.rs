@@ -7,12 +7,12 @@
 mod canonical;
 #[cfg(feature = "serde")]
 mod json;
+#[cfg(feature = "async")]
+mod reassemble_async;
 
-use crate::chunk::ChunkDescriptor;
+use crate::chunking::chunk::ChunkDescriptor;
 use crate::hashing::HashAlgorithm;
-use crate::options::ChunkingOptions;
 use crate::profile::Profile;
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// The chunks of one input, in order and without gaps, and the profile they were cut by.
@@ -32,12 +32,10 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ManifestError::ChunkSequence`] when the chunks do not follow each other from offset 0, or
-    /// have lengths that no input has with these options.
-    pub fn new(
-        options: ChunkingOptions,
-        hash: HashAlgorithm,
-        chunks: Vec<ChunkDescriptor>,
-    ) -> Result<Self, ManifestError> {
+    /// have lengths that no input has with this profile.
+    pub fn new(profile: impl Into<Profile>, chunks: Vec<ChunkDescriptor>) -> Result<Self, ManifestError> {
+        let profile = profile.into();
+        let options = profile.options();
         let mut total_length = 0u64;
         for (index, chunk) in chunks.iter().enumerate() {
             let smallest = if index + 1 == chunks.len() { 1 } else { options.min_size() };
@@ -48,25 +46,19 @@ impl Manifest {
             }
             total_length += chunk.length as u64;
         }
-        Ok(Self { profile: Profile { options, hash }, total_length, chunks })
+        Ok(Self { profile, total_length, chunks })
     }
 
-    /// The profile id, for example `fastcdc-v2020/nc1/262144-1048576-4194304/sha256`.
+    /// The profile that the input was cut by.
     #[must_use]
-    pub fn profile(&self) -> String {
-        self.profile.to_string()
-    }
-
-    /// The sizes that the input was cut with.
-    #[must_use]
-    pub fn options(&self) -> ChunkingOptions {
-        self.profile.options
+    pub fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// The algorithm of the chunks' digests and of the root digest.
     #[must_use]
     pub fn hash_algorithm(&self) -> HashAlgorithm {
-        self.profile.hash
+        self.profile.hash_algorithm()
     }
 
     /// Length of the input in bytes.
@@ -118,8 +110,8 @@ impl Manifest {
             reader.by_ref().take(chunk.length as u64).read_to_end(&mut payload)?;
             self.verify_chunk(index, &payload)?;
         }
-        let behind = std::io::copy(&mut reader.take(1), &mut std::io::sink())?;
-        if behind > 0 {
+        let trailing = std::io::copy(&mut reader.take(1), &mut std::io::sink())?;
+        if trailing > 0 {
             return Err(ManifestError::Trailing);
         }
         Ok(())
@@ -158,7 +150,7 @@ impl Manifest {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// The bytes are no manifest in canonical form.
+    /// The bytes are not a manifest in canonical form.
     #[error("not a canonical manifest: {reason}")]
     Malformed {
         /// What is wrong with them.
@@ -178,7 +170,7 @@ pub enum ManifestError {
         /// Bytes allowed.
         limit: usize,
     },
-    /// Chunks do not follow each other, or have lengths that no input has with these options.
+    /// Chunks do not follow each other, or have lengths that no input has with this profile.
     #[error("chunk {index} is out of place or of an impossible length")]
     ChunkSequence {
         /// Index of the first such chunk.
@@ -206,8 +198,8 @@ pub enum ManifestError {
         /// Index of the chunk.
         index: usize,
     },
-    /// There are bytes behind the last chunk.
-    #[error("there are bytes behind the last chunk")]
+    /// Bytes follow the last chunk.
+    #[error("trailing bytes after the last chunk")]
     Trailing,
     /// A chunk could not be fetched.
     #[cfg(feature = "std")]

@@ -30,6 +30,3 @@ pub mod profiling;
 #[cfg(feature = "tracing")]
 mod subscriber;
 pub mod tracing_utils;
-
-#[cfg(any(feature = "tracing", feature = "metrics"))]
-pub use phase::Phase;

@@ -1,12 +1,11 @@
 //! Chunks of a reader, hashed and worked on by many threads while it is read.
 
-use crate::chunk::ChunkMetadata;
-use crate::chunking::ChunkingError;
-use crate::hashing::HashAlgorithm;
+use crate::chunking::chunk::ChunkMetadata;
+use crate::chunking::error::{ChunkingError, ReadError};
+use crate::chunking::push::Payload;
+use crate::chunking::stream::Reading;
 use crate::observability::hooks::Observer;
-use crate::options::ChunkingOptions;
-use crate::push::Payload;
-use crate::stream::{ReadError, Reading};
+use crate::profile::Profile;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
@@ -36,11 +35,11 @@ use std::thread;
 /// reading thread end after the read it is in, and the pool after the pieces that it is at.
 ///
 /// ```
-/// use chunker::chunking::{ChunkPipeline, ChunkingOptions, HashAlgorithm};
+/// use chunker::Profile;
+/// use chunker::chunking::ChunkPipeline;
 ///
 /// let reader = std::io::Cursor::new(vec![7; 5_000_000]);
-/// let options = ChunkingOptions::default();
-/// let squeezed = ChunkPipeline::mapped(reader, options, HashAlgorithm::Blake3, |chunk| {
+/// let squeezed = ChunkPipeline::mapped(reader, Profile::LARGE, |chunk| {
 ///     let mut payload = chunk.payload.to_vec(); // here one would compress it
 ///     payload.dedup();
 ///     (chunk.hash, payload)
@@ -73,10 +72,9 @@ impl ChunkPipeline {
     /// As [`mapped`](Self::mapped).
     pub fn new<R: Read + Send + 'static>(
         reader: R,
-        options: ChunkingOptions,
-        hash: HashAlgorithm,
+        profile: impl Into<Profile>,
     ) -> Result<Self, ChunkingError> {
-        Self::mapped(reader, options, hash, |chunk| chunk)
+        Self::mapped(reader, profile, |chunk| chunk)
     }
 }
 
@@ -84,15 +82,14 @@ impl<T: Send + 'static> ChunkPipeline<T> {
     /// Returns a pipeline that gives what `map` makes of each chunk of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::InvalidOptions`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something else
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something else
     /// than an integer in `1..=1 GiB`; [`ChunkingError::Io`] when no thread can be started.
     pub fn mapped<R: Read + Send + 'static>(
         reader: R,
-        options: ChunkingOptions,
-        hash: HashAlgorithm,
+        profile: impl Into<Profile>,
         map: impl Fn(ChunkMetadata) -> T + Send + Sync + 'static,
     ) -> Result<Self, ChunkingError> {
-        Self::resume_at(reader, options, hash, 0, map)
+        Self::resume_at(reader, profile, 0, map)
     }
 
     /// Returns a pipeline for the rest of an input that was cut at `offset`, in bytes.
@@ -103,12 +100,12 @@ impl<T: Send + 'static> ChunkPipeline<T> {
     /// As [`mapped`](Self::mapped).
     pub fn resume_at<R: Read + Send + 'static>(
         reader: R,
-        options: ChunkingOptions,
-        hash: HashAlgorithm,
+        profile: impl Into<Profile>,
         offset: u64,
         map: impl Fn(ChunkMetadata) -> T + Send + Sync + 'static,
     ) -> Result<Self, ChunkingError> {
-        let reading = Reading::resume_at(options, offset)?;
+        let profile = profile.into();
+        let (reading, hash) = (Reading::resume_at(profile, offset)?, profile.hash_algorithm());
         let (sender, batches) = sync_channel(rayon::current_num_threads());
         thread::Builder::new()
             .name("chunker-reader".to_string())

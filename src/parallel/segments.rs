@@ -12,6 +12,7 @@
 use crate::cut::cut_points;
 use crate::observability::hooks;
 use crate::options::ChunkingOptions;
+use crate::profile::Profile;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,17 +46,17 @@ pub(super) struct Found<T> {
 /// argument says whether the chunk is likely to be one: where it is false, work may be wasted.
 pub(super) fn windows<T: Send>(
     data: &[u8],
-    options: ChunkingOptions,
+    profile: Profile,
     value: impl Fn(&[u8], bool) -> T + Sync,
 ) -> impl Iterator<Item = Vec<Found<T>>> {
     let segments = SEGMENTS_PER_THREAD * rayon::current_num_threads();
-    let segment = segment_length(data.len() / segments, options);
-    windows_of(data, options, segment, segment.saturating_mul(segments), value)
+    let segment = segment_length(data.len() / segments, profile.options());
+    windows_of(data, profile, segment, segment.saturating_mul(segments), value)
 }
 
 fn windows_of<T: Send>(
     data: &[u8],
-    options: ChunkingOptions,
+    profile: Profile,
     segment: usize,
     window: usize,
     value: impl Fn(&[u8], bool) -> T + Sync,
@@ -67,7 +68,7 @@ fn windows_of<T: Send>(
         }
         let end = data.len().min(start.saturating_add(window));
         let out_of_step = AtomicBool::new(false);
-        let chunks = Window { data, options, segment, start, out_of_step, value: &value }.chunks(start, end);
+        let chunks = Window { data, profile, segment, start, out_of_step, value: &value }.chunks(start, end);
         start = chunks.last().map_or(data.len(), |chunk| chunk.end);
         Some(chunks)
     })
@@ -87,7 +88,7 @@ fn segment_length(wanted: usize, options: ChunkingOptions) -> usize {
 
 struct Window<'a, F> {
     data: &'a [u8],
-    options: ChunkingOptions,
+    profile: Profile,
     segment: usize,
     /// Where the window begins: at a true cut.
     start: usize,
@@ -122,7 +123,7 @@ impl<F> Window<'_, F> {
         let mut chunks = Vec::new();
         let mut content_cuts = 0;
         let mut from = start;
-        let mut cuts = cut_points(&self.data[start..], self.options);
+        let mut cuts = cut_points(&self.data[start..], self.profile);
         while let Some(cut) = hooks::cutting(|| cuts.next()) {
             let to = start + cut;
             let settled = start == self.start || content_cuts >= SETTLING_CUTS;
@@ -130,7 +131,7 @@ impl<F> Window<'_, F> {
             if to >= end || self.is_given_up(start) {
                 break;
             }
-            content_cuts += usize::from(to - from < self.options.max_size());
+            content_cuts += usize::from(to - from < self.profile.options().max_size());
             from = to;
         }
         chunks
@@ -149,7 +150,7 @@ impl<F> Window<'_, F> {
         F: Fn(&[u8], bool) -> T,
     {
         let base = left.last().map_or(start, |chunk| chunk.end);
-        let mut cuts = cut_points(&self.data[base..], self.options);
+        let mut cuts = cut_points(&self.data[base..], self.profile);
         let mut right = right.into_iter().peekable();
         let mut from = base;
         loop {
@@ -184,10 +185,10 @@ mod tests {
     use core::sync::atomic::AtomicUsize;
     use proptest::prelude::*;
 
-    fn sizes() -> impl Strategy<Value = ChunkingOptions> {
+    fn profiles() -> impl Strategy<Value = Profile> {
         (32..100usize, 0..200usize, 0..1000usize).prop_map(|(min, more, most)| {
             let (min, avg) = (2 * min, 2 * (min + more));
-            ChunkingOptions::resolve(Some(min), Some(avg), Some(avg + 2 * most)).expect("valid sizes")
+            Profile::new(min, avg, avg + 2 * most).expect("valid sizes")
         })
     }
 
@@ -216,7 +217,7 @@ mod tests {
 
         #[test]
         fn segments_of_any_length_give_the_cuts_of_one_thread(
-            options in sizes(),
+            profile in profiles(),
             data in data(),
             segment in 1..6000usize,
             segments in 1..20usize,
@@ -224,8 +225,8 @@ mod tests {
         ) {
             let value = |chunk: &[u8], _| chunk.to_vec();
             let chunks: Vec<_> = pool(threads)
-                .install(|| windows_of(&data, options, segment, segment * segments, value).flatten().collect());
-            prop_assert!(chunks.iter().map(|chunk| chunk.end).eq(cut_points(&data, options)));
+                .install(|| windows_of(&data, profile, segment, segment * segments, value).flatten().collect());
+            prop_assert!(chunks.iter().map(|chunk| chunk.end).eq(cut_points(&data, profile)));
             prop_assert!(chunks.iter().all(|chunk| chunk.value == data[chunk.start..chunk.end]));
             prop_assert_eq!(chunks.iter().flat_map(|chunk| chunk.value.clone()).collect::<Vec<_>>(), data);
         }
@@ -234,37 +235,37 @@ mod tests {
     /// Small enough for Miri: `make miri-concurrent`.
     #[test]
     fn two_threads_give_the_cuts_of_one_in_every_order_of_steps() {
-        let options = ChunkingOptions::resolve(Some(64), Some(64), Some(128)).expect("valid sizes");
+        let profile = Profile::new(64, 64, 128).expect("valid sizes");
         let data: Vec<u8> = (0..900u32).map(|i| (i * i).to_be_bytes()[2]).collect();
         for data in [&data[..], &[0; 900]] {
             let chunks = pool(2).install(|| {
-                windows_of(data, options, 150, 600, |chunk, _| chunk.to_vec()).flatten().collect::<Vec<_>>()
+                windows_of(data, profile, 150, 600, |chunk, _| chunk.to_vec()).flatten().collect::<Vec<_>>()
             });
-            assert!(chunks.iter().map(|chunk| chunk.end).eq(cut_points(data, options)));
+            assert!(chunks.iter().map(|chunk| chunk.end).eq(cut_points(data, profile)));
             assert!(chunks.iter().all(|chunk| chunk.value == data[chunk.start..chunk.end]));
         }
     }
 
     /// Returns how often a chunk was found, true or not, in `data` and in what one thread finds.
-    fn found(data: &[u8], options: ChunkingOptions, segment: usize, segments: usize) -> (usize, usize) {
+    fn found(data: &[u8], profile: Profile, segment: usize, segments: usize) -> (usize, usize) {
         let found = AtomicUsize::new(0);
         let count = |_: &[u8], _| found.fetch_add(1, Ordering::Relaxed);
         let window = segment * segments;
         let chunks: usize = pool(1)
-            .install(|| windows_of(data, options, segment, window, count).map(|window| window.len()).sum());
+            .install(|| windows_of(data, profile, segment, window, count).map(|window| window.len()).sum());
         (found.into_inner(), chunks)
     }
 
     #[test]
     fn data_without_cuts_by_content_is_in_step_at_once() {
-        let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes");
-        let (found, chunks) = found(&[0; 1 << 20], options, segment_length(1, options), 8);
+        let profile = Profile::new(64, 256, 1024).expect("valid sizes");
+        let (found, chunks) = found(&[0; 1 << 20], profile, segment_length(1, profile.options()), 8);
         assert_eq!((found, chunks), (1024, 1024));
     }
 
     #[test]
     fn noise_falls_into_step_after_a_few_chunks() {
-        let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes");
+        let profile = Profile::new(64, 256, 1024).expect("valid sizes");
         let mut state = 1u64;
         let noise: Vec<u8> = core::iter::repeat_with(|| {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1); // Knuth's MMIX
@@ -274,7 +275,7 @@ mod tests {
         .collect();
         let segments = 32;
         let mut windows =
-            windows_of(&noise, options, noise.len() / segments, noise.len(), |_, settled| settled);
+            windows_of(&noise, profile, noise.len() / segments, noise.len(), |_, settled| settled);
         let chunks = pool(4).install(|| windows.next()).expect("a window");
         let followed = chunks.iter().filter(|chunk| !chunk.value).count();
         assert!(followed <= 8 * segments, "{followed} of {} chunks", chunks.len());
@@ -282,10 +283,10 @@ mod tests {
 
     #[test]
     fn data_that_never_falls_into_step_is_cut_at_most_twice() {
-        let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).expect("valid sizes");
+        let profile = Profile::new(64, 256, 1024).expect("valid sizes");
         let data = [0; 1 << 20];
         for segments in [2, 4, 8, 64] {
-            let (found, chunks) = found(&data, options, 4096 + 2, segments);
+            let (found, chunks) = found(&data, profile, 4096 + 2, segments);
             assert!(found > chunks, "no segment is in step");
             assert!(found <= 2 * chunks, "{found} for {chunks} chunks in {segments} segments");
         }

@@ -6,6 +6,7 @@ mod no_simd;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod x86_64;
 
+use crate::gear::{Seed, Seeded, Unseeded};
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
 use no_simd as native;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -65,9 +66,20 @@ impl Scanner {
     /// that one, or for all of `input`, so that a scan may be split at any byte.
     #[inline]
     pub fn scan(self, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+        self.scan_by(Unseeded, hash, input, mask)
+    }
+
+    /// Like [`scan`](Self::scan), with `GEAR[byte] ^ seed` in place of `GEAR[byte]`.
+    #[inline(never)] // its kernels are apart from those of nearly everybody
+    pub fn scan_seeded(self, seed: u64, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+        self.scan_by(Seeded(seed), hash, input, mask)
+    }
+
+    #[inline(always)]
+    fn scan_by(self, seed: impl Seed, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         match self.0 {
-            Kernel::Native(kernel) if input.len() >= SHORT => kernel.scan(hash, input, mask),
-            _ => portable::scan(hash, input, mask),
+            Kernel::Native(kernel) if input.len() >= SHORT => kernel.scan(seed, hash, input, mask),
+            _ => portable::scan(seed, hash, input, mask),
         }
     }
 }
@@ -79,21 +91,26 @@ mod tests {
     use std::vec::Vec;
 
     /// The definition, one byte at a time.
-    fn reference(hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+    fn reference(seed: u64, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         input.iter().position(|&byte| {
-            *hash = hash.wrapping_mul(2).wrapping_add(GEAR[usize::from(byte)]);
+            *hash = hash.wrapping_mul(2).wrapping_add(GEAR[usize::from(byte)] ^ seed);
             *hash & mask == 0
         })
     }
 
     fn assert_same(start: u64, input: &[u8], mask: u64) {
-        let mut plain = start;
-        let expected = reference(&mut plain, input, mask);
-        for scanner in Scanner::available() {
-            let mut hash = start;
-            let found = scanner.scan(&mut hash, input, mask);
-            assert_eq!(found, expected, "{} length {}", scanner.name(), input.len());
-            assert_eq!(hash, plain, "state of {} after {} bytes", scanner.name(), input.len());
+        for seed in [0, 666, u64::MAX] {
+            let mut plain = start;
+            let expected = reference(seed, &mut plain, input, mask);
+            for scanner in Scanner::available() {
+                let mut hash = start;
+                let found = match seed {
+                    0 => scanner.scan(&mut hash, input, mask),
+                    _ => scanner.scan_seeded(seed, &mut hash, input, mask),
+                };
+                assert_eq!(found, expected, "{} seed {seed} length {}", scanner.name(), input.len());
+                assert_eq!(hash, plain, "state of {} after {} bytes", scanner.name(), input.len());
+            }
         }
     }
 

@@ -11,6 +11,19 @@ use std::process::Command;
 
 type Sizes = (usize, usize, usize);
 
+/// What decides cut points besides the sizes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Variant {
+    level: usize,
+    seed: u64,
+}
+
+const PLAIN: Variant = Variant { level: 1, seed: 0 };
+const LEVELS: [Normalization; 4] =
+    [Normalization::Level0, Normalization::Level1, Normalization::Level2, Normalization::Level3];
+/// The seed of the Remote Execution API's vectors, both ends, and one with bits in every byte.
+const SEEDS: [u64; 5] = [0, 666, 1, 0x0123_4567_89ab_cdef, u64::MAX];
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -32,8 +45,10 @@ const SIZES: [Sizes; 12] = [
 ];
 
 fn main() {
-    let cases: Vec<Value> =
-        cases().into_iter().map(|(name, input, sizes)| case(&name, &input, sizes)).collect();
+    let plain = cases().into_iter().map(|(name, input, sizes)| case(&name, &input, sizes, PLAIN));
+    let others =
+        variants().into_iter().map(|(name, input, sizes, variant)| case(&name, &input, sizes, variant));
+    let cases: Vec<Value> = plain.chain(others).collect();
     println!("{{\"version\": 1, \"count\": {}, \"cases\": [", cases.len());
     for (index, case) in cases.iter().enumerate() {
         println!("{case}{}", if index + 1 == cases.len() { "" } else { "," });
@@ -70,7 +85,7 @@ fn cases() -> Vec<(String, Value, Sizes)> {
         // The byte that meets the mask is the last one, or one or two before it: FastCDC v2020 does
         // not test the last byte of an odd tail.
         let data = inputs::bytes(&random(seed, length));
-        let second = cuts(&data, sizes).get(1).copied();
+        let second = cuts(&data, sizes, PLAIN).get(1).copied();
         if let Some((offset, length)) = second.filter(|_| length < 2 * MIB) {
             for extra in 0..3 {
                 let end = offset + length + extra;
@@ -116,15 +131,69 @@ fn cases() -> Vec<(String, Value, Sizes)> {
     cases
 }
 
-fn case(name: &str, input: &Value, (min, avg, max): Sizes) -> Value {
+/// Every other level and seed, at sizes on both sides of where kernels and masks change.
+fn variants() -> Vec<(String, Value, Sizes, Variant)> {
+    let mut cases = Vec::new();
+    for level in 0..LEVELS.len() {
+        for (number, seed) in SEEDS.into_iter().enumerate() {
+            let variant = Variant { level, seed };
+            if variant == PLAIN {
+                continue;
+            }
+            for (index, sizes) in SIZES.into_iter().enumerate() {
+                let (min, avg, max) = sizes;
+                // Of the seeds, every second size; the first three sizes are cheap enough for all.
+                if seed != 0 && index > 2 && ((index + number + level) % 2 == 0 || avg > 64 * KIB) {
+                    continue;
+                }
+                let input_seed = 1000 + 100 * level + 10 * number + index;
+                let length = (12 * avg).min(3 * MIB) | 1;
+                let random = json!({"kind": "random", "seed": input_seed, "length": length});
+                let text = json!({"kind": "text", "seed": input_seed, "length": length});
+                let name = format!("nc{level} seed {seed}/{min}-{avg}-{max}");
+                cases.push((format!("random {name}"), random, sizes, variant));
+                if avg < 256 * KIB {
+                    cases.push((format!("text {name}"), text, sizes, variant));
+                }
+            }
+            let small = (64, 256, 1024);
+            for byte in [0x00, 0x3f, 0xed] {
+                let constant = json!({"kind": "constant", "byte": byte, "length": 9999});
+                cases.push((format!("constant {byte:#04x} nc{level} seed {seed}"), constant, small, variant));
+            }
+            // A cut at the last byte of the input, or one or two before it.
+            let sizes = (64, 64, 16 * KIB);
+            for length in 64..80 {
+                let random = json!({"kind": "random", "seed": 77, "length": length});
+                cases.push((format!("dense length {length} nc{level} seed {seed}"), random, sizes, variant));
+            }
+        }
+    }
+    // The Remote Execution API's profile at its recommended average; the cuts of the first input stand
+    // in the notes of that API's implementers too.
+    let recommended = (128 * KIB, 512 * KIB, 2 * MIB);
+    for (seed, length) in [(0, 6 * MIB), (666, 3 * MIB)] {
+        let random = json!({"kind": "random", "seed": 1, "length": length});
+        let variant = Variant { level: 2, seed };
+        cases.push((format!("remote execution, seed {seed}"), random, recommended, variant));
+    }
+    cases
+}
+
+fn case(name: &str, input: &Value, (min, avg, max): Sizes, variant: Variant) -> Value {
     let data = inputs::bytes(input);
-    let chunks = cuts(&data, (min, avg, max));
+    let chunks = cuts(&data, (min, avg, max), variant);
     let payloads = || chunks.iter().map(|&(offset, length)| &data[offset..offset + length]);
-    let profile = format!("fastcdc-v2020/nc1/{min}-{avg}-{max}");
+    let seed = if variant.seed == 0 { String::new() } else { format!("seed{}/", variant.seed) };
+    let profile = format!("fastcdc-v2020/nc{}/{seed}{min}-{avg}-{max}", variant.level);
     let mut result = json!({
         "name": name, "input": input, "length": data.len(), "input_sha256": hex::encode(digest("sha256sum", &data)),
         "min_size": min, "avg_size": avg, "max_size": max, "profile": profile, "chunks": chunks, "manifest_root": {},
     });
+    if variant != PLAIN {
+        result["level"] = variant.level.into();
+        result["seed"] = variant.seed.to_string().into();
+    }
     for (algorithm, program) in [("sha256", "sha256sum"), ("blake3", "b3sum")] {
         let digests = digests(program, payloads());
         let manifest = manifest(&format!("{profile}/{algorithm}"), &data, &chunks, &digests);
@@ -134,9 +203,10 @@ fn case(name: &str, input: &Value, (min, avg, max): Sizes) -> Value {
     result
 }
 
-fn cuts(data: &[u8], (min, avg, max): Sizes) -> Vec<(usize, usize)> {
+fn cuts(data: &[u8], (min, avg, max): Sizes, variant: Variant) -> Vec<(usize, usize)> {
     // The crate's own ranges are narrower than ours, but only debug builds check them.
-    let chunks = FastCDC::with_level(data, min, avg, max, Normalization::Level1);
+    let level = LEVELS[variant.level];
+    let chunks = FastCDC::with_level_and_seed(data, min, avg, max, level, variant.seed);
     chunks.map(|chunk| (chunk.offset, chunk.length)).collect()
 }
 

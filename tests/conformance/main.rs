@@ -3,21 +3,21 @@
 mod inputs;
 
 use chunker::chunking::{
-    ChunkDescriptor, ChunkStream, ChunkingOptions, HashAlgorithm, PayloadChunker, PushChunker, chunk_bytes,
+    ChunkDescriptor, ChunkStream, DescriptorStream, HashAlgorithm, PayloadChunker, PushChunker, chunk_bytes,
     chunk_data_with_hash, chunk_descriptors,
 };
-use chunker::cut_points;
 use chunker::manifest::Manifest;
+use chunker::{Profile, cut_points};
 use serde_json::Value;
 
 struct Case {
     name: String,
     data: Vec<u8>,
-    sizes: [usize; 3],
-    options: ChunkingOptions,
-    hash: HashAlgorithm,
+    /// As `chunk_data` takes them; `None` when its level and seed are not those of the case.
+    sizes: Option<[usize; 3]>,
+    profile: Profile,
+    id: String,
     expected: Vec<ChunkDescriptor>,
-    profile: String,
     manifest_root: String,
 }
 
@@ -36,7 +36,13 @@ impl Case {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let data = inputs::bytes(&case["input"]);
         let sizes = ["min_size", "avg_size", "max_size"].map(|name| number(&case[name]));
-        let options = ChunkingOptions::resolve(Some(sizes[0]), Some(sizes[1]), Some(sizes[2]));
+        let level = case.get("level").map_or(1, number);
+        let seed = case.get("seed").map_or(0, |seed| text(seed).parse().expect("a seed"));
+        let profile = Profile::new(sizes[0], sizes[1], sizes[2])
+            .and_then(|profile| profile.level(u8::try_from(level).expect("a level")))
+            .expect("profiles of the vectors are valid")
+            .seed(seed)
+            .hash(hash);
         let digests = case[hash.name()].as_array().expect("digests");
         let chunks = case["chunks"].as_array().expect("chunks");
         assert_eq!(chunks.len(), digests.len());
@@ -50,37 +56,40 @@ impl Case {
         Self {
             name,
             data,
-            sizes,
-            options: options.expect("sizes of the vectors are valid"),
-            hash,
+            sizes: ((level, seed) == (1, 0)).then_some(sizes),
+            profile,
+            id: format!("{}/{hash}", text(&case["profile"])),
             expected: chunks.iter().zip(digests).map(descriptor).collect(),
-            profile: text(&case["profile"]),
             manifest_root: text(&case["manifest_root"][hash.name()]),
         }
     }
 
     /// The chunks of a push chunker that is fed pieces of `length` bytes.
     fn pushed(&self, length: usize) -> Vec<ChunkDescriptor> {
-        let mut chunker = PushChunker::new(self.options, self.hash);
+        let mut chunker = PushChunker::new(self.profile);
         let mut chunks: Vec<_> = self.data.chunks(length).flat_map(|piece| chunker.feed(piece)).collect();
         chunks.extend(chunker.finish());
         chunks
     }
 
     fn check(&self) {
-        let Self { name, data, options, hash, expected, .. } = self;
-        let [min, avg, max] = self.sizes.map(Some);
-        assert_eq!(&chunk_descriptors(data, *options, *hash), expected, "{name}: chunk_descriptors");
+        let Self { name, data, profile, expected, .. } = self;
+        assert_eq!(profile.to_string(), self.id, "{name}: id");
+        assert_eq!(self.id.parse(), Ok(*profile), "{name}: id");
+        assert_eq!(&chunk_descriptors(data, *profile), expected, "{name}: chunk_descriptors");
         let ends =
             expected.iter().map(|chunk| usize::try_from(chunk.offset).expect("it fits") + chunk.length);
-        assert!(cut_points(data, *options).eq(ends), "{name}: cut_points");
+        assert!(cut_points(data, *profile).eq(ends), "{name}: cut_points");
 
-        let owned = chunk_data_with_hash(data, min, avg, max, *hash).expect("valid options");
-        let shared = chunk_bytes(&data.clone().into(), *options, *hash);
-        assert_eq!(owned, shared, "{name}: chunk_bytes");
+        let owned = chunk_bytes(&data.clone().into(), *profile);
+        if let Some(sizes) = self.sizes {
+            let [min, avg, max] = sizes.map(Some);
+            let chunks = chunk_data_with_hash(data, min, avg, max, profile.hash_algorithm());
+            assert_eq!(chunks.expect("valid sizes"), owned, "{name}: chunk_data_with_hash");
+        }
         assert!(
             owned.iter().map(|chunk| chunk.descriptor()).eq(expected.iter().copied()),
-            "{name}: chunk_data"
+            "{name}: chunk_bytes"
         );
         assert_eq!(
             owned.iter().flat_map(|chunk| chunk.payload.to_vec()).collect::<Vec<_>>(),
@@ -91,19 +100,21 @@ impl Case {
         for length in [1, 37, 255, 4096, 1 << 20].into_iter().filter(|length| data.len() / length < 400_000) {
             assert_eq!(&self.pushed(length), expected, "{name}: PushChunker with pieces of {length}");
         }
-        let mut chunker = PayloadChunker::new(*options, *hash);
+        let mut chunker = PayloadChunker::new(*profile);
         let mut pushed: Vec<_> = data.chunks(4099).flat_map(|piece| chunker.feed(piece)).collect();
         pushed.extend(chunker.finish());
         assert_eq!(pushed, owned, "{name}: PayloadChunker");
-        let stream = ChunkStream::with_options(data.as_slice(), *options, *hash).expect("valid options");
+        let stream = ChunkStream::with_profile(data.as_slice(), *profile).expect("no environment");
         assert_eq!(
             stream.collect::<Result<Vec<_>, _>>().expect("slices do not fail"),
             owned,
             "{name}: stream"
         );
+        let stream = DescriptorStream::new(data.as_slice(), *profile).expect("no environment");
+        let described = stream.collect::<Result<Vec<_>, _>>().expect("slices do not fail");
+        assert_eq!(&described, expected, "{name}: DescriptorStream");
 
-        let manifest = Manifest::new(*options, *hash, expected.clone()).expect("chunks in order");
-        assert_eq!(manifest.profile(), format!("{}/{hash}", self.profile), "{name}: profile");
+        let manifest = Manifest::new(*profile, expected.clone()).expect("chunks in order");
         assert_eq!(hex::encode(manifest.root_digest()), self.manifest_root, "{name}: root digest");
         assert_eq!(
             Manifest::parse(&manifest.to_bytes(), usize::MAX).expect("canonical bytes"),
@@ -128,7 +139,7 @@ fn all_ways_into_the_library_give_the_vectors() {
 fn a_split_at_any_byte_gives_the_vectors() {
     for case in cases(HashAlgorithm::Sha256).iter().filter(|case| case.data.len() < 1200) {
         for at in 0..=case.data.len() {
-            let mut chunker = PushChunker::new(case.options, case.hash);
+            let mut chunker = PushChunker::new(case.profile);
             let mut chunks = chunker.feed(&case.data[..at]);
             chunks.extend(chunker.feed(&case.data[at..]));
             chunks.extend(chunker.finish());
@@ -143,7 +154,7 @@ fn chunking_resumes_at_any_cut() {
     for case in cases(HashAlgorithm::Blake3).iter().filter(|case| case.expected.len() < 50) {
         for (index, chunk) in case.expected.iter().enumerate() {
             let rest = &case.data[usize::try_from(chunk.offset).expect("it fits")..];
-            let mut chunker = PushChunker::resume_at(case.options, case.hash, chunk.offset);
+            let mut chunker = PushChunker::resume_at(case.profile, chunk.offset);
             let mut chunks = chunker.feed(rest);
             chunks.extend(chunker.finish());
             assert_eq!(chunks, case.expected[index..], "{} from chunk {index}", case.name);

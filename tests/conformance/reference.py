@@ -23,15 +23,16 @@ MASKS = dict(enumerate([
 ], start=5))
 
 
-def first_chunk(data, start, min_size, avg_size, max_size):
+def first_chunk(data, start, sizes, level, table):
     """Returns where the chunk ends that begins at `start`."""
+    min_size, avg_size, max_size = sizes
     bits = round(math.log2(avg_size))
-    strict, loose = MASKS[bits + 1], MASKS[bits - 1]
+    strict, loose = MASKS[bits + level], MASKS.get(bits - level, 0)
     left = min(len(data) - start, max_size)
     tested = left - left % 2  # bytes are tested in pairs
     value = 0
     for position in range(min_size, tested):
-        value = (2 * value + GEAR[data[start + position]]) & BITS
+        value = (2 * value + table[data[start + position]]) & BITS
         if value & (strict if position < avg_size else loose) == 0:
             return start + position
     return start + left
@@ -73,15 +74,20 @@ def check(case):
     data = generate(case["input"])
     assert hashlib.sha256(data).hexdigest() == case["input_sha256"], "input"
     sizes = case["min_size"], case["avg_size"], case["max_size"]
+    level, seed = case.get("level", 1), int(case.get("seed", "0"))
+    table = [entry ^ seed for entry in GEAR]
     chunks, start = [], 0
     while start < len(data):
-        end = first_chunk(data, start, *sizes)
+        end = first_chunk(data, start, sizes, level, table)
         chunks.append([start, end - start])
         start = end
     assert chunks == case["chunks"], "cut points"
     digests = [hashlib.sha256(data[offset:offset + length]).digest() for offset, length in chunks]
     assert [digest.hex() for digest in digests] == case["sha256"], "digests"
-    profile = ("fastcdc-v2020/nc1/%d-%d-%d/sha256" % sizes).encode()
+    segment = f"seed{seed}/" if seed else ""
+    profile = f"fastcdc-v2020/nc{level}/{segment}{'-'.join(map(str, sizes))}"
+    assert profile == case["profile"], "profile id"
+    profile = f"{profile}/sha256".encode()
     manifest = b"CDCMNFT\x01" + bytes([len(profile)]) + profile
     manifest += len(data).to_bytes(8, "little") + len(chunks).to_bytes(8, "little")
     for (_, length), digest in zip(chunks, digests):

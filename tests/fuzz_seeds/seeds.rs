@@ -1,10 +1,11 @@
 //! What the fuzz targets begin with: the conformance vectors, and inputs that once failed.
 
 use crate::{inputs, laws};
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, chunk_descriptors};
+use chunker::Profile;
+use chunker::chunking::{HashAlgorithm, chunk_descriptors};
 use chunker::compression::Codec;
+use chunker::hashing::nix_base32_encode;
 use chunker::manifest::Manifest;
-use chunker::nix::nix_base32_encode;
 use data_encoding::BASE64;
 use serde_json::Value;
 
@@ -35,22 +36,25 @@ pub(crate) fn all() -> Vec<Seed> {
     for (index, case) in cases(include_str!("../conformance/vectors.json")).iter().enumerate() {
         let size = |name: &str| usize::try_from(case[name].as_u64().expect("a size")).expect("it fits");
         let (min, avg, max) = (size("min_size"), size("avg_size"), size("max_size"));
-        let options = ChunkingOptions::resolve(Some(min), Some(avg), Some(max)).expect("valid sizes");
+        let level = case.get("level").map_or(1, |level| level.as_u64().expect("a level"));
+        let seed = case.get("seed").map_or(0, |_| text(case, "seed").parse().expect("a seed"));
+        let profile = Profile::new(min, avg, max).expect("valid sizes");
+        let profile = profile.level(u8::try_from(level).expect("small")).expect("a mask").seed(seed);
         let mut data = inputs::bytes(&case["input"]);
         data.truncate(LENGTH);
         let piece = [1, 37, 255, 1000][index % 4];
-        add("cuts", laws::cuts::seed(options, piece, &data));
+        add("cuts", laws::cuts::seed(profile, piece, &data));
         let codec = Codec::ALL[index % Codec::ALL.len()];
         add(
             "round_trip",
             laws::round_trip::seed(codec, u8::try_from(index / 4 % 13).expect("< 13"), piece, &data),
         );
         let hash = HashAlgorithm::ALL[index % 2];
-        let manifest =
-            Manifest::new(options, hash, chunk_descriptors(&data, options, hash)).expect("chunks in order");
+        let profile = profile.hash(hash);
+        let manifest = Manifest::new(profile, chunk_descriptors(&data, profile)).expect("chunks in order");
         add("manifest", manifest.to_bytes());
         add("manifest", serde_json::to_vec(&manifest).expect("a manifest is JSON"));
-        add("manifest", manifest.profile().into_bytes());
+        add("manifest", manifest.profile().to_string().into_bytes());
     }
     for case in cases(include_str!("../conformance/codecs.json")) {
         match text(&case, "kind") {

@@ -8,10 +8,10 @@ mod record;
 
 use crate::failure::Failure;
 use crate::{bytes, number};
-use chunker::chunking::{ChunkDescriptor, PushChunker};
+use chunker::chunking::{ChunkDescriptor, ChunkingOptions, PushChunker};
 use chunker::hashing::{HashAlgorithm, Hasher};
 use chunker::manifest::{Manifest, ManifestError};
-use chunker::{ChunkingOptions, CutFinder, Profile};
+use chunker::{CutFinder, Profile};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
@@ -37,11 +37,11 @@ impl JsPushChunker {
         offset: &JsValue,
         cuts_only: bool,
     ) -> Result<Self, Failure> {
-        let Profile { options, hash } = profile_of(min_size, avg_size, max_size, hash)?;
+        let profile = profile_of(min_size, avg_size, max_size, hash)?;
         let position = offset_of(offset)?;
         let chunker = match cuts_only {
-            true => Chunker::Cutting(CutFinder::resume_at(options, position)),
-            false => Chunker::Hashing(Box::new(PushChunker::resume_at(options, hash, position))),
+            true => Chunker::Cutting(CutFinder::resume_at(profile, position)),
+            false => Chunker::Hashing(Box::new(PushChunker::resume_at(profile, position))),
         };
         Ok(Self { chunker: Some(chunker), position })
     }
@@ -146,8 +146,7 @@ impl JsManifest {
     /// Returns the manifest with a profile id and the records of its chunks.
     #[wasm_bindgen(constructor)]
     pub fn new(profile: &str, records: &Uint8Array) -> Result<Self, Failure> {
-        let Profile { options, hash } = profile.parse()?;
-        Ok(Self(Manifest::new(options, hash, record::unpack(records)?)?))
+        Ok(Self(Manifest::new(profile.parse::<Profile>()?, record::unpack(records)?)?))
     }
 
     /// Returns the manifest with these canonical bytes, at most `max_bytes`; `undefined` stands
@@ -187,7 +186,7 @@ impl JsManifest {
     /// Returns the profile id.
     #[must_use]
     pub fn profile(&self) -> String {
-        self.0.profile()
+        self.0.profile().to_string()
     }
 
     /// Returns the name of the hash algorithm.
@@ -240,7 +239,7 @@ fn profile_of(
         true => HashAlgorithm::default(),
         false => hash_algorithm(hash)?,
     };
-    Ok(Profile { options, hash })
+    Ok(Profile::from(options).hash(hash))
 }
 
 fn hash_algorithm(name: &JsValue) -> Result<HashAlgorithm, Failure> {

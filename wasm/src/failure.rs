@@ -10,7 +10,7 @@ use chunker::nix::{InvalidBase32, InvalidNarInfo};
 #[cfg(feature = "codecs")]
 use chunker::signing::SigningError;
 #[cfg(feature = "chunking")]
-use chunker::{OptionsError, ProfileError};
+use chunker::{ProfileError, chunking::OptionsError};
 use js_sys::{Error, Reflect};
 use std::borrow::Cow;
 #[cfg(feature = "codecs")]

@@ -8,9 +8,9 @@ mod all_cores;
 mod data;
 mod python;
 
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, chunk_slices};
+use chunker::chunking::{HashAlgorithm, chunk_slices};
 use chunker::scan::Scanner;
-use chunker::{Acceleration, CutFinder, cut_points};
+use chunker::{Acceleration, CutFinder, Profile, cut_points};
 use cpu_time::ThreadTime;
 use data::Data;
 use fastcdc::v2020::FastCDC;
@@ -154,13 +154,13 @@ fn cut(data: &Data, sizes: Sizes, python: Option<&mut PyFastCdc>) {
 
 fn cut_and_digest(data: &Data, sizes: Sizes) {
     let bytes = &data.bytes[..];
-    let options = options(sizes);
+    let profile = profile(sizes);
     for (name, hash) in [("BLAKE3", HashAlgorithm::Blake3), ("SHA-256", HashAlgorithm::Sha256)] {
         let theirs = |chunk: &[u8]| digest_of(chunk, hash);
-        let ends: Vec<usize> = cut_points(bytes, options).collect();
+        let ends: Vec<usize> = cut_points(bytes, profile).collect();
         let mut ways = [
             timed("fastcdc", || count(crate_cuts(bytes, sizes), |(start, end)| theirs(&bytes[start..end]))),
-            timed("ours", || count(chunk_slices(bytes, options, hash), |chunk| chunk.hash)),
+            timed("ours", || count(chunk_slices(bytes, profile.hash(hash)), |chunk| chunk.hash)),
             timed("scan", || our_cuts(bytes, sizes, Scanner::detect())),
             timed("digest", || {
                 let starts = std::iter::once(0).chain(ends.iter().copied());
@@ -214,12 +214,12 @@ fn hostile(sizes: Sizes) {
     println!();
 }
 
-fn options(sizes: Sizes) -> ChunkingOptions {
-    ChunkingOptions::resolve(Some(sizes.min), Some(sizes.avg), Some(sizes.max)).expect("valid sizes")
+fn profile(sizes: Sizes) -> Profile {
+    Profile::new(sizes.min, sizes.avg, sizes.max).expect("valid sizes")
 }
 
 fn our_cuts(bytes: &[u8], sizes: Sizes, scanner: Scanner) -> usize {
-    let mut finder = CutFinder::new(options(sizes)).with_scanner(scanner);
+    let mut finder = CutFinder::new(profile(sizes)).with_scanner(scanner);
     let (mut rest, mut cuts) = (bytes, 0);
     while finder.next_cut(&mut rest).is_some() {
         cuts += 1;

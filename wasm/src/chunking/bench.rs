@@ -15,7 +15,7 @@ pub fn count_chunks(
     avg_size: &JsValue,
     max_size: &JsValue,
 ) -> Result<usize, Failure> {
-    let mut finder = CutFinder::new(profile_of(min_size, avg_size, max_size, &JsValue::UNDEFINED)?.options);
+    let mut finder = CutFinder::new(profile_of(min_size, avg_size, max_size, &JsValue::UNDEFINED)?);
     let mut cuts = 0;
     bytes::for_each_slice(data, |mut slice| {
         while finder.next_cut(&mut slice).is_some() {

@@ -6,8 +6,8 @@
 use super::{offset_of, profile_of, record};
 use crate::failure::Failure;
 use crate::{bytes, number};
+use chunker::Profile;
 use chunker::chunking::{ChunkDescriptor, chunk_descriptors_parallel};
-use chunker::{OptionsError, Profile};
 use js_sys::Uint8Array;
 use rayon::{ThreadBuilder, ThreadPool, ThreadPoolBuilder};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -85,7 +85,7 @@ impl JsParallelChunker {
     ) -> Result<Self, Failure> {
         let profile = profile_of(min_size, avg_size, max_size, hash)?;
         let (chunks, least, most) = WINDOW;
-        let window = (chunks * profile.options.avg_size()).clamp(least, most);
+        let window = (chunks * profile.options().avg_size()).clamp(least, most);
         let position = offset_of(offset)?;
         let gathered = Some(Vec::new());
         Ok(Self { profile, window, gathered, headroom: 0, running: None, position, end: position })
@@ -117,7 +117,7 @@ impl JsParallelChunker {
     pub fn finish(&mut self) -> Result<Uint8Array, Failure> {
         let (mut chunks, _) = self.turn(true)?;
         if let Some(window) = self.running.take() {
-            chunks.extend(window.wait().chunks?);
+            chunks.extend(window.wait().chunks);
         }
         Ok(record::pack(&chunks))
     }
@@ -128,11 +128,11 @@ impl JsParallelChunker {
         let mut data = self.gathered.take().ok_or(Failure::CLOSED)?;
         let mut start = self.headroom;
         let (chunks, most) = HEADROOM;
-        self.headroom = (chunks * self.profile.options.avg_size()).min(most);
+        self.headroom = (chunks * self.profile.options().avg_size()).min(most);
         let (mut known, mut spare) = (Vec::new(), Vec::new());
         if let Some(window) = self.running.take() {
             let before = window.wait();
-            known = before.chunks?;
+            known = before.chunks;
             spare = before.data;
             let length: usize = known.iter().map(|chunk| chunk.length).sum();
             if length == 0 {
@@ -169,7 +169,7 @@ struct Window {
 
 struct Found {
     /// Without the last, unless the input ends there: where that one ends is not known yet.
-    chunks: Result<Vec<ChunkDescriptor>, OptionsError>,
+    chunks: Vec<ChunkDescriptor>,
     /// The bytes, from `start` on.
     data: Vec<u8>,
     start: usize,
@@ -187,14 +187,12 @@ impl Window {
         let window = Arc::new(Self::default());
         let own = Arc::clone(&window);
         let find = move || {
-            let mut chunks = chunk_descriptors_parallel(&data[start..], profile.options, profile.hash);
-            if let Ok(chunks) = &mut chunks {
-                if !is_last {
-                    chunks.pop();
-                }
-                for chunk in chunks {
-                    chunk.offset += position;
-                }
+            let mut chunks = chunk_descriptors_parallel(&data[start..], profile);
+            if !is_last {
+                chunks.pop();
+            }
+            for chunk in &mut chunks {
+                chunk.offset += position;
             }
             *own.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found { chunks, data, start });
             own.ready.notify_one();

@@ -175,13 +175,13 @@ impl Decompressor {
         let codec = codec_of(codec)?;
         let mut limits = DecompressionLimits::default();
         if let Some(output) = option(max_output, "maxOutput is not an integer in 0..=2^53-1")? {
-            limits.output = output;
+            limits.max_output = output;
         }
         if let Some(memory) = option(max_memory, "maxMemory is not an integer in 0..=2^53-1")? {
-            limits.xz_memory = memory;
+            limits.max_memory = memory;
         }
         if let Some(log) = option(max_window_log, "maxWindowLog is not an integer in 0..=2^53-1")? {
-            limits.zstd_window_log = u32::try_from(log).unwrap_or(u32::MAX); // which no zstd has either
+            limits.max_window_log = u32::try_from(log).unwrap_or(u32::MAX); // which no zstd has either
         }
         let decoder = match dictionary_for(codec, dictionary)? {
             Some(dictionary) => PushDecoder::with_dictionary(&dictionary, limits)?,

@@ -5,8 +5,7 @@
 //! bytes of all releases but the first, and how many of these were stored before. Fails where our cut
 //! points are not those of the `fastcdc` crate.
 
-use chunker::chunking::ChunkingOptions;
-use chunker::cut_points;
+use chunker::{Profile, cut_points};
 use fastcdc::v2020::FastCDC;
 use std::collections::HashSet;
 use std::error::Error;
@@ -19,8 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<Vec<u8>> = std::env::args_os().skip(1).map(std::fs::read).collect::<Result<_, _>>()?;
     for profile in PROFILES {
         let [min, avg, max] = profile.map(|size| size * KIB);
-        let options = ChunkingOptions::resolve(Some(min), Some(avg), Some(max))?;
-        let ours = |file: &[u8]| cut_points(file, options).collect::<Vec<_>>();
+        let profile = Profile::new(min, avg, max)?;
+        let ours = |file: &[u8]| cut_points(file, profile).collect::<Vec<_>>();
         let theirs = |file: &[u8]| {
             FastCDC::new(file, min, avg, max).map(|chunk| chunk.offset + chunk.length).collect::<Vec<_>>()
         };

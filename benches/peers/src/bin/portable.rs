@@ -4,8 +4,8 @@
 //! `portable BYTES` makes random data, and for each line `cut MIN AVG MAX` or `blake3 MIN AVG MAX` on
 //! standard input cuts them, or cuts and hashes them, and prints the number of chunks.
 
-use chunker::CutFinder;
-use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker};
+use chunker::chunking::{HashAlgorithm, PushChunker};
+use chunker::{CutFinder, Profile};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::error::Error;
@@ -23,10 +23,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let line = line?;
         let words: Vec<&str> = line.split(' ').collect();
         let [what, min, avg, max] = words[..] else { return Err(line.into()) };
-        let options = ChunkingOptions::resolve(Some(min.parse()?), Some(avg.parse()?), Some(max.parse()?))?;
+        let profile = Profile::new(min.parse()?, avg.parse()?, max.parse()?)?;
         let chunks = match what {
-            "cut" => cut(&data, options),
-            "blake3" => cut_and_hash(&data, options),
+            "cut" => cut(&data, profile),
+            "blake3" => cut_and_hash(&data, profile),
             _ => return Err(line.into()),
         };
         writeln!(stdout(), "{chunks}")?;
@@ -34,8 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn cut(data: &[u8], options: ChunkingOptions) -> usize {
-    let mut finder = CutFinder::new(options);
+fn cut(data: &[u8], profile: Profile) -> usize {
+    let mut finder = CutFinder::new(profile);
     let mut cuts = 0;
     for mut slice in data.chunks(SLICE) {
         while let Some(cut) = finder.next_cut(&mut slice) {
@@ -46,8 +46,8 @@ fn cut(data: &[u8], options: ChunkingOptions) -> usize {
     cuts + usize::from(finder.finish().is_some())
 }
 
-fn cut_and_hash(data: &[u8], options: ChunkingOptions) -> usize {
-    let mut chunker = PushChunker::new(options, HashAlgorithm::Blake3);
+fn cut_and_hash(data: &[u8], profile: Profile) -> usize {
+    let mut chunker = PushChunker::new(profile.hash(HashAlgorithm::Blake3));
     let chunks: usize = data.chunks(SLICE).map(|slice| black_box(chunker.feed(slice)).len()).sum();
     chunks + usize::from(chunker.finish().is_some())
 }

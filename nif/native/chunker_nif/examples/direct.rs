@@ -3,7 +3,7 @@
 //! `direct FILE` reads lines `LENGTH HASH ROUNDS` and answers each with the nanoseconds that one
 //! chunking of the first `LENGTH` bytes of the file takes, on average over the rounds.
 
-use chunker::ChunkingOptions;
+use chunker::Profile;
 use chunker::chunking::{HashAlgorithm, chunk_descriptors};
 use std::error::Error;
 use std::hint::black_box;
@@ -19,9 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             line.split(' ').collect::<Vec<_>>().try_into().map_err(|_| "a line is: LENGTH HASH ROUNDS")?;
         let input = data.get(..length.parse()?).ok_or("the file is shorter")?;
         let (hash, rounds) = (hash.parse::<HashAlgorithm>()?, rounds.parse::<u32>()?);
+        let profile = Profile::LARGE.hash(hash);
         let start = Instant::now();
         for _ in 0..rounds {
-            black_box(chunk_descriptors(black_box(input), ChunkingOptions::default(), hash));
+            black_box(chunk_descriptors(black_box(input), profile));
         }
         println!("{}", start.elapsed().as_nanos() / u128::from(rounds.max(1)));
         std::io::stdout().flush()?;

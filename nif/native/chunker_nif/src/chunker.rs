@@ -4,7 +4,6 @@ use crate::chunks::{BYTES_PER_PERCENT, without_payload};
 use crate::failure::Failure;
 use crate::options::{Hash, Size, profile_of};
 use crate::terms::{Bytes, account};
-use chunker::Profile;
 use chunker::chunking::{ChunkMetadata, PayloadChunker, PushChunker};
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,11 +87,11 @@ fn chunker_open_with(
     hash: Hash,
     payloads: bool,
 ) -> Result<ResourceArc<ChunkerResource>, Failure> {
-    let Profile { options, hash } = profile_of(min, avg, max, &hash)?;
+    let profile = profile_of(min, avg, max, &hash)?;
     let chunker = if payloads {
-        AnyChunker::WithPayloads(PayloadChunker::new(options, hash))
+        AnyChunker::WithPayloads(PayloadChunker::new(profile))
     } else {
-        AnyChunker::WithoutPayloads(PushChunker::new(options, hash))
+        AnyChunker::WithoutPayloads(PushChunker::new(profile))
     };
     let state = Mutex::new(State::Idle(Box::new(chunker)));
     let resource = ResourceArc::new(ChunkerResource { state, orphaned: AtomicBool::new(false) });

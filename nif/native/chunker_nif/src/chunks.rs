@@ -40,7 +40,7 @@ fn chunk_data_dirty<'a>(
 }
 
 fn chunk_data<'a>(env: Env<'a>, data: Binary<'a>, profile: Profile) -> Vec<Term<'a>> {
-    let chunks = chunk_slices(data.as_slice(), profile.options, profile.hash);
+    let chunks = chunk_slices(data.as_slice(), profile);
     chunks.map(|chunk| without_payload(env, &chunk.descriptor())).collect()
 }
 
@@ -92,9 +92,7 @@ fn chunk_data_with_payloads<'a>(
         let payload = data.make_subbinary(offset, chunk.payload.len())?;
         Ok((Bytes(chunk.hash), chunk.offset, chunk.payload.len(), payload).encode(env))
     };
-    Ok(Ok(chunk_slices(data.as_slice(), profile.options, profile.hash)
-        .map(chunk)
-        .collect::<NifResult<_>>()?))
+    Ok(Ok(chunk_slices(data.as_slice(), profile).map(chunk).collect::<NifResult<_>>()?))
 }
 
 /// Returns for every item its chunks, or why it has none; one that fails does not stop the others.
@@ -133,9 +131,8 @@ fn chunk_data_batch<'a>(
     profile: Profile,
     threads: usize,
 ) -> Vec<Chunks<'a>> {
-    let chunk = |data: &Option<&[u8]>| {
-        data.map(|data| chunk_descriptors(data, profile.options, profile.hash)).ok_or(Failure::ARGUMENT)
-    };
+    let chunk =
+        |data: &Option<&[u8]>| data.map(|data| chunk_descriptors(data, profile)).ok_or(Failure::ARGUMENT);
     let encode =
         |chunks: Vec<ChunkDescriptor>| chunks.iter().map(|chunk| without_payload(env, chunk)).collect();
     pool::map(items, threads, chunk).into_iter().map(|result| result.map(encode)).collect()

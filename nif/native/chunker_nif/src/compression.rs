@@ -61,11 +61,10 @@ impl<'a> Decoder<'a> for Limits {
         let (output, window_log, memory): (Term<'a>, Term<'a>, Term<'a>) = term.decode()?;
         let default = DecompressionLimits::default();
         let limits = || {
-            Ok(DecompressionLimits {
-                output: or_default(output, default.output)?,
-                zstd_window_log: or_default(window_log, default.zstd_window_log)?,
-                xz_memory: or_default(memory, default.xz_memory)?,
-            })
+            Ok(default
+                .with_max_output(or_default(output, default.max_output)?)
+                .with_max_window_log(or_default(window_log, default.max_window_log)?)
+                .with_max_memory(or_default(memory, default.max_memory)?))
         };
         Ok(Self(limits()))
     }

@@ -1,12 +1,12 @@
 //! Errors that cross into the VM.
 
-use chunker::chunking::ChunkingError;
+use chunker::ProfileError;
+use chunker::chunking::{ChunkingError, OptionsError};
 use chunker::compression::CompressionError;
 use chunker::hashing::UnknownHashAlgorithm;
 use chunker::manifest::ManifestError;
 use chunker::nix::{InvalidBase32, InvalidNarInfo};
 use chunker::signing::SigningError;
-use chunker::{OptionsError, ProfileError};
 use rustler::{Atom, Encoder, Env, Term};
 
 /// The code of an error: the core's, or one of those that only bindings have. An atom in Elixir.

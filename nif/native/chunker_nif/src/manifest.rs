@@ -4,7 +4,6 @@ use crate::chunks::without_payload;
 use crate::failure::Failure;
 use crate::options::{Hash, Size, hash_atom, profile_of};
 use crate::terms::{Bytes, Items};
-use chunker::Profile;
 use chunker::chunking::ChunkDescriptor;
 use chunker::manifest::Manifest;
 use rustler::{Atom, Binary, Env, NifResult, Term};
@@ -12,12 +11,13 @@ use rustler::{Atom, Binary, Env, NifResult, Term};
 /// Canonical bytes, profile id, hash algorithm, length of the input, chunks, root digest.
 type Parts<'a> = (Bytes<Vec<u8>>, String, Atom, u64, Vec<Term<'a>>, Bytes<[u8; 32]>);
 
-fn parts<'a>(env: Env<'a>, manifest: &Manifest) -> Parts<'a> {
+fn parts<'a>(env: Env<'a>, manifest: &Manifest) -> NifResult<Parts<'a>> {
     let bytes = manifest.to_bytes();
     let root = manifest.hash_algorithm().compute(&bytes);
     let chunks = manifest.chunks().iter().map(|chunk| without_payload(env, chunk)).collect();
-    let hash = hash_atom(manifest.hash_algorithm());
-    (Bytes(bytes), manifest.profile(), hash, manifest.total_length(), chunks, Bytes(root))
+    let hash = hash_atom(env, manifest.hash_algorithm())?;
+    let profile = manifest.profile().to_string();
+    Ok((Bytes(bytes), profile, hash, manifest.total_length(), chunks, Bytes(root)))
 }
 
 /// Returns the manifest of an input with the given chunks, `{hash, offset, length}` each.
@@ -31,11 +31,11 @@ fn manifest_new_dirty<'a>(
     hash: Hash,
 ) -> NifResult<Result<Parts<'a>, Failure>> {
     let chunks = chunks.0.into_iter().map(chunk_of).collect::<NifResult<Vec<_>>>()?;
-    let new = || {
-        let Profile { options, hash } = profile_of(min, avg, max, &hash)?;
-        Ok(parts(env, &Manifest::new(options, hash, chunks)?))
-    };
-    Ok(new())
+    let new = || -> Result<_, Failure> { Ok(Manifest::new(profile_of(min, avg, max, &hash)?, chunks)?) };
+    match new() {
+        Ok(manifest) => Ok(Ok(parts(env, &manifest)?)),
+        Err(failure) => Ok(Err(failure)),
+    }
 }
 
 fn chunk_of(term: Term<'_>) -> NifResult<ChunkDescriptor> {
@@ -51,8 +51,11 @@ fn manifest_parse_dirty<'a>(
     env: Env<'a>,
     canonical: Binary<'a>,
     limit: Option<usize>,
-) -> Result<Parts<'a>, Failure> {
-    Ok(parts(env, &parse(canonical, limit.unwrap_or(Manifest::DEFAULT_LIMIT))?))
+) -> NifResult<Result<Parts<'a>, Failure>> {
+    match parse(canonical, limit.unwrap_or(Manifest::DEFAULT_LIMIT)) {
+        Ok(manifest) => Ok(Ok(parts(env, &manifest)?)),
+        Err(failure) => Ok(Err(failure)),
+    }
 }
 
 /// Returns the manifest with these canonical bytes.

@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use crate::signing::secret_key_of;
 use crate::terms::Bytes;
-use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey, nix_base32_decode, nix_base32_encode};
+use chunker::hashing::{nix_base32_decode, nix_base32_encode};
+use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey};
 use rustler::{Binary, Decoder, NifResult, Term};
 use zeroize::Zeroizing;
 

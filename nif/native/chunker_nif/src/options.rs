@@ -1,9 +1,10 @@
 //! Chunking options from terms; `nil` stands for the core's default.
 
 use crate::failure::Failure;
+use chunker::Profile;
+use chunker::chunking::ChunkingOptions;
 use chunker::hashing::{HashAlgorithm, UnknownHashAlgorithm};
-use chunker::{ChunkingOptions, OptionsError, Profile};
-use rustler::{Atom, Decoder, NifResult, Term};
+use rustler::{Atom, Decoder, Env, NifResult, Term};
 
 mod atoms {
     rustler::atoms! { nil, sha256, blake3 }
@@ -51,25 +52,17 @@ impl Hash {
 }
 
 /// Returns the atom of a hash algorithm.
-pub(crate) fn hash_atom(hash: HashAlgorithm) -> Atom {
-    match hash {
-        HashAlgorithm::Sha256 => atoms::sha256(),
-        HashAlgorithm::Blake3 => atoms::blake3(),
-    }
+pub(crate) fn hash_atom(env: Env<'_>, hash: HashAlgorithm) -> NifResult<Atom> {
+    Atom::from_str(env, hash.name())
 }
 
 pub(crate) fn is_nil(term: Term<'_>) -> bool {
     Atom::from_term(term).is_ok_and(|atom| atom == atoms::nil())
 }
 
-/// Returns the sizes that the core allows.
-pub(crate) fn sizes(min: Size, avg: Size, max: Size) -> Result<ChunkingOptions, OptionsError> {
-    ChunkingOptions::resolve(min.0, avg.0, max.0)
-}
-
 /// Returns sizes and hash algorithm.
 pub(crate) fn profile_of(min: Size, avg: Size, max: Size, hash: &Hash) -> Result<Profile, Failure> {
-    Ok(Profile { options: sizes(min, avg, max)?, hash: hash.algorithm()? })
+    Ok(Profile::from(ChunkingOptions::resolve(min.0, avg.0, max.0)?).hash(hash.algorithm()?))
 }
 
 /// Returns the profile id of options.

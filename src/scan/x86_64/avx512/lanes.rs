@@ -8,8 +8,8 @@ use crate::gear::GEAR;
 use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_cmplt_epu8_mask, _mm512_load_si512,
     _mm512_loadu_si512, _mm512_mask2_permutex2var_epi8, _mm512_movepi8_mask, _mm512_permutex2var_epi8,
-    _mm512_slli_epi32, _mm512_store_si512, _mm512_unpackhi_epi8, _mm512_unpackhi_epi16, _mm512_unpacklo_epi8,
-    _mm512_unpacklo_epi16,
+    _mm512_set1_epi8, _mm512_slli_epi32, _mm512_store_si512, _mm512_unpackhi_epi8, _mm512_unpackhi_epi16,
+    _mm512_unpacklo_epi8, _mm512_unpacklo_epi16, _mm512_xor_si512,
 };
 use core::mem::MaybeUninit;
 
@@ -154,6 +154,14 @@ impl Table {
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     pub(super) fn new(Plane([a, b, c, d]): &Plane) -> Self {
         Self([load(a), load(b), load(c), load(d)])
+    }
+
+    /// Returns the table with every entry XORed with `byte`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub(super) fn xor(self, byte: u8) -> Self {
+        let byte = _mm512_set1_epi8(byte.cast_signed());
+        Self(self.0.map(|entries| _mm512_xor_si512(entries, byte)))
     }
 
     /// Returns the entries of the bytes of `half`: those below 128 are replaced, then the others.

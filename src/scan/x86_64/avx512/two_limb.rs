@@ -11,6 +11,7 @@ use super::lanes::{
     write,
 };
 use super::{BATCH, BLOCKS, Filter, GROUP, Kernel};
+use crate::gear::Seed;
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_and_si512, _mm512_dpbusd_epi32,
     _mm512_mask_test_epi32_mask, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_slli_epi32,
@@ -21,6 +22,9 @@ use core::mem::MaybeUninit;
 
 static HIGH: [Plane; 4] =
     [Plane::new(16, 1, 0), Plane::new(16, 1, 1), Plane::new(16, 1, 2), Plane::new(16, 1, 3)];
+/// The same without the 1, which would carry: with a seed, it is added after the XOR.
+static HIGH_BEFORE_SEED: [Plane; 4] =
+    [Plane::new(16, 0, 0), Plane::new(16, 0, 1), Plane::new(16, 0, 2), Plane::new(16, 0, 3)];
 static LOW: [Plane; 2] = [Plane::new(0, 0, 0), Plane::new(0, 0, 1)];
 
 /// Bytes from each middle or end of a group to the next.
@@ -45,8 +49,9 @@ const fn tolerant(mask: u64, error: u32) -> u32 {
     above & above.wrapping_sub(1)
 }
 
-pub(super) struct TwoLimb {
+pub(super) struct TwoLimb<S> {
     _kernel: Kernel,
+    seed: S,
     masks: [u32; STRIDE],
     limit: Line,
     /// What each group alone adds to `low`.
@@ -58,14 +63,15 @@ pub(super) struct TwoLimb {
     high_ends: Series,
 }
 
-impl TwoLimb {
+impl<S: Seed> TwoLimb<S> {
     #[expect(clippy::cast_possible_truncation, reason = "the limbs of the hash are meant")]
-    pub(super) fn new(kernel: Kernel, hash: u64, mask: u64) -> Self {
+    pub(super) fn new(kernel: Kernel, seed: S, hash: u64, mask: u64) -> Self {
         let low = hash.wrapping_neg() & 0xffff;
         let high = (hash.wrapping_add(low) >> 16) as u32;
         let low = low as u32;
         Self {
             _kernel: kernel,
+            seed,
             masks: masks(mask),
             limit: black_box(Line::of_bytes([128; 64])),
             low_sums: Line::ending_in(low),
@@ -76,13 +82,13 @@ impl TwoLimb {
     }
 }
 
-impl Filter for TwoLimb {
+impl<S: Seed> Filter for TwoLimb<S> {
     fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
         let mut words = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
         let mut lows = [[MaybeUninit::uninit(); 2]; BLOCKS];
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let (words, lows) = look_up(batch, &self.limit, &mut words, &mut lows);
+            let (words, lows) = look_up(self.seed, batch, &self.limit, &mut words, &mut lows);
             self.filter(words, lows)
         }
     }
@@ -120,14 +126,17 @@ const fn transpose() -> Line {
 /// Apart from the filter, since all registers are needed for the tables.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-fn look_up<'a>(
+fn look_up<'a, S: Seed>(
+    seed: S,
     batch: &[u8; BATCH],
     limit: &Line,
     words: &'a mut Space<GROUP>,
     lows: &'a mut Space<2>,
 ) -> (&'a Words, &'a Lows) {
-    let high = [0, 1, 2, 3].map(|byte| Table::new(&HIGH[byte]));
-    let low = [0, 1].map(|byte| Table::new(&LOW[byte]));
+    let seed = seed.value().to_le_bytes();
+    let high = if S::NONE { &HIGH } else { &HIGH_BEFORE_SEED };
+    let high = [0, 1, 2, 3].map(|byte| Table::new(&high[byte]).xor(seed[2 + byte]));
+    let low = [0, 1].map(|byte| Table::new(&LOW[byte]).xor(seed[byte]));
     let transpose = load(&TRANSPOSE);
     let splitter = Splitter::new(limit);
     for (block, (words, lows)) in words.iter_mut().zip(lows.iter_mut()).enumerate() {
@@ -135,7 +144,8 @@ fn look_up<'a>(
         for (half, words) in halves.iter().zip(words.as_chunks_mut::<4>().0) {
             let vectors = unpack(high.map(|table| table.look_up(half)));
             for (line, vector) in words.iter_mut().zip(vectors) {
-                write(line, vector);
+                let one = if S::NONE { 0 } else { 1 };
+                write(line, _mm512_add_epi32(vector, _mm512_set1_epi32(one)));
             }
         }
         let bytes = |half: &Half| low.map(|table| _mm512_shuffle_epi8(table.look_up(half), transpose));
@@ -159,7 +169,7 @@ fn weigh([zeroth, first]: [__m512i; 2], half: usize) -> __m512i {
     _mm512_dpbusd_epi32(_mm512_slli_epi32::<8>(upper), zeroth, weights)
 }
 
-impl TwoLimb {
+impl<S: Seed> TwoLimb<S> {
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn filter(&mut self, words: &Words, lows: &Lows) -> u64 {

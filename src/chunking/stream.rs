@@ -1,12 +1,14 @@
 //! Chunks of a reader, one after another, in bounded memory.
 
-use crate::chunk::ChunkMetadata;
-use crate::chunking::ChunkingError;
-use crate::environment;
-use crate::hashing::HashAlgorithm;
+use super::chunk::{ChunkDescriptor, ChunkMetadata};
+use super::error::{ChunkingError, ReadError};
+use super::push::{Payload, PayloadCutter, PushChunker};
+use crate::algorithm::HashAlgorithm;
+use crate::environment::{self, EnvironmentError};
 use crate::observability::hooks::{self, Observer, ReadObserver};
-use crate::options::{ChunkingOptions, OptionsError};
-use crate::push::{Payload, PayloadCutter};
+use crate::options::ChunkingOptions;
+use crate::profile::Profile;
+use alloc::vec::{self, Vec};
 use std::io::{self, Read};
 use std::task::{Poll, ready};
 
@@ -19,14 +21,15 @@ use std::task::{Poll, ready};
 /// offset, the iterator ends; reading can go on in a new stream that
 /// [resumes at](Self::resume_at) the [last cut](Self::last_cut), with the same chunks.
 ///
-/// A payload shares the buffer that it was read into and keeps all of it alive: copy small payloads
-/// that are kept for long.
+/// A payload keeps at most eight times its length alive: small ones are copied out of the buffer that
+/// they were read into, the others share it.
 ///
 /// ```
+/// use chunker::Profile;
 /// use chunker::chunking::ChunkStream;
 ///
-/// let reader = std::io::Cursor::new(vec![7; 5_000_000]);
-/// for chunk in ChunkStream::new(reader, None, None, None)? {
+/// let reader = std::io::Cursor::new(vec![7; 5_000_000]); // a file, a socket, …
+/// for chunk in ChunkStream::with_profile(reader, Profile::MEDIUM)? {
 ///     let chunk = chunk?;
 ///     println!("{} {} {}", chunk.hash_hex(), chunk.offset, chunk.length);
 /// }
@@ -40,10 +43,10 @@ pub struct ChunkStream<R> {
 }
 
 impl<R: Read> ChunkStream<R> {
-    /// Returns a stream with SHA-256 digests; `None` stands for the default of a size.
+    /// Returns a stream with SHA-256 digests; `None` stands for the default of a size in bytes.
     ///
     /// # Errors
-    /// [`ChunkingError::InvalidOptions`].
+    /// [`ChunkingError::InvalidOptions`], or as [`with_profile`](Self::with_profile).
     pub fn new(
         reader: R,
         min_size: Option<usize>,
@@ -52,20 +55,16 @@ impl<R: Read> ChunkStream<R> {
     ) -> Result<Self, ChunkingError> {
         let options = ChunkingOptions::resolve(min_size, avg_size, max_size)
             .inspect_err(|error| hooks::failed(error.code()))?;
-        Self::with_options(reader, options, HashAlgorithm::Sha256)
+        Self::with_profile(reader, options)
     }
 
-    /// Returns a stream with the given options and digests.
+    /// Returns a stream over the chunks of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::InvalidOptions`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something
-    /// else than an integer in `1..=1 GiB`.
-    pub fn with_options(
-        reader: R,
-        options: ChunkingOptions,
-        hash: HashAlgorithm,
-    ) -> Result<Self, ChunkingError> {
-        Self::resume_at(reader, options, hash, 0)
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something else than
+    /// an integer in `1..=1 GiB`.
+    pub fn with_profile(reader: R, profile: impl Into<Profile>) -> Result<Self, ChunkingError> {
+        Self::resume_at(reader, profile, 0)
     }
 
     /// Returns a stream for the rest of an input that was cut at `offset`, in bytes.
@@ -73,14 +72,11 @@ impl<R: Read> ChunkStream<R> {
     /// `reader` begins there; the chunks are those of the whole input.
     ///
     /// # Errors
-    /// As [`with_options`](Self::with_options).
-    pub fn resume_at(
-        reader: R,
-        options: ChunkingOptions,
-        hash: HashAlgorithm,
-        offset: u64,
-    ) -> Result<Self, ChunkingError> {
-        Ok(Self { reader, reading: Reading::resume_at(options, offset)?, hash })
+    /// As [`with_profile`](Self::with_profile).
+    pub fn resume_at(reader: R, profile: impl Into<Profile>, offset: u64) -> Result<Self, ChunkingError> {
+        let profile = profile.into();
+        let reading = Reading::resume_at(profile, offset)?;
+        Ok(Self { reader, reading, hash: profile.hash_algorithm() })
     }
 
     /// Returns this stream if it can never hold more than `limit` bytes of its input.
@@ -114,6 +110,113 @@ impl<R: Read> Iterator for ChunkStream<R> {
 
 impl<R: Read> std::iter::FusedIterator for ChunkStream<R> {}
 
+/// Returns the chunks of all that `reader` gives, with SHA-256 digests.
+///
+/// # Errors
+/// [`ChunkingError::InvalidOptions`], or [`ChunkingError::Io`] of the first error of `reader`.
+pub fn chunk_stream<R: Read>(
+    reader: R,
+    min_size: Option<usize>,
+    avg_size: Option<usize>,
+    max_size: Option<usize>,
+) -> Result<Vec<ChunkMetadata>, ChunkingError> {
+    ChunkStream::new(reader, min_size, avg_size, max_size)?.collect()
+}
+
+/// Iterator over the digests and places of a reader's chunks; what [`ChunkStream`] is, without payloads.
+///
+/// Holds one read and 64 KiB, whatever the sizes of chunks are.
+///
+/// ```
+/// use chunker::Profile;
+/// use chunker::chunking::DescriptorStream;
+///
+/// let reader = std::io::Cursor::new(vec![7; 5_000_000]);
+/// let chunks: Result<Vec<_>, _> = DescriptorStream::new(reader, Profile::LARGE)?.collect();
+/// assert_eq!(chunks?.last().map(|chunk| chunk.offset), Some(4 << 20));
+/// # Ok::<(), chunker::chunking::ChunkingError>(())
+/// ```
+#[derive(Debug)]
+pub struct DescriptorStream<R> {
+    reader: R,
+    /// `None` when the input ended or failed.
+    chunker: Option<PushChunker>,
+    space: Vec<u8>,
+    position: u64,
+    /// Chunks that ended in the last read.
+    ready: vec::IntoIter<ChunkDescriptor>,
+    reads: ReadObserver,
+}
+
+impl<R: Read> DescriptorStream<R> {
+    /// Returns a stream over the chunks of `reader`.
+    ///
+    /// # Errors
+    /// As [`ChunkStream::with_profile`].
+    pub fn new(reader: R, profile: impl Into<Profile>) -> Result<Self, ChunkingError> {
+        Self::resume_at(reader, profile, 0)
+    }
+
+    /// Returns a stream for the rest of an input that was cut at `offset`, in bytes.
+    ///
+    /// `reader` begins there; the chunks are those of the whole input.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn resume_at(reader: R, profile: impl Into<Profile>, offset: u64) -> Result<Self, ChunkingError> {
+        let read_size = read_size().inspect_err(|error| hooks::failed(error.code()))?;
+        Ok(Self {
+            reader,
+            chunker: Some(PushChunker::resume_at(profile, offset)),
+            space: alloc::vec![0; read_size],
+            position: offset,
+            ready: Vec::new().into_iter(),
+            reads: ReadObserver::default(),
+        })
+    }
+
+    /// Reads once, and returns how many bytes.
+    fn read(&mut self) -> io::Result<usize> {
+        let Self { reader, space, reads, .. } = self;
+        loop {
+            let read = reads.reading(|| Poll::Ready(reader.read(space)));
+            let Poll::Ready(result) = read.map(|read| checked_length(read, space.len())) else { continue };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+impl<R: Read> Iterator for DescriptorStream<R> {
+    type Item = Result<ChunkDescriptor, ChunkingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(chunk) = self.ready.next() {
+                return Some(Ok(chunk));
+            }
+            self.chunker.as_ref()?;
+            match self.read() {
+                Ok(0) => return self.chunker.take()?.finish().map(Ok),
+                Ok(length) => {
+                    self.position = self.position.wrapping_add(length as u64);
+                    self.ready = self.chunker.as_mut()?.feed(&self.space[..length]).into_iter();
+                }
+                Err(source) => {
+                    self.chunker = None;
+                    let error = ChunkingError::from(ReadError { offset: self.position, source });
+                    hooks::failed(error.code());
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl<R: Read> std::iter::FusedIterator for DescriptorStream<R> {}
+
 /// What synchronous and asynchronous streams share: all but the reader.
 #[derive(Debug)]
 pub(crate) struct Reading {
@@ -127,8 +230,9 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn resume_at(options: ChunkingOptions, offset: u64) -> Result<Self, OptionsError> {
-        let cutter = PayloadCutter::resume_at(options, offset);
+    pub(crate) fn resume_at(profile: Profile, offset: u64) -> Result<Self, EnvironmentError> {
+        let cutter = PayloadCutter::resume_at(profile, offset);
+        let options = profile.options();
         let read_size = read_size().inspect_err(|error| hooks::failed(error.code()))?;
         let reads = ReadObserver::default();
         Ok(Self { cutter, options, read_size, position: offset, ended: false, reads })
@@ -205,19 +309,8 @@ fn checked_length(read: io::Result<usize>, space: usize) -> io::Result<usize> {
     }
 }
 
-/// Reading failed.
-#[derive(Debug, thiserror::Error)]
-#[error("reading failed at offset {offset}")]
-pub struct ReadError {
-    /// How many bytes of the input had been read.
-    pub offset: u64,
-    /// What the reader said.
-    pub source: io::Error,
-}
-
 /// Returns how many bytes to ask a reader for at once.
-fn read_size() -> Result<usize, OptionsError> {
+fn read_size() -> Result<usize, EnvironmentError> {
     const DEFAULT: usize = 1024 * 1024;
-    let cap = environment::size("CHUNKER_READ_SLICE_CAP_BYTES", 1..=1 << 30, OptionsError::ReadSliceCap)?;
-    Ok(cap.unwrap_or(DEFAULT))
+    Ok(environment::size("CHUNKER_READ_SLICE_CAP_BYTES", 1..=1 << 30)?.unwrap_or(DEFAULT))
 }

@@ -1,20 +1,20 @@
 //! Chunks of an asynchronous reader.
 
-use crate::chunk::ChunkMetadata;
-use crate::chunking::ChunkingError;
-use crate::hashing::HashAlgorithm;
-use crate::options::ChunkingOptions;
-use crate::stream::Reading;
+use super::chunk::ChunkMetadata;
+use super::error::ChunkingError;
+use super::stream::Reading;
+use crate::algorithm::HashAlgorithm;
+use crate::profile::Profile;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_io::AsyncRead;
 
-/// [`Stream`] over the chunks of an asynchronous reader; what [`ChunkStream`](crate::ChunkStream) is
+/// [`Stream`] over the chunks of an asynchronous reader; what [`ChunkStream`](super::ChunkStream) is
 /// to a blocking one, with the same chunks, bounds and errors.
 ///
-/// A reader of tokio becomes one of `futures` by `tokio_util::compat::TokioAsyncReadCompatExt`. A
-/// chunk is cut and hashed on the task that polls: about a millisecond for 1 MiB.
+/// A reader of tokio is taken as it is by `from_tokio` (feature `tokio`). A chunk is cut and hashed on the
+/// task that polls: about a millisecond for 1 MiB.
 #[derive(Debug)]
 pub struct AsyncChunkStream<R> {
     reader: R,
@@ -26,10 +26,10 @@ impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
     /// Returns a stream over the chunks of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::InvalidOptions`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something
-    /// else than an integer in `1..=1 GiB`.
-    pub fn new(reader: R, options: ChunkingOptions, hash: HashAlgorithm) -> Result<Self, ChunkingError> {
-        Self::resume_at(reader, options, hash, 0)
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something else than
+    /// an integer in `1..=1 GiB`.
+    pub fn new(reader: R, profile: impl Into<Profile>) -> Result<Self, ChunkingError> {
+        Self::resume_at(reader, profile, 0)
     }
 
     /// Returns a stream for the rest of an input that was cut at `offset`, in bytes.
@@ -38,13 +38,10 @@ impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn resume_at(
-        reader: R,
-        options: ChunkingOptions,
-        hash: HashAlgorithm,
-        offset: u64,
-    ) -> Result<Self, ChunkingError> {
-        Ok(Self { reader, reading: Reading::resume_at(options, offset)?, hash })
+    pub fn resume_at(reader: R, profile: impl Into<Profile>, offset: u64) -> Result<Self, ChunkingError> {
+        let profile = profile.into();
+        let reading = Reading::resume_at(profile, offset)?;
+        Ok(Self { reader, reading, hash: profile.hash_algorithm() })
     }
 
     /// Returns this stream if it can never hold more than `limit` bytes of its input.

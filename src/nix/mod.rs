@@ -1,54 +1,16 @@
 //! What a binary cache of Nix needs: base32, key files, and signatures of narinfo files.
 
+pub(crate) mod base32;
+
+pub use base32::InvalidBase32;
+
 use crate::signing::{PublicKey, SecretKey, Signature, SigningError};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use base32::{nix_base32_decode, nix_base32_encode};
 use core::fmt;
-use data_encoding::Encoding;
 use zeroize::Zeroizing;
-
-/// Nix writes the digits of a number in base 32, most significant first, of which the bytes are
-/// little-endian. This encodes the same digits in the opposite order.
-const DIGITS: Encoding = data_encoding_macro::new_encoding! {
-    symbols: "0123456789abcdfghijklmnpqrsvwxyz",
-    bit_order: LeastSignificantFirst,
-};
-
-/// Returns `data` in Nix's base32: 52 characters for 32 bytes.
-///
-/// ```
-/// let digest = chunker::hashing::sha256_hash_raw(b"");
-/// let text = chunker::nix::nix_base32_encode(&digest);
-/// assert_eq!(text, "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73");
-/// ```
-#[must_use]
-pub fn nix_base32_encode(data: &[u8]) -> String {
-    DIGITS.encode(data).chars().rev().collect()
-}
-
-/// Returns the bytes that [`nix_base32_encode`] makes `text` of.
-///
-/// # Errors
-/// [`InvalidBase32`] for capitals, `e`, `o`, `t`, `u` and other characters, for lengths that no
-/// bytes have, and for bits set beyond the last byte.
-pub fn nix_base32_decode(text: &str) -> Result<Vec<u8>, InvalidBase32> {
-    let digits: Vec<u8> = text.bytes().rev().collect();
-    DIGITS.decode(&digits).map_err(|_| InvalidBase32)
-}
-
-/// A text is not Nix's base32 of any bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not base32 as Nix writes it")]
-pub struct InvalidBase32;
-
-impl InvalidBase32 {
-    /// The stable, machine-readable name of this error: `invalid_base32`.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        "invalid_base32"
-    }
-}
 
 /// A key with a name that signs narinfo files, as `nix-store --generate-binary-cache-key` makes it.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! What is known of a chunk: its digest, its place, and with some types its bytes.
 
-use crate::chunking::ChunkingError;
+use super::error::ChunkingError;
 use bytes::Bytes;
 use core::ops::Range;
 
@@ -8,7 +8,8 @@ use core::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChunkDescriptor {
-    /// Digest of the chunk's bytes.
+    /// Digest of the chunk's bytes; in human-readable formats 64 lowercase hexadecimal digits.
+    #[cfg_attr(feature = "serde", serde(with = "digest_form"))]
     pub hash: [u8; 32],
     /// Where the chunk begins in the input, in bytes.
     pub offset: u64,
@@ -26,8 +27,8 @@ impl ChunkDescriptor {
     /// Returns the chunk's bytes in `input`, the whole input that was chunked.
     ///
     /// # Errors
-    /// [`ChunkingError::ZeroLengthChunk`], or [`ChunkingError::Bounds`] when the chunk ends behind
-    /// `input`.
+    /// [`ChunkingError::ZeroLengthChunk`], or [`ChunkingError::Bounds`] when the chunk ends after
+    /// `input` does.
     pub fn slice<'a>(&self, input: &'a [u8]) -> Result<&'a [u8], ChunkingError> {
         if self.length == 0 {
             return Err(ChunkingError::ZeroLengthChunk);
@@ -51,7 +52,8 @@ impl ChunkDescriptor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChunkMetadata {
-    /// Digest of the payload.
+    /// Digest of the payload; in human-readable formats 64 lowercase hexadecimal digits.
+    #[cfg_attr(feature = "serde", serde(with = "digest_form"))]
     pub hash: [u8; 32],
     /// Where the chunk begins in the input, in bytes.
     pub offset: u64,
@@ -79,6 +81,25 @@ impl ChunkMetadata {
     }
 }
 
+impl AsRef<[u8]> for ChunkMetadata {
+    /// Returns the chunk's bytes.
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl From<&ChunkMetadata> for ChunkDescriptor {
+    fn from(chunk: &ChunkMetadata) -> Self {
+        chunk.descriptor()
+    }
+}
+
+impl From<&ChunkDescriptor> for ChunkDescriptor {
+    fn from(chunk: &ChunkDescriptor) -> Self {
+        *chunk
+    }
+}
+
 /// A chunk with its bytes, borrowed from the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkSlice<'a> {
@@ -95,6 +116,12 @@ impl ChunkSlice<'_> {
         ChunkMetadata { hash: self.hash, offset: self.offset, length: payload.len(), payload }
     }
 
+    /// Returns the digest as 64 lowercase hexadecimal digits.
+    #[must_use]
+    pub fn hash_hex(&self) -> alloc::string::String {
+        hex::encode(self.hash)
+    }
+
     /// Returns the chunk without its bytes.
     #[must_use]
     pub fn descriptor(&self) -> ChunkDescriptor {
@@ -102,28 +129,51 @@ impl ChunkSlice<'_> {
     }
 }
 
-/// The results of many inputs, of which some may have failed.
-#[cfg(feature = "std")]
-#[derive(Debug)]
-pub struct BatchChunkResult {
-    /// The chunks of each input or what made it fail, in the order of the inputs.
-    pub results: alloc::vec::Vec<Result<alloc::vec::Vec<ChunkMetadata>, ChunkingError>>,
-    /// Bytes in all chunks of `results`.
-    pub total_bytes_processed: u64,
-    /// Number of all chunks of `results`.
-    pub total_chunks_emitted: u64,
+impl AsRef<[u8]> for ChunkSlice<'_> {
+    /// Returns the chunk's bytes.
+    fn as_ref(&self) -> &[u8] {
+        self.payload
+    }
 }
 
-#[cfg(feature = "std")]
-impl BatchChunkResult {
-    pub(crate) fn new(
-        results: alloc::vec::Vec<Result<alloc::vec::Vec<ChunkMetadata>, ChunkingError>>,
-    ) -> Self {
-        let chunks = || results.iter().flatten().flatten();
-        Self {
-            total_bytes_processed: chunks().map(|chunk| chunk.length as u64).sum(),
-            total_chunks_emitted: chunks().count() as u64,
-            results,
+impl From<&ChunkSlice<'_>> for ChunkDescriptor {
+    fn from(chunk: &ChunkSlice<'_>) -> Self {
+        chunk.descriptor()
+    }
+}
+
+/// Digests in serialized chunks: hexadecimal digits where a person may read them, else 32 bytes.
+#[cfg(feature = "serde")]
+mod digest_form {
+    use alloc::borrow::Cow;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.serialize_str(&hex::encode(digest));
+        }
+        digest.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        if !deserializer.is_human_readable() {
+            return <[u8; 32]>::deserialize(deserializer);
+        }
+        let digits = <Cow<'de, str>>::deserialize(deserializer)?;
+        from_hex(&digits).map_err(D::Error::custom)
+    }
+
+    /// Returns the digest that these 64 lowercase hexadecimal digits stand for.
+    pub(crate) fn from_hex(digits: &str) -> Result<[u8; 32], &'static str> {
+        let mut digest = [0; 32];
+        let lowercase = !digits.bytes().any(|digit| digit.is_ascii_uppercase());
+        match hex::decode_to_slice(digits, &mut digest) {
+            Ok(()) if lowercase => Ok(digest),
+            _ => Err("a digest is 64 lowercase hexadecimal digits"),
         }
     }
 }
+
+#[cfg(feature = "serde")]
+pub(crate) use digest_form::from_hex as digest_from_hex;

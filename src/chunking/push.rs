@@ -1,12 +1,13 @@
 //! Chunkers that are fed: the caller has the bytes piece by piece and keeps the control flow.
 
-use crate::chunk::{ChunkDescriptor, ChunkMetadata};
+use super::chunk::{ChunkDescriptor, ChunkMetadata};
+use crate::algorithm::HashAlgorithm;
 use crate::cut::CutFinder;
-use crate::hashing::{HashAlgorithm, Hasher};
+use crate::hashing::Hasher;
 use crate::observability::hooks::Observer;
-use crate::options::ChunkingOptions;
+use crate::profile::Profile;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// Bytes that are gathered before they are hashed: BLAKE3 needs 16 KiB to fill the widest SIMD
 /// lanes, and blocks of a power of two that begin at one of its multiples.
@@ -17,9 +18,10 @@ const BLOCK: usize = 64 * 1024;
 /// Keeps at most 64 KiB of the input. The chunks do not depend on how it is split.
 ///
 /// ```
-/// use chunker::chunking::{ChunkingOptions, HashAlgorithm, PushChunker};
+/// use chunker::Profile;
+/// use chunker::chunking::{HashAlgorithm, PushChunker};
 ///
-/// let mut chunker = PushChunker::new(ChunkingOptions::default(), HashAlgorithm::Blake3);
+/// let mut chunker = PushChunker::new(Profile::MEDIUM.hash(HashAlgorithm::Blake3));
 /// let mut chunks = chunker.feed(b"a piece, ");
 /// chunks.extend(chunker.feed(b"and another"));
 /// chunks.extend(chunker.finish());
@@ -36,15 +38,16 @@ pub struct PushChunker {
 impl PushChunker {
     /// Returns a chunker at the beginning of an input.
     #[must_use]
-    pub fn new(options: ChunkingOptions, hash: HashAlgorithm) -> Self {
-        Self::resume_at(options, hash, 0)
+    pub fn new(profile: impl Into<Profile>) -> Self {
+        Self::resume_at(profile, 0)
     }
 
     /// Returns a chunker for the rest of an input that was cut at `offset`, in bytes: the chunks are
     /// those of the whole input.
     #[must_use]
-    pub fn resume_at(options: ChunkingOptions, hash: HashAlgorithm, offset: u64) -> Self {
-        let finder = CutFinder::resume_at(options, offset);
+    pub fn resume_at(profile: impl Into<Profile>, offset: u64) -> Self {
+        let profile = profile.into();
+        let (finder, hash) = (CutFinder::resume_at(profile, offset), profile.hash_algorithm());
         Self { finder, digest: BlockHasher::new(hash), hash, observer: Observer::default() }
     }
 
@@ -139,13 +142,16 @@ impl BlockHasher {
 /// Finds and hashes the chunks of an input that arrives in pieces of any size, and returns them with
 /// their bytes.
 ///
-/// Keeps the bytes of the chunk that has not ended. A payload shares the buffer that it arrived in and
-/// keeps all of it alive: copy small payloads that are kept for long.
+/// Keeps the bytes of the chunk that has not ended. A payload keeps at most eight times its length alive:
+/// small ones are copied out of the buffer that they arrived in, the others share it.
 #[derive(Clone, Debug)]
 pub struct PayloadChunker {
     cutter: PayloadCutter,
     hash: HashAlgorithm,
 }
+
+/// A payload keeps less than this many times its length alive.
+const PINNED: usize = 8;
 
 /// Pieces are taken in slices of at most this many bytes, so that the buffer stays small.
 const FEED_SLICE: usize = 1024 * 1024;
@@ -153,15 +159,16 @@ const FEED_SLICE: usize = 1024 * 1024;
 impl PayloadChunker {
     /// Returns a chunker at the beginning of an input.
     #[must_use]
-    pub fn new(options: ChunkingOptions, hash: HashAlgorithm) -> Self {
-        Self::resume_at(options, hash, 0)
+    pub fn new(profile: impl Into<Profile>) -> Self {
+        Self::resume_at(profile, 0)
     }
 
     /// Returns a chunker for the rest of an input that was cut at `offset`, in bytes: the chunks are
     /// those of the whole input.
     #[must_use]
-    pub fn resume_at(options: ChunkingOptions, hash: HashAlgorithm, offset: u64) -> Self {
-        Self { cutter: PayloadCutter::resume_at(options, offset), hash }
+    pub fn resume_at(profile: impl Into<Profile>, offset: u64) -> Self {
+        let profile = profile.into();
+        Self { cutter: PayloadCutter::resume_at(profile, offset), hash: profile.hash_algorithm() }
     }
 
     /// Reads all of `piece` and returns the chunks that end in it, often none.
@@ -215,6 +222,8 @@ pub(crate) struct PayloadCutter {
     finder: CutFinder,
     /// The bytes since the last cut, and space behind them that has been zeroed.
     buffer: BytesMut,
+    /// Bytes of the allocation that `buffer` is a part of.
+    allocated: usize,
     /// How many of these bytes are the input's.
     filled: usize,
     /// How many of them the finder has read.
@@ -224,10 +233,10 @@ pub(crate) struct PayloadCutter {
 }
 
 impl PayloadCutter {
-    pub(crate) fn resume_at(options: ChunkingOptions, offset: u64) -> Self {
-        let finder = CutFinder::resume_at(options, offset);
-        let (buffer, max_size) = (BytesMut::new(), options.max_size());
-        Self { finder, buffer, filled: 0, read: 0, max_size, observer: Observer::default() }
+    pub(crate) fn resume_at(profile: Profile, offset: u64) -> Self {
+        let finder = CutFinder::resume_at(profile, offset);
+        let (buffer, max_size) = (BytesMut::new(), profile.options().max_size());
+        Self { finder, buffer, allocated: 0, filled: 0, read: 0, max_size, observer: Observer::default() }
     }
 
     pub(crate) fn last_cut(&self) -> u64 {
@@ -264,6 +273,7 @@ impl PayloadCutter {
         let mut buffer = BytesMut::with_capacity(capacity);
         buffer.extend_from_slice(&self.buffer[..self.filled]);
         self.buffer = buffer;
+        self.allocated = self.buffer.capacity();
     }
 
     /// Returns the next chunk that ends in what was appended.
@@ -283,7 +293,13 @@ impl PayloadCutter {
     }
 
     fn take(&mut self, offset: u64, length: usize) -> Payload {
-        let bytes = self.buffer.split_to(length).freeze();
+        let bytes = if length < self.allocated / PINNED {
+            let copy = Bytes::copy_from_slice(&self.buffer[..length]);
+            self.buffer.advance(length);
+            copy
+        } else {
+            self.buffer.split_to(length).freeze()
+        };
         self.read -= length;
         self.filled -= length;
         Payload { offset, bytes }

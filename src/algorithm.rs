@@ -1,0 +1,56 @@
+//! The names of hash algorithms.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// A hash algorithm with digests of 32 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HashAlgorithm {
+    /// SHA-256 (FIPS 180-4). The default: every platform and tool knows it.
+    #[default]
+    Sha256,
+    /// BLAKE3 (O'Connor et al., 2020), unkeyed. The fastest without special instructions.
+    Blake3,
+}
+
+impl HashAlgorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Blake3];
+
+    /// Returns the name used in profile ids: `sha256` or `blake3`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Blake3 => "blake3",
+        }
+    }
+}
+
+impl fmt::Display for HashAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for HashAlgorithm {
+    type Err = UnknownHashAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|hash| hash.name() == name).ok_or(UnknownHashAlgorithm)
+    }
+}
+
+/// A name that no hash algorithm has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown hash algorithm (expected sha256 or blake3)")]
+pub struct UnknownHashAlgorithm;
+
+impl UnknownHashAlgorithm {
+    /// The stable, machine-readable name of this error: `unknown_hash_algorithm`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "unknown_hash_algorithm"
+    }
+}

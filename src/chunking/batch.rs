@@ -1,0 +1,56 @@
+//! Chunks of many readers, of which some may fail.
+
+use super::chunk::{ChunkDescriptor, ChunkMetadata};
+use super::error::ChunkingError;
+use super::stream::{ChunkStream, DescriptorStream};
+use crate::profile::Profile;
+use alloc::vec::Vec;
+use std::io::Read;
+
+/// The results of many inputs, of which some may have failed.
+#[derive(Debug)]
+pub struct BatchChunkResult<C = ChunkMetadata> {
+    /// The chunks of each input or what made it fail, in the order of the inputs.
+    pub results: Vec<Result<Vec<C>, ChunkingError>>,
+    /// Bytes in all chunks of `results`.
+    pub total_bytes_processed: u64,
+    /// Number of all chunks of `results`.
+    pub total_chunks_emitted: u64,
+}
+
+impl<C> BatchChunkResult<C>
+where
+    for<'a> ChunkDescriptor: From<&'a C>,
+{
+    pub(crate) fn new(results: Vec<Result<Vec<C>, ChunkingError>>) -> Self {
+        let chunks = || results.iter().flatten().flatten();
+        Self {
+            total_bytes_processed: chunks().map(|chunk| ChunkDescriptor::from(chunk).length as u64).sum(),
+            total_chunks_emitted: chunks().count() as u64,
+            results,
+        }
+    }
+}
+
+/// Chunks every reader; one that fails does not stop the others.
+///
+/// The chunks of a reader that failed are not in the result, only its error is.
+pub fn chunk_batch<R: Read>(
+    readers: impl IntoIterator<Item = R>,
+    profile: impl Into<Profile>,
+) -> BatchChunkResult {
+    let profile = profile.into();
+    let chunk = |reader| ChunkStream::with_profile(reader, profile)?.collect();
+    BatchChunkResult::new(readers.into_iter().map(chunk).collect())
+}
+
+/// Returns the digests and places of the chunks of every reader, as [`chunk_batch`] does, and keeps none
+/// of their bytes.
+pub fn chunk_batch_descriptors<R: Read>(
+    readers: impl IntoIterator<Item = R>,
+    profile: impl Into<Profile>,
+) -> BatchChunkResult<ChunkDescriptor> {
+    let profile = profile.into();
+    let chunk = |reader| DescriptorStream::new(reader, profile)?.collect();
+    BatchChunkResult::new(readers.into_iter().map(chunk).collect())
+}

@@ -1,0 +1,73 @@
+//! Why an input cannot be chunked.
+
+#[cfg(feature = "std")]
+use crate::environment::EnvironmentError;
+use crate::options::OptionsError;
+#[cfg(feature = "std")]
+use std::io;
+
+/// Why an input cannot be chunked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChunkingError {
+    /// A chunk does not lie within the data.
+    #[error("chunk of {length} bytes at {offset} does not lie in data of {data_len} bytes")]
+    Bounds {
+        /// Length of the data in bytes.
+        data_len: usize,
+        /// Where the chunk begins.
+        offset: u64,
+        /// Length of the chunk in bytes.
+        length: usize,
+    },
+    /// Reading failed.
+    #[cfg(feature = "std")]
+    #[error(transparent)]
+    Io(#[from] ReadError),
+    /// A chunk has no bytes.
+    #[error("chunk without bytes")]
+    ZeroLengthChunk,
+    /// The sizes are not allowed.
+    #[error("invalid chunking options")]
+    InvalidOptions(#[from] OptionsError),
+    /// An environment variable of this library has a value that it cannot have.
+    #[cfg(feature = "std")]
+    #[error("invalid environment")]
+    Environment(#[from] EnvironmentError),
+    /// Chunks of these options could need more memory than allowed.
+    #[error("chunks need a buffer of {required} bytes, {limit} are allowed")]
+    BufferLimitExceeded {
+        /// Bytes that the largest chunk needs.
+        required: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+}
+
+impl ChunkingError {
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Bounds { .. } => "chunk_bounds_invalid",
+            #[cfg(feature = "std")]
+            Self::Io(_) => "io_error",
+            Self::ZeroLengthChunk => "zero_length_chunk",
+            Self::InvalidOptions(error) => error.code(),
+            #[cfg(feature = "std")]
+            Self::Environment(error) => error.code(),
+            Self::BufferLimitExceeded { .. } => "memory_limit_exceeded",
+        }
+    }
+}
+
+/// Reading failed.
+#[cfg(feature = "std")]
+#[derive(Debug, thiserror::Error)]
+#[error("reading failed at offset {offset}")]
+pub struct ReadError {
+    /// How many bytes of the input had been read.
+    pub offset: u64,
+    /// What the reader said.
+    pub source: io::Error,
+}

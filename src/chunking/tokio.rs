@@ -1,0 +1,49 @@
+//! Readers and writers of tokio where those of `futures` are expected.
+
+use super::async_stream::AsyncChunkStream;
+use super::error::ChunkingError;
+use crate::profile::Profile;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io;
+use tokio::io::ReadBuf;
+
+/// A reader or writer of tokio as one of `futures`; made by [`AsyncChunkStream::from_tokio`].
+#[derive(Debug)]
+pub struct Tokio<T>(pub(crate) T);
+
+impl<R: tokio::io::AsyncRead + Unpin> AsyncChunkStream<Tokio<R>> {
+    /// Returns a stream over the chunks of a reader of tokio.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_tokio(reader: R, profile: impl Into<Profile>) -> Result<Self, ChunkingError> {
+        Self::new(Tokio(reader), profile)
+    }
+}
+
+impl<R: tokio::io::AsyncRead + Unpin> futures_io::AsyncRead for Tokio<R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        space: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut space = ReadBuf::new(space);
+        ready!(Pin::new(&mut self.get_mut().0).poll_read(context, &mut space))?;
+        Poll::Ready(Ok(space.filled().len()))
+    }
+}
+
+impl<W: tokio::io::AsyncWrite + Unpin> futures_io::AsyncWrite for Tokio<W> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(context, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(context)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(context)
+    }
+}
