@@ -22,6 +22,8 @@ mod live;
 mod collect;
 mod check;
 pub mod blocking;
+#[cfg(test)]
+mod simulation;
 
 pub use check::{CheckOptions, CheckReport, DamagedPack, HurtFile};
 pub use collect::{CollectOptions, CollectReport};

@@ -25,6 +25,8 @@ const WINDOW: u64 = 8 << 20;
 const WINDOW_CHUNKS: usize = 1024;
 /// Windows that are under way at the same time.
 const WINDOWS: usize = 3;
+/// How often chunks are looked for that are not where they were.
+const LOOKS: u32 = 16;
 /// The longest range that is made of several.
 const LONGEST_RANGE: u64 = 4 << 20;
 
@@ -202,16 +204,24 @@ impl Inner {
         let mut wanted = ids.clone();
         wanted.sort_unstable();
         wanted.dedup();
-        // Once for the view as it is, and once more for a fresh one: collectors copy before they delete.
-        for fresh in [false, true, true] {
-            if fresh {
-                wanted.retain(|id| !chunks.contains_key(id));
-                if wanted.is_empty() || !self.rules.hold(Rule::Liveness) {
-                    break;
-                }
-                self.refresh(true).await?;
+        // Rule 9: collectors copy before they delete, so what is not where it was is looked for again, until
+        // two fresh views in a row know no place for it.
+        let mut unknown = 0;
+        for _ in 0..LOOKS {
+            let known = self.fetch_known(&wanted, &mut chunks, &mut errors).await?;
+            wanted.retain(|id| !chunks.contains_key(id));
+            unknown = if known { 0 } else { unknown + 1 };
+            if wanted.is_empty() || !self.rules.hold(Rule::Liveness) {
+                break;
             }
-            self.fetch_known(&wanted, &mut chunks, &mut errors).await?;
+            let lag = self.format.listing_lag;
+            match unknown {
+                3 => break,
+                2 if lag.is_zero() => break,
+                2 => self.host.sleep(lag).await, // rule 7: what was copied is not listed yet
+                _ => {}
+            }
+            self.refresh(true).await?;
         }
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
@@ -225,13 +235,14 @@ impl Inner {
         Ok(found)
     }
 
-    /// Fetches chunks from where the view says they are, from other copies if one is damaged.
+    /// Fetches chunks from where the view says they are, from other copies if one is damaged; says whether it
+    /// knew a place for any.
     pub(crate) async fn fetch_known(
         self: &Arc<Self>,
         ids: &[ChunkId],
         chunks: &mut HashMap<ChunkId, Fetched>,
         errors: &mut HashMap<ChunkId, StoreError>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let copies = self.look_up(ids.into(), |view, id| view.copies(id)).await?;
         let most = copies.iter().map(Vec::len).max().unwrap_or(0);
         for turn in 0..most {
@@ -249,7 +260,7 @@ impl Inner {
                 }
             }
         }
-        Ok(())
+        Ok(most > 0)
     }
 
     /// Merges chunks that lie near each other.
