@@ -122,6 +122,7 @@ pub(crate) const fn algorithm_byte(algorithm: HashAlgorithm) -> u8 {
     match algorithm {
         HashAlgorithm::Sha256 => 1,
         HashAlgorithm::Blake3 => 2,
+        _ => unreachable!(), // the core has no other
     }
 }
 

@@ -161,8 +161,8 @@ pub(crate) fn decode(id: ChunkId, place: Place, stored: Bytes) -> Result<Bytes, 
 /// Returns the limits for a chunk of this length: no more output, and a window that is no longer than the
 /// chunk or than what every decoder must have (RFC 9659).
 fn limits_of(length: u32) -> DecompressionLimits {
-    let zstd_window_log = length.next_power_of_two().trailing_zeros().max(23);
-    DecompressionLimits { output: u64::from(length), zstd_window_log, ..DecompressionLimits::default() }
+    let max_window_log = length.next_power_of_two().trailing_zeros().max(23);
+    DecompressionLimits::default().with_max_output(length.into()).with_max_window_log(max_window_log)
 }
 
 fn verify(id: ChunkId, bytes: &[u8]) -> Result<(), ChunkError> {
