@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "a terminal shows backticks as they are")]
 
+use crate::manual;
 use crate::output::Output;
 use crate::roots::RootArgument;
 use chunker::Profile;
@@ -12,26 +13,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What follows the options in `--help` and in the man page.
-const NOTES: &str = "\
-Exit status:
-  0     success
-  1     failure: an input, the output or the store could not be read or written
-  2     usage: the arguments cannot be understood, or do not fit the file
-  3     not found: there is no such store, or no such file in it
-  4     damaged: the store is damaged, or does not hold what it should
-  129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM
-  141   the reader of the output is gone
-
-Errors:
-  One line on standard error, `error: …`; with --json one JSON document, {\"error\": {\"code\": …, \
-\"message\": …}}, where `code` never changes.
-
-Environment:
-  CHUNKER_STORE    the store, if --store is not given
-  CHUNKER_PROFILE  the profile, if --profile is not given
-  RAYON_NUM_THREADS  threads that hash; default: one for each core";
-
 /// Keeps files in a store that holds equal parts only once.
 ///
 /// Files are cut where their content says so, so that an edited copy shares most of its chunks with the
@@ -39,7 +20,7 @@ Environment:
 /// may use it at the same time. A file is known by its root, the digest of its list of chunks: equal files
 /// have equal roots.
 #[derive(Debug, Parser)]
-#[command(name = "chunker", version, after_long_help = NOTES, after_help = "`chunker --help` explains more.")]
+#[command(name = "chunker", version, after_long_help = manual::help(), after_help = "`chunker --help` explains more.")]
 #[command(propagate_version = true, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(flatten)]

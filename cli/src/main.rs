@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod input;
 mod interrupt;
+mod manual;
 mod output;
 mod progress;
 mod roots;

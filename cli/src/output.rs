@@ -37,8 +37,8 @@ pub(crate) fn print_line(text: impl Display) -> Result<(), Failure> {
 }
 
 /// Returns a number of bytes as people read it, such as `1.41 GiB`.
-pub(crate) fn size(bytes: u64) -> HumanBytes {
-    HumanBytes(bytes)
+pub(crate) fn size(bytes: u64) -> String {
+    HumanBytes(bytes).to_string()
 }
 
 /// Returns a number with its noun, such as `1 file`, `2 files`.

@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, Ls {}: &Ls) -> Result<(), Failure> {
             session.output.print(&listed, &listed.root)?;
             continue;
         }
-        let length = file.length.map_or_else(|| "damaged".to_owned(), |length| size(length).to_string());
+        let length = file.length.map_or_else(|| "damaged".to_owned(), size);
         session.output.print(&listed, format_args!("{}  {length:>10}  {}", listed.root, listed.stored))?;
     }
     Ok(())

@@ -2,8 +2,9 @@
 
 use crate::args::{Arguments, Man};
 use crate::failure::Failure;
-use clap::CommandFactory as _;
-use std::io;
+use crate::manual;
+use clap::{Command, CommandFactory as _};
+use std::io::{self, Write as _};
 
 pub(crate) fn run(options: &Man) -> Result<(), Failure> {
     let mut command = Arguments::command();
@@ -15,5 +16,22 @@ pub(crate) fn run(options: &Man) -> Result<(), Failure> {
             found.ok_or_else(|| Failure::NoSuchCommand { name: name.clone() })?
         }
     };
-    clap_mangen::Man::new(page).render(&mut io::stdout()).map_err(Failure::of_standard_output)
+    let roff = render(page).map_err(Failure::StandardOutput)?;
+    io::stdout().write_all(&roff).map_err(Failure::of_standard_output)
+}
+
+fn render(command: Command) -> io::Result<Vec<u8>> {
+    let has_commands = command.has_subcommands();
+    let page = clap_mangen::Man::new(command);
+    let mut roff = Vec::new();
+    page.render_title(&mut roff)?;
+    page.render_name_section(&mut roff)?;
+    page.render_synopsis_section(&mut roff)?;
+    page.render_description_section(&mut roff)?;
+    page.render_options_section(&mut roff)?;
+    if has_commands {
+        page.render_subcommands_section(&mut roff)?;
+    }
+    roff.write_all(manual::sections().as_bytes())?;
+    Ok(roff)
 }
