@@ -179,6 +179,13 @@ conformance: package ## the vectors in Python, native Rust, Node.js, Chromium an
 	npm --prefix npm run --silent conformance
 	cd nif && mix test --only conformance
 
+remote-execution: package ## the Remote Execution API's own vectors in every tier and language (INPUT=SekienAkashita.jpg, from its repository)
+	@test -f "$(INPUT)" || { echo "$@: INPUT names no file"; exit 2; }
+	REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" cargo test --quiet --package chunker-cdc --all-features \
+		--test remote_execution -- --include-ignored --nocapture
+	REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" npm --prefix npm run --silent conformance
+	cd nif && REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" mix test --only remote_execution
+
 vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and the tools that setup installs)
 	cargo run --quiet --profile test --all-features --example conformance-vectors > target/vectors.json
 	python3 tests/conformance/generate_codecs.py > target/codecs.json
@@ -276,4 +283,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-machines sanitize test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs

@@ -2,7 +2,7 @@
 
 use super::Codec;
 use super::error::CompressionError;
-use crate::observability::hooks::EncoderObserver;
+use crate::observability::hooks::StreamObserver;
 use std::io::{self, Write};
 
 /// Writer that compresses what it is given into another writer.
@@ -36,13 +36,13 @@ impl<W: Write> Encoder<W> {
     /// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short.
     pub fn new(codec: Codec, level: Option<i32>, writer: W) -> Result<Self, CompressionError> {
         let level = codec.level(level)?;
-        Self::with_level(codec, level, Sink::new(writer, EncoderObserver::new(codec.name())))
+        Self::with_level(codec, level, Sink::new(writer, StreamObserver::compressing(codec.name())))
     }
 
     /// Returns a writer for a compression that its caller counts, with a level that the codec has.
     #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
     pub(super) fn unobserved(codec: Codec, level: i32, writer: W) -> Result<Self, CompressionError> {
-        Self::with_level(codec, level, Sink::new(writer, EncoderObserver::silent()))
+        Self::with_level(codec, level, Sink::new(writer, StreamObserver::silent()))
     }
 
     fn with_level(codec: Codec, level: i32, sink: Sink<W>) -> Result<Self, CompressionError> {
@@ -164,11 +164,11 @@ impl<W: Write> Inner<W> {
 struct Sink<W> {
     writer: W,
     open: bool,
-    observer: EncoderObserver,
+    observer: StreamObserver,
 }
 
 impl<W: Write> Sink<W> {
-    fn new(writer: W, observer: EncoderObserver) -> Self {
+    fn new(writer: W, observer: StreamObserver) -> Self {
         Self { writer, open: false, observer }
     }
 

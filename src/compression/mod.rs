@@ -257,7 +257,10 @@ pub fn decompress_into(
     limits: DecompressionLimits,
     output: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
-    append_decompressed(codec, data, limits, output).inspect_err(|error| hooks::failed(error.code()))
+    let start = output.len();
+    append_decompressed(codec, data, limits, output).inspect_err(|error| hooks::failed(error.code()))?;
+    hooks::decompressed(codec.name(), data.len(), output.len() - start);
+    Ok(())
 }
 
 /// [`decompress_into`], unobserved.
@@ -274,7 +277,7 @@ fn append_decompressed(
         #[cfg(feature = "lz4")]
         Codec::Lz4 => lz4_frames::decompress(data, limits, output),
         #[cfg(any(feature = "xz", feature = "bzip2"))]
-        _ => Decoder::new(codec, data, limits).and_then(|decoder| decoder.read_all(limits, output)),
+        _ => Decoder::unobserved(codec, data, limits).and_then(|decoder| decoder.read_all(limits, output)),
     };
     if result.is_err() {
         output.truncate(start);
