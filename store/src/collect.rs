@@ -36,7 +36,12 @@ pub struct CollectOptions {
 
 impl Default for CollectOptions {
     fn default() -> Self {
-        Self { min_age: Duration::from_hours(24), max_waste: 20, dry_run: false, progress: Callback::default() }
+        Self {
+            min_age: Duration::from_hours(24),
+            max_waste: 20,
+            dry_run: false,
+            progress: Callback::default(),
+        }
     }
 }
 
@@ -172,11 +177,12 @@ impl Collector {
     async fn collect_backwards(mut self, victims: Vec<Vec<TimeName>>) -> Result<CollectReport, StoreError> {
         self.files.start_over();
         let mut live = BTreeSet::new();
-        self.files.look(|manifest| {
-            live.extend(live::chunks(manifest));
-            Ok(())
-        })
-        .await?;
+        self.files
+            .look(|manifest| {
+                live.extend(live::chunks(manifest));
+                Ok(())
+            })
+            .await?;
         for batch in victims {
             self.doom(batch).await?;
             self.finish_with(Some(&live)).await?;
@@ -190,24 +196,26 @@ impl Collector {
         let mut marks = Marks::new(inner.view().snapshot());
         let mut live: BTreeMap<TimeName, u64> = BTreeMap::new();
         let mut rebuilt = false;
-        self.files.look(|manifest| {
-            let view = inner.view();
-            for id in live::chunks(manifest) {
-                if marks.mark(&id) {
-                    continue;
-                }
-                match view.copies(&id) {
-                    Ok(copies) => {
-                        if let Some(copy) = copies.first().filter(|copy| copy.usable) {
-                            *live.entry(copy.pack).or_default() += u64::from(copy.place.stored) + ENTRY as u64;
-                        }
+        self.files
+            .look(|manifest| {
+                let view = inner.view();
+                for id in live::chunks(manifest) {
+                    if marks.mark(&id) {
+                        continue;
                     }
-                    Err(Damaged) => rebuilt = true,
+                    match view.copies(&id) {
+                        Ok(copies) => {
+                            if let Some(copy) = copies.first().filter(|copy| copy.usable) {
+                                *live.entry(copy.pack).or_default() +=
+                                    u64::from(copy.place.stored) + ENTRY as u64;
+                            }
+                        }
+                        Err(Damaged) => rebuilt = true,
+                    }
                 }
-            }
-            Ok(())
-        })
-        .await?;
+                Ok(())
+            })
+            .await?;
         if rebuilt {
             inner.look_up(Arc::from([]), View::has).await?;
             return Ok(Vec::new()); // the next collection chooses; this one finishes what is doomed
@@ -294,22 +302,24 @@ impl Collector {
                 needed.extend(live.iter().filter(|id| entries.contains_key(*id)));
             } else {
                 let (view, files) = (Arc::clone(&inner), &mut self.files);
-                files.look(|manifest| {
-                    needed.extend(live::chunks(manifest).filter(|id| entries.contains_key(id)));
-                    if !unreadable.is_empty() {
-                        let view = view.view();
-                        let missing = live::chunks(manifest).filter(|id| !view.has(id).unwrap_or(false));
-                        unreadable_needed.extend(missing);
-                    }
-                    Ok(())
-                })
-                .await?;
+                files
+                    .look(|manifest| {
+                        needed.extend(live::chunks(manifest).filter(|id| entries.contains_key(id)));
+                        if !unreadable.is_empty() {
+                            let view = view.view();
+                            let missing = live::chunks(manifest).filter(|id| !view.has(id).unwrap_or(false));
+                            unreadable_needed.extend(missing);
+                        }
+                        Ok(())
+                    })
+                    .await?;
             }
             inner.refresh(true).await?;
             inner.all_dooms_known()?;
             let ids: Arc<[ChunkId]> = needed.iter().chain(&unreadable_needed).copied().collect();
             let present = inner.look_up(Arc::clone(&ids), View::has).await?;
-            let unsafe_chunks = ids.iter().zip(present).filter(|(id, present)| !present && !hurt.contains(*id));
+            let unsafe_chunks =
+                ids.iter().zip(present).filter(|(id, present)| !present && !hurt.contains(*id));
             let unsafe_chunks: BTreeSet<ChunkId> = unsafe_chunks.map(|(id, _)| *id).collect();
             if unsafe_chunks.is_empty() {
                 let ids: Arc<[ChunkId]> = hurt.iter().copied().collect();
@@ -335,7 +345,8 @@ impl Collector {
         let listed = self.inner.objects.list(Folder::Dooms, None).await?;
         let listed: HashSet<TimeName> = listed.iter().filter_map(|doom| doom.name.parse().ok()).collect();
         let view = self.inner.view();
-        let unfinished = view.dooms.iter().filter(|(name, _)| listed.contains(name) && !finished.contains(name));
+        let unfinished =
+            view.dooms.iter().filter(|(name, _)| listed.contains(name) && !finished.contains(name));
         Ok(unfinished.map(|(name, packs)| (*name, packs.clone())).collect())
     }
 
@@ -368,11 +379,7 @@ impl Collector {
     }
 
     /// Copies chunks into new packs, as they are stored; those that cannot be read are `hurt`.
-    async fn rescue(
-        &mut self,
-        chunks: Vec<ChunkId>,
-        hurt: &mut BTreeSet<ChunkId>,
-    ) -> Result<(), StoreError> {
+    async fn rescue(&mut self, chunks: Vec<ChunkId>, hurt: &mut BTreeSet<ChunkId>) -> Result<(), StoreError> {
         let Some(first) = chunks.first() else { return Ok(()) };
         let total = chunks.len() as u64;
         let mut done = 0;
