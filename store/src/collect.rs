@@ -282,12 +282,13 @@ impl Collector {
         self.forget_old_dooms().await?;
         inner.refresh(true).await?;
         inner.all_dooms_known()?;
+        let dooms = self.unfinished().await?;
         let lag = inner.format.listing_lag;
         if !lag.is_zero() && inner.rules.hold(Rule::Grace) {
-            inner.host.sleep(lag * 2).await; // rule 7
+            inner.host.sleep(lag * 2).await; // rule 7: now everybody sees these dooms, and we their packs
+            inner.refresh(true).await?;
         }
-        let dooms = self.unfinished().await?;
-        let Targets { entries, unreadable } = self.targets(&dooms).await?;
+        let Targets { present, entries, unreadable } = self.targets(&dooms).await?;
         let mut needed: BTreeSet<ChunkId> = BTreeSet::new();
         let mut hurt: BTreeSet<ChunkId> = BTreeSet::new();
         let mut lost = false;
@@ -335,7 +336,7 @@ impl Collector {
         if lost {
             keep.extend(&unreadable); // who knows what is in them
         }
-        self.delete(dooms, &keep).await
+        self.delete(dooms, &present, &keep).await
     }
 
     /// Returns the dooms whose packs may not all be deleted.
@@ -353,17 +354,17 @@ impl Collector {
     /// Reads what is in the packs of these dooms.
     async fn targets(&self, dooms: &BTreeMap<TimeName, Vec<TimeName>>) -> Result<Targets, StoreError> {
         let packs: BTreeSet<TimeName> = dooms.values().flatten().copied().collect();
-        let sizes: Vec<(TimeName, u64)> = {
+        let mut targets = Targets::default();
+        {
             let view = self.inner.view();
             let present = view.present().filter(|pack| packs.contains(&pack.name));
-            present.map(|pack| (pack.name, pack.size)).collect()
-        };
-        let reads = sizes.into_iter().map(|(name, size)| {
+            targets.present.extend(present.map(|pack| (pack.name, pack.size)));
+        }
+        let reads = targets.present.clone().into_iter().map(|(name, size)| {
             let inner = Arc::clone(&self.inner);
             async move { Ok::<_, StoreError>((name, inner.read_footer(name, size).await?)) }
         });
         let mut reads = stream::iter(reads).buffered(self.inner.options.concurrency);
-        let mut targets = Targets::default();
         while let Some((name, footer)) = reads.try_next().await? {
             match footer {
                 Some(Ok(entries)) => {
@@ -415,22 +416,19 @@ impl Collector {
     async fn delete(
         &mut self,
         dooms: BTreeMap<TimeName, Vec<TimeName>>,
+        present: &BTreeMap<TimeName, u64>,
         keep: &BTreeSet<TimeName>,
     ) -> Result<(), StoreError> {
-        let sizes: BTreeMap<TimeName, u64> =
-            self.inner.view().present().map(|pack| (pack.name, pack.size)).collect();
-        let total = dooms.values().map(|packs| packs.len() as u64).sum();
-        let mut done = 0;
+        let (total, mut done) = (present.len() as u64, 0);
         for (doom, packs) in dooms {
             let (kept, deleted): (Vec<_>, Vec<_>) = packs.into_iter().partition(|pack| keep.contains(pack));
             for pack in deleted {
+                let Some(size) = present.get(&pack) else { continue };
                 self.inner.objects.delete(&Folder::Packs.object(pack)).await?;
                 self.inner.view_mut().remove(pack);
-                if let Some(size) = sizes.get(&pack) {
-                    self.report.deleted_packs += 1;
-                    self.report.deleted_bytes += size;
-                    crate::observability::packs_deleted(1, *size);
-                }
+                self.report.deleted_packs += 1;
+                self.report.deleted_bytes += size;
+                crate::observability::packs_deleted(1, *size);
                 done += 1;
                 self.options.progress.report(Step::DeletePacks, done, total);
             }
@@ -476,6 +474,8 @@ impl Collector {
 /// What is in packs that are to be deleted.
 #[derive(Debug, Default)]
 struct Targets {
+    /// The packs and their sizes. No other is deleted: what is in it was not looked at.
+    present: BTreeMap<TimeName, u64>,
     /// The packs in which a chunk is.
     entries: HashMap<ChunkId, Vec<TimeName>>,
     /// Packs whose footers are damaged.

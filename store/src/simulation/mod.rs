@@ -396,23 +396,23 @@ fn fails_without(rule: Rule, setting: &Setting) {
 
 #[test]
 fn a_disk_keeps_what_was_promised() {
-    hold("disk", &Setting::disk(), seeds(150));
+    hold("disk", &Setting::disk(), seeds(100));
 }
 
 #[test]
 fn s3_keeps_what_was_promised() {
-    hold("s3", &Setting::s3(), seeds(150));
+    hold("s3", &Setting::s3(), seeds(100));
 }
 
 #[test]
 fn late_lists_keep_what_was_promised() {
-    hold("late lists", &Setting::late_lists(), seeds(100));
+    hold("late lists", &Setting::late_lists(), seeds(60));
 }
 
 #[test]
 fn weeks_and_long_pauses_keep_what_was_promised() {
-    hold("weeks on a disk", &Setting::slow(true), seeds(100));
-    hold("weeks on s3", &Setting::slow(false), seeds(100));
+    hold("weeks on a disk", &Setting::slow(true), seeds(60));
+    hold("weeks on s3", &Setting::slow(false), seeds(60));
 }
 
 #[test]
