@@ -19,12 +19,12 @@ use crate::error::{CommitError, StoreError};
 use crate::files::{FileEntry, Usage};
 use crate::options::StoreOptions;
 use crate::pack::Sealed;
+use crate::read::Results;
 use bytes::{Buf as _, Bytes};
 use chunker::compression::DecompressionLimits;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
 use futures::StreamExt as _;
-use futures::stream::BoxStream;
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::ops::Range;
@@ -173,7 +173,7 @@ impl Store {
         self.runtime.block_on(self.store.usage())
     }
 
-    fn iter<T>(&self, stream: BoxStream<'static, Result<T, StoreError>>) -> Iter<T> {
+    fn iter<T>(&self, stream: Results<T>) -> Iter<T> {
         Iter { stream, runtime: Arc::clone(&self.runtime) }
     }
 }
@@ -226,7 +226,7 @@ impl PackWriter {
 
 /// An iterator over what a stream of the store gives; it ends with the first error.
 pub struct Iter<T> {
-    stream: BoxStream<'static, Result<T, StoreError>>,
+    stream: Results<T>,
     runtime: Arc<Runtime>,
 }
 

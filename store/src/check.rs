@@ -3,6 +3,7 @@
 use crate::chunk::{ChunkId, Root};
 use crate::collect::{CollectOptions, Collector};
 use crate::error::StoreError;
+use crate::host::start_work;
 use crate::index::View;
 use crate::live;
 use crate::name::TimeName;
@@ -10,7 +11,6 @@ use crate::objects::{Folder, found};
 use crate::pack::encoding::{ChunkError, decode};
 use crate::pack::format::{Entry, HEAD, PackError};
 use crate::progress::{Callback, Progress, Step};
-use crate::host::start_work;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -160,10 +160,13 @@ async fn check_packs(
     };
     let total = packs.len() as u64;
     let read_data = options.read_data;
-    let checks = packs.into_iter().map(|(name, size, damage)| {
-        let inner = Arc::clone(inner);
-        async move { Ok::<_, StoreError>((name, size, check_pack(&inner, name, size, damage, read_data).await?)) }
-    });
+    let checks =
+        packs.into_iter().map(|(name, size, damage)| {
+            let inner = Arc::clone(inner);
+            async move {
+                Ok::<_, StoreError>((name, size, check_pack(&inner, name, size, damage, read_data).await?))
+            }
+        });
     let concurrency = if read_data { PACKS } else { inner.options.concurrency };
     let mut checks = stream::iter(checks).buffered(concurrency);
     let mut bad = HashSet::new();
@@ -211,7 +214,9 @@ async fn check_pack(
         return Ok(Some(checked));
     }
     let object = Folder::Packs.object(name);
-    let Some(head) = found(inner.objects.get(&object, Some(0..HEAD.len() as u64)).await)? else { return Ok(None) };
+    let Some(head) = found(inner.objects.get(&object, Some(0..HEAD.len() as u64)).await)? else {
+        return Ok(None);
+    };
     if head != HEAD[..] {
         checked.error = Some(PackError::Truncated);
     }
@@ -295,15 +300,23 @@ async fn lost_chunks(
     bad: &HashSet<(ChunkId, TimeName)>,
 ) -> Result<Vec<ChunkId>, StoreError> {
     let copies = inner.look_up(Arc::clone(ids), View::copies).await?;
-    let lost = ids.iter().zip(copies).filter(|(id, copies)| copies.iter().all(|copy| bad.contains(&(**id, copy.pack))));
+    let lost = ids
+        .iter()
+        .zip(copies)
+        .filter(|(id, copies)| copies.iter().all(|copy| bad.contains(&(**id, copy.pack))));
     Ok(lost.map(|(id, _)| *id).collect())
 }
 
 /// Dooms the damaged packs, and finishes that as far as it can be.
-async fn repair(inner: &Arc<Inner>, options: &CheckOptions, report: &mut CheckReport) -> Result<(), StoreError> {
+async fn repair(
+    inner: &Arc<Inner>,
+    options: &CheckOptions,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
     inner.all_dooms_known()?;
     let progress = options.progress.clone();
-    let collect = CollectOptions::new().progress(move |Progress { step, done, total }| progress.report(step, done, total));
+    let collect = CollectOptions::new()
+        .progress(move |Progress { step, done, total }| progress.report(step, done, total));
     let mut collector = Collector::new(Arc::clone(inner), collect).await?;
     let doomed: HashSet<TimeName> =
         inner.view().present().filter(|pack| pack.doomed).map(|pack| pack.name).collect();
@@ -312,10 +325,9 @@ async fn repair(inner: &Arc<Inner>, options: &CheckOptions, report: &mut CheckRe
     if !packs.is_empty() {
         collector.doom(packs).await?;
     }
-    match collector.finish().await {
-        Err(StoreError::Object(error)) => return Err(error.into()),
-        // A damaged manifest: nothing may be deleted. It is in the report already.
-        Ok(()) | Err(_) => {}
+    // Any other error is a damaged manifest: nothing may be deleted then, and the report has it already.
+    if let Err(error @ StoreError::Object(_)) = collector.finish().await {
+        return Err(error);
     }
     report.rescued_chunks = collector.report.copied_chunks;
     report.deleted_packs = collector.report.deleted_packs;

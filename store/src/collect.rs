@@ -36,7 +36,12 @@ pub struct CollectOptions {
 
 impl Default for CollectOptions {
     fn default() -> Self {
-        Self { min_age: Duration::from_hours(24), max_waste: 20, dry_run: false, progress: Callback::default() }
+        Self {
+            min_age: Duration::from_hours(24),
+            max_waste: 20,
+            dry_run: false,
+            progress: Callback::default(),
+        }
     }
 }
 
@@ -172,11 +177,12 @@ impl Collector {
     async fn collect_backwards(mut self, victims: Vec<Vec<TimeName>>) -> Result<CollectReport, StoreError> {
         self.files.start_over();
         let mut live = BTreeSet::new();
-        self.files.look(|manifest| {
-            live.extend(live::chunks(manifest));
-            Ok(())
-        })
-        .await?;
+        self.files
+            .look(|manifest| {
+                live.extend(live::chunks(manifest));
+                Ok(())
+            })
+            .await?;
         for batch in victims {
             self.doom(batch).await?;
             self.finish_with(Some(&live)).await?;
@@ -190,24 +196,26 @@ impl Collector {
         let mut marks = Marks::new(inner.view().snapshot());
         let mut live: BTreeMap<TimeName, u64> = BTreeMap::new();
         let mut rebuilt = false;
-        self.files.look(|manifest| {
-            let view = inner.view();
-            for id in live::chunks(manifest) {
-                if marks.mark(&id) {
-                    continue;
-                }
-                match view.copies(&id) {
-                    Ok(copies) => {
-                        if let Some(copy) = copies.first().filter(|copy| copy.usable) {
-                            *live.entry(copy.pack).or_default() += u64::from(copy.place.stored) + ENTRY as u64;
-                        }
+        self.files
+            .look(|manifest| {
+                let view = inner.view();
+                for id in live::chunks(manifest) {
+                    if marks.mark(&id) {
+                        continue;
                     }
-                    Err(Damaged) => rebuilt = true,
+                    match view.copies(&id) {
+                        Ok(copies) => {
+                            if let Some(copy) = copies.first().filter(|copy| copy.usable) {
+                                *live.entry(copy.pack).or_default() +=
+                                    u64::from(copy.place.stored) + ENTRY as u64;
+                            }
+                        }
+                        Err(Damaged) => rebuilt = true,
+                    }
                 }
-            }
-            Ok(())
-        })
-        .await?;
+                Ok(())
+            })
+            .await?;
         if rebuilt {
             inner.look_up(Arc::from([]), View::has).await?;
             return Ok(Vec::new()); // the next collection chooses; this one finishes what is doomed
@@ -274,12 +282,13 @@ impl Collector {
         self.forget_old_dooms().await?;
         inner.refresh(true).await?;
         inner.all_dooms_known()?;
+        let dooms = self.unfinished().await?;
         let lag = inner.format.listing_lag;
         if !lag.is_zero() && inner.rules.hold(Rule::Grace) {
-            inner.host.sleep(lag * 2).await; // rule 7
+            inner.host.sleep(lag * 2).await; // rule 7: now everybody sees these dooms, and we their packs
+            inner.refresh(true).await?;
         }
-        let dooms = self.unfinished().await?;
-        let Targets { entries, unreadable } = self.targets(&dooms).await?;
+        let Targets { present, entries, unreadable } = self.targets(&dooms).await?;
         let mut needed: BTreeSet<ChunkId> = BTreeSet::new();
         let mut hurt: BTreeSet<ChunkId> = BTreeSet::new();
         let mut lost = false;
@@ -294,22 +303,24 @@ impl Collector {
                 needed.extend(live.iter().filter(|id| entries.contains_key(*id)));
             } else {
                 let (view, files) = (Arc::clone(&inner), &mut self.files);
-                files.look(|manifest| {
-                    needed.extend(live::chunks(manifest).filter(|id| entries.contains_key(id)));
-                    if !unreadable.is_empty() {
-                        let view = view.view();
-                        let missing = live::chunks(manifest).filter(|id| !view.has(id).unwrap_or(false));
-                        unreadable_needed.extend(missing);
-                    }
-                    Ok(())
-                })
-                .await?;
+                files
+                    .look(|manifest| {
+                        needed.extend(live::chunks(manifest).filter(|id| entries.contains_key(id)));
+                        if !unreadable.is_empty() {
+                            let view = view.view();
+                            let missing = live::chunks(manifest).filter(|id| !view.has(id).unwrap_or(false));
+                            unreadable_needed.extend(missing);
+                        }
+                        Ok(())
+                    })
+                    .await?;
             }
             inner.refresh(true).await?;
             inner.all_dooms_known()?;
             let ids: Arc<[ChunkId]> = needed.iter().chain(&unreadable_needed).copied().collect();
             let present = inner.look_up(Arc::clone(&ids), View::has).await?;
-            let unsafe_chunks = ids.iter().zip(present).filter(|(id, present)| !present && !hurt.contains(*id));
+            let unsafe_chunks =
+                ids.iter().zip(present).filter(|(id, present)| !present && !hurt.contains(*id));
             let unsafe_chunks: BTreeSet<ChunkId> = unsafe_chunks.map(|(id, _)| *id).collect();
             if unsafe_chunks.is_empty() {
                 let ids: Arc<[ChunkId]> = hurt.iter().copied().collect();
@@ -325,7 +336,7 @@ impl Collector {
         if lost {
             keep.extend(&unreadable); // who knows what is in them
         }
-        self.delete(dooms, &keep).await
+        self.delete(dooms, &present, &keep).await
     }
 
     /// Returns the dooms whose packs may not all be deleted.
@@ -335,24 +346,25 @@ impl Collector {
         let listed = self.inner.objects.list(Folder::Dooms, None).await?;
         let listed: HashSet<TimeName> = listed.iter().filter_map(|doom| doom.name.parse().ok()).collect();
         let view = self.inner.view();
-        let unfinished = view.dooms.iter().filter(|(name, _)| listed.contains(name) && !finished.contains(name));
+        let unfinished =
+            view.dooms.iter().filter(|(name, _)| listed.contains(name) && !finished.contains(name));
         Ok(unfinished.map(|(name, packs)| (*name, packs.clone())).collect())
     }
 
     /// Reads what is in the packs of these dooms.
     async fn targets(&self, dooms: &BTreeMap<TimeName, Vec<TimeName>>) -> Result<Targets, StoreError> {
         let packs: BTreeSet<TimeName> = dooms.values().flatten().copied().collect();
-        let sizes: Vec<(TimeName, u64)> = {
+        let mut targets = Targets::default();
+        {
             let view = self.inner.view();
             let present = view.present().filter(|pack| packs.contains(&pack.name));
-            present.map(|pack| (pack.name, pack.size)).collect()
-        };
-        let reads = sizes.into_iter().map(|(name, size)| {
+            targets.present.extend(present.map(|pack| (pack.name, pack.size)));
+        }
+        let reads = targets.present.clone().into_iter().map(|(name, size)| {
             let inner = Arc::clone(&self.inner);
             async move { Ok::<_, StoreError>((name, inner.read_footer(name, size).await?)) }
         });
         let mut reads = stream::iter(reads).buffered(self.inner.options.concurrency);
-        let mut targets = Targets::default();
         while let Some((name, footer)) = reads.try_next().await? {
             match footer {
                 Some(Ok(entries)) => {
@@ -368,11 +380,7 @@ impl Collector {
     }
 
     /// Copies chunks into new packs, as they are stored; those that cannot be read are `hurt`.
-    async fn rescue(
-        &mut self,
-        chunks: Vec<ChunkId>,
-        hurt: &mut BTreeSet<ChunkId>,
-    ) -> Result<(), StoreError> {
+    async fn rescue(&mut self, chunks: Vec<ChunkId>, hurt: &mut BTreeSet<ChunkId>) -> Result<(), StoreError> {
         let Some(first) = chunks.first() else { return Ok(()) };
         let total = chunks.len() as u64;
         let mut done = 0;
@@ -408,22 +416,19 @@ impl Collector {
     async fn delete(
         &mut self,
         dooms: BTreeMap<TimeName, Vec<TimeName>>,
+        present: &BTreeMap<TimeName, u64>,
         keep: &BTreeSet<TimeName>,
     ) -> Result<(), StoreError> {
-        let sizes: BTreeMap<TimeName, u64> =
-            self.inner.view().present().map(|pack| (pack.name, pack.size)).collect();
-        let total = dooms.values().map(|packs| packs.len() as u64).sum();
-        let mut done = 0;
+        let (total, mut done) = (present.len() as u64, 0);
         for (doom, packs) in dooms {
             let (kept, deleted): (Vec<_>, Vec<_>) = packs.into_iter().partition(|pack| keep.contains(pack));
             for pack in deleted {
+                let Some(size) = present.get(&pack) else { continue };
                 self.inner.objects.delete(&Folder::Packs.object(pack)).await?;
                 self.inner.view_mut().remove(pack);
-                if let Some(size) = sizes.get(&pack) {
-                    self.report.deleted_packs += 1;
-                    self.report.deleted_bytes += size;
-                    crate::observability::packs_deleted(1, *size);
-                }
+                self.report.deleted_packs += 1;
+                self.report.deleted_bytes += size;
+                crate::observability::packs_deleted(1, *size);
                 done += 1;
                 self.options.progress.report(Step::DeletePacks, done, total);
             }
@@ -469,6 +474,8 @@ impl Collector {
 /// What is in packs that are to be deleted.
 #[derive(Debug, Default)]
 struct Targets {
+    /// The packs and their sizes. No other is deleted: what is in it was not looked at.
+    present: BTreeMap<TimeName, u64>,
     /// The packs in which a chunk is.
     entries: HashMap<ChunkId, Vec<TimeName>>,
     /// Packs whose footers are damaged.

@@ -7,6 +7,7 @@ use crate::name::TimeName;
 use crate::objects::ObjectError;
 use crate::pack::encoding::ChunkError;
 use crate::pack::format::PackError;
+use chunker::hashing::HashAlgorithm;
 use chunker::manifest::ManifestError;
 use std::io;
 
@@ -97,6 +98,12 @@ pub enum StoreError {
         /// What is allowed.
         expected: &'static str,
     },
+    /// The store has no chunks of this hash algorithm.
+    #[error("the store cannot hold chunks of {algorithm}")]
+    UnknownAlgorithm {
+        /// The algorithm.
+        algorithm: HashAlgorithm,
+    },
     /// The operating system has no random numbers.
     #[error("no random numbers")]
     Random(#[source] io::Error),
@@ -129,6 +136,7 @@ impl StoreError {
             Self::Range { .. } => "range_not_satisfiable",
             Self::Contended { .. } => "commit_contended",
             Self::InvalidOption { .. } => "invalid_store_option",
+            Self::UnknownAlgorithm { .. } => "unknown_hash_algorithm",
             Self::Random(_) => "randomness_unavailable",
             Self::TaskLost(_) => "task_lost",
             Self::NoRuntime => "no_runtime",

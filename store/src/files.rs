@@ -3,8 +3,9 @@
 use crate::chunk::Root;
 use crate::error::StoreError;
 use crate::objects::{Folder, Found, found};
+use crate::read::Results;
 use crate::store::{Inner, Store};
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::{self, StreamExt as _};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -44,7 +45,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed; in the stream, when a manifest cannot be
     /// read.
-    pub async fn manifests(&self) -> Result<BoxStream<'static, Result<FileEntry, StoreError>>, StoreError> {
+    pub async fn manifests(&self) -> Result<Results<FileEntry>, StoreError> {
         let list = self.inner.objects.list(Folder::Manifests, None).await?;
         let roots = list.into_iter().filter_map(|file| Some((file.name.parse().ok()?, file)));
         let roots: Vec<(Root, Found)> = roots.collect();

@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn names_sort_like_their_times_and_their_texts() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let names: Vec<_> = [0, 1, 1_800_000_000, 1_800_000_001].map(|time| TimeName::new(at(time), u128::MAX)).into();
+        let names: Vec<_> =
+            [0, 1, 1_800_000_000, 1_800_000_001].map(|time| TimeName::new(at(time), u128::MAX)).into();
         assert!(names.is_sorted());
         assert!(names.iter().map(ToString::to_string).is_sorted());
         for name in names {
@@ -115,7 +116,9 @@ mod tests {
     fn only_the_canonical_text_is_a_name() {
         let name = "019331c5-8f00-7000-8000-000000000005";
         assert!(name.parse::<TimeName>().is_ok());
-        for other in ["", "tmp", &name.to_uppercase(), &name.replace('-', ""), &name[1..], &format!("{name}0")] {
+        for other in
+            ["", "tmp", &name.to_uppercase(), &name.replace('-', ""), &name[1..], &format!("{name}0")]
+        {
             assert_eq!(other.parse::<TimeName>(), Err(NotATimeName), "{other:?}");
         }
     }

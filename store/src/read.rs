@@ -4,10 +4,10 @@ use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
 use crate::host::start_work;
 use crate::index::Copy;
+use crate::name::TimeName;
 use crate::objects::{Folder, found};
 use crate::pack::encoding::{ChunkError, decode};
 use crate::pack::format::Place;
-use crate::name::TimeName;
 use crate::rules::Rule;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
@@ -30,6 +30,9 @@ const LOOKS: u32 = 16;
 /// The longest range that is made of several.
 const LONGEST_RANGE: u64 = 4 << 20;
 
+/// A stream of what a store returns piece by piece.
+pub type Results<T> = BoxStream<'static, Result<T, StoreError>>;
+
 impl Store {
     /// Returns the chunk with this digest, verified, or `None` if it is not in the store.
     ///
@@ -51,7 +54,7 @@ impl Store {
         &self,
         algorithm: HashAlgorithm,
         digests: impl IntoIterator<Item = [u8; 32]>,
-    ) -> BoxStream<'static, Result<([u8; 32], Option<Bytes>), StoreError>> {
+    ) -> Results<([u8; 32], Option<Bytes>)> {
         let ids = digests.into_iter().map(|digest| ChunkId::new(algorithm, digest)).collect();
         fetch_all(Arc::clone(&self.inner), ids).map_ok(|(id, chunk)| (id.digest, chunk)).boxed()
     }
@@ -74,11 +77,7 @@ impl Store {
     /// # Errors
     /// As [`manifest`](Self::manifest); [`StoreError::Range`]. The stream ends with an error when a chunk is
     /// damaged ([`StoreError::Chunk`]) or lost ([`StoreError::ChunkNotFound`]).
-    pub async fn read(
-        &self,
-        root: &Root,
-        range: Option<Range<u64>>,
-    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+    pub async fn read(&self, root: &Root, range: Option<Range<u64>>) -> Result<Results<Bytes>, StoreError> {
         let manifest = self.manifest(root).await?;
         self.read_manifest(&manifest, range)
     }
@@ -92,7 +91,7 @@ impl Store {
         &self,
         manifest: &Manifest,
         range: Option<Range<u64>>,
-    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+    ) -> Result<Results<Bytes>, StoreError> {
         let length = manifest.total_length();
         let range = range.unwrap_or(0..length);
         if range.start > range.end || range.end > length {
@@ -125,10 +124,7 @@ impl Store {
 }
 
 /// Returns the chunks in order, in windows that are fetched ahead.
-fn fetch_all(
-    inner: Arc<Inner>,
-    ids: Vec<ChunkId>,
-) -> BoxStream<'static, Result<(ChunkId, Option<Bytes>), StoreError>> {
+fn fetch_all(inner: Arc<Inner>, ids: Vec<ChunkId>) -> Results<(ChunkId, Option<Bytes>)> {
     let windows = stream::unfold((Arc::clone(&inner), ids.into_iter()), |(inner, mut ids)| async move {
         let window: Vec<_> = ids.by_ref().take(WINDOW_CHUNKS).collect();
         if window.is_empty() {
@@ -137,7 +133,8 @@ fn fetch_all(
         let windows = inner.split_window(window).await;
         Some((stream::iter(windows), (inner, ids)))
     });
-    let fetched = windows.flatten().map(move |window| Arc::clone(&inner).fetch(window).boxed()).buffered(WINDOWS);
+    let fetched =
+        windows.flatten().map(move |window| Arc::clone(&inner).fetch(window).boxed()).buffered(WINDOWS);
     let mut failed = false;
     fetched
         .map_ok(|chunks| stream::iter(chunks).map(Ok))
@@ -296,7 +293,8 @@ impl Inner {
             }
             Err(error) if error.kind == std::io::ErrorKind::UnexpectedEof => {
                 let source = crate::pack::format::PackError::Truncated;
-                let damaged = |Wanted { id, .. }| (id, Err(StoreError::Pack { pack, source: source.clone() }));
+                let damaged =
+                    |Wanted { id, .. }| (id, Err(StoreError::Pack { pack, source: source.clone() }));
                 return Ok(chunks.into_iter().map(damaged).collect());
             }
             bytes => bytes?,

@@ -28,7 +28,8 @@ impl Inner {
             let full = self.read_dooms(start).await? || full;
             let (sequence, after) = {
                 let view = self.view();
-                let slack = if self.rules.hold(Rule::Slack) { LISTING_SLACK } else { std::time::Duration::ZERO };
+                let slack =
+                    if self.rules.hold(Rule::Slack) { LISTING_SLACK } else { std::time::Duration::ZERO };
                 let after = view.newest().filter(|_| !full).map(|newest| newest.earlier(slack).to_string());
                 (view.sequence(), after)
             };
@@ -79,7 +80,8 @@ impl Inner {
                 None => vanished = true,
             }
         }
-        let outdated = view.dooms_listed.is_none_or(|listed| listed.age(self.host.as_ref()) >= DOOM_RETENTION / 2);
+        let outdated =
+            view.dooms_listed.is_none_or(|listed| listed.age(self.host.as_ref()) >= DOOM_RETENTION / 2);
         if outdated || vanished {
             view.packs_listed = false;
         }
@@ -90,7 +92,7 @@ impl Inner {
     /// Reads the footers of packs that are not known yet.
     async fn read_footers(self: &Arc<Self>, packs: Vec<(TimeName, u64)>) -> Result<(), StoreError> {
         for batch in packs.chunks(BATCH) {
-            let reads = batch.to_vec().into_iter().map(|(name, size)| {
+            let reads = batch.iter().copied().map(|(name, size)| {
                 let inner = Arc::clone(self);
                 async move { Ok::<_, StoreError>((name, size, inner.read_footer(name, size).await?)) }
             });
@@ -164,7 +166,11 @@ impl Inner {
 
     /// Writes the table into a new snapshot if at least `least` chunks, and a `share`th of the snapshot's,
     /// are in none.
-    pub(crate) async fn keep_snapshot(self: &Arc<Self>, least: usize, share: usize) -> Result<(), StoreError> {
+    pub(crate) async fn keep_snapshot(
+        self: &Arc<Self>,
+        least: usize,
+        share: usize,
+    ) -> Result<(), StoreError> {
         let parts = {
             let view = self.view();
             let old = view.snapshot().map_or(0, |snapshot| snapshot.len());

@@ -100,7 +100,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed.
-    pub async fn missing(&self, algorithm: HashAlgorithm, digests: &[[u8; 32]]) -> Result<Vec<bool>, StoreError> {
+    pub async fn missing(
+        &self,
+        algorithm: HashAlgorithm,
+        digests: &[[u8; 32]],
+    ) -> Result<Vec<bool>, StoreError> {
         let inner = &self.inner;
         let age = inner.view().dooms_listed.map(|listed| listed.age(inner.host.as_ref()));
         if age.is_none_or(|age| age > VIEW_AGE) || !inner.view().packs_listed {

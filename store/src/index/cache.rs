@@ -2,7 +2,6 @@
 
 use super::snapshot::{self, Row, Snapshot};
 use super::view::Parts;
-use crate::chunk::algorithm_byte;
 use crate::name::TimeName;
 use std::fs::{self, File};
 use std::io;
@@ -87,7 +86,7 @@ fn write(path: &Path, parts: &Parts) -> io::Result<()> {
     let mut count = [0, 0];
     for row in parts.rows() {
         let row: Row = row.map_err(|_| io::ErrorKind::InvalidData)?;
-        count[usize::from(algorithm_byte(row.id.algorithm)) - 1] += 1;
+        count[snapshot::table_of(&row.id).ok_or(io::ErrorKind::InvalidData)?] += 1;
     }
     if parts.packs.len() >= u32::MAX as usize || count.iter().any(|&count| count >= u32::MAX as usize) {
         return Err(io::ErrorKind::FileTooLarge.into());

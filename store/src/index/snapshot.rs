@@ -99,7 +99,8 @@ impl Snapshot {
         let rows = number(24)?;
         let rows = [usize::try_from(rows & 0xffff_ffff).ok()?, usize::try_from(rows >> 32).ok()?];
         let snapshot = Self { packs, bits, rows, map };
-        let whole = bits <= 24 && snapshot.block_start(1, snapshot.blocks(1)?)? == snapshot.map.len();
+        let whole =
+            (1..=24).contains(&bits) && snapshot.block_start(1, snapshot.blocks(1)?)? == snapshot.map.len();
         let tables = whole.then(|| snapshot.map.get(HEAD..snapshot.blocks_at()?)).flatten()?;
         let mut digest = blake3::Hasher::new();
         digest.update(&snapshot.map[..32]).update(tables);
@@ -123,13 +124,12 @@ impl Snapshot {
 
     /// Calls `found` with every row of this chunk.
     pub(crate) fn find(&self, id: &ChunkId, mut found: impl FnMut(usize, Row)) -> Result<(), Damaged> {
-        let table = usize::from(algorithm_byte(id.algorithm)) - 1;
+        let Some(table) = table_of(id) else { return Ok(()) };
         let rows = self.rows[table];
         if rows == 0 {
             return Ok(());
         }
-        let [d0, d1, d2, d3, ..] = id.digest;
-        let bucket = (u64::from(u32::from_be_bytes([d0, d1, d2, d3])) >> (32 - self.bits)) as usize;
+        let bucket = bucket_of(&id.digest, self.bits);
         let start = self.fan_out(table, bucket).ok_or(Damaged)?;
         let end = self.fan_out(table, bucket + 1).ok_or(Damaged)?.min(rows);
         let (mut row, before) = (start, if table == 0 { 0 } else { self.rows[0] });
@@ -198,6 +198,17 @@ impl Snapshot {
     }
 }
 
+/// Returns the number of the table that has the chunks of this algorithm.
+pub(super) fn table_of(id: &ChunkId) -> Option<usize> {
+    usize::from(algorithm_byte(id.algorithm)).checked_sub(1)
+}
+
+/// Returns the first bits of a digest, 1 to 24 of them.
+fn bucket_of(digest: &[u8; 32], bits: u32) -> usize {
+    let [d0, d1, d2, d3, ..] = *digest;
+    u32::from_be_bytes([d0, d1, d2, d3]) as usize >> (32 - bits)
+}
+
 #[expect(unsafe_code, reason = "a map of a file is unsafe")]
 fn map(file: &File) -> io::Result<memmap2::Mmap> {
     // SAFETY: a snapshot is written under another name and renamed when it is whole; nothing in this
@@ -208,7 +219,6 @@ fn map(file: &File) -> io::Result<memmap2::Mmap> {
 
 /// Writes a table of these packs and rows, which are in [order](Row::order); `rows` says how many of each
 /// algorithm there are.
-#[expect(clippy::cast_possible_truncation, reason = "the caller has fewer than 2^32 packs and rows")]
 pub(crate) fn write(
     file: File,
     packs: &[SnapshotPack],
@@ -248,7 +258,7 @@ pub(crate) fn write(
     let mut last_table = 0;
     for row in rows {
         let row = row.map_err(damaged)?;
-        let table = usize::from(algorithm_byte(row.id.algorithm)) - 1;
+        let table = table_of(&row.id).ok_or(io::ErrorKind::InvalidData)?;
         if table != last_table {
             flush(&mut block, &mut filled, &mut file)?;
             last_table = table;
@@ -258,9 +268,7 @@ pub(crate) fn write(
         if filled == PER_BLOCK {
             flush(&mut block, &mut filled, &mut file)?;
         }
-        let [d0, d1, d2, d3, ..] = row.id.digest;
-        let bucket = (u64::from(u32::from_be_bytes([d0, d1, d2, d3])) >> (32 - bits)) as usize;
-        fan_out[table][bucket + 1] += 1;
+        fan_out[table][bucket_of(&row.id.digest, bits) + 1] += 1;
         written[table] += 1;
     }
     flush(&mut block, &mut filled, &mut file)?;

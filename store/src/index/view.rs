@@ -81,7 +81,8 @@ impl View {
         if let Some(snapshot) = snapshot {
             for SnapshotPack { name, size, chunks } in snapshot.packs() {
                 view.numbers.push(name);
-                view.packs.insert(name, Pack { size, chunks, state: PackState::Gone, added: 0, modified: None });
+                view.packs
+                    .insert(name, Pack { size, chunks, state: PackState::Gone, added: 0, modified: None });
             }
             view.snapshot = Some(Arc::new(snapshot));
         }
@@ -109,7 +110,9 @@ impl View {
         let mut add = |pack, place: Place| {
             let Some(known) = self.packs.get(&pack) else { return };
             // A damaged footer says nothing of the chunks; what is known of them is from before.
-            if known.state != PackState::Gone && u64::from(place.offset) + u64::from(place.stored) <= known.size {
+            if known.state != PackState::Gone
+                && u64::from(place.offset) + u64::from(place.stored) <= known.size
+            {
                 let usable = known.state == PackState::Present && !self.doomed.contains(&pack);
                 copies.push(Copy { pack, place, usable });
             }
@@ -283,9 +286,10 @@ impl Parts {
             }
             Err(damaged) => Some(Err(damaged)),
         });
-        let recent = self.recent.iter().filter_map(|(&(id, pack), &place)| {
-            Some(Ok(Row { id, pack: *self.numbers.get(&pack)?, place }))
-        });
+        let recent = self
+            .recent
+            .iter()
+            .filter_map(|(&(id, pack), &place)| Some(Ok(Row { id, pack: *self.numbers.get(&pack)?, place })));
         merge(old, recent)
     }
 }

@@ -6,6 +6,8 @@ mod aws;
 mod azure;
 #[cfg_attr(not(feature = "gcp"), path = "no_gcp.rs")]
 mod gcp;
+#[cfg(feature = "http")]
+mod http;
 
 use crate::error::StoreError;
 use crate::format::FormatError;
@@ -53,7 +55,9 @@ impl Location {
             "file" => {
                 let url = Url::parse(address).map_err(|error| invalid(error.to_string()))?;
                 let path = url.to_file_path();
-                return path.map(Self::Folder).map_err(|()| invalid("it has no absolute path".to_owned()).into());
+                return path
+                    .map(Self::Folder)
+                    .map_err(|()| invalid("it has no absolute path".to_owned()).into());
             }
             "memory" => Service::Memory,
             "s3" => Service::Aws,
@@ -77,7 +81,8 @@ impl Location {
         let (url, service, bucket, prefix) = match self {
             Self::Folder(path) => {
                 let disk = Disk::new(&path, Arc::clone(host));
-                let failed = |error| ObjectError::from_io(Operation::List, &path.display().to_string(), error);
+                let failed =
+                    |error| ObjectError::from_io(Operation::List, &path.display().to_string(), error);
                 return Ok(Arc::new(disk.map_err(failed)?));
             }
             Self::Remote { url, service, bucket, prefix } => (url, service, bucket, prefix),

@@ -45,7 +45,10 @@ impl Disk {
     ) -> Result<T, ObjectError> {
         let (inner, owned) = (Arc::clone(&self.inner), name.to_owned());
         let result = start_work(&self.host, move || work(&inner, &owned)).await;
-        result.map_err(io::Error::other).flatten().map_err(|error| ObjectError::from_io(operation, name, error))
+        result
+            .map_err(io::Error::other)
+            .flatten()
+            .map_err(|error| ObjectError::from_io(operation, name, error))
     }
 }
 
@@ -77,7 +80,8 @@ impl Objects for Disk {
 
     async fn list(&self, folder: Folder, after: Option<&str>) -> Result<Vec<Found>, ObjectError> {
         let after = after.map(str::to_owned);
-        self.run(Operation::List, folder.name(), move |disk, folder| disk.list(folder, after.as_deref())).await
+        self.run(Operation::List, folder.name(), move |disk, folder| disk.list(folder, after.as_deref()))
+            .await
     }
 
     async fn delete(&self, name: &str) -> Result<(), ObjectError> {
@@ -242,7 +246,10 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 /// Says whether a folder's sync failed, or cannot be had: SMB, FUSE and some NAS answer EINVAL, ENOTSUP or
 /// ENOENT.
 fn is_fatal(error: &io::Error) -> bool {
-    !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::NotFound)
+    !matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::NotFound
+    )
 }
 
 #[cfg(test)]
@@ -257,7 +264,8 @@ mod tests {
         const ENOENT: i32 = 2;
         const EINVAL: i32 = 22;
         const ENOTSUP: i32 = 95;
-        for (code, fatal) in [(EIO, true), (ENOSPC, true), (ENOENT, false), (EINVAL, false), (ENOTSUP, false)] {
+        for (code, fatal) in [(EIO, true), (ENOSPC, true), (ENOENT, false), (EINVAL, false), (ENOTSUP, false)]
+        {
             assert_eq!(is_fatal(&io::Error::from_raw_os_error(code)), fatal, "{code}");
         }
     }

@@ -117,5 +117,9 @@ fn failed(operation: Operation, name: &str, error: Error) -> ObjectError {
 /// Returns the kind of the I/O error that another error was made of.
 fn io_kind(error: &(dyn std::error::Error + 'static)) -> io::ErrorKind {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind).next().unwrap_or(io::ErrorKind::Other)
+    causes
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .map(io::Error::kind)
+        .next()
+        .unwrap_or(io::ErrorKind::Other)
 }

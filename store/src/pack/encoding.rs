@@ -121,19 +121,19 @@ fn encode_one(
 /// Says whether `data` begins like a format whose content is compressed.
 fn looks_compressed(data: &[u8]) -> bool {
     const MAGIC: [(usize, &[u8]); 13] = [
-        (0, b"\x28\xb5\x2f\xfd"),     // zstd
-        (0, b"\x04\x22\x4d\x18"),     // LZ4
-        (0, b"\xfd7zXZ\0"),           // xz
-        (0, b"BZh"),                  // bzip2
-        (0, b"\x1f\x8b\x08"),         // gzip
-        (0, b"PK\x03\x04"),           // zip
-        (0, b"\x89PNG"),              // PNG
-        (0, b"\xff\xd8\xff"),         // JPEG
-        (8, b"WEBP"),                 // WebP
-        (4, b"ftyp"),                 // MP4 and its relatives
-        (0, b"OggS"),                 // Ogg
-        (0, b"fLaC"),                 // FLAC
-        (0, b"7z\xbc\xaf\x27\x1c"),   // 7z
+        (0, b"\x28\xb5\x2f\xfd"),   // zstd
+        (0, b"\x04\x22\x4d\x18"),   // LZ4
+        (0, b"\xfd7zXZ\0"),         // xz
+        (0, b"BZh"),                // bzip2
+        (0, b"\x1f\x8b\x08"),       // gzip
+        (0, b"PK\x03\x04"),         // zip
+        (0, b"\x89PNG"),            // PNG
+        (0, b"\xff\xd8\xff"),       // JPEG
+        (8, b"WEBP"),               // WebP
+        (4, b"ftyp"),               // MP4 and its relatives
+        (0, b"OggS"),               // Ogg
+        (0, b"fLaC"),               // FLAC
+        (0, b"7z\xbc\xaf\x27\x1c"), // 7z
     ];
     let begins = |&(at, magic): &(usize, &[u8])| data.get(at..).is_some_and(|rest| rest.starts_with(magic));
     MAGIC.iter().any(begins)
@@ -161,8 +161,8 @@ pub(crate) fn decode(id: ChunkId, place: Place, stored: Bytes) -> Result<Bytes, 
 /// Returns the limits for a chunk of this length: no more output, and a window that is no longer than the
 /// chunk or than what every decoder must have (RFC 9659).
 fn limits_of(length: u32) -> DecompressionLimits {
-    let max_window_log = length.next_power_of_two().trailing_zeros().max(23);
-    DecompressionLimits::default().with_max_output(length.into()).with_max_window_log(max_window_log)
+    let window_log = length.next_power_of_two().trailing_zeros().max(23);
+    DecompressionLimits::default().with_max_output(length.into()).with_max_window_log(window_log)
 }
 
 fn verify(id: ChunkId, bytes: &[u8]) -> Result<(), ChunkError> {

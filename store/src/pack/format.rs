@@ -151,7 +151,8 @@ pub fn footer(entries: &[Entry]) -> Vec<u8> {
 /// [`PackError`], when this is not the end of a pack of `size` bytes.
 pub fn footer_length(tail: &[u8], size: u64) -> Result<usize, PackError> {
     let trailer = tail.last_chunk::<TRAILER>().ok_or(PackError::Truncated)?;
-    let (count, foot) = (trailer.first_chunk().ok_or(PackError::Truncated)?, &trailer[TRAILER - FOOT.len()..]);
+    let (count, foot) =
+        (trailer.first_chunk().ok_or(PackError::Truncated)?, &trailer[TRAILER - FOOT.len()..]);
     if foot[..7] != FOOT[..7] {
         return Err(PackError::Truncated);
     }

@@ -2,7 +2,7 @@
 
 use super::encoding::{Encoded, Incoming, Kind, encode};
 use super::format::{Builder, MAX_CHUNK};
-use crate::chunk::ChunkId;
+use crate::chunk::{ChunkId, algorithm_byte};
 use crate::error::StoreError;
 use crate::host::{Task, start_task, start_work};
 use crate::objects::Folder;
@@ -141,6 +141,9 @@ impl PackWriter {
     async fn push(&mut self, digest: [u8; 32], bytes: Bytes, kind: Kind) -> Result<bool, StoreError> {
         let id = ChunkId::new(self.algorithm, digest);
         self.guarded(async |writer| {
+            if algorithm_byte(id.algorithm) == 0 {
+                return Err(StoreError::UnknownAlgorithm { algorithm: id.algorithm });
+            }
             if bytes.is_empty() || bytes.len() > MAX_CHUNK as usize {
                 return Err(ChunkError::Length { id, length: bytes.len() }.into());
             }

@@ -20,7 +20,7 @@ use crate::options::{CacheFolder, StoreOptions};
 use crate::rules::{Rule, Rules};
 use crate::store::Store;
 use bytes::Bytes;
-use chunker::ChunkingOptions;
+use chunker::Profile;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
 use executor::{Executor, NodeId, SimulatedHost};
@@ -248,7 +248,8 @@ impl Run {
         if promised.is_empty() {
             return;
         }
-        let root = promised[usize::try_from(self.executor.draw(|lot| lot.below(promised.len() as u64))).unwrap()];
+        let root =
+            promised[usize::try_from(self.executor.draw(|lot| lot.below(promised.len() as u64))).unwrap()];
         self.read_root(store, root).await;
     }
 
@@ -278,7 +279,8 @@ impl Run {
         if promised.is_empty() {
             return;
         }
-        let root = promised[usize::try_from(self.executor.draw(|lot| lot.below(promised.len() as u64))).unwrap()];
+        let root =
+            promised[usize::try_from(self.executor.draw(|lot| lot.below(promised.len() as u64))).unwrap()];
         self.world.log(node, format!("deletes {root}"));
         let deleting = self.world.begin_delete(root);
         drop(store.delete(&root).await);
@@ -320,19 +322,19 @@ impl Run {
 
 /// Returns a file of these chunks, and what they hold.
 fn file(indices: impl Iterator<Item = u64>) -> (Manifest, BTreeMap<[u8; 32], Bytes>) {
-    let options = ChunkingOptions::resolve(Some(64), Some(256), Some(1024)).unwrap();
+    let profile = Profile::new(64, 256, 1024).unwrap().hash(ALGORITHM);
     let mut offset = 0;
     let chunks = indices
         .map(|index| {
             let bytes = content(index);
-            let descriptor = chunker::chunking::chunk_descriptors(&bytes, options, ALGORITHM)[0];
+            let descriptor = chunker::chunking::chunk_descriptors(&bytes, profile)[0];
             assert_eq!(descriptor.length, bytes.len(), "a chunk is not cut again");
             let chunk = chunker::chunking::ChunkDescriptor { offset, ..descriptor };
             offset += bytes.len() as u64;
             chunk
         })
         .collect();
-    (Manifest::new(options, ALGORITHM, chunks).unwrap(), contents())
+    (Manifest::new(profile, chunks).unwrap(), contents())
 }
 
 fn content(index: u64) -> Bytes {
@@ -383,7 +385,8 @@ fn fails_without(rule: Rule, setting: &Setting) {
     for seed in 0..5_000 {
         let run = Run::new(seed, setting.clone());
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run.run())) {
-            let message = panic.downcast_ref::<String>().map_or("", |message| message.lines().next().unwrap_or(""));
+            let message =
+                panic.downcast_ref::<String>().map_or("", |message| message.lines().next().unwrap_or(""));
             println!("without {rule:?}: seed {seed}: {message}");
             return;
         }
@@ -393,23 +396,23 @@ fn fails_without(rule: Rule, setting: &Setting) {
 
 #[test]
 fn a_disk_keeps_what_was_promised() {
-    hold("disk", &Setting::disk(), seeds(150));
+    hold("disk", &Setting::disk(), seeds(100));
 }
 
 #[test]
 fn s3_keeps_what_was_promised() {
-    hold("s3", &Setting::s3(), seeds(150));
+    hold("s3", &Setting::s3(), seeds(100));
 }
 
 #[test]
 fn late_lists_keep_what_was_promised() {
-    hold("late lists", &Setting::late_lists(), seeds(100));
+    hold("late lists", &Setting::late_lists(), seeds(60));
 }
 
 #[test]
 fn weeks_and_long_pauses_keep_what_was_promised() {
-    hold("weeks on a disk", &Setting::slow(true), seeds(100));
-    hold("weeks on s3", &Setting::slow(false), seeds(100));
+    hold("weeks on a disk", &Setting::slow(true), seeds(60));
+    hold("weeks on s3", &Setting::slow(false), seeds(60));
 }
 
 #[test]

@@ -162,7 +162,9 @@ impl World {
             .objects
             .iter()
             .filter(|(name, _)| name.starts_with("dooms/"))
-            .flat_map(|(_, doom)| String::from_utf8_lossy(&doom.bytes).lines().map(str::to_owned).collect::<Vec<_>>())
+            .flat_map(|(_, doom)| {
+                String::from_utf8_lossy(&doom.bytes).lines().map(str::to_owned).collect::<Vec<_>>()
+            })
             .map(|name| Folder::Packs.object(name))
             .collect();
         let packs = state.pack_chunks.iter().filter(|(name, chunks)| {
@@ -293,7 +295,11 @@ impl NodeObjects {
                 state.pack_chunks.insert(name.to_owned(), chunks);
             }
         }
-        let names = if name.starts_with("dooms/") { String::from_utf8_lossy(bytes).replace('\n', " ") } else { described(name, bytes) };
+        let names = if name.starts_with("dooms/") {
+            String::from_utf8_lossy(bytes).replace('\n', " ")
+        } else {
+            described(name, bytes)
+        };
         self.world.log(self.node, format!("put {name} {names}"));
     }
 
@@ -377,14 +383,17 @@ impl Objects for NodeObjects {
             {
                 let state = self.world.state();
                 let in_folder = |name: &String| name.starts_with(&folder.object(""));
-                for (name, object) in state.objects.range(cursor.clone()..).take_while(|(name, _)| in_folder(name)) {
+                for (name, object) in
+                    state.objects.range(cursor.clone()..).take_while(|(name, _)| in_folder(name))
+                {
                     let late = now - object.created < lag && self.executor.draw(|lot| lot.chance(50.0));
                     if *name > cursor && !late {
                         names.push((name.clone(), found(name, object)));
                     }
                 }
                 for (name, (object, deleted)) in state.deleted.range(cursor.clone()..) {
-                    let late = in_folder(name) && now - *deleted < lag && self.executor.draw(|lot| lot.chance(50.0));
+                    let late =
+                        in_folder(name) && now - *deleted < lag && self.executor.draw(|lot| lot.chance(50.0));
                     if *name > cursor && late && !state.objects.contains_key(name) {
                         names.push((name.clone(), found(name, object)));
                     }

@@ -1,9 +1,10 @@
 //! Data, folders, and the shortest way into a store and out of it.
 
 #![allow(dead_code, reason = "every test uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use bytes::Bytes;
-use chunker::ChunkingOptions;
+use chunker::Profile;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
 use chunker_store::{Root, Store, StoreError};
@@ -55,9 +56,8 @@ pub(crate) fn file(length: usize, seed: u64) -> Vec<u8> {
 }
 
 pub(crate) fn manifest(data: &[u8], algorithm: HashAlgorithm) -> Manifest {
-    let options = ChunkingOptions::resolve(Some(4096), Some(16384), Some(65536)).unwrap();
-    let chunks = chunker::chunking::chunk_descriptors(data, options, algorithm);
-    Manifest::new(options, algorithm, chunks).unwrap()
+    let profile = Profile::SMALL.hash(algorithm);
+    Manifest::new(profile, chunker::chunking::chunk_descriptors(data, profile)).unwrap()
 }
 
 /// Puts a file into a store as a program would: asks, adds what is missing, commits.
@@ -76,7 +76,11 @@ pub(crate) async fn put(store: &Store, data: &[u8], algorithm: HashAlgorithm) ->
     store.commit(&manifest).await.unwrap()
 }
 
-pub(crate) async fn read(store: &Store, root: &Root, range: Option<Range<u64>>) -> Result<Vec<u8>, StoreError> {
+pub(crate) async fn read(
+    store: &Store,
+    root: &Root,
+    range: Option<Range<u64>>,
+) -> Result<Vec<u8>, StoreError> {
     let pieces: Vec<Bytes> = store.read(root, range).await?.try_collect().await?;
     Ok(pieces.concat())
 }
