@@ -8,6 +8,7 @@ use std::time::Duration;
 const BYTES: &str =
     "{msg} {bytes:>11} of {total_bytes:<11} [{bar:24}] {binary_bytes_per_sec:>13}, {eta} left";
 const ENDLESS: &str = "{spinner} {msg} {bytes:>11} {binary_bytes_per_sec:>13} {elapsed}";
+const WAITING: &str = "{spinner} {msg} {elapsed}";
 const STEPS: &str = "{msg} {pos:>7} of {len:<7} [{bar:24}] {eta} left";
 
 /// A line that shows how far the work has come; it vanishes when this is dropped.
@@ -26,7 +27,7 @@ impl Progress {
 
     /// Shows steps whose number is not known yet.
     pub(crate) fn steps(output: Output, message: &'static str) -> Self {
-        Self::new(output, message, STEPS, Some(0))
+        Self::new(output, message, WAITING, None)
     }
 
     /// Shows nothing.
@@ -40,8 +41,7 @@ impl Progress {
         }
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_message(message);
         if !bar.is_hidden() {
-            let style = ProgressStyle::with_template(template);
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.set_style(style(template));
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         Self { bar }
@@ -54,6 +54,9 @@ impl Progress {
     /// Shows step `done` of `total` of what the message says.
     pub(crate) fn step(&self, message: &'static str, done: u64, total: u64) {
         if !self.bar.is_hidden() {
+            if self.bar.length().is_none() {
+                self.bar.set_style(style(STEPS));
+            }
             self.bar.set_message(message);
             self.bar.set_length(total);
             self.bar.set_position(done);
@@ -73,6 +76,11 @@ impl Progress {
     pub(crate) fn reader<R: Read>(&self, reader: R) -> CountingReader<R> {
         CountingReader { reader, progress: self.clone() }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
 /// A reader that shows how much was read.
