@@ -50,7 +50,7 @@ def longest_innermost_loop(instructions):
     return max((end - start + 1 for start, end in inner), default=0)
 
 
-def counts(code, function, extent):
+def counts(code, function, extent, instances):
     """Returns the least and the most instructions of a pass of the functions with this name."""
     # Rust ends a demangled name with a hash, and older binutils leave it there. They also name the
     # type's parameter, or leave it out.
@@ -58,6 +58,8 @@ def counts(code, function, extent):
     found = [body for name, body in code if re.search(pattern, name)]
     if not found:
         sys.exit(f"{function} is not in {sys.argv[1]}")
+    if extent != "all" and len(found) != instances:
+        sys.exit(f"{function} is there {len(found)} times, not {instances}")
     passes = []
     for body in found:
         loop = longest_innermost_loop(body)
@@ -71,7 +73,8 @@ def main():
     code = list(functions(sys.argv[1]))
     failed = False
     for kernel, parts, *limits in KERNELS:
-        passes = [(counts(code, function, extent), size) for function, size, extent in parts]
+        instances = sum(limit is not None for limit in limits)
+        passes = [(counts(code, function, extent, instances), size) for function, size, extent in parts]
         for which, (name, limit) in enumerate(zip(("", ", seeded"), limits)):
             if limit is None:
                 continue

@@ -105,14 +105,15 @@ impl Hasher {
     /// # Errors
     /// The first other error of `reader`; what it gave before is appended.
     pub fn update_reader(&mut self, mut reader: impl std::io::Read) -> std::io::Result<u64> {
+        use crate::chunking::stream::checked_length;
+
         let mut space = alloc::vec![0; 64 * 1024];
         let mut total = 0;
         loop {
-            match reader.read(&mut space) {
+            match checked_length(reader.read(&mut space), space.len()) {
                 Ok(0) => return Ok(total),
                 Ok(length) => {
-                    let data = space.get(..length).ok_or(std::io::ErrorKind::InvalidData)?;
-                    self.update(data);
+                    self.update(&space[..length]);
                     total += length as u64;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

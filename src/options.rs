@@ -3,6 +3,9 @@
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
+/// The highest normalization level.
+pub(crate) const LEVEL_LIMIT: u8 = 3;
+
 /// The smallest, average and largest size of a chunk, in bytes; always valid.
 ///
 /// Each size is even, and `64 ≤ min ≤ avg ≤ max`, `avg ≤ 16 MiB`, `max ≤ 1 GiB`. The
@@ -21,6 +24,11 @@ impl ChunkingOptions {
     pub const AVG_SIZE_LIMIT: usize = 16 * MIB;
     /// The largest allowed `max_size`: 1 GiB.
     pub const MAX_SIZE_LIMIT: usize = 1024 * MIB;
+
+    pub(crate) const DEFAULT: Self = match Self::resolve(None, None, None) {
+        Ok(options) => options,
+        Err(_) => unreachable!(), // evaluated when compiled
+    };
 
     /// Returns options with the given sizes in bytes; `None` stands for the default of that size.
     ///
@@ -82,11 +90,7 @@ const fn or(size: Option<usize>, default: usize) -> usize {
 
 impl Default for ChunkingOptions {
     fn default() -> Self {
-        const DEFAULT: ChunkingOptions = match ChunkingOptions::resolve(None, None, None) {
-            Ok(options) => options,
-            Err(_) => unreachable!(),
-        };
-        DEFAULT
+        Self::DEFAULT
     }
 }
 
@@ -132,8 +136,8 @@ pub enum OptionsError {
         /// The largest size asked for.
         max_size: usize,
     },
-    /// The normalization level is above [`Profile::LEVEL_LIMIT`](crate::Profile::LEVEL_LIMIT).
-    #[error("normalization level {level} is above {}", crate::Profile::LEVEL_LIMIT)]
+    /// The normalization level is above 3.
+    #[error("normalization level {level} is above {LEVEL_LIMIT}")]
     LevelTooLarge {
         /// The level asked for.
         level: u8,

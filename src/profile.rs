@@ -1,8 +1,8 @@
 //! Profiles: everything that decides the chunks of an input, under a name that two sides can compare.
 
+use crate::algorithm::HashAlgorithm;
 use crate::gear::Masks;
-use crate::hashing::HashAlgorithm;
-use crate::options::{ChunkingOptions, OptionsError};
+use crate::options::{ChunkingOptions, LEVEL_LIMIT, OptionsError};
 use core::fmt;
 use core::str::FromStr;
 
@@ -37,10 +37,10 @@ pub struct Profile {
 
 impl Profile {
     /// The highest normalization level.
-    pub const LEVEL_LIMIT: u8 = 3;
+    pub const LEVEL_LIMIT: u8 = LEVEL_LIMIT;
 
     /// 256 KiB / 1 MiB / 4 MiB, level 1, SHA-256: the default, for files of many megabytes.
-    pub const LARGE: Self = Self::valid(256 << 10, 1 << 20, 4 << 20);
+    pub const LARGE: Self = Self::with_options(ChunkingOptions::DEFAULT);
     /// 16 KiB / 64 KiB / 256 KiB, level 1, SHA-256: finds more in common, for more chunks.
     pub const MEDIUM: Self = Self::valid(16 << 10, 64 << 10, 256 << 10);
     /// 4 KiB / 16 KiB / 64 KiB, level 1, SHA-256: for small files, and edits of few bytes.
@@ -90,12 +90,12 @@ impl Profile {
     /// lengths of chunks to the average (Xia et al., USENIX ATC '16, §3.4).
     ///
     /// A level of `n` tests `n` more bits than `avg_size` asks for before it, and `n` fewer after it. For
-    /// averages so small that nothing is left to test (below 91 bytes at level 2, below 182 at level 3)
-    /// chunks end at `avg_size` at the latest.
+    /// averages so small that nothing is left to test after it (below 91 bytes at level 2, below 182 at
+    /// level 3) every chunk that is not cut before `avg_size` is cut there.
     ///
     /// # Errors
     /// [`OptionsError::LevelTooLarge`]; [`OptionsError::NoMask`] when the average is too large for this
-    /// level: from 11.4 MiB at level 2, from 5.7 MiB at level 3.
+    /// level: above 11,863,283 bytes at level 2, above 5,931,641 at level 3.
     pub const fn level(self, level: u8) -> Result<Self, OptionsError> {
         if level > Self::LEVEL_LIMIT {
             return Err(OptionsError::LevelTooLarge { level });
@@ -264,7 +264,7 @@ pub enum ProfileError {
     #[error("unknown profile id")]
     Unknown,
     /// The sizes or the normalization level are not allowed.
-    #[error("invalid profile id: {0}")]
+    #[error("invalid profile id")]
     Options(#[source] OptionsError),
 }
 

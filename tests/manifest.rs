@@ -222,3 +222,117 @@ mod json {
         assert!(from_value::<Manifest>(extra).is_err());
     }
 }
+
+#[cfg(feature = "tokio")]
+mod asynchronous {
+    use super::{code, data, manifest};
+    use chunker::chunking::HashAlgorithm;
+    use futures::io::AsyncWrite;
+    use std::collections::VecDeque;
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    /// A writer that does one thing after another: take at most so many bytes, or fail; then take all.
+    #[derive(Default)]
+    struct Script {
+        steps: VecDeque<Result<usize, io::ErrorKind>>,
+        written: Vec<u8>,
+        flushed: bool,
+    }
+
+    impl AsyncWrite for Script {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            match self.steps.pop_front() {
+                Some(Err(io::ErrorKind::WouldBlock)) => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                Some(Err(kind)) => Poll::Ready(Err(kind.into())),
+                Some(Ok(length)) => {
+                    self.written.extend_from_slice(&data[..length.min(data.len())]);
+                    Poll::Ready(Ok(length))
+                }
+                None => {
+                    self.written.extend_from_slice(data);
+                    Poll::Ready(Ok(data.len()))
+                }
+            }
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.flushed = true;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn reassemble(steps: &[Result<usize, io::ErrorKind>]) -> (Script, Result<(), &'static str>) {
+        let data = data(3000);
+        let manifest = manifest(&data, HashAlgorithm::Blake3);
+        let mut script = Script { steps: steps.iter().copied().collect(), ..Script::default() };
+        let fetch = |chunk: chunker::chunking::ChunkDescriptor| {
+            let payload = chunk.slice(&data).map(<[u8]>::to_vec);
+            async move { payload }
+        };
+        let result = futures::executor::block_on(manifest.reassemble_async(fetch, &mut script));
+        assert!(data.starts_with(&script.written), "what is written is a prefix of the input");
+        (script, result.map_err(|error| error.code()))
+    }
+
+    #[test]
+    fn whatever_a_writer_takes_at_once_it_gets_the_input() {
+        use io::ErrorKind::{Interrupted, WouldBlock};
+        for steps in
+            [&[][..], &[Ok(1), Ok(2), Err(Interrupted), Ok(1), Err(WouldBlock)], &[Err(WouldBlock); 3]]
+        {
+            let (script, result) = reassemble(steps);
+            assert_eq!((result, script.written.len(), script.flushed), (Ok(()), 3000, true));
+        }
+    }
+
+    #[test]
+    fn a_writer_that_fails_or_takes_nothing_or_too_much_is_an_error() {
+        for step in [Ok(0), Ok(usize::MAX), Err(io::ErrorKind::BrokenPipe)] {
+            let (script, result) = reassemble(&[Ok(100), step]);
+            assert_eq!(result, Err("io_error"), "{step:?}");
+            assert!(!script.flushed);
+        }
+    }
+
+    #[test]
+    fn a_wrong_chunk_is_never_written() {
+        let manifest = manifest(&data(3000), HashAlgorithm::Sha256);
+        let mut script = Script::default();
+        let fetch = |chunk: chunker::chunking::ChunkDescriptor| async move {
+            Ok::<_, io::Error>(vec![0; chunk.length])
+        };
+        let result = futures::executor::block_on(manifest.reassemble_async(fetch, &mut script));
+        assert_eq!(code(result), "chunk_digest_mismatch");
+        assert!(script.written.is_empty());
+    }
+
+    /// The future can go to another thread, as `tokio::spawn` asks.
+    #[tokio::test]
+    async fn a_task_of_tokio_reassembles() {
+        let data = data(3000);
+        let manifest = manifest(&data, HashAlgorithm::Sha256);
+        let source = std::sync::Arc::new(data.clone());
+        let task = tokio::spawn(async move {
+            let mut copy = Vec::new();
+            let fetch = |chunk: chunker::chunking::ChunkDescriptor| {
+                let source = std::sync::Arc::clone(&source);
+                async move { chunk.slice(&source).map(<[u8]>::to_vec) }
+            };
+            manifest.reassemble_tokio(fetch, &mut copy).await.map(|()| copy)
+        });
+        assert_eq!(task.await.unwrap().unwrap(), data);
+    }
+}

@@ -306,7 +306,13 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
                 truth.decompressed(*codec, 4 * compressed.len(), 4 * data.len());
                 let error = compress(*codec, data, Some(1000)).unwrap_err();
                 truth.error(error.code());
-                let error = decompress(*codec, &[], DecompressionLimits::default()).unwrap_err();
+                let error = decompress(*codec, &[], limits).unwrap_err();
+                truth.error(error.code());
+                let mut nothing = Decoder::new(*codec, &[][..], limits).unwrap();
+                assert!(nothing.read(&mut [0]).is_err());
+                assert_eq!(nothing.read(&mut [0]).unwrap(), 0, "an error comes once");
+                truth.error(error.code());
+                let error = Decoder::new(*codec, &[][..], limits.with_max_window_log(9)).unwrap_err();
                 truth.error(error.code());
             }
         }

@@ -178,10 +178,10 @@ fn a_stream_collected_is_its_data_chunked() {
     assert_eq!(chunks, chunk_data(&data, None, None, None).unwrap());
 }
 
-#[cfg(feature = "async")]
+#[cfg(feature = "tokio")]
 mod asynchronous {
     use super::*;
-    use chunker::chunking::AsyncChunkStream;
+    use chunker::chunking::{AsyncChunkStream, Tokio};
     use core::pin::Pin;
     use core::task::{Context, Poll};
     use futures::{AsyncRead, TryStreamExt};
@@ -267,6 +267,9 @@ mod asynchronous {
     async fn a_reader_of_tokio_gives_the_same_chunks() {
         let data = noise(5000);
         let stream = AsyncChunkStream::from_tokio(data.as_slice(), profile()).unwrap();
+        let cut = usize::try_from(expected(&data)[3].offset).unwrap();
+        let rest = AsyncChunkStream::resume_at(Tokio(&data[cut..]), profile(), cut as u64).unwrap();
+        assert_eq!(rest.try_collect::<Vec<_>>().await.unwrap(), expected(&data)[3..]);
         assert_eq!(stream.try_collect::<Vec<_>>().await.unwrap(), expected(&data));
     }
 }

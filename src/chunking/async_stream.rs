@@ -13,7 +13,7 @@ use futures_io::AsyncRead;
 /// [`Stream`] over the chunks of an asynchronous reader; what [`ChunkStream`](super::ChunkStream) is
 /// to a blocking one, with the same chunks, bounds and errors.
 ///
-/// A reader of tokio is taken as it is by `from_tokio` (feature `tokio`). A chunk is cut and hashed on the
+/// For a reader of tokio, use `from_tokio` (feature `tokio`). A chunk is cut and hashed on the
 /// task that polls: about a millisecond for 1 MiB.
 #[derive(Debug)]
 pub struct AsyncChunkStream<R> {
@@ -26,7 +26,7 @@ impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
     /// Returns a stream over the chunks of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something else than
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to anything but
     /// an integer in `1..=1 GiB`.
     pub fn new(reader: R, profile: impl Into<Profile>) -> Result<Self, ChunkingError> {
         Self::resume_at(reader, profile, 0)

@@ -18,14 +18,23 @@ pub struct BatchChunkResult<C = ChunkMetadata> {
     pub total_chunks_emitted: u64,
 }
 
-impl<C> BatchChunkResult<C>
-where
-    for<'a> ChunkDescriptor: From<&'a C>,
-{
-    pub(crate) fn new(results: Vec<Result<Vec<C>, ChunkingError>>) -> Self {
+impl BatchChunkResult {
+    pub(crate) fn of_chunks(results: Vec<Result<Vec<ChunkMetadata>, ChunkingError>>) -> Self {
+        Self::new(results, |chunk| chunk.length)
+    }
+}
+
+impl BatchChunkResult<ChunkDescriptor> {
+    pub(crate) fn of_descriptors(results: Vec<Result<Vec<ChunkDescriptor>, ChunkingError>>) -> Self {
+        Self::new(results, |chunk| chunk.length)
+    }
+}
+
+impl<C> BatchChunkResult<C> {
+    fn new(results: Vec<Result<Vec<C>, ChunkingError>>, length: impl Fn(&C) -> usize) -> Self {
         let chunks = || results.iter().flatten().flatten();
         Self {
-            total_bytes_processed: chunks().map(|chunk| ChunkDescriptor::from(chunk).length as u64).sum(),
+            total_bytes_processed: chunks().map(|chunk| length(chunk) as u64).sum(),
             total_chunks_emitted: chunks().count() as u64,
             results,
         }
@@ -41,7 +50,7 @@ pub fn chunk_batch<R: Read>(
 ) -> BatchChunkResult {
     let profile = profile.into();
     let chunk = |reader| ChunkStream::with_profile(reader, profile)?.collect();
-    BatchChunkResult::new(readers.into_iter().map(chunk).collect())
+    BatchChunkResult::of_chunks(readers.into_iter().map(chunk).collect())
 }
 
 /// Returns the digests and places of the chunks of every reader, as [`chunk_batch`] does, and keeps none
@@ -52,5 +61,5 @@ pub fn chunk_batch_descriptors<R: Read>(
 ) -> BatchChunkResult<ChunkDescriptor> {
     let profile = profile.into();
     let chunk = |reader| DescriptorStream::new(reader, profile)?.collect();
-    BatchChunkResult::new(readers.into_iter().map(chunk).collect())
+    BatchChunkResult::of_descriptors(readers.into_iter().map(chunk).collect())
 }

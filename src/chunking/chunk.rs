@@ -94,12 +94,6 @@ impl From<&ChunkMetadata> for ChunkDescriptor {
     }
 }
 
-impl From<&ChunkDescriptor> for ChunkDescriptor {
-    fn from(chunk: &ChunkDescriptor) -> Self {
-        *chunk
-    }
-}
-
 /// A chunk with its bytes, borrowed from the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkSlice<'a> {

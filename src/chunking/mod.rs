@@ -52,7 +52,7 @@ pub(crate) mod stream;
 #[cfg(feature = "async")]
 mod async_stream;
 #[cfg(feature = "tokio")]
-mod tokio;
+pub(crate) mod tokio;
 #[cfg(feature = "std")]
 pub(crate) mod batch;
 

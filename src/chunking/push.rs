@@ -150,7 +150,7 @@ pub struct PayloadChunker {
     hash: HashAlgorithm,
 }
 
-/// A payload keeps less than this many times its length alive.
+/// A payload keeps at most this many times its length alive.
 const PINNED: usize = 8;
 
 /// Pieces are taken in slices of at most this many bytes, so that the buffer stays small.
@@ -293,7 +293,7 @@ impl PayloadCutter {
     }
 
     fn take(&mut self, offset: u64, length: usize) -> Payload {
-        let bytes = if length < self.allocated / PINNED {
+        let bytes = if length * PINNED < self.allocated {
             let copy = Bytes::copy_from_slice(&self.buffer[..length]);
             self.buffer.advance(length);
             copy

@@ -61,7 +61,7 @@ impl<R: Read> ChunkStream<R> {
     /// Returns a stream over the chunks of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something else than
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to anything but
     /// an integer in `1..=1 GiB`.
     pub fn with_profile(reader: R, profile: impl Into<Profile>) -> Result<Self, ChunkingError> {
         Self::resume_at(reader, profile, 0)
@@ -125,7 +125,7 @@ pub fn chunk_stream<R: Read>(
 
 /// Iterator over the digests and places of a reader's chunks; what [`ChunkStream`] is, without payloads.
 ///
-/// Holds one read and 64 KiB, whatever the sizes of chunks are.
+/// Holds one read, 64 KiB, and the descriptors of the chunks that end in that read.
 ///
 /// ```
 /// use chunker::Profile;
@@ -143,6 +143,8 @@ pub struct DescriptorStream<R> {
     chunker: Option<PushChunker>,
     space: Vec<u8>,
     position: u64,
+    /// Where the last chunk that was found ends.
+    last_cut: u64,
     /// Chunks that ended in the last read.
     ready: vec::IntoIter<ChunkDescriptor>,
     reads: ReadObserver,
@@ -170,9 +172,17 @@ impl<R: Read> DescriptorStream<R> {
             chunker: Some(PushChunker::resume_at(profile, offset)),
             space: alloc::vec![0; read_size],
             position: offset,
+            last_cut: offset,
             ready: Vec::new().into_iter(),
             reads: ReadObserver::default(),
         })
+    }
+
+    /// Returns the offset of the last cut in what was read: a new stream can [resume](Self::resume_at)
+    /// there, once the chunks before it were returned.
+    #[must_use]
+    pub fn last_cut(&self) -> u64 {
+        self.last_cut
     }
 
     /// Reads once, and returns how many bytes.
@@ -202,7 +212,9 @@ impl<R: Read> Iterator for DescriptorStream<R> {
                 Ok(0) => return self.chunker.take()?.finish().map(Ok),
                 Ok(length) => {
                     self.position = self.position.wrapping_add(length as u64);
-                    self.ready = self.chunker.as_mut()?.feed(&self.space[..length]).into_iter();
+                    let chunker = self.chunker.as_mut()?;
+                    self.ready = chunker.feed(&self.space[..length]).into_iter();
+                    self.last_cut = chunker.last_cut();
                 }
                 Err(source) => {
                     self.chunker = None;
@@ -300,7 +312,7 @@ impl Reading {
 }
 
 /// Turns a length that cannot be true into an error.
-fn checked_length(read: io::Result<usize>, space: usize) -> io::Result<usize> {
+pub(crate) fn checked_length(read: io::Result<usize>, space: usize) -> io::Result<usize> {
     match read {
         Ok(length) if length > space => {
             Err(io::Error::other("the reader claims more bytes than it had space for"))

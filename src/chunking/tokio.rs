@@ -8,9 +8,12 @@ use core::task::{Context, Poll, ready};
 use std::io;
 use tokio::io::ReadBuf;
 
-/// A reader or writer of tokio as one of `futures`; made by [`AsyncChunkStream::from_tokio`].
+/// A reader or writer of tokio as one of `futures`.
+///
+/// [`AsyncChunkStream::from_tokio`] wraps its reader itself; to resume, give `Tokio(reader)` to
+/// [`AsyncChunkStream::resume_at`].
 #[derive(Debug)]
-pub struct Tokio<T>(pub(crate) T);
+pub struct Tokio<T>(pub T);
 
 impl<R: tokio::io::AsyncRead + Unpin> AsyncChunkStream<Tokio<R>> {
     /// Returns a stream over the chunks of a reader of tokio.

@@ -2,7 +2,7 @@
 
 use super::Codec;
 use super::error::CompressionError;
-use crate::observability::hooks::StreamObserver;
+use crate::observability::hooks::{self, StreamObserver};
 use std::io::{self, BufRead, Read};
 
 /// How much a decompression may produce and keep in memory.
@@ -110,11 +110,20 @@ impl<R: BufRead> Decoder<R> {
     /// # Errors
     /// [`CompressionError::InvalidWindowLog`], or [`CompressionError::Failed`] when memory is short.
     pub fn new(codec: Codec, reader: R, limits: DecompressionLimits) -> Result<Self, CompressionError> {
+        Self::counting_bytes(codec, reader, limits).inspect_err(|error| hooks::failed(error.code()))
+    }
+
+    /// Like [`new`](Self::new), for a caller that counts errors.
+    pub(super) fn counting_bytes(
+        codec: Codec,
+        reader: R,
+        limits: DecompressionLimits,
+    ) -> Result<Self, CompressionError> {
         let observer = StreamObserver::decompressing(codec.name());
         Self::observed(codec, reader, limits, observer)
     }
 
-    /// Like [`new`](Self::new), for a caller that counts what it decompresses.
+    /// Like [`new`](Self::new), for a caller that counts bytes and errors.
     #[cfg(any(feature = "xz", feature = "bzip2"))]
     pub(super) fn unobserved(
         codec: Codec,
@@ -135,18 +144,19 @@ impl<R: BufRead> Decoder<R> {
         Ok(Self { inner, codec, limit, left: limit, state: State::Unread, observer })
     }
 
-    /// Returns a reader of zstd's frames that were compressed with a dictionary.
+    /// Returns a reader of zstd's frames that were compressed with a dictionary, for a caller that counts
+    /// errors.
     #[cfg(feature = "zstd")]
     pub(super) fn with_dictionary(
         reader: R,
         dictionary: &[u8],
         limits: DecompressionLimits,
+        observer: StreamObserver,
     ) -> Result<Self, CompressionError> {
         let limits = limits.checked()?;
         let inner =
             Inner::Zstd(super::zstd_frames::ZstdFrames::new(Source::new(reader), dictionary, limits)?);
         let (codec, limit) = (Codec::Zstd, limits.max_output);
-        let observer = StreamObserver::decompressing(codec.name());
         Ok(Self { inner, codec, limit, left: limit, state: State::Unread, observer })
     }
 
@@ -194,7 +204,7 @@ impl<R: BufRead> Decoder<R> {
         loop {
             let space = growth.space(output);
             // `read_to_end` of so many bytes fills the space, and allocates nothing.
-            let read = self.by_ref().take(space as u64).read_to_end(output);
+            let read = Uncounted(&mut self).take(space as u64).read_to_end(output);
             if read.map_err(|error| CompressionError::from_io(self.codec, error))? < space {
                 return Ok(());
             }
@@ -225,7 +235,22 @@ impl<R: BufRead> Decoder<R> {
 
 impl<R: BufRead> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read_typed(buffer).map_err(CompressionError::into_io)
+        let read = self.read_typed(buffer);
+        if let (Err(error), State::Ended) = (&read, self.state) {
+            hooks::failed(error.code());
+        }
+        read.map_err(CompressionError::into_io)
+    }
+}
+
+/// A decoder whose errors the caller counts.
+#[cfg(any(feature = "zstd", feature = "xz", feature = "bzip2"))]
+struct Uncounted<'a, R: BufRead>(&'a mut Decoder<R>);
+
+#[cfg(any(feature = "zstd", feature = "xz", feature = "bzip2"))]
+impl<R: BufRead> Read for Uncounted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_typed(buffer).map_err(CompressionError::into_io)
     }
 }
 

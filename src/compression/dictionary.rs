@@ -1,7 +1,7 @@
 //! Dictionaries of zstd: what many small inputs have in common, kept out of each.
 
 use super::{Codec, CompressionError, DecompressionLimits};
-use crate::observability::hooks;
+use crate::observability::hooks::{self, StreamObserver};
 use alloc::vec::Vec;
 
 fn failed(source: std::io::Error) -> CompressionError {
@@ -17,7 +17,9 @@ fn failed(source: std::io::Error) -> CompressionError {
 pub fn train<S: AsRef<[u8]>>(samples: &[S], max_size: usize) -> Result<Vec<u8>, CompressionError> {
     // A buffer of this size is allocated, and no dictionary needs more than all samples have.
     let length = samples.iter().fold(0, |sum: usize, sample| sum.saturating_add(sample.as_ref().len()));
-    zstd::dict::from_samples(samples, max_size.min(length)).map_err(failed)
+    zstd::dict::from_samples(samples, max_size.min(length))
+        .map_err(failed)
+        .inspect_err(|error| hooks::failed(error.code()))
 }
 
 /// Returns `data` compressed with a dictionary, which decompressing needs too.
@@ -54,7 +56,9 @@ pub fn decompress(
 ) -> Result<Vec<u8>, CompressionError> {
     let decompress = || {
         let mut output = Vec::new();
-        super::Decoder::with_dictionary(data, dictionary, limits)?.read_all(limits, &mut output)?;
+        let decoder = super::Decoder::with_dictionary(data, dictionary, limits, StreamObserver::silent())?;
+        decoder.read_all(limits, &mut output)?;
+        hooks::decompressed(Codec::Zstd.name(), data.len(), output.len());
         Ok(output)
     };
     decompress().inspect_err(|error: &CompressionError| hooks::failed(error.code()))

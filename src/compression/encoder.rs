@@ -85,12 +85,11 @@ impl<W: Write> Encoder<W> {
     pub fn finish(mut self) -> Result<W, CompressionError> {
         self.inner.sink().open = true;
         let codec = self.codec;
-        match self.inner.finish() {
-            Ok(sink) => Ok(sink.writer),
-            Err(error) => {
-                Err(error.downcast().unwrap_or_else(|source| CompressionError::Failed { codec, source }))
-            }
-        }
+        self.inner.finish().map(|sink| sink.writer).map_err(|error| {
+            let error = error.downcast().unwrap_or_else(|source| CompressionError::Failed { codec, source });
+            hooks::failed(error.code());
+            error
+        })
     }
 
     /// Lets the writer be written to during one call.

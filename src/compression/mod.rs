@@ -2,7 +2,7 @@
 //!
 //! What is written here is read by the tools of the same names, and the reverse. Decompression is
 //! bounded in output and in memory, and accepts nothing but whole frames: truncated data and bytes
-//! behind the last frame are errors.
+//! after the last frame are errors.
 //!
 //! | to | use |
 //! |---|---|

@@ -2,6 +2,8 @@
 
 use super::{Codec, CompressionError, Decoder, DecompressionLimits};
 use crate::observability::hooks;
+#[cfg(feature = "zstd")]
+use crate::observability::hooks::StreamObserver;
 use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
 
@@ -41,7 +43,7 @@ impl PushDecoder {
     /// # Errors
     /// As [`Decoder::new`].
     pub fn new(codec: Codec, limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        Ok(Self(counted(Decoder::new(codec, Pieces::default(), limits))?))
+        Ok(Self(counted(Decoder::counting_bytes(codec, Pieces::default(), limits))?))
     }
 
     /// Returns a decoder of zstd's frames that were compressed with a dictionary.
@@ -50,7 +52,8 @@ impl PushDecoder {
     /// As [`Decoder::new`]; also [`CompressionError::Failed`] when `dictionary` is damaged.
     #[cfg(feature = "zstd")]
     pub fn with_dictionary(dictionary: &[u8], limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        Ok(Self(counted(Decoder::with_dictionary(Pieces::default(), dictionary, limits))?))
+        let observer = StreamObserver::decompressing(Codec::Zstd.name());
+        Ok(Self(counted(Decoder::with_dictionary(Pieces::default(), dictionary, limits, observer))?))
     }
 
     /// Appends a piece of the compressed data.
@@ -70,7 +73,7 @@ impl PushDecoder {
         Ok(())
     }
 
-    /// Says that no more pieces come. Whether the data were whole, [`read`](Self::read) tells.
+    /// Says that no more pieces come. [`read`](Self::read) reports whether the data were whole.
     pub fn finish(&mut self) {
         self.0.source().ended = true;
     }

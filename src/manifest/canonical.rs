@@ -15,7 +15,7 @@
 
 use super::{Manifest, ManifestError};
 use crate::chunking::chunk::ChunkDescriptor;
-use crate::profile::Profile;
+use crate::profile::{Profile, ProfileError};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -64,8 +64,11 @@ impl Manifest {
             return Err(ManifestError::Version { version });
         }
         let profile = rest.slice(usize::from(profile_length))?;
-        let profile = core::str::from_utf8(profile).ok().and_then(|id| id.parse().ok());
-        let profile: Profile = profile.ok_or_else(|| malformed("unknown profile id"))?;
+        let profile = core::str::from_utf8(profile).map_err(|_| malformed("unknown profile id"))?;
+        let profile: Profile = profile.parse().map_err(|error| match error {
+            ProfileError::Unknown => malformed("unknown profile id"),
+            ProfileError::Options(_) => malformed("profile id with invalid sizes or level"),
+        })?;
         let total_length = u64::from_le_bytes(rest.take()?);
         let count = u64::from_le_bytes(rest.take()?);
         let (entries, []) = rest.0.as_chunks::<ENTRY>() else {

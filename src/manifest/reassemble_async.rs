@@ -69,7 +69,7 @@ impl Manifest {
         E: Into<Box<dyn Error + Send + Sync>>,
         W: tokio::io::AsyncWrite + Unpin,
     {
-        self.reassemble_async(fetch, crate::chunking::Tokio(writer)).await
+        self.reassemble_async(fetch, crate::chunking::tokio::Tokio(writer)).await
     }
 }
 
@@ -78,7 +78,10 @@ async fn write_all(writer: &mut (impl AsyncWrite + Unpin), mut data: &[u8]) -> i
         let written = poll_fn(|context| Pin::new(&mut *writer).poll_write(context, data)).await;
         match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(length) => data = data.get(length..).ok_or(io::ErrorKind::InvalidData)?,
+            Ok(length) => {
+                let claimed = || io::Error::other("the writer claims more bytes than it was given");
+                data = data.get(length..).ok_or_else(claimed)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

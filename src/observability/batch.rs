@@ -2,7 +2,7 @@
 
 use super::counting::{add_chunks, add_latencies};
 use super::phase::Phase;
-use crate::hashing::HashAlgorithm;
+use crate::algorithm::HashAlgorithm;
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 /// Chunks that are gathered before they are delivered.
 const BATCH: usize = 16;
 
-/// One of so many chunks or digests of a thread is timed: reading the clock costs more than all
-/// the rest.
+/// One chunk or digest in this many is timed on each thread: reading the clock costs more than all the
+/// rest.
 const TIMED: u64 = 64;
 
 /// The lengths in bytes of chunks that were not delivered yet.
@@ -54,8 +54,8 @@ impl Drop for Batch {
     }
 }
 
-/// Returns of how many chunks one has its length recorded, with that weight: what
-/// `CHUNKER_METRICS_SAMPLE_RATE` said at the first call, 1 unless that is an integer of at least 1.
+/// Returns the sampling rate of lengths, which is also the weight of each sample: the value of
+/// `CHUNKER_METRICS_SAMPLE_RATE` at the first call, or 1 if that is not an integer of at least 1.
 fn length_sample_rate() -> u64 {
     static RATE: LazyLock<u64> = LazyLock::new(|| {
         let rate = std::env::var("CHUNKER_METRICS_SAMPLE_RATE").ok();

@@ -1,7 +1,7 @@
 //! How chunks, digests, compressions and errors are counted, and delivered to a recorder.
 
 use super::latency::{Operation, watch};
-use crate::hashing::HashAlgorithm;
+use crate::algorithm::HashAlgorithm;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};

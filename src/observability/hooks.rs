@@ -6,7 +6,7 @@ use super::phase::Phase;
 use super::{batch, counting};
 #[cfg(feature = "tracing")]
 use super::{profiling, tracing_utils};
-use crate::hashing::HashAlgorithm;
+use crate::algorithm::HashAlgorithm;
 use core::task::Poll;
 use core::time::Duration;
 use sha2::Digest as _;

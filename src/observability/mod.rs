@@ -1,4 +1,4 @@
-//! What the library tells of its work: events, metrics and profiles.
+//! Observability: events, metrics and profiles.
 //!
 //! Nothing of it is compiled without its feature.
 //!

@@ -2,7 +2,7 @@
 
 #![allow(clippy::inline_always, reason = "not an instruction may be left of them")]
 
-use crate::hashing::HashAlgorithm;
+use crate::algorithm::HashAlgorithm;
 #[cfg(feature = "std")]
 use core::task::Poll;
 
@@ -107,7 +107,6 @@ impl StreamObserver {
         Self(())
     }
 
-    #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
     #[inline(always)]
     pub(crate) fn silent() -> Self {
         Self(())

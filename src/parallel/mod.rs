@@ -93,7 +93,7 @@ pub fn chunk_batch_parallel<R: Read + Send>(
 ) -> BatchChunkResult {
     let profile = profile.into();
     let chunk = |reader| ChunkStream::with_profile(reader, profile)?.collect();
-    BatchChunkResult::new(each(readers, chunk))
+    BatchChunkResult::of_chunks(each(readers, chunk))
 }
 
 /// Returns the digests and places of the chunks of every reader, as [`chunk_batch_parallel`] does, and
@@ -104,7 +104,7 @@ pub fn chunk_batch_descriptors_parallel<R: Read + Send>(
 ) -> BatchChunkResult<ChunkDescriptor> {
     let profile = profile.into();
     let chunk = |reader| DescriptorStream::new(reader, profile)?.collect();
-    BatchChunkResult::new(each(readers, chunk))
+    BatchChunkResult::of_descriptors(each(readers, chunk))
 }
 
 /// Returns what `chunk` makes of every reader, in their order.

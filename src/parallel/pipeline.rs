@@ -82,8 +82,8 @@ impl<T: Send + 'static> ChunkPipeline<T> {
     /// Returns a pipeline that gives what `map` makes of each chunk of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to something else
-    /// than an integer in `1..=1 GiB`; [`ChunkingError::Io`] when no thread can be started.
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to anything but
+    /// an integer in `1..=1 GiB`; [`ChunkingError::Io`] when no thread can be started.
     pub fn mapped<R: Read + Send + 'static>(
         reader: R,
         profile: impl Into<Profile>,

@@ -37,8 +37,8 @@ impl Kernel {
 
     /// Scans with the published table.
     ///
-    /// Compiled here, not where it is called: other crates would reach the tables by another way, and a
-    /// caller's loop of the portable kernel has no register to spare.
+    /// Compiled here, not where it is called: a caller's loop of the portable kernel has no register to
+    /// spare.
     #[inline(never)]
     pub(super) fn scan(self, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         self.scan_by(Plain, hash, input, mask)

@@ -45,14 +45,14 @@ impl Line {
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn load(line: &Line) -> __m512i {
-    // SAFETY: 64 bytes behind the reference, aligned by their type.
+    // SAFETY: the reference is valid for 64 bytes, aligned by its type.
     unsafe { _mm512_load_si512((&raw const *line).cast()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn store(line: &mut Line, vector: __m512i) {
-    // SAFETY: 64 bytes behind the reference, aligned by their type.
+    // SAFETY: the reference is valid for 64 bytes, aligned by its type.
     unsafe { _mm512_store_si512((&raw mut *line).cast(), vector) }
 }
 
@@ -60,14 +60,14 @@ pub(super) fn store(line: &mut Line, vector: __m512i) {
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn write(slot: &mut MaybeUninit<Line>, vector: __m512i) {
-    // SAFETY: 64 bytes behind the reference, aligned by their type.
+    // SAFETY: the reference is valid for 64 bytes, aligned by its type.
     unsafe { _mm512_store_si512(slot.as_mut_ptr().cast(), vector) }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_bytes(bytes: &[u8; 64]) -> __m512i {
-    // SAFETY: 64 bytes behind the reference; this load needs no alignment.
+    // SAFETY: the reference is valid for 64 bytes; this load needs no alignment.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 

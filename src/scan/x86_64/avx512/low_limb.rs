@@ -72,7 +72,7 @@ impl<G: Gear> Filter for LowLimb<G> {
 }
 
 /// Apart from [`filter`], since all registers are needed for the tables; and not generic, since the
-/// tables of generic functions are reached by another way, which takes registers.
+/// statics of generic functions are addressed through a table, which costs registers.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn look_up<'a>(batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {

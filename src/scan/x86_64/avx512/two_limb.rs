@@ -127,7 +127,7 @@ const fn transpose() -> Line {
 }
 
 /// Apart from the filter, since all registers are needed for the tables; and not generic, since the
-/// tables of generic functions are reached by another way, which takes registers.
+/// statics of generic functions are addressed through a table, which costs registers.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
 fn look_up<'a>(
