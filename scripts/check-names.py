@@ -25,7 +25,7 @@ def rows():
 def main():
     missing, names = [], 0
     sources = {
-        language: "\n".join(path.read_text() for path in sorted(ROOT.glob(pattern)) if "node_modules" not in path.parts)
+        language: "\n".join(path.read_text() for path in sorted(ROOT.glob(pattern)) if not {"node_modules", "_build"} & set(path.parts))
         for language, (pattern, _) in LANGUAGES.items()
     }
     for idea, cells in rows():

@@ -56,7 +56,7 @@ defmodule Chunker.ConformanceTest do
 
     manifest = Manifest.new!(expected, options)
     assert manifest.profile == "#{vector["profile"]}/#{hash}", name
-    assert hex(manifest.root) == vector["manifest_root"]["#{hash}"], name
+    assert hex(manifest.root_digest) == vector["manifest_root"]["#{hash}"], name
     assert Manifest.parse(manifest.bytes) == {:ok, manifest}, name
     assert Manifest.verify(manifest, pieces(data, 4099)) == :ok, name
   end

@@ -3,7 +3,7 @@ defmodule Chunker.Manifest do
   What an input consists of, in a form that can be named, sent, stored and checked.
 
   A manifest lists the chunks of one input in order, with the profile that they were cut by. Its
-  canonical bytes are equal for equal inputs, and their digest, the `:root`, names the input.
+  canonical bytes are equal for equal inputs, and their digest, the `:root_digest`, names the input.
 
       iex> manifest = Chunker.Manifest.new!(Chunker.chunk!("abc"))
       iex> manifest.profile
@@ -17,7 +17,7 @@ defmodule Chunker.Manifest do
 
   alias Chunker.{Error, Native, Nif, Options}
 
-  @enforce_keys [:bytes, :profile, :hash, :total_length, :chunks, :root]
+  @enforce_keys [:bytes, :profile, :hash, :total_length, :chunks, :root_digest]
   @derive {Inspect, only: [:profile, :total_length]}
   defstruct @enforce_keys
 
@@ -31,7 +31,7 @@ defmodule Chunker.Manifest do
           hash: Chunker.hash_algorithm(),
           total_length: non_neg_integer,
           chunks: [Chunker.chunk()],
-          root: Chunker.digest()
+          root_digest: Chunker.digest()
         }
 
   @typedoc "Returns the bytes of a chunk from where it is stored."
@@ -83,7 +83,7 @@ defmodule Chunker.Manifest do
   @spec parse!(binary, max_bytes: non_neg_integer) :: t
   def parse!(bytes, options \\ []), do: bytes |> parse(options) |> Error.unwrap!()
 
-  defp from_parts({:ok, {bytes, profile, hash, total_length, chunks, root}}) do
+  defp from_parts({:ok, {bytes, profile, hash, total_length, chunks, root_digest}}) do
     {:ok,
      %__MODULE__{
        bytes: bytes,
@@ -91,7 +91,7 @@ defmodule Chunker.Manifest do
        hash: hash,
        total_length: total_length,
        chunks: chunks,
-       root: root
+       root_digest: root_digest
      }}
   end
 

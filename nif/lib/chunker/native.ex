@@ -44,7 +44,7 @@ defmodule Chunker.Native do
     config = Config.get()
 
     if total(binaries) + @item_bytes * length(binaries) <= config.normal_bytes do
-      Nif.chunk_data_batch_normal(binaries, profile)
+      Nif.chunk_data_batch_normal(binaries, profile, 1)
     else
       binaries
       |> batches(@item_bytes, config)
@@ -172,7 +172,7 @@ defmodule Chunker.Native do
     cond do
       # A dictionary is prepared by every call, which takes longer than little data do.
       dictionary == nil and pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
-        Nif.compress_normal(codec, data, level)
+        Nif.compress_normal(codec, data, level, nil)
 
       byte_size(data) < one_call_bytes ->
         Nif.compress_dirty(codec, data, level, dictionary)

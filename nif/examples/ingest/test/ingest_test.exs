@@ -143,7 +143,7 @@ defmodule IngestTest do
     [{hash, 0, length}] = Chunker.chunk!(chunk)
     chunks = for index <- 0..(times - 1), do: {hash, index * length, length}
     manifest = Chunker.Manifest.new!(chunks)
-    file = Ingest.Digest.to_hex(manifest.root)
+    file = Ingest.Digest.to_hex(manifest.root_digest)
     head = "Host: x\r\nConnection: close\r\nContent-Length: #{byte_size(manifest.bytes)}\r\n\r\n"
     put = ["PUT /v1/manifests/#{file} HTTP/1.1\r\n", head, manifest.bytes]
     assert 201 = outcome(exchange(port, put))

@@ -4,7 +4,7 @@ use crate::chunks::{BYTES_PER_PERCENT, without_payload};
 use crate::failure::Failure;
 use crate::handle::Handle;
 use crate::options::{ProfileTerm, or_default};
-use crate::terms::{Bytes, account};
+use crate::terms::{Bytes, account, twins};
 use chunker::chunking::{ChunkMetadata, PayloadChunker, PushChunker};
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
@@ -45,29 +45,19 @@ fn chunker_open_with(
     Ok(resource)
 }
 
-#[rustler::nif]
-fn chunker_feed_normal<'a>(
-    env: Env<'a>,
-    chunker: ResourceArc<ChunkerResource>,
-    slice: Binary<'a>,
-    more: bool,
-) -> Result<Vec<Term<'a>>, Failure> {
-    let chunks = feed(env, &chunker, slice, more);
-    account(env, slice.len(), BYTES_PER_PERCENT);
-    chunks
+twins! {
+    /// Returns the chunks that end in `slice`; `more` says that other slices of the same piece follow.
+    chunker_feed_normal, chunker_feed_dirty(
+        env,
+        chunker: ResourceArc<ChunkerResource>,
+        slice: Binary<'a>,
+        more: bool
+    ) -> Result<Vec<Term<'a>>, Failure> {
+        account(env, slice.len(), BYTES_PER_PERCENT);
+        feed(env, &chunker, slice, more)
+    }
 }
 
-#[rustler::nif(schedule = "DirtyCpu")]
-fn chunker_feed_dirty<'a>(
-    env: Env<'a>,
-    chunker: ResourceArc<ChunkerResource>,
-    slice: Binary<'a>,
-    more: bool,
-) -> Result<Vec<Term<'a>>, Failure> {
-    feed(env, &chunker, slice, more)
-}
-
-/// Returns the chunks that end in `slice`; `more` says that other slices of the same piece follow.
 fn feed<'a>(
     env: Env<'a>,
     chunker: &ChunkerResource,

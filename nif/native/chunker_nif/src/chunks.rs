@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::options::ProfileTerm;
 use crate::pool;
-use crate::terms::{Bytes, Items, account};
+use crate::terms::{Bytes, Items, account, twins};
 use chunker::Profile;
 use chunker::chunking::{ChunkDescriptor, ChunkSlice, chunk_descriptors, chunk_slices};
 use rustler::{Binary, Encoder, Env, Term};
@@ -13,16 +13,17 @@ pub(crate) const BYTES_PER_PERCENT: usize = 8 * 1024;
 
 type Chunks<'a> = Result<Vec<Term<'a>>, Failure>;
 
-#[rustler::nif]
-fn chunk_data_normal<'a>(env: Env<'a>, data: Binary<'a>, profile: ProfileTerm, payloads: bool) -> Chunks<'a> {
-    let chunks = chunk_data(env, data, profile.profile()?, payloads);
-    account(env, data.len(), BYTES_PER_PERCENT);
-    chunks
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn chunk_data_dirty<'a>(env: Env<'a>, data: Binary<'a>, profile: ProfileTerm, payloads: bool) -> Chunks<'a> {
-    chunk_data(env, data, profile.profile()?, payloads)
+twins! {
+    /// Returns the chunks of `data`, with their payloads or without.
+    chunk_data_normal, chunk_data_dirty(
+        env,
+        data: Binary<'a>,
+        profile: ProfileTerm,
+        payloads: bool
+    ) -> Chunks<'a> {
+        account(env, data.len(), BYTES_PER_PERCENT);
+        chunk_data(env, data, profile.profile()?, payloads)
+    }
 }
 
 fn chunk_data<'a>(env: Env<'a>, data: Binary<'a>, profile: Profile, payloads: bool) -> Chunks<'a> {
@@ -48,28 +49,17 @@ fn with_payload<'a>(env: Env<'a>, data: Binary<'a>, chunk: &ChunkSlice<'_>) -> R
     Ok((Bytes(chunk.hash), offset, length, part.ok_or(Failure::ARGUMENT)?).encode(env))
 }
 
-/// Returns for every item its chunks, or why it has none; one that fails does not stop the others.
-#[rustler::nif]
-fn chunk_data_batch_normal<'a>(
-    env: Env<'a>,
-    items: Items<'a>,
-    profile: ProfileTerm,
-) -> Result<Vec<Chunks<'a>>, Failure> {
-    let items = items.binaries();
-    let bytes = items.iter().flatten().map(|data| data.len()).sum();
-    let results = chunk_data_batch(env, &items, profile.profile()?, 1);
-    account(env, bytes, BYTES_PER_PERCENT);
-    Ok(results)
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn chunk_data_batch_dirty<'a>(
-    env: Env<'a>,
-    items: Items<'a>,
-    profile: ProfileTerm,
-    threads: usize,
-) -> Result<Vec<Chunks<'a>>, Failure> {
-    Ok(chunk_data_batch(env, &items.binaries(), profile.profile()?, threads))
+twins! {
+    /// Returns for every item its chunks, or why it has none; one that fails does not stop the others.
+    chunk_data_batch_normal, chunk_data_batch_dirty(
+        env,
+        items: Items<'a>,
+        profile: ProfileTerm,
+        threads: usize
+    ) -> Result<Vec<Chunks<'a>>, Failure> {
+        account(env, items.bytes(), BYTES_PER_PERCENT);
+        Ok(chunk_data_batch(env, &items.binaries(), profile.profile()?, threads))
+    }
 }
 
 fn chunk_data_batch<'a>(

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::options::{is_nil, or_default};
 use crate::pool;
-use crate::terms::{Bytes, Items, account};
+use crate::terms::{Bytes, Items, account, twins};
 use chunker::compression::{
     Adapted, Codec, CompressionError, DecompressionLimits, compress_adaptive, dictionary,
     is_worth_compressing,
@@ -116,22 +116,19 @@ fn detect(data: Binary<'_>) -> Result<Atom, Failure> {
 
 type Compressed = Result<Bytes<Vec<u8>>, Failure>;
 
-#[rustler::nif]
-fn compress_normal(env: Env<'_>, codec: CodecName, data: Binary<'_>, level: Level) -> Compressed {
-    let compressed = compress(codec.codec()?, data.as_slice(), &level, None);
-    account(env, data.len(), BYTES_PER_PERCENT);
-    compressed
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn compress_dirty(
-    codec: CodecName,
-    data: Binary<'_>,
-    level: Level,
-    dictionary: Dictionary<'_>,
-) -> Compressed {
-    let codec = codec.codec()?;
-    compress(codec, data.as_slice(), &level, dictionary_of(dictionary.bytes()?, codec)?)
+twins! {
+    /// Returns `data` compressed.
+    compress_normal, compress_dirty(
+        env,
+        codec: CodecName,
+        data: Binary<'a>,
+        level: Level,
+        dictionary: Dictionary<'a>
+    ) -> Compressed {
+        account(env, data.len(), BYTES_PER_PERCENT);
+        let codec = codec.codec()?;
+        compress(codec, data.as_slice(), &level, dictionary_of(dictionary.bytes()?, codec)?)
+    }
 }
 
 fn compress(codec: Codec, data: &[u8], level: &Level, dictionary: Option<&[u8]>) -> Compressed {
@@ -156,33 +153,20 @@ fn compress_batch_dirty(
     Ok(pool::map(&items.binaries(), threads, compress))
 }
 
-#[rustler::nif]
-fn compress_adaptive_normal(
-    env: Env<'_>,
-    codec: CodecName,
-    data: Binary<'_>,
-    level: Level,
-) -> Result<Option<Bytes<Vec<u8>>>, Failure> {
-    let compressed = adapted(&codec, data, &level);
-    account(env, data.len(), BYTES_PER_PERCENT);
-    compressed
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn compress_adaptive_dirty(
-    codec: CodecName,
-    data: Binary<'_>,
-    level: Level,
-) -> Result<Option<Bytes<Vec<u8>>>, Failure> {
-    adapted(&codec, data, &level)
-}
-
-/// Returns `data` compressed, and none where that does not pay.
-fn adapted(codec: &CodecName, data: Binary<'_>, level: &Level) -> Result<Option<Bytes<Vec<u8>>>, Failure> {
-    Ok(match compress_adaptive(codec.codec()?, data.as_slice(), level.0)? {
-        Adapted::Stored(_) => None,
-        Adapted::Compressed(compressed) => Some(Bytes(compressed)),
-    })
+twins! {
+    /// Returns `data` compressed, and none where that does not pay.
+    compress_adaptive_normal, compress_adaptive_dirty(
+        env,
+        codec: CodecName,
+        data: Binary<'a>,
+        level: Level
+    ) -> Result<Option<Bytes<Vec<u8>>>, Failure> {
+        account(env, data.len(), BYTES_PER_PERCENT);
+        Ok(match compress_adaptive(codec.codec()?, data.as_slice(), level.0)? {
+            Adapted::Stored(_) => None,
+            Adapted::Compressed(compressed) => Some(Bytes(compressed)),
+        })
+    }
 }
 
 /// Returns whether compressing `data` is likely to pay.

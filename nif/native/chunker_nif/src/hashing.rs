@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::options::Hash;
-use crate::terms::{Bytes, account};
+use crate::terms::{Bytes, account, twins};
 use chunker::hashing::Hasher;
 use rustler::{Binary, Env, Resource, ResourceArc};
 use std::sync::{Mutex, PoisonError};
@@ -12,16 +12,12 @@ const BYTES_PER_PERCENT: usize = 12 * 1024;
 
 type Digest = Result<Bytes<[u8; 32]>, Failure>;
 
-#[rustler::nif]
-fn hash_normal(env: Env<'_>, data: Binary<'_>, hash: Hash) -> Digest {
-    let digest = hash.algorithm()?.compute(data.as_slice());
-    account(env, data.len(), BYTES_PER_PERCENT);
-    Ok(Bytes(digest))
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn hash_dirty(data: Binary<'_>, hash: Hash) -> Digest {
-    Ok(Bytes(hash.algorithm()?.compute(data.as_slice())))
+twins! {
+    /// Returns the digest of `data`.
+    hash_normal, hash_dirty(env, data: Binary<'a>, hash: Hash) -> Digest {
+        account(env, data.len(), BYTES_PER_PERCENT);
+        Ok(Bytes(hash.algorithm()?.compute(data.as_slice())))
+    }
 }
 
 /// A digest in the making.

@@ -4,7 +4,7 @@
 //! atoms: the core's codes, and those of [`failure`]. Arguments of a wrong type raise `ArgumentError`.
 //!
 //! What may run on a normal scheduler has two names: `…_normal`, which accounts for its time, and
-//! `…_dirty`. `Chunker.Native` chooses by size. All else runs on a dirty scheduler or is done at once.
+//! `…_dirty`; [`terms::twins`] makes both. `Chunker.Native` chooses by size. All else runs on a dirty scheduler or is done at once.
 
 #![allow(unsafe_code)] // only what rustler's macros expand to: the tables that the VM reads
 

@@ -2,34 +2,32 @@
 
 use crate::failure::Failure;
 use crate::signing::secret_key_of;
-use crate::terms::Bytes;
+use crate::terms::{Bytes, account, twins};
 use chunker::hashing::{nix_base32_decode, nix_base32_encode};
 use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey};
-use rustler::{Binary, Decoder, NifResult, Term};
+use rustler::{Binary, Decoder, Env, NifResult, Term};
 use zeroize::Zeroizing;
 
-/// Returns `data` in Nix's base32.
-#[rustler::nif(schedule = "DirtyCpu")]
-fn nix_base32_encode_dirty(data: Binary<'_>) -> String {
-    nix_base32_encode(data.as_slice())
+/// Bytes of base32 in 1 % of a timeslice, 10 µs.
+const BYTES_PER_PERCENT: usize = 1024;
+
+twins! {
+    /// Returns `data` in Nix's base32.
+    nix_base32_encode_normal, nix_base32_encode_dirty(env, data: Binary<'a>) -> String {
+        account(env, data.len(), BYTES_PER_PERCENT);
+        nix_base32_encode(data.as_slice())
+    }
 }
 
-/// Returns `data` in Nix's base32; for digests and keys.
-#[rustler::nif]
-fn nix_base32_encode_normal(data: Binary<'_>) -> String {
-    nix_base32_encode(data.as_slice())
-}
-
-/// Returns the bytes of a text in Nix's base32.
-#[rustler::nif(schedule = "DirtyCpu")]
-fn nix_base32_decode_dirty(text: &str) -> Result<Bytes<Vec<u8>>, Failure> {
-    Ok(Bytes(nix_base32_decode(text)?))
-}
-
-/// Returns the bytes of a text in Nix's base32; for digests and keys.
-#[rustler::nif]
-fn nix_base32_decode_normal(text: &str) -> Result<Bytes<Vec<u8>>, Failure> {
-    Ok(Bytes(nix_base32_decode(text)?))
+twins! {
+    /// Returns the bytes of a text in Nix's base32.
+    nix_base32_decode_normal, nix_base32_decode_dirty(
+        env,
+        text: &'a str
+    ) -> Result<Bytes<Vec<u8>>, Failure> {
+        account(env, text.len(), BYTES_PER_PERCENT);
+        Ok(Bytes(nix_base32_decode(text)?))
+    }
 }
 
 /// The fields of a narinfo that are signed: store path, NAR digest, NAR size, references.

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::manifest;
-use crate::terms::{Bytes, account};
+use crate::terms::{Bytes, account, twins};
 use chunker::signing::{PublicKey, SecretKey, Signature, SigningError};
 use rustler::{Binary, Env};
 use zeroize::Zeroizing;
@@ -24,40 +24,26 @@ fn public_key(secret_key: Binary<'_>) -> Result<Bytes<[u8; 32]>, Failure> {
     Ok(Bytes(secret_key_of(secret_key)?.public_key().to_bytes()))
 }
 
-#[rustler::nif]
-fn sign_normal(env: Env<'_>, data: Binary<'_>, secret_key: Binary<'_>) -> Signed {
-    account(env, PERCENT, 1);
-    sign(data, secret_key)
+twins! {
+    /// Returns the signature of `data`.
+    sign_normal, sign_dirty(env, data: Binary<'a>, secret_key: Binary<'a>) -> Signed {
+        account(env, PERCENT, 1);
+        Ok(Bytes(secret_key_of(secret_key)?.sign(data.as_slice()).to_bytes()))
+    }
 }
 
-#[rustler::nif(schedule = "DirtyCpu")]
-fn sign_dirty(data: Binary<'_>, secret_key: Binary<'_>) -> Signed {
-    sign(data, secret_key)
-}
-
-fn sign(data: Binary<'_>, secret_key: Binary<'_>) -> Signed {
-    Ok(Bytes(secret_key_of(secret_key)?.sign(data.as_slice()).to_bytes()))
-}
-
-#[rustler::nif]
-fn verify_normal(
-    env: Env<'_>,
-    data: Binary<'_>,
-    signature: Binary<'_>,
-    public_key: Binary<'_>,
-) -> Result<bool, Failure> {
-    account(env, PERCENT, 1);
-    verify(data, signature, public_key)
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn verify_dirty(data: Binary<'_>, signature: Binary<'_>, public_key: Binary<'_>) -> Result<bool, Failure> {
-    verify(data, signature, public_key)
-}
-
-fn verify(data: Binary<'_>, signature: Binary<'_>, public_key: Binary<'_>) -> Result<bool, Failure> {
-    public_key_of(public_key)?.verify(data.as_slice(), &Signature::from_bytes(signature.as_slice())?)?;
-    Ok(true)
+twins! {
+    /// Checks that `signature` is one of `data`.
+    verify_normal, verify_dirty(
+        env,
+        data: Binary<'a>,
+        signature: Binary<'a>,
+        public_key: Binary<'a>
+    ) -> Result<bool, Failure> {
+        account(env, PERCENT, 1);
+        public_key_of(public_key)?.verify(data.as_slice(), &Signature::from_bytes(signature.as_slice())?)?;
+        Ok(true)
+    }
 }
 
 /// Returns the signature of the manifest with these canonical bytes.

@@ -23,6 +23,11 @@ impl<'a> Decoder<'a> for Items<'a> {
 }
 
 impl<'a> Items<'a> {
+    /// Returns the bytes of all items that are binaries.
+    pub(crate) fn bytes(&self) -> usize {
+        self.binaries().iter().flatten().map(|data| data.len()).sum()
+    }
+
     /// Returns the bytes of each item; `None` stands for one that is no binary.
     pub(crate) fn binaries(&self) -> Vec<Option<&'a [u8]>> {
         self.0.iter().map(|&item| Binary::from_term(item).ok().map(|binary| binary.as_slice())).collect()
@@ -35,3 +40,33 @@ pub(crate) fn account(env: Env<'_>, bytes: usize, bytes_per_percent: usize) {
     let percent = i32::try_from(bytes / bytes_per_percent).map_or(100, |percent| percent.clamp(1, 100));
     rustler::schedule::consume_timeslice(env, percent);
 }
+
+/// Makes two NIFs of a body: one that runs on the scheduler of its caller, which a first statement tells how much
+/// of a timeslice that takes, and one that runs on a dirty CPU scheduler.
+macro_rules! twins {
+    (
+        $(#[$doc:meta])*
+        $normal:ident, $dirty:ident($env:ident, $($arguments:tt)+) -> $result:ty {
+            $account:expr;
+            $($body:tt)+
+        }
+    ) => {
+        $(#[$doc])*
+        #[rustler::nif]
+        fn $normal<'a>(env: Env<'a>, $($arguments)+) -> $result {
+            let $env = env; // what rustler calls so is out of the body's sight
+            $account;
+            $($body)+
+        }
+
+        $(#[$doc])*
+        #[rustler::nif(schedule = "DirtyCpu")]
+        #[allow(unused_variables)] // only the account may need it
+        fn $dirty<'a>(env: Env<'a>, $($arguments)+) -> $result {
+            let $env = env;
+            $($body)+
+        }
+    };
+}
+
+pub(crate) use twins;

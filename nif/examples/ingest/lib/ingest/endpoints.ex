@@ -138,7 +138,7 @@ defmodule Ingest.Endpoints do
          {:ok, length} <- Announcement.length(request, limit, "manifest_too_large") do
       reading(request, length, router, fn bytes ->
         with {:ok, manifest} <- parse_manifest(bytes),
-             :ok <- check_digest(Digest.to_hex(manifest.root), root),
+             :ok <- check_digest(Digest.to_hex(manifest.root_digest), root),
              :ok <- check_chunks(manifest, store) do
           # A damaged one is healed by the next commit.
           known = Store.read!(store, {:manifest, root}) == bytes
@@ -258,7 +258,7 @@ defmodule Ingest.Endpoints do
 
   defp verified_manifest(bytes, root) do
     with {:ok, manifest} <- Manifest.parse(bytes, max_bytes: byte_size(bytes)),
-         ^root <- Digest.to_hex(manifest.root) do
+         ^root <- Digest.to_hex(manifest.root_digest) do
       {:ok, manifest}
     else
       _ -> refuse(500, "manifest_damaged", "the stored manifest #{root} is damaged")
