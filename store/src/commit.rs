@@ -1,0 +1,118 @@
+//! How a file gets its name, and how it loses it.
+
+use crate::chunk::{ChunkId, Root};
+use crate::error::{CommitError, StoreError};
+use crate::objects::{Folder, ObjectError, found};
+use crate::rules::Rule;
+use crate::store::{Inner, Store};
+use bytes::Bytes;
+use chunker::manifest::Manifest;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// How often a commit starts again that was overtaken; one that was suspended for a day is, once.
+const ATTEMPTS: u32 = 8;
+
+impl Store {
+    /// Gives a file its name, once every chunk of it is in the store.
+    ///
+    /// When this returns a root, the file can be read under it, also after a crash, until
+    /// [`delete`](Self::delete) is called with that root. After any error but
+    /// [`CommitError::MissingChunks`] the file may have its name or not; the commit can be repeated.
+    /// A process that dies in here leaves the file under its name or not at all.
+    ///
+    /// # Errors
+    /// [`CommitError::MissingChunks`] with the chunks to add before the next try: those that were never
+    /// added, and those that were collected since; [`CommitError::Store`].
+    pub async fn commit(&self, manifest: &Manifest) -> Result<Root, CommitError> {
+        let root = self.inner.commit(manifest).await.inspect_err(|error| {
+            crate::observability::failed(error.code());
+        })?;
+        crate::observability::committed();
+        // What was learned is kept for the next process, whether that works or not.
+        self.inner.keep_snapshot(1, 16).await?;
+        Ok(root)
+    }
+
+    /// Removes a file's name, and returns whether it had one.
+    ///
+    /// Its chunks stay until they are [collected](Self::collect). Durable when it returns. A commit of the
+    /// same file at the same time may come before or after.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`].
+    pub async fn delete(&self, root: &Root) -> Result<bool, StoreError> {
+        let name = Folder::Manifests.object(root);
+        let existed = found(self.inner.objects.head(&name).await)?.is_some();
+        self.inner.objects.delete(&name).await?;
+        Ok(existed)
+    }
+}
+
+impl Inner {
+    async fn commit(self: &Arc<Self>, manifest: &Manifest) -> Result<Root, CommitError> {
+        let algorithm = manifest.hash_algorithm();
+        let bytes = Bytes::from(manifest.to_bytes());
+        let (length, limit) = (bytes.len() as u64, self.options.manifest_limit);
+        if length > limit {
+            return Err(StoreError::ManifestTooLarge { length, limit }.into());
+        }
+        let root = Root::new(algorithm, algorithm.compute(&bytes));
+        let mut seen = HashSet::new();
+        let chunks = manifest.chunks().iter().map(|chunk| ChunkId::new(algorithm, chunk.hash));
+        let chunks: Arc<[ChunkId]> = chunks.filter(|id| seen.insert(*id)).collect();
+        for _ in 0..ATTEMPTS {
+            // Rule 2: who looks for live chunks from now on sees this file, or we see its doom.
+            let pending = Folder::Pending.object(self.new_name()?);
+            if !self.rules.hold(Rule::PendingFirst) {
+                self.refresh(false).await?;
+            }
+            self.objects.put(&pending, vec![bytes.clone()]).await?;
+            if self.rules.hold(Rule::PendingFirst) {
+                self.refresh(false).await?;
+            }
+            let mut missing = self.missing_chunks(&chunks).await?;
+            if !missing.is_empty() && self.rules.hold(Rule::Slack) {
+                self.refresh(true).await?; // rule 8
+                missing = self.missing_chunks(&chunks).await?;
+            }
+            if !missing.is_empty() {
+                drop(self.objects.delete(&pending).await); // if that fails it expires
+                return Err(CommitError::MissingChunks { chunks: missing });
+            }
+            if self.publish(&pending, &Folder::Manifests.object(root), &bytes).await? {
+                return Ok(root);
+            }
+        }
+        Err(StoreError::Contended { attempts: ATTEMPTS }.into())
+    }
+
+    async fn missing_chunks(self: &Arc<Self>, chunks: &Arc<[ChunkId]>) -> Result<Vec<ChunkId>, StoreError> {
+        self.all_dooms_known()?;
+        let present = self.look_up(Arc::clone(chunks), |view, id| view.has(id)).await?;
+        let missing = chunks.iter().zip(present).filter(|(_, present)| !present);
+        Ok(missing.map(|(id, _)| *id).collect())
+    }
+
+    /// Publishes a manifest that is pending, and says whether the pending one lasted so long.
+    async fn publish(&self, pending: &str, manifest: &str, bytes: &Bytes) -> Result<bool, ObjectError> {
+        let late_lists = !self.format.listing_lag.is_zero();
+        // Rule 6: a rename cannot happen after the pending manifest expired. Where lists are late, both must
+        // be there for a while.
+        if !late_lists && self.rules.hold(Rule::LastingPending) {
+            match self.objects.rename(pending, manifest).await {
+                Some(Err(error)) if error.is_not_found() => return Ok(false),
+                Some(renamed) => return renamed.map(|()| true),
+                None => {}
+            }
+        }
+        self.objects.put(manifest, vec![bytes.clone()]).await?;
+        if self.rules.hold(Rule::LastingPending) && found(self.objects.head(pending).await)?.is_none() {
+            return Ok(false);
+        }
+        if !late_lists {
+            drop(self.objects.delete(pending).await); // if that fails it expires
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,178 @@
+//! What can go wrong with a store.
+
+use crate::chunk::{ChunkId, Root};
+use crate::format::FormatError;
+use crate::host::TaskLost;
+use crate::name::TimeName;
+use crate::objects::ObjectError;
+use crate::pack::encoding::ChunkError;
+use crate::pack::format::PackError;
+use chunker::hashing::HashAlgorithm;
+use chunker::manifest::ManifestError;
+use std::io;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// An object could not be written, read, listed or deleted.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// What lies there is not a store, or one of another version.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A pack is damaged.
+    #[error("pack {pack} is damaged")]
+    Pack {
+        /// The pack's name.
+        pack: TimeName,
+        /// What is wrong with it.
+        source: PackError,
+    },
+    /// A chunk is damaged wherever it is stored, or is not what it was given as.
+    #[error("chunk is damaged")]
+    Chunk(#[from] ChunkError),
+    /// The store does not have a chunk that a file needs.
+    #[error("chunk {chunk} is not in the store")]
+    ChunkNotFound {
+        /// The chunk.
+        chunk: ChunkId,
+    },
+    /// The store does not have this file.
+    #[error("{root} is not in the store")]
+    RootNotFound {
+        /// The file's name.
+        root: Root,
+    },
+    /// A manifest is damaged.
+    #[error("the manifest {name} is damaged")]
+    Manifest {
+        /// The object's name.
+        name: String,
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// A manifest does not have the root digest that its name says.
+    #[error("the manifest {name} does not have its digest")]
+    ManifestDigest {
+        /// The object's name.
+        name: String,
+    },
+    /// A manifest is longer than what the store takes.
+    #[error("a manifest of {length} bytes is above {limit}")]
+    ManifestTooLarge {
+        /// Length of the manifest in bytes.
+        length: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A list of packs to be deleted is damaged.
+    #[error("the doom {name} is damaged")]
+    Doom {
+        /// The object's name.
+        name: String,
+    },
+    /// A range begins or ends behind the file.
+    #[error("range {start}..{end} is not within the file's {length} bytes")]
+    Range {
+        /// First byte asked for.
+        start: u64,
+        /// The byte behind the last one asked for.
+        end: u64,
+        /// Length of the file in bytes.
+        length: u64,
+    },
+    /// The store changed again and again while a file was being committed.
+    #[error("the commit was overtaken {attempts} times")]
+    Contended {
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// An option has a value that is not allowed.
+    #[error("{option} {value} is not allowed (expected {expected})")]
+    InvalidOption {
+        /// The option's name.
+        option: &'static str,
+        /// Its value.
+        value: i64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// The store has no chunks of this hash algorithm.
+    #[error("the store cannot hold chunks of {algorithm}")]
+    UnknownAlgorithm {
+        /// The algorithm.
+        algorithm: HashAlgorithm,
+    },
+    /// The operating system has no random numbers.
+    #[error("no random numbers")]
+    Random(#[source] io::Error),
+    /// A task of this store ended without a result.
+    #[error(transparent)]
+    TaskLost(#[from] TaskLost),
+    /// There is no `tokio` runtime here.
+    #[error("there is no tokio runtime here (use chunker_store::blocking, or open the store inside one)")]
+    NoRuntime,
+    /// The pack writer has failed before.
+    #[error("the pack writer has failed before")]
+    WriterFailed,
+}
+
+impl StoreError {
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Object(error) => error.code(),
+            Self::Format(error) => error.code(),
+            Self::Pack { source, .. } => source.code(),
+            Self::Chunk(error) => error.code(),
+            Self::ChunkNotFound { .. } => "chunk_not_found",
+            Self::RootNotFound { .. } => "root_not_found",
+            Self::Manifest { source, .. } => source.code(),
+            Self::ManifestDigest { .. } => "manifest_digest_mismatch",
+            Self::ManifestTooLarge { .. } => "manifest_too_large",
+            Self::Doom { .. } => "invalid_doom",
+            Self::Range { .. } => "range_not_satisfiable",
+            Self::Contended { .. } => "commit_contended",
+            Self::InvalidOption { .. } => "invalid_store_option",
+            Self::UnknownAlgorithm { .. } => "unknown_hash_algorithm",
+            Self::Random(_) => "randomness_unavailable",
+            Self::TaskLost(_) => "task_lost",
+            Self::NoRuntime => "no_runtime",
+            Self::WriterFailed => "pack_writer_failed",
+        }
+    }
+}
+
+/// Why a file was not committed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// The store lacks chunks of the file; once they are added, the commit can be tried again.
+    #[error("{} of the file's chunks are not in the store", chunks.len())]
+    MissingChunks {
+        /// The chunks, each once, in the order of the file.
+        chunks: Vec<ChunkId>,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CommitError {
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MissingChunks { .. } => "missing_chunks",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+impl From<ObjectError> for CommitError {
+    fn from(error: ObjectError) -> Self {
+        Self::Store(error.into())
+    }
+}

@@ -1,0 +1,147 @@
+//! What the store needs of the machine it runs on: time, randomness, tasks and threads.
+//!
+//! Nothing else in the crate asks for the time, draws a random number or starts a thread, so that a test
+//! can run many nodes on one thread, from one seed.
+
+use futures::channel::oneshot;
+use futures::future::BoxFuture;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The machine that a store runs on. [`TokioHost`] is the one for programs.
+pub trait Host: fmt::Debug + Send + Sync + 'static {
+    /// Returns the time of day.
+    fn now(&self) -> SystemTime;
+
+    /// Returns the time since some fixed moment; it never goes back.
+    fn elapsed(&self) -> Duration;
+
+    /// Fills `bytes` with random ones.
+    ///
+    /// # Errors
+    /// When the operating system has none.
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
+
+    /// Returns a future that is ready after `duration`.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// Starts a task that runs beside the caller.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+
+    /// Runs `work`, which computes or waits for a disk, where it blocks no task.
+    fn run(&self, work: Box<dyn FnOnce() + Send>);
+
+    /// Returns how many pieces of work can run at the same time.
+    fn parallelism(&self) -> usize;
+}
+
+/// The host of a program with a `tokio` runtime.
+#[derive(Clone, Debug)]
+pub struct TokioHost {
+    runtime: tokio::runtime::Handle,
+    start: Instant,
+    parallelism: usize,
+}
+
+impl TokioHost {
+    /// Returns a host that uses this runtime; its timer must be enabled.
+    #[must_use]
+    pub fn new(runtime: tokio::runtime::Handle) -> Self {
+        let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { runtime, start: Instant::now(), parallelism }
+    }
+}
+
+impl Host for TokioHost {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        getrandom::fill(bytes).map_err(io::Error::other)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let _guard = self.runtime.enter();
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        drop(self.runtime.spawn(task));
+    }
+
+    fn run(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(self.runtime.spawn_blocking(work));
+    }
+
+    fn parallelism(&self) -> usize {
+        self.parallelism
+    }
+}
+
+/// The runtime ended, or a task of it panicked, before there was a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a task ended without a result")]
+pub struct TaskLost;
+
+/// A result in the making: a task or work that has begun and goes on whether it is awaited or not.
+#[derive(Debug)]
+pub(crate) struct Task<T>(oneshot::Receiver<T>);
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, TaskLost>;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.0).poll(context).map_err(|oneshot::Canceled| TaskLost)
+    }
+}
+
+/// Starts `work` on a thread for such work.
+pub(crate) fn start_work<T: Send + 'static>(
+    host: &Arc<dyn Host>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Task<T> {
+    let (sender, receiver) = oneshot::channel();
+    host.run(Box::new(move || drop(sender.send(work()))));
+    Task(receiver)
+}
+
+/// Starts a task that runs beside the caller.
+pub(crate) fn start_task<T: Send + 'static>(
+    host: &Arc<dyn Host>,
+    task: impl Future<Output = T> + Send + 'static,
+) -> Task<T> {
+    let (sender, receiver) = oneshot::channel();
+    host.spawn(Box::pin(async move { drop(sender.send(task.await)) }));
+    Task(receiver)
+}
+
+/// A moment that can be compared with a later one, also when the machine slept in between.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    elapsed: Duration,
+    time: SystemTime,
+}
+
+impl Moment {
+    pub(crate) fn now(host: &dyn Host) -> Self {
+        Self { elapsed: host.elapsed(), time: host.now() }
+    }
+
+    /// Returns the longer of the times that have passed by the two clocks: one stands still while the
+    /// machine sleeps, the other can be set back.
+    pub(crate) fn age(&self, host: &dyn Host) -> Duration {
+        let by_time = host.now().duration_since(self.time).unwrap_or_default();
+        by_time.max(host.elapsed().saturating_sub(self.elapsed))
+    }
+}

@@ -1,0 +1,101 @@
+//! The folder with the snapshots of one store. Whatever goes wrong here, the store works without it.
+
+use super::snapshot::{self, Row, Snapshot};
+use super::view::Parts;
+use crate::name::TimeName;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// How the file of a snapshot begins.
+const INDEX: &str = "index-";
+/// How a file begins that is not whole yet.
+const TEMPORARY: &str = "new-";
+
+/// The folder, if there is one.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache {
+    folder: Option<PathBuf>,
+    enabled: Arc<AtomicBool>,
+}
+
+impl Cache {
+    /// Returns the folder within `caches` for the store with this address and id.
+    pub(crate) fn new(caches: Option<&Path>, url: &str, id: TimeName) -> Self {
+        let digest = blake3::hash(format!("{url}\n{id}").as_bytes());
+        let folder = caches.map(|caches| caches.join(&digest.to_hex()[..32]));
+        Self { enabled: Arc::new(folder.is_some().into()), folder }
+    }
+
+    /// Says whether snapshots are kept.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Keeps no snapshots from now on: the folder cannot be written, or what it has is damaged.
+    pub(crate) fn disable(&self) {
+        self.enabled.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns the newest snapshot that is sound.
+    pub(crate) fn open(&self) -> Option<Snapshot> {
+        let folder = self.folder.as_ref()?;
+        let mut names: Vec<_> = names(folder, INDEX).ok()?.collect();
+        names.sort_unstable();
+        names.iter().rev().find_map(|name| Snapshot::open(&folder.join(name)))
+    }
+
+    /// Writes a snapshot, removes older ones, and opens it.
+    pub(crate) fn write(&self, parts: &Parts, name: TimeName, now: SystemTime) -> io::Result<Snapshot> {
+        let folder = self.folder.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        fs::create_dir_all(folder)?;
+        let temporary = folder.join(format!("{TEMPORARY}{name}"));
+        let path = folder.join(format!("{INDEX}{name}"));
+        let written = write(&temporary, parts).and_then(|()| fs::rename(&temporary, &path));
+        if written.is_err() {
+            drop(fs::remove_file(&temporary));
+        }
+        written?;
+        let snapshot = Snapshot::open(&path).ok_or(io::ErrorKind::InvalidData)?;
+        self.remove_older(folder, &path, now);
+        Ok(snapshot)
+    }
+
+    #[expect(clippy::unused_self, reason = "it belongs to the folder")]
+    fn remove_older(&self, folder: &Path, newest: &Path, now: SystemTime) {
+        let older = names(folder, INDEX).into_iter().flatten().map(|name| folder.join(name));
+        for path in older.filter(|path| path.as_path() < newest) {
+            drop(fs::remove_file(path)); // who has it mapped keeps it
+        }
+        for name in names(folder, TEMPORARY).into_iter().flatten() {
+            let path = folder.join(name);
+            let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
+            let age = modified.ok().and_then(|modified| now.duration_since(modified).ok());
+            if age.is_some_and(|age| age > Duration::from_hours(1)) {
+                drop(fs::remove_file(path));
+            }
+        }
+    }
+}
+
+fn write(path: &Path, parts: &Parts) -> io::Result<()> {
+    // One pass more to count costs less than a table in memory.
+    let mut count = [0, 0];
+    for row in parts.rows() {
+        let row: Row = row.map_err(|_| io::ErrorKind::InvalidData)?;
+        count[snapshot::table_of(&row.id).ok_or(io::ErrorKind::InvalidData)?] += 1;
+    }
+    if parts.packs.len() >= u32::MAX as usize || count.iter().any(|&count| count >= u32::MAX as usize) {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    snapshot::write(File::create_new(path)?, &parts.packs, count, parts.rows())
+}
+
+/// Returns the names in a folder that begin so.
+fn names(folder: &Path, prefix: &'static str) -> io::Result<impl Iterator<Item = String>> {
+    let names = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    Ok(names.filter(move |name| name.starts_with(prefix)))
+}

@@ -1,0 +1,330 @@
+//! The table of chunks: a snapshot, what came after it, and the state of every pack.
+
+use super::snapshot::{Damaged, Row, Snapshot, SnapshotPack};
+use crate::chunk::ChunkId;
+use crate::host::Moment;
+use crate::name::TimeName;
+use crate::objects::Found;
+use crate::pack::format::{Entry, PackError, Place};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What is known of the store, at some time in the past.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    packs: BTreeMap<TimeName, Pack>,
+    snapshot: Option<Arc<Snapshot>>,
+    /// The names behind the numbers in the snapshot.
+    numbers: Vec<TimeName>,
+    recent: Arc<BTreeMap<(ChunkId, TimeName), Place>>,
+    /// Every pack that a doom has named. Dooms are irrevocable, so this only grows.
+    doomed: BTreeSet<TimeName>,
+    /// The packs of every doom that has been read.
+    pub(crate) dooms: BTreeMap<TimeName, Vec<TimeName>>,
+    /// A doom that cannot be read: what it names is unknown.
+    pub(crate) damaged_doom: Option<TimeName>,
+    /// When the last full list of dooms began.
+    pub(crate) dooms_listed: Option<Moment>,
+    /// Whether all packs were listed since `dooms_listed` was last outdated.
+    pub(crate) packs_listed: bool,
+    newest: Option<TimeName>,
+    /// Counts what is added, so that a list cannot deny what came after it began.
+    sequence: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Pack {
+    size: u64,
+    chunks: u32,
+    state: PackState,
+    added: u64,
+    /// When it was written, by the clock of what holds it; unknown until it was listed.
+    modified: Option<SystemTime>,
+}
+
+/// Whether a pack can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum PackState {
+    /// It was in the last list that could have had it.
+    Present,
+    /// It was not.
+    Gone,
+    /// It is there, and its footer is damaged or says another length.
+    Damaged(PackError),
+}
+
+/// What is known of a pack that is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PresentPack<'a> {
+    pub(crate) name: TimeName,
+    pub(crate) size: u64,
+    pub(crate) chunks: u32,
+    pub(crate) damage: Option<&'a PackError>,
+    pub(crate) modified: Option<SystemTime>,
+    pub(crate) doomed: bool,
+}
+
+/// A copy of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Copy {
+    pub(crate) pack: TimeName,
+    pub(crate) place: Place,
+    /// The pack is not doomed: what is committed may rely on it.
+    pub(crate) usable: bool,
+}
+
+impl View {
+    /// Returns the view of a process that has a snapshot and has listed nothing.
+    pub(crate) fn new(snapshot: Option<Snapshot>) -> Self {
+        let mut view = Self::default();
+        if let Some(snapshot) = snapshot {
+            for SnapshotPack { name, size, chunks } in snapshot.packs() {
+                view.numbers.push(name);
+                view.packs
+                    .insert(name, Pack { size, chunks, state: PackState::Gone, added: 0, modified: None });
+            }
+            view.snapshot = Some(Arc::new(snapshot));
+        }
+        view
+    }
+
+    /// Forgets the chunks, and keeps what was read of dooms.
+    pub(crate) fn without_chunks(&mut self) -> Self {
+        Self {
+            doomed: std::mem::take(&mut self.doomed),
+            dooms: std::mem::take(&mut self.dooms),
+            damaged_doom: self.damaged_doom,
+            sequence: self.sequence,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.clone()
+    }
+
+    /// Returns every copy of a chunk in a pack that is there, usable ones first.
+    pub(crate) fn copies(&self, id: &ChunkId) -> Result<Vec<Copy>, Damaged> {
+        let mut copies = Vec::new();
+        let mut add = |pack, place: Place| {
+            let Some(known) = self.packs.get(&pack) else { return };
+            // A damaged footer says nothing of the chunks; what is known of them is from before.
+            if known.state != PackState::Gone
+                && u64::from(place.offset) + u64::from(place.stored) <= known.size
+            {
+                let usable = known.state == PackState::Present && !self.doomed.contains(&pack);
+                copies.push(Copy { pack, place, usable });
+            }
+        };
+        if let Some(snapshot) = &self.snapshot {
+            let mut unknown = false;
+            snapshot.find(id, |_, row| match self.numbers.get(row.pack as usize) {
+                Some(&pack) => add(pack, row.place),
+                None => unknown = true,
+            })?;
+            if unknown {
+                return Err(Damaged);
+            }
+        }
+        for (pack, place) in self.recent(id) {
+            add(pack, place);
+        }
+        copies.sort_by_key(|copy| (!copy.usable, copy.pack));
+        Ok(copies)
+    }
+
+    /// Says whether a chunk has a copy that may be relied on.
+    pub(crate) fn has(&self, id: &ChunkId) -> Result<bool, Damaged> {
+        let is_usable = |pack: &TimeName| {
+            let known = self.packs.get(pack);
+            known.is_some_and(|pack| pack.state == PackState::Present) && !self.doomed.contains(pack)
+        };
+        let mut usable = false;
+        if let Some(snapshot) = &self.snapshot {
+            let mut unknown = false;
+            snapshot.find(id, |_, row| match self.numbers.get(row.pack as usize) {
+                Some(pack) => usable |= is_usable(pack),
+                None => unknown = true,
+            })?;
+            if unknown {
+                return Err(Damaged);
+            }
+        }
+        Ok(usable || self.recent(id).any(|(pack, _)| is_usable(&pack)))
+    }
+
+    /// Returns the copies of a chunk that are in no snapshot.
+    fn recent(&self, id: &ChunkId) -> impl Iterator<Item = (TimeName, Place)> + '_ {
+        let (first, last) = (TimeName::from_bytes([0; 16]), TimeName::from_bytes([0xff; 16]));
+        let range =
+            if self.recent.is_empty() { None } else { Some(self.recent.range((*id, first)..=(*id, last))) };
+        range.into_iter().flatten().map(|(&(_, pack), &place)| (pack, place))
+    }
+
+    /// Adds a pack whose footer was written or read.
+    pub(crate) fn add(&mut self, name: TimeName, size: u64, entries: &[Entry]) {
+        self.sequence += 1;
+        self.newest = self.newest.max(Some(name));
+        let known = self.packs.get(&name).is_some_and(|pack| !matches!(pack.state, PackState::Damaged(_)));
+        #[expect(clippy::cast_possible_truncation, reason = "a pack has at most MAX_CHUNKS entries")]
+        let chunks = entries.len() as u32;
+        let modified = self.packs.get(&name).and_then(|pack| pack.modified);
+        let state = PackState::Present;
+        self.packs.insert(name, Pack { size, chunks, state, added: self.sequence, modified });
+        if !known {
+            let recent = Arc::make_mut(&mut self.recent);
+            recent.extend(entries.iter().map(|entry| ((entry.id, name), entry.place)));
+        }
+    }
+
+    /// Adds a pack that is damaged.
+    pub(crate) fn add_damaged(&mut self, name: TimeName, size: u64, error: PackError) {
+        self.sequence += 1;
+        let state = PackState::Damaged(error);
+        let pack = Pack { size, chunks: 0, state, added: self.sequence, modified: None };
+        self.packs.entry(name).and_modify(|known| known.state = pack.state.clone()).or_insert(pack);
+    }
+
+    /// Notes that these packs are doomed.
+    pub(crate) fn doom(&mut self, doom: TimeName, packs: Vec<TimeName>) {
+        self.doomed.extend(packs.iter().copied());
+        self.dooms.insert(doom, packs);
+    }
+
+    /// Notes that a pack was deleted or not found.
+    pub(crate) fn remove(&mut self, name: TimeName) {
+        if let Some(pack) = self.packs.get_mut(&name) {
+            pack.state = PackState::Gone;
+        }
+    }
+
+    /// The number that a list of packs must be given to [`apply`](Self::apply), taken before it begins.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Applies a list of packs that began at `sequence`, and returns those whose footers must be read.
+    /// When it was `full`, known packs that it lacks are gone.
+    pub(crate) fn apply(&mut self, list: &[Found], full: bool, sequence: u64) -> Vec<(TimeName, u64)> {
+        let mut unknown = Vec::new();
+        let mut listed = BTreeSet::new();
+        for Found { name, size, modified } in list {
+            let Ok(name) = name.parse::<TimeName>() else { continue };
+            listed.insert(name);
+            self.newest = self.newest.max(Some(name));
+            match self.packs.get_mut(&name) {
+                Some(pack) if pack.size == *size => {
+                    pack.modified = Some(*modified);
+                    if pack.state == PackState::Gone {
+                        pack.state = PackState::Present;
+                    }
+                }
+                Some(pack) => pack.state = PackState::Damaged(PackError::Size { size: *size }),
+                None => unknown.push((name, *size)),
+            }
+        }
+        if full {
+            for (name, pack) in &mut self.packs {
+                if pack.added <= sequence && !listed.contains(name) {
+                    pack.state = PackState::Gone;
+                }
+            }
+            self.packs_listed = true;
+        }
+        unknown
+    }
+
+    pub(crate) fn newest(&self) -> Option<TimeName> {
+        self.newest
+    }
+
+    /// Returns the packs that are there.
+    pub(crate) fn present(&self) -> impl Iterator<Item = PresentPack<'_>> {
+        let there = self.packs.iter().filter(|(_, pack)| pack.state != PackState::Gone);
+        there.map(|(&name, Pack { size, chunks, state, modified, .. })| PresentPack {
+            name,
+            size: *size,
+            chunks: *chunks,
+            damage: if let PackState::Damaged(error) = state { Some(error) } else { None },
+            modified: *modified,
+            doomed: self.doomed.contains(&name),
+        })
+    }
+
+    /// Number of chunks that are in no snapshot.
+    pub(crate) fn recent_len(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// Returns what the next snapshot is made of.
+    pub(crate) fn parts(&self) -> Parts {
+        let present = self.packs.iter().filter(|(_, pack)| pack.state == PackState::Present);
+        let packs: Vec<_> = present
+            .map(|(&name, pack)| SnapshotPack { name, size: pack.size, chunks: pack.chunks })
+            .collect();
+        let numbers = (0..).zip(&packs).map(|(number, pack)| (pack.name, number)).collect();
+        Parts {
+            old_numbers: self.numbers.clone(),
+            snapshot: self.snapshot.clone(),
+            recent: Arc::clone(&self.recent),
+            packs,
+            numbers,
+        }
+    }
+
+    /// Goes over to a snapshot that was made of `parts`.
+    pub(crate) fn adopt(&mut self, snapshot: Snapshot, parts: &Parts) {
+        self.numbers = parts.packs.iter().map(|pack| pack.name).collect();
+        self.snapshot = Some(Arc::new(snapshot));
+        let numbers = &parts.numbers;
+        if Arc::ptr_eq(&self.recent, &parts.recent) {
+            self.recent = Arc::default();
+        } else {
+            Arc::make_mut(&mut self.recent).retain(|(_, pack), _| !numbers.contains_key(pack));
+        }
+        // Packs that were gone have no chunks any more; should one come back, its footer is read again.
+        self.packs.retain(|name, pack| pack.state != PackState::Gone || numbers.contains_key(name));
+    }
+}
+
+/// What a snapshot is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) packs: Vec<SnapshotPack>,
+    numbers: BTreeMap<TimeName, u32>,
+    old_numbers: Vec<TimeName>,
+    snapshot: Option<Arc<Snapshot>>,
+    recent: Arc<BTreeMap<(ChunkId, TimeName), Place>>,
+}
+
+impl Parts {
+    /// Returns the rows of both tables in order, without those of packs that are gone.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Result<Row, Damaged>> + '_ {
+        let old = self.snapshot.iter().flat_map(|snapshot| snapshot.rows()).filter_map(|row| match row {
+            Ok(row) => {
+                let number = *self.numbers.get(self.old_numbers.get(row.pack as usize)?)?;
+                Some(Ok(Row { pack: number, ..row }))
+            }
+            Err(damaged) => Some(Err(damaged)),
+        });
+        let recent = self
+            .recent
+            .iter()
+            .filter_map(|(&(id, pack), &place)| Some(Ok(Row { id, pack: *self.numbers.get(&pack)?, place })));
+        merge(old, recent)
+    }
+}
+
+/// Merges two ordered lists of rows; an error comes first.
+fn merge(
+    one: impl Iterator<Item = Result<Row, Damaged>>,
+    two: impl Iterator<Item = Result<Row, Damaged>>,
+) -> impl Iterator<Item = Result<Row, Damaged>> {
+    let (mut one, mut two) = (one.peekable(), two.peekable());
+    std::iter::from_fn(move || match (one.peek(), two.peek()) {
+        (Some(Ok(a)), Some(Ok(b))) if a.order() > b.order() => two.next(),
+        (None, Some(_)) => two.next(),
+        _ => one.next(),
+    })
+}

@@ -1,0 +1,158 @@
+//! Objects: immutable bytes with names, in folders; on a disk or behind `object_store`.
+
+pub(crate) mod disk;
+pub(crate) mod remote;
+
+use bytes::Bytes;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
+
+/// What holds the store's objects.
+#[async_trait::async_trait]
+pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
+    /// Returns what this is to people and to the cache: a URL.
+    fn url(&self) -> &str;
+
+    /// Stores the concatenated `parts`; once it returns, they survive a crash. An object of that name is
+    /// replaced. After an error the object may be there or not, but never a part of it.
+    async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError>;
+
+    /// Returns a range of an object, or all of it. A range beyond the object's end is an error.
+    async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError>;
+
+    /// Returns what is known of an object.
+    async fn head(&self, name: &str) -> Result<Found, ObjectError>;
+
+    /// Returns the objects of a folder by name, or those whose names come after `after`.
+    async fn list(&self, folder: Folder, after: Option<&str>) -> Result<Vec<Found>, ObjectError>;
+
+    /// Removes an object; one that is not there is no error.
+    async fn delete(&self, name: &str) -> Result<(), ObjectError>;
+
+    /// Renames an object in one step, durably, or returns `None` where that cannot be done.
+    async fn rename(&self, from: &str, to: &str) -> Option<Result<(), ObjectError>>;
+
+    /// Says whether there is any object here, of whatever name.
+    async fn holds_anything(&self) -> Result<bool, ObjectError>;
+
+    /// Removes what writers left that died; returns how many files that were.
+    async fn sweep(&self, older_than: Duration) -> Result<u64, ObjectError>;
+
+    /// Bytes between two ranges that are cheaper to read than to ask twice.
+    fn gap(&self) -> u64;
+}
+
+/// The folders of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Folder {
+    Packs,
+    Dooms,
+    Finished,
+    Pending,
+    Manifests,
+    Clock,
+}
+
+impl Folder {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Packs, Self::Dooms, Self::Finished, Self::Pending, Self::Manifests, Self::Clock];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Packs => "packs",
+            Self::Dooms => "dooms",
+            Self::Finished => "finished",
+            Self::Pending => "pending",
+            Self::Manifests => "manifests",
+            Self::Clock => "clock",
+        }
+    }
+
+    /// Returns the whole name of an object in this folder.
+    pub(crate) fn object(self, name: impl fmt::Display) -> String {
+        format!("{}/{name}", self.name())
+    }
+}
+
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The name within its folder.
+    pub(crate) name: String,
+    /// Length in bytes.
+    pub(crate) size: u64,
+    /// When it was written, by the clock of what holds it.
+    pub(crate) modified: SystemTime,
+}
+
+/// What was done with an object when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Writing it.
+    Put,
+    /// Reading it.
+    Get,
+    /// Listing its folder.
+    List,
+    /// Removing it.
+    Delete,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Put => "write",
+            Self::Get => "read",
+            Self::List => "list",
+            Self::Delete => "delete",
+        })
+    }
+}
+
+/// An object could not be written, read, listed or deleted.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {operation} {name}")]
+pub struct ObjectError {
+    /// What was tried.
+    pub operation: Operation,
+    /// The object's name in the store.
+    pub name: String,
+    /// The kind of failure.
+    pub kind: io::ErrorKind,
+    /// What the disk or the service said.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl ObjectError {
+    pub(crate) fn from_io(operation: Operation, name: &str, error: io::Error) -> Self {
+        Self { operation, name: name.to_owned(), kind: error.kind(), source: error.into() }
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.kind == io::ErrorKind::NotFound
+    }
+
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            io::ErrorKind::NotFound => "object_not_found",
+            io::ErrorKind::PermissionDenied => "permission_denied",
+            io::ErrorKind::ReadOnlyFilesystem => "read_only",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "storage_full",
+            _ => "storage_failed",
+        }
+    }
+}
+
+/// Turns "not found" into `None`.
+pub(crate) fn found<T>(result: Result<T, ObjectError>) -> Result<Option<T>, ObjectError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

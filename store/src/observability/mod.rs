@@ -1,0 +1,52 @@
+//! What the store reports of its work: counters of the `metrics` facade and events of `tracing`.
+//!
+//! Nothing of it is compiled without its feature. It is called once per pack, window or operation.
+
+#[cfg_attr(not(feature = "metrics"), path = "no_counters.rs")]
+mod counters;
+#[cfg_attr(not(feature = "tracing"), path = "no_events.rs")]
+mod events;
+
+use bytes::Bytes;
+
+pub(crate) fn looked_up(missing: &[bool]) {
+    let absent = missing.iter().filter(|&&missing| missing).count();
+    counters::looked_up(missing.len() - absent, absent);
+}
+
+pub(crate) fn pack_written(chunks: usize, raw: u64, size: u64) {
+    counters::pack_written(chunks, raw, size);
+    events::pack_written(chunks, raw, size);
+}
+
+pub(crate) fn chunks_read<'a>(chunks: impl Iterator<Item = &'a Bytes>) {
+    let (mut count, mut bytes) = (0, 0);
+    for chunk in chunks {
+        count += 1;
+        bytes += chunk.len() as u64;
+    }
+    counters::chunks_read(count, bytes);
+}
+
+pub(crate) fn committed() {
+    counters::committed();
+}
+
+pub(crate) fn packs_deleted(packs: u64, bytes: u64) {
+    counters::packs_deleted(packs, bytes);
+    events::packs_deleted(packs, bytes);
+}
+
+pub(crate) fn chunks_copied(chunks: u64, bytes: u64) {
+    counters::chunks_copied(chunks, bytes);
+}
+
+pub(crate) fn index_damaged() {
+    counters::failed("index_damaged");
+    events::failed("index_damaged");
+}
+
+pub(crate) fn failed(code: &'static str) {
+    counters::failed(code);
+    events::failed(code);
+}

@@ -1,0 +1,223 @@
+//! How chunks become stored bytes and the reverse. Runs on the host's threads, with a scratch per thread.
+
+use super::format::{Encoding, MAX_CHUNK, Place};
+use crate::chunk::ChunkId;
+use bytes::Bytes;
+use chunker::compression::{Codec, CompressionError, CompressionScratch, DecompressionLimits};
+use std::cell::RefCell;
+
+/// A chunk on its way into a pack.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) id: ChunkId,
+    pub(crate) bytes: Bytes,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The chunk's bytes, whose digest must be checked.
+    Unverified,
+    /// The chunk's bytes, whose digest the caller has just made.
+    Hashed,
+    /// zstd frames of the chunk, to be checked within limits and kept.
+    Frame(DecompressionLimits),
+}
+
+/// A chunk as it is stored.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) id: ChunkId,
+    pub(crate) encoding: Encoding,
+    pub(crate) length: u32,
+    pub(crate) stored: Bytes,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<CompressionScratch> = RefCell::new(CompressionScratch::new());
+}
+
+/// The longest chunk of which all is compressed to see whether that pays.
+const SAMPLED: usize = 64 << 10;
+/// Bytes of each of the three samples of a longer chunk.
+const SAMPLE: usize = 8 << 10;
+
+/// Encodes `chunks` at a level of zstd, or raw when it is `None`.
+pub(crate) fn encode(chunks: Vec<Incoming>, level: Option<i32>) -> Result<Vec<Encoded>, ChunkError> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut encoded = Vec::with_capacity(chunks.len());
+        // What is compressed lies in one buffer: an allocation a chunk is what put would wait for.
+        let mut compressed = Vec::new();
+        let mut ends = Vec::new();
+        for chunk in &chunks {
+            let before = compressed.len();
+            encode_one(scratch, chunk, level, &mut compressed)?;
+            ends.push(before..compressed.len());
+        }
+        let compressed = Bytes::from(compressed);
+        for (Incoming { id, bytes, kind }, range) in chunks.into_iter().zip(ends) {
+            let (encoding, length, stored) = if matches!(kind, Kind::Frame(_)) {
+                let [length] = *compressed[range].as_chunks::<4>().0 else { continue };
+                (Encoding::Zstd, u32::from_le_bytes(length), bytes)
+            } else if range.is_empty() {
+                (Encoding::Raw, checked_length(id, bytes.len())?, bytes)
+            } else {
+                (Encoding::Zstd, checked_length(id, bytes.len())?, compressed.slice(range))
+            };
+            encoded.push(Encoded { id, encoding, length, stored });
+        }
+        Ok(encoded)
+    })
+}
+
+/// Appends the chunk compressed to `output`, or nothing when it is to be stored raw, or for a frame the
+/// length of its content.
+fn encode_one(
+    scratch: &mut CompressionScratch,
+    Incoming { id, bytes, kind }: &Incoming,
+    level: Option<i32>,
+    output: &mut Vec<u8>,
+) -> Result<(), ChunkError> {
+    let id = *id;
+    match kind {
+        Kind::Frame(limits) => {
+            let content = scratch
+                .decompress(Codec::Zstd, bytes, *limits)
+                .map_err(|source| ChunkError::Compression { id, source })?;
+            let length = checked_length(id, content.len())?;
+            verify(id, content)?;
+            output.extend_from_slice(&length.to_le_bytes());
+            return Ok(());
+        }
+        Kind::Unverified => verify(id, bytes)?,
+        Kind::Hashed => {}
+    }
+    let Some(level) = level else { return Ok(()) };
+    let mut compress = |data: &[u8], level, output: &mut Vec<u8>| {
+        let compressed = scratch.compress(Codec::Zstd, data, Some(level));
+        let compressed = compressed.map_err(|source| ChunkError::Compression { id, source })?;
+        let smaller = compressed.len() < data.len();
+        if smaller {
+            output.extend_from_slice(compressed);
+        }
+        Ok(smaller)
+    };
+    if looks_compressed(bytes) {
+        return Ok(());
+    }
+    if bytes.len() > SAMPLED {
+        let before = output.len();
+        let middle = bytes.len() / 2;
+        let samples = [&bytes[..SAMPLE], &bytes[middle..middle + SAMPLE], &bytes[bytes.len() - SAMPLE..]];
+        let pays = compress(&samples.concat(), 1, output)? && (output.len() - before) * 20 < 3 * SAMPLE * 19;
+        output.truncate(before);
+        if !pays {
+            return Ok(());
+        }
+    }
+    compress(bytes, level, output).map(drop)
+}
+
+/// Says whether `data` begins like a format whose content is compressed.
+fn looks_compressed(data: &[u8]) -> bool {
+    const MAGIC: [(usize, &[u8]); 13] = [
+        (0, b"\x28\xb5\x2f\xfd"),   // zstd
+        (0, b"\x04\x22\x4d\x18"),   // LZ4
+        (0, b"\xfd7zXZ\0"),         // xz
+        (0, b"BZh"),                // bzip2
+        (0, b"\x1f\x8b\x08"),       // gzip
+        (0, b"PK\x03\x04"),         // zip
+        (0, b"\x89PNG"),            // PNG
+        (0, b"\xff\xd8\xff"),       // JPEG
+        (8, b"WEBP"),               // WebP
+        (4, b"ftyp"),               // MP4 and its relatives
+        (0, b"OggS"),               // Ogg
+        (0, b"fLaC"),               // FLAC
+        (0, b"7z\xbc\xaf\x27\x1c"), // 7z
+    ];
+    let begins = |&(at, magic): &(usize, &[u8])| data.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    MAGIC.iter().any(begins)
+}
+
+/// Returns a chunk from what is stored of it, verified.
+pub(crate) fn decode(id: ChunkId, place: Place, stored: Bytes) -> Result<Bytes, ChunkError> {
+    let chunk = match place.encoding {
+        Encoding::Raw => stored,
+        Encoding::Zstd => {
+            let mut chunk = Vec::new();
+            let limits = limits_of(place.length);
+            chunker::compression::decompress_into(Codec::Zstd, &stored, limits, &mut chunk)
+                .map_err(|source| ChunkError::Compression { id, source })?;
+            chunk.into()
+        }
+    };
+    if chunk.len() != place.length as usize {
+        return Err(ChunkError::Length { id, length: chunk.len() });
+    }
+    verify(id, &chunk)?;
+    Ok(chunk)
+}
+
+/// Returns the limits for a chunk of this length: no more output, and a window that is no longer than the
+/// chunk or than what every decoder must have (RFC 9659).
+fn limits_of(length: u32) -> DecompressionLimits {
+    let window_log = length.next_power_of_two().trailing_zeros().max(23);
+    DecompressionLimits::default().with_max_output(length.into()).with_max_window_log(window_log)
+}
+
+fn verify(id: ChunkId, bytes: &[u8]) -> Result<(), ChunkError> {
+    if id.algorithm.compute(bytes) == id.digest { Ok(()) } else { Err(ChunkError::Digest { id }) }
+}
+
+fn checked_length(id: ChunkId, length: usize) -> Result<u32, ChunkError> {
+    let allowed = u32::try_from(length).ok().filter(|length| (1..=MAX_CHUNK).contains(length));
+    allowed.ok_or(ChunkError::Length { id, length })
+}
+
+/// Why bytes are not the chunk they should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChunkError {
+    /// They do not have the chunk's digest.
+    #[error("the bytes of chunk {id} do not have its digest")]
+    Digest {
+        /// The chunk.
+        id: ChunkId,
+    },
+    /// They are too few or too many.
+    #[error("chunk {id} cannot have {length} bytes")]
+    Length {
+        /// The chunk.
+        id: ChunkId,
+        /// Length in bytes.
+        length: usize,
+    },
+    /// They are not a zstd frame, or too large a one.
+    #[error("chunk {id} could not be compressed or decompressed")]
+    Compression {
+        /// The chunk.
+        id: ChunkId,
+        /// What the codec said.
+        source: CompressionError,
+    },
+}
+
+impl ChunkError {
+    /// The chunk.
+    #[must_use]
+    pub const fn id(&self) -> ChunkId {
+        match self {
+            Self::Digest { id } | Self::Length { id, .. } | Self::Compression { id, .. } => *id,
+        }
+    }
+
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Digest { .. } => "chunk_digest_mismatch",
+            Self::Length { .. } => "chunk_length_mismatch",
+            Self::Compression { source, .. } => source.code(),
+        }
+    }
+}

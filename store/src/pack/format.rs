@@ -1,0 +1,354 @@
+//! The bytes of a pack, version 1. Integers are little-endian.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 8 | `CDCPACK` in ASCII and the version: 1 |
+//! | … | the chunks as they are stored, one after another |
+//! | `n` × 42 | per chunk, in the same order: an [entry](Entry) |
+//! | 4 | `n`, the number of chunks, at least 1 |
+//! | 32 | BLAKE3 digest of the entries and of `n` |
+//! | 8 | `CDCFOOT` in ASCII and the version: 1 |
+//!
+//! An entry is 1 byte algorithm of the digest (1 SHA-256, 2 BLAKE3), 1 byte encoding (0 raw, 1 a zstd
+//! frame), 4 bytes length, 4 bytes stored length, 32 bytes digest of the chunk's bytes (not of the stored
+//! ones). Where a chunk begins follows from the stored lengths before, so that there is exactly one form;
+//! the lengths of all parts add up to the object's.
+
+use crate::chunk::{ChunkId, algorithm_byte, algorithm_of};
+use bytes::Bytes;
+use std::ops::Range;
+
+/// How a pack begins.
+pub const HEAD: &[u8; 8] = b"CDCPACK\x01";
+/// How a pack ends.
+pub const FOOT: &[u8; 8] = b"CDCFOOT\x01";
+/// Bytes of one entry.
+pub const ENTRY: usize = 1 + 1 + 4 + 4 + 32;
+/// Bytes behind the entries.
+pub const TRAILER: usize = 4 + 32 + 8;
+/// The most chunks that a pack has.
+pub const MAX_CHUNKS: u32 = 1 << 20;
+/// The longest chunk, in bytes: 1 GiB, as the chunker's largest.
+pub const MAX_CHUNK: u32 = 1 << 30;
+/// The longest pack, in bytes: offsets have 32 bits.
+pub const MAX_PACK: u64 = u32::MAX as u64;
+
+/// How a chunk's bytes are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// As they are.
+    Raw,
+    /// As one zstd frame (RFC 8878) or several.
+    Zstd,
+}
+
+impl Encoding {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Raw => 0,
+            Self::Zstd => 1,
+        }
+    }
+}
+
+/// What a footer says of one chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The chunk's name.
+    pub id: ChunkId,
+    /// Where its stored bytes lie in the pack.
+    pub place: Place,
+}
+
+/// Where and how a chunk is stored in a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// How it is stored.
+    pub encoding: Encoding,
+    /// Length of the chunk in bytes: `1..=MAX_CHUNK`.
+    pub length: u32,
+    /// Where its stored bytes begin.
+    pub offset: u32,
+    /// How many these are: at most [`length`](Self::length) for zstd, and exactly that for raw.
+    pub stored: u32,
+}
+
+impl Place {
+    /// Returns the range of the stored bytes in the pack.
+    #[must_use]
+    pub fn range(&self) -> Range<u64> {
+        let start = u64::from(self.offset);
+        start..start + u64::from(self.stored)
+    }
+}
+
+/// A pack in the making: entries, and the parts of its body.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    entries: Vec<Entry>,
+    parts: Vec<Bytes>,
+    body: u64,
+}
+
+impl Builder {
+    /// Bytes of the object so far, footer included.
+    pub(crate) fn size(&self) -> u64 {
+        let footer = self.entries.len() * ENTRY + TRAILER;
+        HEAD.len() as u64 + self.body + footer as u64
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Says whether a chunk of this stored length still fits within the format's limits.
+    pub(crate) fn fits(&self, stored: u32) -> bool {
+        self.entries.len() < MAX_CHUNKS as usize && self.size() + u64::from(stored) + ENTRY as u64 <= MAX_PACK
+    }
+
+    /// Appends a chunk for which there is [space](Self::fits).
+    #[expect(clippy::cast_possible_truncation, reason = "it fits: a pack has at most MAX_PACK bytes")]
+    pub(crate) fn push(&mut self, id: ChunkId, encoding: Encoding, length: u32, stored: Bytes) {
+        let offset = (HEAD.len() as u64 + self.body) as u32;
+        let place = Place { encoding, length, offset, stored: stored.len() as u32 };
+        self.body += stored.len() as u64;
+        self.entries.push(Entry { id, place });
+        self.parts.push(stored);
+    }
+
+    /// Returns the entries and the parts of the whole object.
+    pub(crate) fn finish(self) -> (Vec<Entry>, Vec<Bytes>) {
+        let mut parts = Vec::with_capacity(self.parts.len() + 2);
+        parts.push(Bytes::from_static(HEAD));
+        parts.extend(self.parts);
+        parts.push(footer(&self.entries).into());
+        (self.entries, parts)
+    }
+}
+
+/// Returns the bytes behind the chunks.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "a builder takes at most MAX_CHUNKS entries")]
+pub fn footer(entries: &[Entry]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(entries.len() * ENTRY + TRAILER);
+    for Entry { id, place } in entries {
+        bytes.extend_from_slice(&[algorithm_byte(id.algorithm), place.encoding.byte()]);
+        bytes.extend_from_slice(&place.length.to_le_bytes());
+        bytes.extend_from_slice(&place.stored.to_le_bytes());
+        bytes.extend_from_slice(&id.digest);
+    }
+    bytes.extend_from_slice(&(entries.len() as u32).to_le_bytes());
+    let digest = blake3::hash(&bytes);
+    bytes.extend_from_slice(digest.as_bytes());
+    bytes.extend_from_slice(FOOT);
+    bytes
+}
+
+/// Returns how many bytes at the end of a pack are its footer, from at least its last [`TRAILER`] bytes.
+///
+/// # Errors
+/// [`PackError`], when this is not the end of a pack of `size` bytes.
+pub fn footer_length(tail: &[u8], size: u64) -> Result<usize, PackError> {
+    let trailer = tail.last_chunk::<TRAILER>().ok_or(PackError::Truncated)?;
+    let (count, foot) =
+        (trailer.first_chunk().ok_or(PackError::Truncated)?, &trailer[TRAILER - FOOT.len()..]);
+    if foot[..7] != FOOT[..7] {
+        return Err(PackError::Truncated);
+    }
+    if foot != FOOT {
+        return Err(PackError::Version { version: foot[7] });
+    }
+    let count = u32::from_le_bytes(*count);
+    if count == 0 || count > MAX_CHUNKS {
+        return Err(PackError::ChunkCount { count });
+    }
+    let length = count as usize * ENTRY + TRAILER;
+    if size > MAX_PACK || (length + HEAD.len()) as u64 > size {
+        return Err(PackError::Size { size });
+    }
+    Ok(length)
+}
+
+/// Returns the entries of a pack of `size` bytes that ends with `tail`, which holds the footer at least.
+///
+/// Allocates in proportion to `tail`, whatever that says.
+///
+/// # Errors
+/// [`PackError`], when they are not the footer of such a pack.
+pub fn parse_footer(tail: &[u8], size: u64) -> Result<Vec<Entry>, PackError> {
+    let length = footer_length(tail, size)?;
+    let start = tail.len().checked_sub(length).ok_or(PackError::Truncated)?;
+    let (signed, trailer) = tail[start..].split_at(length - TRAILER + 4);
+    if blake3::hash(signed) != *trailer.first_chunk::<32>().ok_or(PackError::Truncated)? {
+        return Err(PackError::FooterDigest);
+    }
+    let (entries, _) = signed.as_chunks::<ENTRY>();
+    let mut offset = HEAD.len() as u64;
+    let entries = entries.iter().enumerate().map(|(index, entry)| {
+        let entry = parse_entry(entry, offset).ok_or(PackError::Entry { index })?;
+        offset += u64::from(entry.place.stored);
+        Ok(entry)
+    });
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    if offset + length as u64 != size {
+        return Err(PackError::Size { size });
+    }
+    Ok(entries)
+}
+
+fn parse_entry(bytes: &[u8; ENTRY], offset: u64) -> Option<Entry> {
+    let [algorithm, encoding, l0, l1, l2, l3, s0, s1, s2, s3, digest @ ..] = *bytes;
+    let length = u32::from_le_bytes([l0, l1, l2, l3]);
+    let stored = u32::from_le_bytes([s0, s1, s2, s3]);
+    let encoding = match encoding {
+        0 if stored == length => Encoding::Raw,
+        1 if stored > 0 && stored <= MAX_CHUNK => Encoding::Zstd,
+        _ => return None,
+    };
+    if length == 0 || length > MAX_CHUNK {
+        return None;
+    }
+    let place = Place { encoding, length, offset: u32::try_from(offset).ok()?, stored };
+    Some(Entry { id: ChunkId::new(algorithm_of(algorithm)?, digest), place })
+}
+
+/// Why an object is not a pack.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// The object does not end like a pack, or begin like one.
+    #[error("the pack is truncated or overwritten")]
+    Truncated,
+    /// The object is a pack of another version.
+    #[error("pack version {version} is not supported")]
+    Version {
+        /// The version it says.
+        version: u8,
+    },
+    /// The number of chunks is not allowed.
+    #[error("the pack says it has {count} chunks (expected 1 to {MAX_CHUNKS})")]
+    ChunkCount {
+        /// The number it says.
+        count: u32,
+    },
+    /// The parts do not add up to the object.
+    #[error("the parts of the pack do not add up to its {size} bytes")]
+    Size {
+        /// Length of the object in bytes.
+        size: u64,
+    },
+    /// The footer is damaged.
+    #[error("the footer of the pack does not have its digest")]
+    FooterDigest,
+    /// An entry says what no chunk has.
+    #[error("entry {index} of the pack is invalid")]
+    Entry {
+        /// Its index.
+        index: usize,
+    },
+}
+
+impl PackError {
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "unsupported_pack_version",
+            _ => "invalid_pack",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chunker::hashing::HashAlgorithm;
+
+    /// A pack of `count` chunks, raw and not.
+    pub(crate) fn pack(count: u8) -> Vec<u8> {
+        let mut builder = Builder::default();
+        for index in 0..count {
+            let algorithm = HashAlgorithm::ALL[usize::from(index % 2)];
+            let encoding = if index % 3 == 0 { Encoding::Zstd } else { Encoding::Raw };
+            let id = ChunkId::new(algorithm, [index; 32]);
+            builder.push(id, encoding, u32::from(index) + 1, vec![index; usize::from(index) + 1].into());
+        }
+        let size = builder.size();
+        let (_, parts) = builder.finish();
+        let bytes = parts.concat();
+        assert_eq!(bytes.len() as u64, size);
+        bytes
+    }
+
+    #[test]
+    fn a_footer_says_what_was_packed() {
+        for count in [1, 2, 3, 64, 254] {
+            let pack = pack(count);
+            let entries = parse_footer(&pack, pack.len() as u64).unwrap();
+            assert_eq!(entries.len(), usize::from(count));
+            let mut offset = 8;
+            for (index, entry) in (0..).zip(&entries) {
+                assert_eq!(entry.id.digest, [index; 32]);
+                assert_eq!(entry.place.range(), offset..offset + u64::from(index) + 1);
+                offset = entry.place.range().end;
+                let body = &pack[entry.place.offset as usize..][..entry.place.stored as usize];
+                assert!(body.iter().all(|&byte| byte == index));
+            }
+            let tail = &pack[pack.len() - footer_length(&pack, pack.len() as u64).unwrap()..];
+            assert_eq!(parse_footer(tail, pack.len() as u64), Ok(entries));
+        }
+    }
+
+    #[test]
+    fn every_damaged_byte_of_a_footer_is_seen() {
+        let pack = pack(5);
+        let size = pack.len() as u64;
+        let footer = footer_length(&pack, size).unwrap();
+        for at in pack.len() - footer..pack.len() {
+            for flip in [1, 0x80, 0xff] {
+                let mut damaged = pack.clone();
+                damaged[at] ^= flip;
+                assert!(parse_footer(&damaged, size).is_err(), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pack_of_another_length_is_refused() {
+        let pack = pack(5);
+        for length in 0..pack.len() {
+            assert!(parse_footer(&pack[..length], length as u64).is_err(), "cut to {length}");
+            assert!(parse_footer(&pack[pack.len() - length..], length as u64).is_err(), "last {length}");
+        }
+        for size in [0, 8, pack.len() as u64 - 1, pack.len() as u64 + 1, u64::MAX] {
+            assert!(parse_footer(&pack, size).is_err(), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_signed_lie_is_refused() {
+        let id = ChunkId::new(HashAlgorithm::Sha256, [1; 32]);
+        let place = |encoding, length, stored| Place { encoding, length, offset: 8, stored };
+        for lie in [
+            place(Encoding::Raw, 0, 0),
+            place(Encoding::Raw, 5, 4),
+            place(Encoding::Zstd, 0, 4),
+            place(Encoding::Zstd, MAX_CHUNK + 1, 4),
+            place(Encoding::Zstd, 5, 0),
+            place(Encoding::Zstd, 5, u32::MAX),
+        ] {
+            let footer = footer(&[Entry { id, place: lie }]);
+            let size = 8 + u64::from(lie.stored) + footer.len() as u64;
+            assert!(parse_footer(&footer, size).is_err(), "{lie:?}");
+        }
+        let mut many = vec![0; TRAILER];
+        many[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        many[TRAILER - 8..].copy_from_slice(FOOT);
+        assert_eq!(parse_footer(&many, u64::from(u32::MAX)), Err(PackError::ChunkCount { count: u32::MAX }));
+        many[..4].copy_from_slice(&MAX_CHUNKS.to_le_bytes());
+        assert_eq!(parse_footer(&many, 100), Err(PackError::Size { size: 100 }));
+        many[TRAILER - 1] = 2;
+        assert_eq!(parse_footer(&many, 100), Err(PackError::Version { version: 2 }));
+    }
+}

@@ -1,0 +1,249 @@
+//! How chunks get into packs: encoded on all cores, written several at a time.
+
+use super::encoding::{Encoded, Incoming, Kind, encode};
+use super::format::{Builder, MAX_CHUNK};
+use crate::chunk::{ChunkId, algorithm_byte};
+use crate::error::StoreError;
+use crate::host::{Task, start_task, start_work};
+use crate::objects::Folder;
+use crate::pack::encoding::ChunkError;
+use crate::rules::Rule;
+use crate::store::{Inner, Store};
+use bytes::Bytes;
+use chunker::compression::DecompressionLimits;
+use chunker::hashing::HashAlgorithm;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+/// Bytes of chunks that are encoded in one go.
+const BATCH: usize = 1 << 20;
+/// Packs that are written at the same time.
+const WRITES: usize = 4;
+
+/// Adds chunks to a store, in packs.
+///
+/// Chunks are encoded and packs are written in the background while more are added; memory is bounded. What
+/// was added is in the store only once [`seal`](Self::seal) has returned. A writer that is dropped before,
+/// or whose process dies, leaves whole packs or nothing; what nothing refers to is collected some day.
+#[derive(Debug)]
+pub struct PackWriter {
+    inner: Arc<Inner>,
+    algorithm: HashAlgorithm,
+    batch: Vec<Incoming>,
+    batch_bytes: usize,
+    encoding: VecDeque<Task<Result<Vec<Encoded>, ChunkError>>>,
+    pack: Builder,
+    pack_raw: u64,
+    writing: VecDeque<Task<Result<(), StoreError>>>,
+    /// Chunks that were added since the last seal.
+    added: HashSet<[u8; 32]>,
+    sealed: Sealed,
+    failed: bool,
+}
+
+/// What a [`PackWriter`] has added to the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sealed {
+    /// Number of packs.
+    pub packs: u64,
+    /// Number of chunks.
+    pub chunks: u64,
+    /// Length of all chunks in bytes.
+    pub bytes: u64,
+    /// Bytes that they take in the store, without the packs' footers.
+    pub stored_bytes: u64,
+}
+
+impl Store {
+    /// Returns a writer of chunks whose digests are of this algorithm.
+    #[must_use]
+    pub fn pack_writer(&self, algorithm: HashAlgorithm) -> PackWriter {
+        PackWriter::new(Arc::clone(&self.inner), algorithm)
+    }
+}
+
+impl PackWriter {
+    pub(crate) fn new(inner: Arc<Inner>, algorithm: HashAlgorithm) -> Self {
+        Self {
+            inner,
+            algorithm,
+            batch: Vec::new(),
+            batch_bytes: 0,
+            encoding: VecDeque::new(),
+            pack: Builder::default(),
+            pack_raw: 0,
+            writing: VecDeque::new(),
+            added: HashSet::new(),
+            sealed: Sealed::default(),
+            failed: false,
+        }
+    }
+
+    /// Adds the chunk with this digest, which is checked before the chunk is stored.
+    ///
+    /// Returns whether it was new to this writer; the store is not asked, see
+    /// [`missing`](Store::missing).
+    ///
+    /// # Errors
+    /// [`StoreError::Chunk`] here or later, when an earlier chunk does not have its digest or a length of 1
+    /// to 2^30 bytes; [`StoreError::Object`], when a pack could not be written. After an error every call
+    /// returns [`StoreError::WriterFailed`].
+    pub async fn add(&mut self, digest: [u8; 32], chunk: Bytes) -> Result<bool, StoreError> {
+        self.push(digest, chunk, Kind::Unverified).await
+    }
+
+    /// Adds a chunk whose digest the caller has just computed: it is not computed again.
+    ///
+    /// A wrong digest puts a chunk into the store that every reader will refuse.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub async fn add_hashed(&mut self, digest: [u8; 32], chunk: Bytes) -> Result<bool, StoreError> {
+        self.push(digest, chunk, Kind::Hashed).await
+    }
+
+    /// Adds a chunk that comes as zstd frames, which are kept as they are once they were decompressed within
+    /// `limits` and their content has this digest.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), and [`StoreError::Chunk`] when the frames are damaged or exceed the limits.
+    pub async fn add_compressed(
+        &mut self,
+        digest: [u8; 32],
+        frame: Bytes,
+        limits: DecompressionLimits,
+    ) -> Result<bool, StoreError> {
+        self.push(digest, frame, Kind::Frame(limits)).await
+    }
+
+    /// Writes what was added since the last seal, and returns once all of it is durable: from now on it is
+    /// in the store, also after a crash, until it is collected because no file refers to it.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add). Of the packs under way some may have been written, others not.
+    pub async fn seal(&mut self) -> Result<Sealed, StoreError> {
+        self.guarded(async |writer| {
+            writer.start_batch();
+            while !writer.encoding.is_empty() {
+                writer.finish_batch().await?;
+            }
+            writer.start_pack();
+            while let Some(write) = writer.writing.pop_front() {
+                write.await??;
+            }
+            writer.added.clear();
+            Ok(std::mem::take(&mut writer.sealed))
+        })
+        .await
+    }
+
+    async fn push(&mut self, digest: [u8; 32], bytes: Bytes, kind: Kind) -> Result<bool, StoreError> {
+        let id = ChunkId::new(self.algorithm, digest);
+        self.guarded(async |writer| {
+            if algorithm_byte(id.algorithm) == 0 {
+                return Err(StoreError::UnknownAlgorithm { algorithm: id.algorithm });
+            }
+            if bytes.is_empty() || bytes.len() > MAX_CHUNK as usize {
+                return Err(ChunkError::Length { id, length: bytes.len() }.into());
+            }
+            if !writer.added.insert(digest) {
+                return Ok(false);
+            }
+            writer.batch_bytes += bytes.len();
+            writer.batch.push(Incoming { id, bytes, kind });
+            if writer.batch_bytes >= BATCH {
+                writer.start_batch();
+            }
+            while writer.encoding.len() > writer.inner.host.parallelism() {
+                writer.finish_batch().await?;
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Does what may fail; after a failure, or when it was cancelled, the writer is of no use any more.
+    async fn guarded<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if std::mem::replace(&mut self.failed, true) {
+            return Err(StoreError::WriterFailed);
+        }
+        let result = work(self).await;
+        self.failed = result.is_err();
+        result
+    }
+
+    fn start_batch(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        if !batch.is_empty() {
+            let level = self.inner.options.zstd_level();
+            self.encoding.push_back(start_work(&self.inner.host, move || encode(batch, level)));
+        }
+    }
+
+    /// Moves the chunks of the oldest batch into packs.
+    async fn finish_batch(&mut self) -> Result<(), StoreError> {
+        let Some(batch) = self.encoding.pop_front() else { return Ok(()) };
+        for Encoded { id, encoding, length, stored } in batch.await?? {
+            self.push_encoded(id, encoding, length, stored).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends a chunk that is encoded and verified.
+    pub(crate) async fn push_encoded(
+        &mut self,
+        id: ChunkId,
+        encoding: super::format::Encoding,
+        length: u32,
+        stored: Bytes,
+    ) -> Result<(), StoreError> {
+        let size = u32::try_from(stored.len());
+        let size = size.map_err(|_| ChunkError::Length { id, length: stored.len() })?;
+        if !self.pack.fits(size) {
+            self.start_pack();
+        }
+        self.sealed.chunks += 1;
+        self.sealed.bytes += u64::from(length);
+        self.sealed.stored_bytes += u64::from(size);
+        self.pack_raw += u64::from(length);
+        self.pack.push(id, encoding, length, stored);
+        if self.pack.size() >= self.inner.options.pack_size {
+            self.start_pack();
+        }
+        while self.writing.len() > WRITES {
+            if let Some(write) = self.writing.pop_front() {
+                write.await??;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_pack(&mut self) {
+        let pack = std::mem::take(&mut self.pack);
+        let raw = std::mem::take(&mut self.pack_raw);
+        if !pack.is_empty() {
+            self.sealed.packs += 1;
+            let write = write_pack(Arc::clone(&self.inner), pack, raw);
+            self.writing.push_back(start_task(&self.inner.host, write));
+        }
+    }
+}
+
+/// Writes a pack under a name of this moment; only then is it known.
+async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), StoreError> {
+    let size = pack.size();
+    let (entries, parts) = pack.finish();
+    let name = inner.new_name()?;
+    if !inner.rules.hold(Rule::DurablePacks) {
+        inner.view_mut().add(name, size, &entries);
+    }
+    inner.objects.put(&Folder::Packs.object(name), parts).await?;
+    inner.view_mut().add(name, size, &entries);
+    crate::observability::pack_written(entries.len(), raw, size);
+    Ok(())
+}

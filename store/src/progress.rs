@@ -1,0 +1,52 @@
+//! How far a long operation has come.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// How far an operation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What is being done.
+    pub step: Step,
+    /// How much of it is done: files, packs or chunks.
+    pub done: u64,
+    /// How much there is.
+    pub total: u64,
+}
+
+/// A part of a long operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// Manifests are read; counted in files.
+    ReadManifests,
+    /// Packs are checked; counted in packs.
+    CheckPacks,
+    /// Live chunks are copied out of packs that will be deleted; counted in chunks.
+    CopyChunks,
+    /// Packs are deleted; counted in packs.
+    DeletePacks,
+}
+
+/// What is called with the progress.
+#[derive(Clone, Default)]
+pub(crate) struct Callback(Option<Arc<dyn Fn(Progress) + Send + Sync>>);
+
+impl Callback {
+    pub(crate) fn new(call: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(call)))
+    }
+
+    pub(crate) fn report(&self, step: Step, done: u64, total: u64) {
+        if let Some(call) = &self.0 {
+            call(Progress { step, done, total });
+        }
+    }
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Callback" } else { "None" })
+    }
+}

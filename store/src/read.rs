@@ -1,0 +1,338 @@
+//! How chunks and files are read: merged ranges, several at a time, every byte verified.
+
+use crate::chunk::{ChunkId, Root};
+use crate::error::StoreError;
+use crate::host::start_work;
+use crate::index::Copy;
+use crate::name::TimeName;
+use crate::objects::{Folder, found};
+use crate::pack::encoding::{ChunkError, decode};
+use crate::pack::format::Place;
+use crate::rules::Rule;
+use crate::store::{Inner, Store};
+use bytes::Bytes;
+use chunker::hashing::HashAlgorithm;
+use chunker::manifest::Manifest;
+use futures::FutureExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of chunks that are fetched together.
+const WINDOW: u64 = 8 << 20;
+/// Chunks that are fetched together.
+const WINDOW_CHUNKS: usize = 1024;
+/// Windows that are under way at the same time.
+const WINDOWS: usize = 3;
+/// How often chunks are looked for that are not where they were.
+const LOOKS: u32 = 16;
+/// The longest range that is made of several.
+const LONGEST_RANGE: u64 = 4 << 20;
+
+/// A stream of what a store returns piece by piece.
+pub type Results<T> = BoxStream<'static, Result<T, StoreError>>;
+
+impl Store {
+    /// Returns the chunk with this digest, verified, or `None` if it is not in the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Chunk`], when every copy of it is damaged; [`StoreError::Object`].
+    pub async fn get(&self, algorithm: HashAlgorithm, digest: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
+        let chunks = Arc::clone(&self.inner).fetch(vec![ChunkId::new(algorithm, digest)]).await?;
+        Ok(chunks.into_iter().next().and_then(|(_, chunk)| chunk))
+    }
+
+    /// Returns many chunks, verified, each with its digest, in the order asked for; `None` stands for one
+    /// that is not in the store.
+    ///
+    /// Chunks that lie together are read together, several windows of 8 MiB at a time.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); the stream ends with the first error.
+    pub fn get_many(
+        &self,
+        algorithm: HashAlgorithm,
+        digests: impl IntoIterator<Item = [u8; 32]>,
+    ) -> Results<([u8; 32], Option<Bytes>)> {
+        let ids = digests.into_iter().map(|digest| ChunkId::new(algorithm, digest)).collect();
+        fetch_all(Arc::clone(&self.inner), ids).map_ok(|(id, chunk)| (id.digest, chunk)).boxed()
+    }
+
+    /// Returns the manifest of a file, verified.
+    ///
+    /// # Errors
+    /// [`StoreError::RootNotFound`]; [`StoreError::Manifest`] or [`StoreError::ManifestDigest`] when it is
+    /// damaged; [`StoreError::Object`].
+    pub async fn manifest(&self, root: &Root) -> Result<Manifest, StoreError> {
+        let manifest = self.inner.read_manifest(root).await?;
+        manifest.ok_or(StoreError::RootNotFound { root: *root })
+    }
+
+    /// Returns the bytes of a file, or a range of them, in pieces that are verified.
+    ///
+    /// What a reader has got is right, whatever happens to the store meanwhile. While the file is not
+    /// deleted, no collection hurts a read.
+    ///
+    /// # Errors
+    /// As [`manifest`](Self::manifest); [`StoreError::Range`]. The stream ends with an error when a chunk is
+    /// damaged ([`StoreError::Chunk`]) or lost ([`StoreError::ChunkNotFound`]).
+    pub async fn read(&self, root: &Root, range: Option<Range<u64>>) -> Result<Results<Bytes>, StoreError> {
+        let manifest = self.manifest(root).await?;
+        self.read_manifest(&manifest, range)
+    }
+
+    /// Returns the bytes of the file with this manifest, as [`read`](Self::read) does; the file itself need
+    /// not be in the store.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_manifest(
+        &self,
+        manifest: &Manifest,
+        range: Option<Range<u64>>,
+    ) -> Result<Results<Bytes>, StoreError> {
+        let length = manifest.total_length();
+        let range = range.unwrap_or(0..length);
+        if range.start > range.end || range.end > length {
+            return Err(StoreError::Range { start: range.start, end: range.end, length });
+        }
+        let chunks = manifest.chunks();
+        let first = chunks.partition_point(|chunk| chunk.offset + chunk.length as u64 <= range.start);
+        let last = chunks.partition_point(|chunk| chunk.offset < range.end).max(first);
+        let algorithm = manifest.hash_algorithm();
+        let chunks = &chunks[first..last];
+        let ids = chunks.iter().map(|chunk| ChunkId::new(algorithm, chunk.hash)).collect();
+        let cuts: Vec<_> = chunks
+            .iter()
+            .map(|chunk| {
+                let cut = |at: u64| usize::try_from(at.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
+                (chunk.length, cut(range.start)..cut(range.end).min(chunk.length))
+            })
+            .collect();
+        let chunks = fetch_all(Arc::clone(&self.inner), ids).zip(stream::iter(cuts));
+        let pieces = chunks.map(|(fetched, (length, cut))| {
+            let (id, chunk) = fetched?;
+            let chunk = chunk.ok_or(StoreError::ChunkNotFound { chunk: id })?;
+            if chunk.len() != length {
+                return Err(ChunkError::Length { id, length: chunk.len() }.into());
+            }
+            Ok(chunk.slice(cut))
+        });
+        Ok(pieces.boxed())
+    }
+}
+
+/// Returns the chunks in order, in windows that are fetched ahead.
+fn fetch_all(inner: Arc<Inner>, ids: Vec<ChunkId>) -> Results<(ChunkId, Option<Bytes>)> {
+    let windows = stream::unfold((Arc::clone(&inner), ids.into_iter()), |(inner, mut ids)| async move {
+        let window: Vec<_> = ids.by_ref().take(WINDOW_CHUNKS).collect();
+        if window.is_empty() {
+            return None;
+        }
+        let windows = inner.split_window(window).await;
+        Some((stream::iter(windows), (inner, ids)))
+    });
+    let fetched =
+        windows.flatten().map(move |window| Arc::clone(&inner).fetch(window).boxed()).buffered(WINDOWS);
+    let mut failed = false;
+    fetched
+        .map_ok(|chunks| stream::iter(chunks).map(Ok))
+        .try_flatten()
+        .take_while(move |chunk| std::future::ready(!std::mem::replace(&mut failed, chunk.is_err())))
+        .boxed()
+}
+
+/// A chunk that is to be read, and where.
+#[derive(Clone, Copy)]
+struct Wanted {
+    id: ChunkId,
+    place: Place,
+}
+
+/// A chunk that was read and verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) chunk: Bytes,
+    /// The bytes as they were stored.
+    pub(crate) stored: Bytes,
+    pub(crate) place: Place,
+}
+
+/// Chunks of one pack that are read at once.
+struct Batch {
+    pack: TimeName,
+    range: Range<u64>,
+    chunks: Vec<Wanted>,
+}
+
+impl Inner {
+    /// Splits a window into ones of a bounded number of bytes, as far as their chunks are known.
+    pub(crate) async fn split_window(self: &Arc<Self>, ids: Vec<ChunkId>) -> Vec<Vec<ChunkId>> {
+        let places = self.look_up(ids.clone().into(), |view, id| view.copies(id)).await.unwrap_or_default();
+        let mut windows = vec![Vec::new()];
+        let mut bytes = 0;
+        for (index, id) in ids.into_iter().enumerate() {
+            let copy = places.get(index).and_then(|copies| copies.first());
+            bytes += copy.map_or(0, |copy| u64::from(copy.place.length));
+            if let Some(window) = windows.last_mut() {
+                window.push(id);
+            }
+            if bytes >= WINDOW {
+                bytes = 0;
+                windows.push(Vec::new());
+            }
+        }
+        windows.retain(|window| !window.is_empty());
+        windows
+    }
+
+    /// Returns these chunks in this order; looks again, with a whole list of packs, for those that are not
+    /// where they were.
+    pub(crate) async fn fetch(
+        self: Arc<Self>,
+        ids: Vec<ChunkId>,
+    ) -> Result<Vec<(ChunkId, Option<Bytes>)>, StoreError> {
+        if !self.view().packs_listed {
+            self.refresh(false).await?;
+        }
+        let mut chunks = HashMap::new();
+        let mut errors = HashMap::new();
+        let mut wanted = ids.clone();
+        wanted.sort_unstable();
+        wanted.dedup();
+        // Rule 9: collectors copy before they delete, so what is not where it was is looked for again, until
+        // two fresh views in a row know no place for it.
+        let mut unknown = 0;
+        for _ in 0..LOOKS {
+            let known = self.fetch_known(&wanted, &mut chunks, &mut errors).await?;
+            wanted.retain(|id| !chunks.contains_key(id));
+            unknown = if known { 0 } else { unknown + 1 };
+            if wanted.is_empty() || !self.rules.hold(Rule::Liveness) {
+                break;
+            }
+            let lag = self.format.listing_lag;
+            match unknown {
+                3 => break,
+                2 if lag.is_zero() => break,
+                2 => self.host.sleep(lag).await, // rule 7: what was copied is not listed yet
+                _ => {}
+            }
+            self.refresh(true).await?;
+        }
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let fetched: Option<&Fetched> = chunks.get(&id);
+            match (fetched, errors.remove(&id)) {
+                (None, Some(error)) => return Err(error),
+                (fetched, _) => found.push((id, fetched.map(|fetched| fetched.chunk.clone()))),
+            }
+        }
+        crate::observability::chunks_read(found.iter().filter_map(|(_, chunk)| chunk.as_ref()));
+        Ok(found)
+    }
+
+    /// Fetches chunks from where the view says they are, from other copies if one is damaged; says whether it
+    /// knew a place for any.
+    pub(crate) async fn fetch_known(
+        self: &Arc<Self>,
+        ids: &[ChunkId],
+        chunks: &mut HashMap<ChunkId, Fetched>,
+        errors: &mut HashMap<ChunkId, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let copies = self.look_up(ids.into(), |view, id| view.copies(id)).await?;
+        let most = copies.iter().map(Vec::len).max().unwrap_or(0);
+        for turn in 0..most {
+            let wanted = ids.iter().zip(&copies).filter(|(id, _)| !chunks.contains_key(id));
+            let wanted = wanted.filter_map(|(&id, copies)| Some((id, *copies.get(turn)?)));
+            let batches = self.batches(wanted.collect());
+            let reads = batches.into_iter().map(|batch| Arc::clone(self).read_batch(batch));
+            let mut reads = stream::iter(reads).buffered(self.options.concurrency);
+            while let Some(results) = reads.try_next().await? {
+                for (id, result) in results {
+                    match result {
+                        Ok(chunk) => drop(chunks.insert(id, chunk)),
+                        Err(error) => drop(errors.insert(id, error)),
+                    }
+                }
+            }
+        }
+        Ok(most > 0)
+    }
+
+    /// Merges chunks that lie near each other.
+    fn batches(&self, mut wanted: Vec<(ChunkId, Copy)>) -> Vec<Batch> {
+        wanted.sort_unstable_by_key(|(_, copy)| (copy.pack, copy.place.offset));
+        let mut batches: Vec<Batch> = Vec::new();
+        for (id, Copy { pack, place, .. }) in wanted {
+            let (range, chunk) = (place.range(), Wanted { id, place });
+            if let Some(last) = batches.last_mut()
+                && last.pack == pack
+                && range.start <= last.range.end + self.objects.gap()
+                && range.end - last.range.start <= LONGEST_RANGE
+            {
+                last.range.end = last.range.end.max(range.end);
+                last.chunks.push(chunk);
+            } else {
+                batches.push(Batch { pack, range, chunks: vec![chunk] });
+            }
+        }
+        batches
+    }
+
+    /// Reads and verifies chunks of one pack. What is not there is left out, so that others are tried.
+    async fn read_batch(
+        self: Arc<Self>,
+        Batch { pack, range, chunks }: Batch,
+    ) -> Result<Vec<(ChunkId, Result<Fetched, StoreError>)>, StoreError> {
+        let start = range.start;
+        let bytes = match self.objects.get(&Folder::Packs.object(pack), Some(range)).await {
+            Err(error) if error.is_not_found() => {
+                self.view_mut().remove(pack);
+                return Ok(Vec::new());
+            }
+            Err(error) if error.kind == std::io::ErrorKind::UnexpectedEof => {
+                let source = crate::pack::format::PackError::Truncated;
+                let damaged =
+                    |Wanted { id, .. }| (id, Err(StoreError::Pack { pack, source: source.clone() }));
+                return Ok(chunks.into_iter().map(damaged).collect());
+            }
+            bytes => bytes?,
+        };
+        let decoded = move || {
+            let decode_one = |Wanted { id, place }: Wanted| {
+                let at = usize::try_from(place.range().start - start).unwrap_or(usize::MAX);
+                let stored = bytes.slice(at..at + place.stored as usize);
+                let decoded = decode(id, place, stored.clone());
+                (id, decoded.map(|chunk| Fetched { chunk, stored, place }).map_err(StoreError::Chunk))
+            };
+            chunks.into_iter().map(decode_one).collect()
+        };
+        Ok(start_work(&self.host, decoded).await?)
+    }
+
+    /// Returns the manifest of a file, verified, if the store has it.
+    pub(crate) async fn read_manifest(&self, root: &Root) -> Result<Option<Manifest>, StoreError> {
+        let name = Folder::Manifests.object(root);
+        let Some(bytes) = self.read_bounded(&name).await? else { return Ok(None) };
+        if root.algorithm().compute(&bytes) != root.digest() {
+            return Err(StoreError::ManifestDigest { name });
+        }
+        self.parse_manifest(name, &bytes).map(Some)
+    }
+
+    pub(crate) fn parse_manifest(&self, name: String, bytes: &[u8]) -> Result<Manifest, StoreError> {
+        let limit = usize::try_from(self.options.manifest_limit).unwrap_or(usize::MAX);
+        Manifest::parse(bytes, limit).map_err(|source| StoreError::Manifest { name, source })
+    }
+
+    /// Returns an object whose length is within the limit for manifests.
+    pub(crate) async fn read_bounded(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let Some(object) = found(self.objects.head(name).await)? else { return Ok(None) };
+        let limit = self.options.manifest_limit;
+        if object.size > limit {
+            return Err(StoreError::ManifestTooLarge { length: object.size, limit });
+        }
+        Ok(found(self.objects.get(name, None).await)?)
+    }
+}

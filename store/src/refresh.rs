@@ -1,0 +1,206 @@
+//! How a process learns what others have written: lists, footers, and the snapshot of all it knows.
+
+use crate::chunk::ChunkId;
+use crate::error::StoreError;
+use crate::host::{Moment, start_work};
+use crate::index::{Damaged, View};
+use crate::name::TimeName;
+use crate::objects::{Folder, found};
+use crate::pack::format::{ENTRY, Entry, PackError, footer_length, parse_footer};
+use crate::rules::{DOOM_RETENTION, LISTING_SLACK, Rule};
+use crate::store::Inner;
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
+use std::sync::Arc;
+
+/// Bytes of the first read at the end of a pack: the footer of 1,500 chunks.
+const TAIL: u64 = 64 << 10;
+/// Packs whose footers are read before the table may be written.
+const BATCH: usize = 1024;
+/// Chunks whose footers the next process should not have to read again.
+const WORTH_KEEPING: usize = 4096;
+/// Chunks that are kept in memory whatever the size of the snapshot.
+const RECENT: usize = 1 << 20;
+
+impl Inner {
+    /// Brings the view up to date: all dooms, then the packs after the newest, or all when `full`.
+    pub(crate) async fn refresh(self: &Arc<Self>, full: bool) -> Result<(), StoreError> {
+        loop {
+            let start = Moment::now(self.host.as_ref());
+            let full = self.read_dooms(start).await? || full;
+            let (sequence, after) = {
+                let view = self.view();
+                let slack =
+                    if self.rules.hold(Rule::Slack) { LISTING_SLACK } else { std::time::Duration::ZERO };
+                let after = view.newest().filter(|_| !full).map(|newest| newest.earlier(slack).to_string());
+                (view.sequence(), after)
+            };
+            let list = self.objects.list(Folder::Packs, after.as_deref()).await?;
+            // A list that lay about while dooms came and went says nothing any more.
+            if start.age(self.host.as_ref()) >= DOOM_RETENTION / 2 {
+                continue;
+            }
+            let unknown = self.view_mut().apply(&list, after.is_none(), sequence);
+            return self.read_footers(unknown).await;
+        }
+    }
+
+    /// Checks that every doom could be read: what is doomed is not known otherwise, and neither may a
+    /// commit rely on a pack, nor may one be deleted.
+    pub(crate) fn all_dooms_known(&self) -> Result<(), StoreError> {
+        match self.view().damaged_doom {
+            Some(name) => Err(StoreError::Doom { name: Folder::Dooms.object(name) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the dooms that are not known yet, and says whether all packs must be listed.
+    async fn read_dooms(self: &Arc<Self>, start: Moment) -> Result<bool, StoreError> {
+        let newest = self.view().dooms.last_key_value().map(|(name, _)| name.to_string());
+        let after = newest.filter(|_| !self.rules.hold(Rule::WholeDooms));
+        let list = self.objects.list(Folder::Dooms, after.as_deref()).await?;
+        let unknown: Vec<TimeName> = {
+            let view = self.view();
+            let names = list.iter().filter_map(|doom| doom.name.parse().ok());
+            names.filter(|name| !view.dooms.contains_key(name)).collect()
+        };
+        let reads = unknown.into_iter().map(|name| {
+            let inner = Arc::clone(self);
+            async move {
+                let bytes = found(inner.objects.get(&Folder::Dooms.object(name), None).await)?;
+                Ok::<_, StoreError>((name, bytes.map(|bytes| parse_doom(&bytes))))
+            }
+        });
+        let dooms: Vec<_> =
+            futures::stream::iter(reads).buffered(self.options.concurrency).try_collect().await?;
+        let mut view = self.view_mut();
+        let mut vanished = false;
+        for (name, packs) in dooms {
+            match packs {
+                Some(Some(packs)) => view.doom(name, packs),
+                Some(None) => view.damaged_doom = Some(name),
+                None => vanished = true,
+            }
+        }
+        let outdated =
+            view.dooms_listed.is_none_or(|listed| listed.age(self.host.as_ref()) >= DOOM_RETENTION / 2);
+        if outdated || vanished {
+            view.packs_listed = false;
+        }
+        view.dooms_listed = Some(start);
+        Ok(!view.packs_listed)
+    }
+
+    /// Reads the footers of packs that are not known yet.
+    async fn read_footers(self: &Arc<Self>, packs: Vec<(TimeName, u64)>) -> Result<(), StoreError> {
+        for batch in packs.chunks(BATCH) {
+            let reads = batch.iter().copied().map(|(name, size)| {
+                let inner = Arc::clone(self);
+                async move { Ok::<_, StoreError>((name, size, inner.read_footer(name, size).await?)) }
+            });
+            let mut reads = futures::stream::iter(reads).buffered(self.options.concurrency);
+            while let Some((name, size, footer)) = reads.try_next().await? {
+                match footer {
+                    Some(Ok(entries)) => self.view_mut().add(name, size, &entries),
+                    Some(Err(error)) => self.view_mut().add_damaged(name, size, error),
+                    None => {} // deleted meanwhile
+                }
+            }
+            self.keep_snapshot(RECENT, 2).await?;
+        }
+        if packs.is_empty() { Ok(()) } else { self.keep_snapshot(WORTH_KEEPING, 16).await }
+    }
+
+    /// Returns the entries of a pack, or what is wrong with its footer, or `None` if the pack is not there.
+    pub(crate) async fn read_footer(
+        &self,
+        name: TimeName,
+        size: u64,
+    ) -> Result<Option<Result<Vec<Entry>, PackError>>, StoreError> {
+        let object = Folder::Packs.object(name);
+        let tail = |length: u64| {
+            let object = &object;
+            async move {
+                match self.objects.get(object, Some(size - length..size)).await {
+                    Err(error) if error.kind == std::io::ErrorKind::UnexpectedEof => Ok(Some(Bytes::new())),
+                    result => found(result),
+                }
+            }
+        };
+        let Some(bytes) = tail(size.min(TAIL)).await? else { return Ok(None) };
+        let length = match footer_length(&bytes, size) {
+            Err(error) => return Ok(Some(Err(error))),
+            Ok(length) => length as u64,
+        };
+        let bytes = if length > bytes.len() as u64 { tail(length).await? } else { Some(bytes) };
+        Ok(bytes.map(|bytes| parse_footer(&bytes, size)))
+    }
+
+    /// Asks the view about chunks; should its snapshot turn out to be damaged, makes another one first.
+    pub(crate) async fn look_up<T: Send + 'static>(
+        self: &Arc<Self>,
+        ids: Arc<[ChunkId]>,
+        ask: impl Fn(&View, &ChunkId) -> Result<T, Damaged> + Clone + Send + 'static,
+    ) -> Result<Vec<T>, StoreError> {
+        loop {
+            let (inner, ids, ask) = (Arc::clone(self), Arc::clone(&ids), ask.clone());
+            let answers = move || {
+                let view = inner.view();
+                ids.iter().map(|id| ask(&view, id)).collect::<Result<Vec<_>, _>>()
+            };
+            if let Ok(answers) = start_work(&self.host, answers).await? {
+                return Ok(answers);
+            }
+            self.forget_chunks().await?;
+        }
+    }
+
+    /// Reads all footers again, and uses no snapshot any more: this machine's are damaged.
+    async fn forget_chunks(self: &Arc<Self>) -> Result<(), StoreError> {
+        crate::observability::index_damaged();
+        {
+            let mut view = self.view_mut();
+            self.cache.disable();
+            *view = view.without_chunks();
+        }
+        self.refresh(true).await
+    }
+
+    /// Writes the table into a new snapshot if at least `least` chunks, and a `share`th of the snapshot's,
+    /// are in none.
+    pub(crate) async fn keep_snapshot(
+        self: &Arc<Self>,
+        least: usize,
+        share: usize,
+    ) -> Result<(), StoreError> {
+        let parts = {
+            let view = self.view();
+            let old = view.snapshot().map_or(0, |snapshot| snapshot.len());
+            if view.recent_len() < least.max(old / share) || !self.cache.is_enabled() {
+                return Ok(());
+            }
+            view.parts()
+        };
+        let (name, now) = (self.new_name()?, self.host.now());
+        let cache = self.cache.clone();
+        let written = start_work(&self.host, move || (cache.write(&parts, name, now), parts)).await?;
+        match written {
+            (Ok(snapshot), parts) => self.view_mut().adopt(snapshot, &parts),
+            (Err(_), _) => self.cache.disable(), // the table stays in memory
+        }
+        Ok(())
+    }
+}
+
+/// Returns the bytes of a doom: the names of its packs, a line each.
+pub(crate) fn doom_text(packs: &[TimeName]) -> String {
+    packs.iter().map(|pack| format!("{pack}\n")).collect()
+}
+
+fn parse_doom(bytes: &[u8]) -> Option<Vec<TimeName>> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.is_empty() || text.ends_with('\n'))?;
+    text.lines().map(|line| line.parse().ok()).collect()
+}
+
+/// The longest footer that is read at once fits in memory.
+const _: () = assert!(crate::pack::format::MAX_CHUNKS as usize * ENTRY < 64 << 20);

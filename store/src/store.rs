@@ -1,0 +1,168 @@
+//! A store, and what this process knows of it.
+
+use crate::chunk::ChunkId;
+use crate::error::StoreError;
+use crate::format::{self, Format, FormatError};
+use crate::host::{Host, TokioHost, start_work};
+use crate::index::{Cache, View};
+use crate::location::Location;
+use crate::name::TimeName;
+use crate::objects::{Objects, found};
+use crate::options::StoreOptions;
+use crate::rules::Rules;
+use chunker::hashing::HashAlgorithm;
+use object_store::ObjectStore;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+/// A store of chunks and files. Cheap to clone; all clones share what they know.
+///
+/// Any number of processes on any number of machines can use one store at the same time, collectors
+/// included.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) options: StoreOptions,
+    pub(crate) rules: Rules,
+    pub(crate) format: Format,
+    view: RwLock<View>,
+    pub(crate) cache: Cache,
+}
+
+/// How old a view may be when it says which chunks are missing. A commit looks again.
+const VIEW_AGE: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Opens the store at an address: a path, `file://…`, `memory://`, `s3://bucket/prefix`,
+    /// `gs://bucket/prefix` or `az://container/prefix`.
+    ///
+    /// The last three need the feature `aws`, `gcp` or `azure`, and take credentials and endpoint from the
+    /// usual environment variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …). Writes the object `format`
+    /// if there is no store yet and [`StoreOptions::create`] allows it, else nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Format`] when there is no store, something else, or a store of another version;
+    /// [`StoreError::InvalidOption`]; [`StoreError::NoRuntime`]; [`StoreError::Object`].
+    pub async fn open(address: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| StoreError::NoRuntime)?;
+        let host: Arc<dyn Host> = Arc::new(TokioHost::new(runtime));
+        let objects = Location::parse(address)?.open(&host)?;
+        Self::open_with(objects, host, options, Rules::ALL).await
+    }
+
+    /// Opens the store in `objects`, for embedders with an [`ObjectStore`] of their own; `url` tells the
+    /// store from others in the cache. Its objects' names begin with `prefix`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn over(
+        objects: Arc<dyn ObjectStore>,
+        prefix: object_store::path::Path,
+        url: &str,
+        host: Arc<dyn Host>,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let objects = Arc::new(crate::objects::remote::Remote::new(objects, prefix, url.to_owned()));
+        Self::open_with(objects, host, options, Rules::ALL).await
+    }
+
+    pub(crate) async fn open_with(
+        objects: Arc<dyn Objects>,
+        host: Arc<dyn Host>,
+        options: StoreOptions,
+        rules: Rules,
+    ) -> Result<Self, StoreError> {
+        let options = options.checked()?;
+        let format = open_format(objects.as_ref(), host.as_ref(), &options).await?;
+        let cache = Cache::new(options.cache.path().as_deref(), objects.url(), format.id);
+        let opened = cache.clone();
+        let snapshot = start_work(&host, move || opened.open()).await?;
+        let view = RwLock::new(View::new(snapshot));
+        Ok(Self { inner: Arc::new(Inner { objects, host, options, rules, format, view, cache }) })
+    }
+
+    /// The store's address.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.inner.objects.url()
+    }
+
+    /// Says of each digest whether its chunk is missing, in the same order.
+    ///
+    /// The answer is a hint, some seconds old: a chunk that another process has just added may be called
+    /// missing, one that is about to be collected may not. [`commit`](Self::commit) decides.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`], when the store cannot be listed.
+    pub async fn missing(
+        &self,
+        algorithm: HashAlgorithm,
+        digests: &[[u8; 32]],
+    ) -> Result<Vec<bool>, StoreError> {
+        let inner = &self.inner;
+        let age = inner.view().dooms_listed.map(|listed| listed.age(inner.host.as_ref()));
+        if age.is_none_or(|age| age > VIEW_AGE) || !inner.view().packs_listed {
+            inner.refresh(false).await?;
+        }
+        let ids: Arc<[ChunkId]> = digests.iter().map(|&digest| ChunkId::new(algorithm, digest)).collect();
+        let missing = inner.look_up(ids, |view, id| Ok(!view.has(id)?)).await?;
+        crate::observability::looked_up(&missing);
+        Ok(missing)
+    }
+
+    /// Learns what other processes have added and doomed, and reads the footers of their packs.
+    ///
+    /// Nothing needs this: everything that must know looks for itself. It can be called when a program
+    /// starts, so that the first question is answered fast.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`], when the store cannot be listed or read.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.inner.refresh(false).await
+    }
+}
+
+/// Returns the format of the store in `objects`, which it makes if there is none and that is asked for.
+async fn open_format(
+    objects: &dyn Objects,
+    host: &dyn Host,
+    options: &StoreOptions,
+) -> Result<Format, StoreError> {
+    if let Some(bytes) = found(objects.get(format::NAME, None).await)? {
+        return Ok(Format::parse(&bytes)?);
+    }
+    if !options.create {
+        return Err(FormatError::NoStore { url: objects.url().to_owned() }.into());
+    }
+    if objects.holds_anything().await? {
+        // Another process may have made the store meanwhile.
+        return match found(objects.get(format::NAME, None).await)? {
+            Some(bytes) => Ok(Format::parse(&bytes)?),
+            None => Err(FormatError::NotAStore.into()),
+        };
+    }
+    let id = TimeName::now(host).map_err(StoreError::Random)?;
+    let format = Format { id, listing_lag: options.listing_lag };
+    objects.put(format::NAME, vec![format.to_text().into()]).await?;
+    Ok(Format::parse(&objects.get(format::NAME, None).await?)?)
+}
+
+impl Inner {
+    pub(crate) fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+        self.view.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn new_name(&self) -> Result<TimeName, StoreError> {
+        TimeName::now(self.host.as_ref()).map_err(StoreError::Random)
+    }
+}
