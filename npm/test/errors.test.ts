@@ -642,3 +642,25 @@ test("a failed load says why, and the next one may succeed", async () => {
     JSON.stringify(found),
   );
 });
+
+test("where crypto.subtle hashes chunks, one that it cannot hash is platform_hash_failed", async (t) => {
+  // The second instance lacks Node's own digests, as pages do.
+  const input = splitMix64(2, 2_000_000);
+  const { chunks } = unloaded.Manifest.create(
+    "small",
+    await unloaded.chunk(input, { profile: "small" }),
+  );
+  const stored = unloaded.Manifest.create("small", chunks);
+  const fetch: api.ChunkFetch = ({ offset, length }) => input.subarray(offset, offset + length);
+  const whole = async () => {
+    for await (const _ of stored.reassemble(fetch));
+  };
+  await stored.verify(input);
+  await whole();
+  const cause = new Error("no memory");
+  const digest = t.mock.method(crypto.subtle, "digest", () => Promise.reject(cause));
+  for (const work of [() => stored.verify(input), whole]) {
+    await assert.rejects(work, { name: "ChunkerError", code: "platform_hash_failed", cause });
+  }
+  assert.ok(digest.mock.callCount() > 1);
+});

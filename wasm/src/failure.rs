@@ -45,11 +45,11 @@ impl Failure {
         Self { code: "invalid_chunking_options", message: message.into() }
     }
 
-    /// A seed that is none, and so never reaches the core's checks.
+    /// A seed that is not a 64-bit integer, and so never reaches the core's checks.
     #[cfg(feature = "chunking")]
     pub(crate) const SEED: Self = Self {
         code: "invalid_chunking_options",
-        message: Cow::Borrowed("seed is not an integer in 0..2^64 (a number up to 2^53-1, or a bigint)"),
+        message: Cow::Borrowed("seed is not an integer in 0..=2^64-1 (above 2^53-1 a bigint)"),
     };
 
     /// The module's memory cannot hold `length` more bytes.

@@ -46,7 +46,7 @@ export abstract class Workforce {
     await ready();
     const resolved = resolveProfile(profile);
     const { id, hash } = resolved;
-    // An offset that is none fails here, not in a worker.
+    // A wrong offset fails here, not in a worker.
     new Chunker({ profile: id, offset })[Symbol.dispose]();
     const totalBytes = lengthOf(source);
     const divided = isBytes(source) || isForWorkers(source) ? totalBytes : undefined;
