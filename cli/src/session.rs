@@ -43,8 +43,14 @@ impl Session {
         Self::open(global, StoreOptions::new().create(false))
     }
 
+    /// Waits for what must not be given up in the middle.
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
+    }
+
+    /// Waits for what is given up when the process is to end.
+    pub(crate) fn wait_interruptibly<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        self.wait(interrupt::unless_interrupted(work))
     }
 
     /// Does a long operation of the store that reports its steps, and shows them.
@@ -60,7 +66,7 @@ impl Session {
         let progress = Progress::steps(self.output, "reading the store");
         let shown = progress.clone();
         let work = start(Box::new(move |step| shown.step(name(step.step), step.done, step.total)));
-        let result = self.wait(interrupt::unless_interrupted(work));
+        let result = self.wait_interruptibly(work);
         progress.clear();
         Ok(result??)
     }

@@ -130,6 +130,7 @@ fn what_the_old_copy_has_need_not_be_in_the_store() {
     assert_eq!(fs::read(sandbox.path("restored")).unwrap(), input);
 }
 
+#[cfg(unix)]
 #[test]
 fn an_output_is_replaced_with_its_permissions_and_links_are_followed() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};

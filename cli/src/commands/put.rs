@@ -47,7 +47,9 @@ pub(crate) fn run(global: &Global, options: &Put) -> Result<(), Failure> {
     upload.commit()?;
     progress.clear();
     let total = Total { seconds: start.elapsed().as_secs_f64(), ..upload.total };
-    session.output.print_aside(&total, total.line())?;
+    if total.files > 0 || global.json {
+        session.output.print_aside(&total, total.line())?;
+    }
     failed.map_or(Ok(()), Err)
 }
 
@@ -175,7 +177,7 @@ impl<'a> Upload<'a> {
     fn flush(&mut self) -> Result<(), Failure> {
         let Self { session, writer, window, new, .. } = self;
         let digests: Vec<_> = window.iter().map(|chunk| chunk.hash).collect();
-        session.wait(async {
+        session.wait_interruptibly(async {
             let missing = session.store.missing(self.profile.hash_algorithm(), &digests).await?;
             for (chunk, missing) in window.drain(..).zip(missing) {
                 if missing && writer.add_hashed(chunk.hash, chunk.payload).await? {
@@ -183,7 +185,7 @@ impl<'a> Upload<'a> {
                 }
             }
             Ok::<_, Failure>(())
-        })?;
+        })??;
         self.window_bytes = 0;
         if self.known.len() > KNOWN {
             self.known.clear();
@@ -210,7 +212,7 @@ impl<'a> Upload<'a> {
     }
 
     fn seal(&mut self) -> Result<(), Failure> {
-        let sealed = self.session.wait(self.writer.seal())?;
+        let sealed = self.session.wait_interruptibly(self.writer.seal())??;
         self.total.stored_bytes += sealed.stored_bytes;
         Ok(())
     }
