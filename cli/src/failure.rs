@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Input { name: String, source: ChunkingError },
     #[error("{name} changed while it was stored: put it again")]
     InputChanged { name: String },
+    #[error("chunks of {name} were collected while it was stored: put it again")]
+    InputCollected { name: String },
     #[error("{name} needs a manifest of more than {limit} bytes: use a profile with larger chunks")]
     TooManyChunks { name: String, limit: u64 },
     #[error("cannot write {name}")]
@@ -82,6 +84,7 @@ impl Failure {
                 | Self::Folder { .. }
                 | Self::Input { .. }
                 | Self::InputChanged { .. }
+                | Self::InputCollected { .. }
                 | Self::TooManyChunks { .. }
         )
     }
@@ -93,6 +96,7 @@ impl Failure {
             Self::Folder { .. } => "input_is_folder",
             Self::Input { source, .. } => source.code(),
             Self::InputChanged { .. } => "input_changed",
+            Self::InputCollected { .. } => "input_collected",
             Self::TooManyChunks { .. } => "manifest_too_large",
             Self::OutputClosed => "output_closed",
             Self::NoSuchPrefix { .. } => "root_not_found",
