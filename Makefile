@@ -36,6 +36,7 @@ lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences;
 	npm --prefix npm run --silent lint
 	npm --prefix npm run --silent lint:workflows
 	scripts/check-versions.sh
+	scripts/check-names.py
 
 lint-nif: setup target/nif.plt ## the Elixir package: formatting, compiler warnings, Dialyzer
 	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile --warnings-as-errors
@@ -129,6 +130,12 @@ semver: setup ## what the crate's public interface has lost since the last relea
 	if [ -z "$$base" ]; then echo "semver: there is no release before this one"; else \
 		RUSTFLAGS="" target/tools/bin/cargo-semver-checks semver-checks --package chunker-cdc --all-features \
 			--baseline-rev "$$base"; fi
+
+public-api: setup ## the crate's public items (BASE=ref: what changed since then; installs cargo-public-api and a nightly toolchain)
+	$(call tool,cargo-public-api,0.52.0)
+	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+	RUSTFLAGS="" target/tools/bin/cargo-public-api public-api --package chunker-cdc --all-features -sss \
+		$(if $(BASE),diff "$(BASE)..HEAD")
 
 advisories: setup deny ## known vulnerabilities of all dependencies (asks the registries)
 	target/tools/bin/cargo-deny --log-level error check advisories
@@ -296,4 +303,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs

@@ -6,7 +6,7 @@ mod no_simd;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod x86_64;
 
-use crate::gear::{Gear, Plain, Seeded};
+use crate::gear::{Plain, Seeded};
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
 use no_simd as native;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -66,7 +66,10 @@ impl Scanner {
     /// that one, or for all of `input`, so that a scan may be split at any byte.
     #[inline]
     pub fn scan(self, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
-        self.scan_by(Plain, hash, input, mask)
+        match self.0 {
+            Kernel::Native(kernel) if input.len() >= SHORT => kernel.scan(hash, input, mask),
+            _ => portable::scan(Plain, hash, input, mask),
+        }
     }
 
     /// Like [`scan`](Self::scan), with `GEAR[byte] ^ seed` in place of `GEAR[byte]`.
@@ -74,16 +77,11 @@ impl Scanner {
         self.scan_with(&Seeded::new(seed), hash, input, mask)
     }
 
-    /// Like [`scan`](Self::scan), with another table.
+    /// Like [`scan`](Self::scan), with a seeded table.
     #[inline(never)] // apart from the kernels that nearly everybody uses
     pub(crate) fn scan_with(self, gear: &Seeded, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
-        self.scan_by(gear, hash, input, mask)
-    }
-
-    #[inline(always)]
-    fn scan_by(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         match self.0 {
-            Kernel::Native(kernel) if input.len() >= SHORT => kernel.scan(gear, hash, input, mask),
+            Kernel::Native(kernel) if input.len() >= SHORT => kernel.scan_seeded(gear, hash, input, mask),
             _ => portable::scan(gear, hash, input, mask),
         }
     }

@@ -17,6 +17,8 @@ use std::sync::Arc;
 const TAIL: u64 = 64 << 10;
 /// Packs whose footers are read before the table may be written.
 const BATCH: usize = 1024;
+/// Chunks whose footers the next process should not have to read again.
+const WORTH_KEEPING: usize = 4096;
 /// Chunks that are kept in memory whatever the size of the snapshot.
 const RECENT: usize = 1 << 20;
 
@@ -106,7 +108,7 @@ impl Inner {
             }
             self.keep_snapshot(RECENT, 2).await?;
         }
-        Ok(())
+        if packs.is_empty() { Ok(()) } else { self.keep_snapshot(WORTH_KEEPING, 16).await }
     }
 
     /// Returns the entries of a pack, or what is wrong with its footer, or `None` if the pack is not there.
@@ -174,7 +176,7 @@ impl Inner {
         let parts = {
             let view = self.view();
             let old = view.snapshot().map_or(0, |snapshot| snapshot.len());
-            if view.recent() < least.max(old / share) || !self.cache.is_enabled() {
+            if view.recent_len() < least.max(old / share) || !self.cache.is_enabled() {
                 return Ok(());
             }
             view.parts()

@@ -6,7 +6,7 @@ mod avx2;
 mod avx512;
 
 use super::portable;
-use crate::gear::Gear;
+use crate::gear::{Gear, Plain, Seeded};
 use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,23 @@ impl Kernel {
         }
     }
 
-    #[inline(never)] // the caller's loop of the portable kernel has no register to spare
-    pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+    /// Scans with the published table.
+    ///
+    /// Compiled here, not where it is called: other crates would reach the tables by another way, and a
+    /// caller's loop of the portable kernel has no register to spare.
+    #[inline(never)]
+    pub(super) fn scan(self, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+        self.scan_by(Plain, hash, input, mask)
+    }
+
+    /// Scans with a seeded table.
+    #[inline(never)]
+    pub(super) fn scan_seeded(self, gear: &Seeded, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+        self.scan_by(gear, hash, input, mask)
+    }
+
+    #[inline(always)]
+    fn scan_by(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         match self {
             Self::Avx2(kernel) => kernel.scan(gear, hash, input, mask),
             Self::Avx512(kernel) => kernel.scan(gear, hash, input, mask),

@@ -25,7 +25,7 @@ const BLOCK: usize = 1024;
 const PER_BLOCK: usize = BLOCK / ENTRY;
 const ALGORITHMS: usize = 2;
 /// Entries that share a place in the fan-out, about.
-const PER_BUCKET_LOG: u32 = 5;
+const PER_BUCKET_LOG: u32 = 3;
 
 /// A pack as the table knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -127,8 +127,7 @@ impl View {
                 return Err(Damaged);
             }
         }
-        let (first, last) = (TimeName::from_bytes([0; 16]), TimeName::from_bytes([0xff; 16]));
-        for (&(_, pack), &place) in self.recent.range((*id, first)..=(*id, last)) {
+        for (pack, place) in self.recent(id) {
             add(pack, place);
         }
         copies.sort_by_key(|copy| (!copy.usable, copy.pack));
@@ -137,7 +136,30 @@ impl View {
 
     /// Says whether a chunk has a copy that may be relied on.
     pub(crate) fn has(&self, id: &ChunkId) -> Result<bool, Damaged> {
-        Ok(self.copies(id)?.first().is_some_and(|copy| copy.usable))
+        let is_usable = |pack: &TimeName| {
+            let known = self.packs.get(pack);
+            known.is_some_and(|pack| pack.state == PackState::Present) && !self.doomed.contains(pack)
+        };
+        let mut usable = false;
+        if let Some(snapshot) = &self.snapshot {
+            let mut unknown = false;
+            snapshot.find(id, |_, row| match self.numbers.get(row.pack as usize) {
+                Some(pack) => usable |= is_usable(pack),
+                None => unknown = true,
+            })?;
+            if unknown {
+                return Err(Damaged);
+            }
+        }
+        Ok(usable || self.recent(id).any(|(pack, _)| is_usable(&pack)))
+    }
+
+    /// Returns the copies of a chunk that are in no snapshot.
+    fn recent(&self, id: &ChunkId) -> impl Iterator<Item = (TimeName, Place)> + '_ {
+        let (first, last) = (TimeName::from_bytes([0; 16]), TimeName::from_bytes([0xff; 16]));
+        let range =
+            if self.recent.is_empty() { None } else { Some(self.recent.range((*id, first)..=(*id, last))) };
+        range.into_iter().flatten().map(|(&(_, pack), &place)| (pack, place))
     }
 
     /// Adds a pack whose footer was written or read.
@@ -231,7 +253,7 @@ impl View {
     }
 
     /// Number of chunks that are in no snapshot.
-    pub(crate) fn recent(&self) -> usize {
+    pub(crate) fn recent_len(&self) -> usize {
         self.recent.len()
     }
 

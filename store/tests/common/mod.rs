@@ -7,8 +7,9 @@ use bytes::Bytes;
 use chunker::Profile;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
-use chunker_store::{Root, Store, StoreError};
+use chunker_store::{CommitError, Root, Store, StoreError};
 use futures::TryStreamExt as _;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,20 +61,28 @@ pub(crate) fn manifest(data: &[u8], algorithm: HashAlgorithm) -> Manifest {
     Manifest::new(profile, chunker::chunking::chunk_descriptors(data, profile)).unwrap()
 }
 
-/// Puts a file into a store as a program would: asks, adds what is missing, commits.
+/// Puts a file into a store as a program would: asks, adds what is missing, commits, and adds again what
+/// was collected meanwhile.
 pub(crate) async fn put(store: &Store, data: &[u8], algorithm: HashAlgorithm) -> Root {
     let manifest = manifest(data, algorithm);
     let digests: Vec<_> = manifest.chunks().iter().map(|chunk| chunk.hash).collect();
     let missing = store.missing(algorithm, &digests).await.unwrap();
-    let mut writer = store.pack_writer(algorithm);
-    for (chunk, missing) in manifest.chunks().iter().zip(missing) {
-        if missing {
+    let mut missing: HashSet<[u8; 32]> =
+        digests.iter().zip(missing).filter(|(_, missing)| *missing).map(|(digest, _)| *digest).collect();
+    loop {
+        let mut writer = store.pack_writer(algorithm);
+        for chunk in manifest.chunks().iter().filter(|chunk| missing.contains(&chunk.hash)) {
             let bytes = Bytes::copy_from_slice(chunk.slice(data).unwrap());
             writer.add(chunk.hash, bytes).await.unwrap();
         }
+        writer.seal().await.unwrap();
+        match store.commit(&manifest).await {
+            Err(CommitError::MissingChunks { chunks }) => {
+                missing = chunks.iter().map(|id| id.digest).collect()
+            }
+            committed => return committed.unwrap(),
+        }
     }
-    writer.seal().await.unwrap();
-    store.commit(&manifest).await.unwrap()
 }
 
 pub(crate) async fn read(

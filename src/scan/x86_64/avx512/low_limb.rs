@@ -55,7 +55,10 @@ impl<G: Gear> Filter for LowLimb<G> {
         let mut space = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let words = look_up(self.gear, batch, &self.limit, &mut space);
+            let words = match G::PLAIN {
+                true => look_up(batch, &self.limit, &mut space),
+                false => look_up_seeded(self.gear.seed(), batch, &self.limit, &mut space),
+            };
             filter(words, &mut self.sums, &mut self.ends, self.mask)
         }
     }
@@ -68,12 +71,34 @@ impl<G: Gear> Filter for LowLimb<G> {
     }
 }
 
-/// Apart from [`filter`], since all registers are needed for the tables.
+/// Apart from [`filter`], since all registers are needed for the tables; and not generic, since the
+/// tables of generic functions are reached by another way, which takes registers.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn look_up<'a>(gear: impl Gear, batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
-    let seed = gear.seed().to_le_bytes();
-    let tables = [0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte]).xor(seed[byte]));
+fn look_up<'a>(batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
+    look_up_in([0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte])), batch, limit, space)
+}
+
+/// The same in tables with a seed.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up_seeded<'a>(
+    seed: u64,
+    batch: &[u8; BATCH],
+    limit: &Line,
+    space: &'a mut Space<GROUP>,
+) -> &'a Words {
+    look_up_in([0, 1, 2, 3].map(|byte| Table::seeded(&PLANES[byte], seed, byte)), batch, limit, space)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up_in<'a>(
+    tables: [Table; 4],
+    batch: &[u8; BATCH],
+    limit: &Line,
+    space: &'a mut Space<GROUP>,
+) -> &'a Words {
     let splitter = Splitter::new(limit);
     for (block, words) in space.iter_mut().enumerate() {
         for (half, words) in splitter.split(batch, block).iter().zip(words.as_chunks_mut::<4>().0) {

@@ -88,7 +88,10 @@ impl<G: Gear> Filter for TwoLimb<G> {
         let mut lows = [[MaybeUninit::uninit(); 2]; BLOCKS];
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let (words, lows) = look_up(self.gear, batch, &self.limit, &mut words, &mut lows);
+            let (words, lows) = match G::PLAIN {
+                true => look_up(batch, &self.limit, &mut words, &mut lows),
+                false => look_up_seeded(self.gear.seed(), batch, &self.limit, &mut words, &mut lows),
+            };
             self.filter(words, lows)
         }
     }
@@ -123,20 +126,48 @@ const fn transpose() -> Line {
     Line::of_bytes(order)
 }
 
-/// Apart from the filter, since all registers are needed for the tables.
+/// Apart from the filter, since all registers are needed for the tables; and not generic, since the
+/// tables of generic functions are reached by another way, which takes registers.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-fn look_up<'a, G: Gear>(
-    gear: G,
+fn look_up<'a>(
     batch: &[u8; BATCH],
     limit: &Line,
     words: &'a mut Space<GROUP>,
     lows: &'a mut Space<2>,
 ) -> (&'a Words, &'a Lows) {
-    let seed = gear.seed().to_le_bytes();
-    let high = if G::PLAIN { &HIGH } else { &HIGH_BEFORE_SEED };
-    let high = [0, 1, 2, 3].map(|byte| Table::new(&high[byte]).xor(seed[2 + byte]));
-    let low = [0, 1].map(|byte| Table::new(&LOW[byte]).xor(seed[byte]));
+    let high = [0, 1, 2, 3].map(|byte| Table::new(&HIGH[byte]));
+    let low = [0, 1].map(|byte| Table::new(&LOW[byte]));
+    look_up_in(high, low, |words| words, batch, limit, words, lows)
+}
+
+/// The same in tables with a seed.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
+fn look_up_seeded<'a>(
+    seed: u64,
+    batch: &[u8; BATCH],
+    limit: &Line,
+    words: &'a mut Space<GROUP>,
+    lows: &'a mut Space<2>,
+) -> (&'a Words, &'a Lows) {
+    let high = [0, 1, 2, 3].map(|byte| Table::seeded(&HIGH_BEFORE_SEED[byte], seed, 2 + byte));
+    let low = [0, 1].map(|byte| Table::seeded(&LOW[byte], seed, byte));
+    let add_one = |words| _mm512_add_epi32(words, _mm512_set1_epi32(1));
+    look_up_in(high, low, add_one, batch, limit, words, lows)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
+fn look_up_in<'a>(
+    high: [Table; 4],
+    low: [Table; 2],
+    finish: impl Fn(__m512i) -> __m512i,
+    batch: &[u8; BATCH],
+    limit: &Line,
+    words: &'a mut Space<GROUP>,
+    lows: &'a mut Space<2>,
+) -> (&'a Words, &'a Lows) {
     let transpose = load(&TRANSPOSE);
     let splitter = Splitter::new(limit);
     for (block, (words, lows)) in words.iter_mut().zip(lows.iter_mut()).enumerate() {
@@ -144,8 +175,7 @@ fn look_up<'a, G: Gear>(
         for (half, words) in halves.iter().zip(words.as_chunks_mut::<4>().0) {
             let vectors = unpack(high.map(|table| table.look_up(half)));
             for (line, vector) in words.iter_mut().zip(vectors) {
-                let one = if G::PLAIN { 0 } else { 1 };
-                write(line, _mm512_add_epi32(vector, _mm512_set1_epi32(one)));
+                write(line, finish(vector));
             }
         }
         let bytes = |half: &Half| low.map(|table| _mm512_shuffle_epi8(table.look_up(half), transpose));
