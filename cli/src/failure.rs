@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     NoSuchCommand { name: String },
     #[error("there is no home folder for a default store (use --store or CHUNKER_STORE)")]
     NoDefaultStore,
+    #[error("cannot use the store {address}")]
+    Unusable { address: String, source: FormatError },
     #[error("cannot start threads")]
     Threads(#[source] io::Error),
     #[error("{failed} of {total} files could not be {done}")]
@@ -104,6 +106,7 @@ impl Failure {
             Self::Range { .. } => "range_not_satisfiable",
             Self::NoSuchCommand { .. } => "invalid_arguments",
             Self::NoDefaultStore => "store_not_found",
+            Self::Unusable { source, .. } => source.code(),
             Self::Threads(_) => "threads_unavailable",
             Self::Some { .. } => "files_failed",
             Self::Damaged => "store_damaged",

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
-use chunker_store::{Step, Store, StoreError, StoreOptions};
+use chunker_store::{FormatError, Step, Store, StoreError, StoreOptions};
 use etcetera::BaseStrategy as _;
 use std::future::Future;
 use tokio::runtime::Runtime;
@@ -34,7 +34,13 @@ impl Session {
             .enable_all()
             .build()
             .map_err(Failure::Threads)?;
-        let store = runtime.block_on(Store::open(&address, options.manifest_limit(MANIFEST_LIMIT)))?;
+        let opened = runtime.block_on(Store::open(&address, options.manifest_limit(MANIFEST_LIMIT)));
+        let store = opened.map_err(|error| match error {
+            StoreError::Format(source @ (FormatError::NotAStore | FormatError::Version { .. })) => {
+                Failure::Unusable { address, source }
+            }
+            error => error.into(),
+        })?;
         Ok(Self { store, output: global.output(), runtime })
     }
 

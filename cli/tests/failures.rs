@@ -170,5 +170,5 @@ fn a_store_that_cannot_be_written_is_named() {
     std::fs::create_dir(sandbox.path("other")).unwrap();
     sandbox.file("other/file", b"somebody's");
     let line = sandbox.run(&["--store", "other", "put", "input"]).failed(1);
-    assert_eq!(line, "error: this is not a chunker store");
+    assert_eq!(line, "error: cannot use the store other: this is not a chunker store");
 }
