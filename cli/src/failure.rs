@@ -40,7 +40,7 @@ pub(crate) enum Failure {
     #[error("there is no home folder for a default store (use --store or CHUNKER_STORE)")]
     NoDefaultStore,
     #[error("cannot use the store {address}")]
-    Unusable { address: String, source: FormatError },
+    Unusable { address: String, source: StoreError },
     #[error("cannot start threads")]
     Threads(#[source] io::Error),
     #[error("{failed} of {total} files could not be {done}")]

@@ -36,10 +36,9 @@ impl Session {
             .map_err(Failure::Threads)?;
         let opened = runtime.block_on(Store::open(&address, options.manifest_limit(MANIFEST_LIMIT)));
         let store = opened.map_err(|error| match error {
-            StoreError::Format(source @ (FormatError::NotAStore | FormatError::Version { .. })) => {
-                Failure::Unusable { address, source }
-            }
-            error => error.into(),
+            StoreError::Format(FormatError::NotAStore | FormatError::Version { .. })
+            | StoreError::Object(_) => Failure::Unusable { address, source: error },
+            error => error.into(), // it names the store
         })?;
         Ok(Self { store, output: global.output(), runtime })
     }

@@ -166,7 +166,10 @@ fn a_store_that_cannot_be_written_is_named() {
     let sandbox = Sandbox::new();
     sandbox.file("input", b"x");
     let line = sandbox.run(&["--store", "input/store", "put", "input"]).failed(1);
-    assert!(line.starts_with("error: could not ") && line.contains("Not a directory"), "{line}");
+    assert!(
+        line.starts_with("error: cannot use the store input/store: ") && line.contains("Not a directory"),
+        "{line}"
+    );
     std::fs::create_dir(sandbox.path("other")).unwrap();
     sandbox.file("other/file", b"somebody's");
     let line = sandbox.run(&["--store", "other", "put", "input"]).failed(1);
