@@ -17,6 +17,8 @@ use std::sync::Arc;
 const TAIL: u64 = 64 << 10;
 /// Packs whose footers are read before the table may be written.
 const BATCH: usize = 1024;
+/// The most chunks that are kept in memory.
+const MOST: usize = 2 << 20;
 /// Chunks whose footers the next process should not have to read again.
 const WORTH_KEEPING: usize = 4096;
 /// Chunks that are kept in memory whatever the size of the snapshot.
@@ -176,7 +178,7 @@ impl Inner {
         let parts = {
             let view = self.view();
             let old = view.snapshot().map_or(0, |snapshot| snapshot.len());
-            if view.recent_len() < least.max(old / share) || !self.cache.is_enabled() {
+            if view.recent_len() < least.max(old / share).min(MOST) || !self.cache.is_enabled() {
                 return Ok(());
             }
             view.parts()

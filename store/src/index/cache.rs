@@ -1,6 +1,6 @@
 //! The folder with the snapshots of one store. Whatever goes wrong here, the store works without it.
 
-use super::snapshot::{self, Row, Snapshot};
+use super::snapshot::{self, Snapshot};
 use super::view::Parts;
 use crate::name::TimeName;
 use std::fs::{self, File};
@@ -82,16 +82,11 @@ impl Cache {
 }
 
 fn write(path: &Path, parts: &Parts) -> io::Result<()> {
-    // One pass more to count costs less than a table in memory.
-    let mut count = [0, 0];
-    for row in parts.rows() {
-        let row: Row = row.map_err(|_| io::ErrorKind::InvalidData)?;
-        count[snapshot::table_of(&row.id).ok_or(io::ErrorKind::InvalidData)?] += 1;
-    }
-    if parts.packs.len() >= u32::MAX as usize || count.iter().any(|&count| count >= u32::MAX as usize) {
+    let most = parts.most_rows();
+    if parts.packs.len() >= u32::MAX as usize || most >= u32::MAX as usize {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    snapshot::write(File::create_new(path)?, &parts.packs, count, parts.rows())
+    snapshot::write(File::create_new(path)?, &parts.packs, most, parts.rows())
 }
 
 /// Returns the names in a folder that begin so.
