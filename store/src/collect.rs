@@ -144,7 +144,7 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) async fn new(inner: Arc<Inner>, options: CollectOptions) -> Result<Self, StoreError> {
         let now = if options.dry_run { inner.host.now() } else { inner.store_time().await? };
-        let files = LiveFiles::new(Arc::clone(&inner), now, options.progress.clone());
+        let files = LiveFiles::new(Arc::clone(&inner), now, !options.dry_run, options.progress.clone());
         Ok(Self { inner, options, now, files, report: CollectReport::default() })
     }
 
@@ -166,7 +166,7 @@ impl Collector {
                 self.finish().await?;
             }
             self.finish().await?; // dooms of others, and old ones
-            self.inner.keep_snapshot(1, 16).await?;
+            drop(self.inner.keep_snapshot(1, 16).await);
         }
         self.report.files = self.files.files;
         self.report.expired_commits = self.files.expired;

@@ -3,6 +3,9 @@
 //! A file is written under a temporary name, synced, renamed, and its folder is synced: after a crash it
 //! is whole or not there.
 
+#[cfg_attr(not(unix), path = "disk/no_folder_sync.rs")]
+mod folder_sync;
+
 use super::{Folder, Found, ObjectError, Objects, Operation};
 use crate::host::{Host, start_work};
 use bytes::Bytes;
@@ -89,9 +92,10 @@ impl Objects for Disk {
             let path = disk.path(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                Err(_) => Ok(()),
-                // A manifest that a crash brings back would name chunks that are collected.
-                Ok(()) => sync_folder_of(&path),
+                // A manifest that a crash brings back would name chunks that are collected; any other object
+                // does no harm.
+                Ok(()) if name.starts_with(Folder::Manifests.name()) => sync_folder_of(&path),
+                _ => Ok(()),
             }
         })
         .await
@@ -226,21 +230,10 @@ fn write_synced(path: &Path, parts: &[Bytes]) -> io::Result<()> {
 /// Makes the names in the folder of `path` durable, as far as the file system can.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
-    match sync_folder(folder) {
+    match folder_sync::sync(folder) {
         Err(error) if is_fatal(&error) => Err(error),
         _ => Ok(()),
     }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Folders cannot be opened here; the file system's journal keeps the order.
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Says whether a folder's sync failed, or cannot be had: SMB, FUSE and some NAS answer EINVAL, ENOTSUP or
