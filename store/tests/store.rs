@@ -74,7 +74,7 @@ async fn s3_keeps_what_it_was_given() {
     let error = Store::open("s3://chunker/elsewhere", options().create(false)).await.unwrap_err();
     assert_eq!(error.code(), "store_not_found");
     let error = Store::open("s3://no-such-bucket/store", options()).await.unwrap_err();
-    assert_eq!(error.code(), "object_not_found");
+    assert_eq!(error.code(), "storage_failed");
 }
 
 #[tokio::test]
