@@ -249,6 +249,21 @@ fn is_fatal(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_file_that_cannot_get_its_name_leaves_nothing() {
+        let root = std::env::temp_dir().join(format!("chunker-store-disk-{}", std::process::id()));
+        let disk = Inner { root: root.clone() };
+        disk.put("packs/one", "a", &[Bytes::from_static(b"whole")]).unwrap();
+        fs::create_dir_all(root.join("packs/two/folder")).unwrap();
+        assert!(disk.put("packs/two", "b", &[Bytes::from_static(b"lost")]).is_err());
+        let names = |folder| disk.list(folder, None).unwrap().into_iter().map(|file| file.name);
+        assert_eq!(names("packs").collect::<Vec<_>>(), ["one"]);
+        assert_eq!(names(TEMPORARY).count(), 0);
+        assert_eq!(disk.get("packs/one", Some(1..4)).unwrap(), "hol");
+        assert!(disk.get("packs/one", Some(1..6)).is_err());
+        fs::remove_dir_all(root).unwrap();
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_folder_that_cannot_be_synced_is_not_fatal() {
