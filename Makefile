@@ -292,7 +292,7 @@ instructions-hooks: observability-builds ## instructions that tracing and metric
 	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
-FUZZ_TARGETS = scan cuts manifest nix decode round_trip
+FUZZ_TARGETS = scan cuts manifest nix decode round_trip pack
 
 fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	$(call tool,cargo-fuzz,0.13.2)

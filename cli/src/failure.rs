@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Input { name: String, source: ChunkingError },
     #[error("{name} changed while it was stored: put it again")]
     InputChanged { name: String },
+    #[error("chunks of {name} were collected while it was stored: put it again")]
+    InputCollected { name: String },
     #[error("{name} needs a manifest of more than {limit} bytes: use a profile with larger chunks")]
     TooManyChunks { name: String, limit: u64 },
     #[error("cannot write {name}")]
@@ -37,6 +39,8 @@ pub(crate) enum Failure {
     NoSuchCommand { name: String },
     #[error("there is no home folder for a default store (use --store or CHUNKER_STORE)")]
     NoDefaultStore,
+    #[error("cannot use the store {address}")]
+    Unusable { address: String, source: StoreError },
     #[error("cannot start threads")]
     Threads(#[source] io::Error),
     #[error("{failed} of {total} files could not be {done}")]
@@ -82,6 +86,7 @@ impl Failure {
                 | Self::Folder { .. }
                 | Self::Input { .. }
                 | Self::InputChanged { .. }
+                | Self::InputCollected { .. }
                 | Self::TooManyChunks { .. }
         )
     }
@@ -93,6 +98,7 @@ impl Failure {
             Self::Folder { .. } => "input_is_folder",
             Self::Input { source, .. } => source.code(),
             Self::InputChanged { .. } => "input_changed",
+            Self::InputCollected { .. } => "input_collected",
             Self::TooManyChunks { .. } => "manifest_too_large",
             Self::OutputClosed => "output_closed",
             Self::NoSuchPrefix { .. } => "root_not_found",
@@ -100,6 +106,7 @@ impl Failure {
             Self::Range { .. } => "range_not_satisfiable",
             Self::NoSuchCommand { .. } => "invalid_arguments",
             Self::NoDefaultStore => "store_not_found",
+            Self::Unusable { source, .. } => source.code(),
             Self::Threads(_) => "threads_unavailable",
             Self::Some { .. } => "files_failed",
             Self::Damaged => "store_damaged",

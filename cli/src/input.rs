@@ -99,5 +99,24 @@ pub(crate) fn each(
             result => result?,
         }
     }
-    if failed > 0 { Err(Failure::Some { failed, total: files.len(), done }) } else { Ok(()) }
+    summary(global, files.len(), done, failed, Vec::new())
+}
+
+/// Says how many of `total` files failed: those whose failures were printed, and those of `failures`.
+///
+/// # Errors
+/// [`Failure::Some`], if some failed; with one file its failure.
+pub(crate) fn summary(
+    global: &Global,
+    total: usize,
+    done: &'static str,
+    printed: usize,
+    mut failures: Vec<Failure>,
+) -> Result<(), Failure> {
+    if total == 1 {
+        return failures.pop().map_or(Ok(()), Err);
+    }
+    failures.iter().for_each(|failure| failure.print(global.json));
+    let failed = printed + failures.len();
+    if failed > 0 { Err(Failure::Some { failed, total, done }) } else { Ok(()) }
 }

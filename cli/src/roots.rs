@@ -1,11 +1,10 @@
 //! Roots as people type them: whole, or their first digits.
 
+use crate::commands::ls::files;
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::session::Session;
 use chunker::hashing::HashAlgorithm;
 use chunker_store::Root;
-use futures::TryStreamExt as _;
 use std::str::FromStr;
 
 /// The fewest digits that are taken for a root.
@@ -53,15 +52,8 @@ impl RootArgument {
             algorithm.is_none_or(|algorithm| root.algorithm() == algorithm)
                 && hex::encode(root.digest()).starts_with(digits)
         };
-        let mut roots = session.wait(async {
-            let mut files = session.store.manifests().await?;
-            let mut roots = Vec::new();
-            while let Some(file) = files.try_next().await? {
-                interrupt::check()?;
-                roots.extend(Some(file.root).filter(begins));
-            }
-            Ok::<_, Failure>(roots)
-        })?;
+        let roots = files(session)?.into_iter().map(|file| file.root);
+        let mut roots: Vec<_> = roots.filter(begins).collect();
         let prefix = || algorithm.map_or_else(|| digits.clone(), |algorithm| format!("{algorithm}-{digits}"));
         match roots.len() {
             0 => Err(Failure::NoSuchPrefix { prefix: prefix() }),

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
-use chunker_store::{Step, Store, StoreError, StoreOptions};
+use chunker_store::{FormatError, Step, Store, StoreError, StoreOptions};
 use etcetera::BaseStrategy as _;
 use std::future::Future;
 use tokio::runtime::Runtime;
@@ -34,7 +34,12 @@ impl Session {
             .enable_all()
             .build()
             .map_err(Failure::Threads)?;
-        let store = runtime.block_on(Store::open(&address, options.manifest_limit(MANIFEST_LIMIT)))?;
+        let opened = runtime.block_on(Store::open(&address, options.manifest_limit(MANIFEST_LIMIT)));
+        let store = opened.map_err(|error| match error {
+            StoreError::Format(FormatError::NotAStore | FormatError::Version { .. })
+            | StoreError::Object(_) => Failure::Unusable { address, source: error },
+            error => error.into(), // it names the store
+        })?;
         Ok(Self { store, output: global.output(), runtime })
     }
 
@@ -43,8 +48,14 @@ impl Session {
         Self::open(global, StoreOptions::new().create(false))
     }
 
+    /// Waits for what must not be given up in the middle.
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
+    }
+
+    /// Waits for what is given up when the process is to end.
+    pub(crate) fn wait_interruptibly<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        self.wait(interrupt::unless_interrupted(work))
     }
 
     /// Does a long operation of the store that reports its steps, and shows them.
@@ -60,7 +71,7 @@ impl Session {
         let progress = Progress::steps(self.output, "reading the store");
         let shown = progress.clone();
         let work = start(Box::new(move |step| shown.step(name(step.step), step.done, step.total)));
-        let result = self.wait(interrupt::unless_interrupted(work));
+        let result = self.wait_interruptibly(work);
         progress.clear();
         Ok(result??)
     }

@@ -64,6 +64,7 @@ impl Target {
         if replaces {
             file.sync_all().map_err(|source| failed(&path, source))?;
         }
+        drop(file);
         let persisted = temporary.persist(&path).map_err(|error| failed(&path, error.error));
         interrupt::set_temporary(None);
         persisted

@@ -144,3 +144,34 @@ fn a_mistake_in_one_root_removes_none() {
     sandbox.run(&["rm", &root, "00000000"]).failed(3);
     assert_eq!(sandbox.get(&root), b"x");
 }
+
+#[test]
+fn digits_that_two_roots_begin_with_name_neither() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.put(&sandbox.file("input", b"x"));
+    let other = format!("{}{}", &root[..50], "0".repeat(root.len() - 50));
+    sandbox.file(&format!("store/manifests/{other}"), b"not a manifest");
+    let digits = &root["blake3-".len()..][..12];
+    let line = sandbox.run(&["get", digits]).failed(2);
+    assert!(line.starts_with(&format!("error: 2 roots begin with {digits}: blake3-")), "{line}");
+    assert_eq!(sandbox.get(&root), b"x");
+    assert!(sandbox.run(&["get", &other]).failed(4).contains("does not have its digest"));
+    assert!(sandbox.run(&["ls"]).succeeded().text().contains(&format!("{other}     damaged  20")));
+    let checked = sandbox.run(&["check", "--json"]);
+    assert_eq!((checked.status, &checked.json()[0]["hurt_files"][0]["root"]), (Some(4), &other.into()));
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.file("input", b"x");
+    let line = sandbox.run(&["--store", "input/store", "put", "input"]).failed(1);
+    assert!(
+        line.starts_with("error: cannot use the store input/store: ") && line.contains("Not a directory"),
+        "{line}"
+    );
+    std::fs::create_dir(sandbox.path("other")).unwrap();
+    sandbox.file("other/file", b"somebody's");
+    let line = sandbox.run(&["--store", "other", "put", "input"]).failed(1);
+    assert_eq!(line, "error: cannot use the store other: this is not a chunker store");
+}

@@ -1,5 +1,7 @@
 //! What is put can be got back.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{Sandbox, noise, text};
@@ -130,6 +132,52 @@ fn what_the_old_copy_has_need_not_be_in_the_store() {
     assert_eq!(fs::read(sandbox.path("restored")).unwrap(), input);
 }
 
+/// Puts inputs whose chunks the store has, and collects these chunks before the commit: `put` waits for a
+/// pipe meanwhile.
+#[cfg(unix)]
+fn put_while_collected(sandbox: &Sandbox, file: &str, input: &[u8]) -> common::Run {
+    use std::io::Write as _;
+    let root = sandbox.put(&sandbox.file("input", input));
+    sandbox.run(&["rm", &root]).succeeded();
+    let pipe = sandbox.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut put = sandbox.start(&["put", "-q", file, "pipe"]);
+    let mut standard_input = put.stdin.take().unwrap();
+    if file == "-" {
+        standard_input.write_all(input).unwrap();
+    }
+    drop(standard_input);
+    let writer = fs::File::options().write(true).open(&pipe).unwrap(); // once `put` has opened it too
+    let collected = sandbox.run(&["gc", "--min-age", "0", "--json"]).succeeded().json();
+    assert_eq!(collected[0]["deleted_packs"], 1);
+    drop(writer);
+    common::Run::new(put.wait_with_output().unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn chunks_that_are_collected_before_the_commit_are_added_again() {
+    let sandbox = Sandbox::new();
+    let input = noise(1_000_000, 11);
+    let put = put_while_collected(&sandbox, "input", &input).succeeded();
+    assert_eq!(sandbox.get(put.text().lines().next().unwrap()), input);
+    sandbox.run(&["check", "--read-data"]).succeeded();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_again_is_named_when_its_chunks_were_collected() {
+    let sandbox = Sandbox::new();
+    let put = put_while_collected(&sandbox, "-", &noise(1_000_000, 12));
+    assert_eq!(put.status, Some(1));
+    let errors = "error: chunks of - were collected while it was stored: put it again\n\
+                  error: 1 of 2 files could not be stored\n";
+    assert_eq!(put.stderr, errors);
+    assert_eq!(sandbox.run(&["ls"]).succeeded().text().lines().count(), 1, "the pipe was stored");
+    sandbox.run(&["check", "--read-data"]).succeeded();
+}
+
+#[cfg(unix)]
 #[test]
 fn an_output_is_replaced_with_its_permissions_and_links_are_followed() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::index::{Damaged, Snapshot, View};
 use crate::live::{self, LiveFiles};
 use crate::name::TimeName;
-use crate::objects::Folder;
+use crate::objects::{Folder, found};
 use crate::pack::PackWriter;
 use crate::pack::format::ENTRY;
 use crate::progress::{Callback, Progress, Step};
@@ -144,7 +144,7 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) async fn new(inner: Arc<Inner>, options: CollectOptions) -> Result<Self, StoreError> {
         let now = if options.dry_run { inner.host.now() } else { inner.store_time().await? };
-        let files = LiveFiles::new(Arc::clone(&inner), now, options.progress.clone());
+        let files = LiveFiles::new(Arc::clone(&inner), now, !options.dry_run, options.progress.clone());
         Ok(Self { inner, options, now, files, report: CollectReport::default() })
     }
 
@@ -166,7 +166,7 @@ impl Collector {
                 self.finish().await?;
             }
             self.finish().await?; // dooms of others, and old ones
-            self.inner.keep_snapshot(1, 16).await?;
+            drop(self.inner.keep_snapshot(1, 16).await);
         }
         self.report.files = self.files.files;
         self.report.expired_commits = self.files.expired;
@@ -280,14 +280,15 @@ impl Collector {
     async fn finish_with(&mut self, known_live: Option<&BTreeSet<ChunkId>>) -> Result<(), StoreError> {
         let inner = Arc::clone(&self.inner);
         self.forget_old_dooms().await?;
-        inner.refresh(true).await?;
+        inner.refresh(false).await?;
         inner.all_dooms_known()?;
         let dooms = self.unfinished().await?;
         let lag = inner.format.listing_lag;
         if !lag.is_zero() && inner.rules.hold(Rule::Grace) {
             inner.host.sleep(lag * 2).await; // rule 7: now everybody sees these dooms, and we their packs
-            inner.refresh(true).await?;
         }
+        // Only now: another task may have read a doom before its packs were listed.
+        inner.refresh(true).await?;
         let Targets { present, entries, unreadable } = self.targets(&dooms).await?;
         let mut needed: BTreeSet<ChunkId> = BTreeSet::new();
         let mut hurt: BTreeSet<ChunkId> = BTreeSet::new();
@@ -422,9 +423,14 @@ impl Collector {
         let (total, mut done) = (present.len() as u64, 0);
         for (doom, packs) in dooms {
             let (kept, deleted): (Vec<_>, Vec<_>) = packs.into_iter().partition(|pack| keep.contains(pack));
+            let mut finished = kept.is_empty();
             for pack in deleted {
-                let Some(size) = present.get(&pack) else { continue };
-                self.inner.objects.delete(&Folder::Packs.object(pack)).await?;
+                let name = Folder::Packs.object(pack);
+                let Some(size) = present.get(&pack) else {
+                    finished &= found(self.inner.objects.head(&name).await)?.is_none();
+                    continue;
+                };
+                self.inner.objects.delete(&name).await?;
                 self.inner.view_mut().remove(pack);
                 self.report.deleted_packs += 1;
                 self.report.deleted_bytes += size;
@@ -432,7 +438,7 @@ impl Collector {
                 done += 1;
                 self.options.progress.report(Step::DeletePacks, done, total);
             }
-            if kept.is_empty() {
+            if finished {
                 // Rule 5: the doom stays for those who know its packs, and its time begins now.
                 if self.inner.rules.hold(Rule::KeptDooms) {
                     self.inner.objects.put(&Folder::Finished.object(doom), Vec::new()).await?;

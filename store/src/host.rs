@@ -4,7 +4,7 @@
 //! can run many nodes on one thread, from one seed.
 
 use futures::channel::oneshot;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -124,6 +124,18 @@ pub(crate) fn start_task<T: Send + 'static>(
     let (sender, receiver) = oneshot::channel();
     host.spawn(Box::pin(async move { drop(sender.send(task.await)) }));
     Task(receiver)
+}
+
+/// Returns what `future` gives, or `None` if that takes longer than `duration`.
+pub(crate) async fn within<T>(
+    host: &Arc<dyn Host>,
+    duration: Duration,
+    future: impl Future<Output = T> + Unpin,
+) -> Option<T> {
+    match select(future, host.sleep(duration)).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => None,
+    }
 }
 
 /// A moment that can be compared with a later one, also when the machine slept in between.

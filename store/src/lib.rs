@@ -1,4 +1,5 @@
-//! A deduplicating store of chunks and files, on a local disk, S3, GCS, Azure or in memory.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod host;
 mod name;

@@ -18,6 +18,8 @@ pub(crate) struct LiveFiles {
     inner: Arc<Inner>,
     /// The time by the store's own clock, when looking began.
     now: SystemTime,
+    /// Whether pending manifests that are too old are deleted.
+    expires: bool,
     progress: Callback,
     seen: BTreeSet<String>,
     /// Pending manifests that were too old, and are deleted.
@@ -27,8 +29,8 @@ pub(crate) struct LiveFiles {
 }
 
 impl LiveFiles {
-    pub(crate) fn new(inner: Arc<Inner>, now: SystemTime, progress: Callback) -> Self {
-        Self { inner, now, progress, seen: BTreeSet::new(), expired: 0, files: 0 }
+    pub(crate) fn new(inner: Arc<Inner>, now: SystemTime, expires: bool, progress: Callback) -> Self {
+        Self { inner, now, expires, progress, seen: BTreeSet::new(), expired: 0, files: 0 }
     }
 
     /// Forgets what was read, so that the next look reads all.
@@ -48,8 +50,10 @@ impl LiveFiles {
         for pending in self.inner.objects.list(Folder::Pending, None).await? {
             let name = Folder::Pending.object(&pending.name);
             if self.now.duration_since(pending.modified).is_ok_and(|age| age > PENDING_EXPIRY) {
-                self.inner.objects.delete(&name).await?;
                 self.expired += 1;
+                if self.expires {
+                    self.inner.objects.delete(&name).await?;
+                }
             } else if !self.seen.contains(&name) {
                 if let Some(bytes) = self.inner.read_bounded(&name).await? {
                     visit(&self.inner.parse_manifest(name.clone(), &bytes)?)?;

@@ -201,8 +201,9 @@ impl Inner {
         let mut wanted = ids.clone();
         wanted.sort_unstable();
         wanted.dedup();
-        // Rule 9: collectors copy before they delete, so what is not where it was is looked for again, until
-        // two fresh views in a row know no place for it.
+        // Rule 9: collectors copy before they delete, so what is not where it was is looked for again: among
+        // new packs, then in two whole views.
+        let lag = self.format.listing_lag;
         let mut unknown = 0;
         for _ in 0..LOOKS {
             let known = self.fetch_known(&wanted, &mut chunks, &mut errors).await?;
@@ -211,14 +212,13 @@ impl Inner {
             if wanted.is_empty() || !self.rules.hold(Rule::Liveness) {
                 break;
             }
-            let lag = self.format.listing_lag;
             match unknown {
-                3 => break,
-                2 if lag.is_zero() => break,
-                2 => self.host.sleep(lag).await, // rule 7: what was copied is not listed yet
+                5 => break,
+                4 if lag.is_zero() => break,
+                4 => self.host.sleep(lag).await, // rule 7: what was copied is not listed yet
                 _ => {}
             }
-            self.refresh(true).await?;
+            self.refresh(unknown != 1).await?;
         }
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {

@@ -2,7 +2,8 @@
 
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
-use crate::host::{Moment, start_work};
+use crate::host::{Moment, start_work, within};
+use crate::index::CACHE_PATIENCE;
 use crate::index::{Damaged, View};
 use crate::name::TimeName;
 use crate::objects::{Folder, found};
@@ -17,6 +18,8 @@ use std::sync::Arc;
 const TAIL: u64 = 64 << 10;
 /// Packs whose footers are read before the table may be written.
 const BATCH: usize = 1024;
+/// The most chunks that are kept in memory.
+const MOST: usize = 2 << 20;
 /// Chunks whose footers the next process should not have to read again.
 const WORTH_KEEPING: usize = 4096;
 /// Chunks that are kept in memory whatever the size of the snapshot.
@@ -167,26 +170,29 @@ impl Inner {
     }
 
     /// Writes the table into a new snapshot if at least `least` chunks, and a `share`th of the snapshot's,
-    /// are in none.
+    /// are in none; one at a time, and no longer than a while: a cache that hangs must not stop the work.
     pub(crate) async fn keep_snapshot(
         self: &Arc<Self>,
         least: usize,
         share: usize,
     ) -> Result<(), StoreError> {
+        let Some(_turn) = self.cache.turn() else { return Ok(()) };
         let parts = {
             let view = self.view();
             let old = view.snapshot().map_or(0, |snapshot| snapshot.len());
-            if view.recent_len() < least.max(old / share) || !self.cache.is_enabled() {
+            if view.recent_len() < least.max(old / share).min(MOST) || !self.cache.is_enabled() {
                 return Ok(());
             }
             view.parts()
         };
         let (name, now) = (self.new_name()?, self.host.now());
         let cache = self.cache.clone();
-        let written = start_work(&self.host, move || (cache.write(&parts, name, now), parts)).await?;
-        match written {
-            (Ok(snapshot), parts) => self.view_mut().adopt(snapshot, &parts),
-            (Err(_), _) => self.cache.disable(), // the table stays in memory
+        let write = start_work(&self.host, move || (cache.write(&parts, name, now), parts));
+        match within(&self.host, CACHE_PATIENCE, write).await.transpose()? {
+            Some((Ok(snapshot), parts)) if self.cache.is_enabled() => {
+                self.view_mut().adopt(snapshot, &parts);
+            }
+            _ => self.cache.disable(), // the table stays in memory
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
 use crate::format::{self, Format, FormatError};
-use crate::host::{Host, TokioHost, start_work};
-use crate::index::{Cache, View};
+use crate::host::{Host, TokioHost, start_work, within};
+use crate::index::{CACHE_PATIENCE, Cache, View};
 use crate::location::Location;
 use crate::name::TimeName;
 use crate::objects::{Objects, found};
@@ -82,7 +82,8 @@ impl Store {
         let format = open_format(objects.as_ref(), host.as_ref(), &options).await?;
         let cache = Cache::new(options.cache.path().as_deref(), objects.url(), format.id);
         let opened = cache.clone();
-        let snapshot = start_work(&host, move || opened.open()).await?;
+        let opening = start_work(&host, move || opened.open());
+        let snapshot = within(&host, CACHE_PATIENCE, opening).await.transpose()?.flatten();
         let view = RwLock::new(View::new(snapshot));
         Ok(Self { inner: Arc::new(Inner { objects, host, options, rules, format, view, cache }) })
     }

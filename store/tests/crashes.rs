@@ -17,12 +17,10 @@ use std::time::{Duration, SystemTime};
 const ALGORITHM: HashAlgorithm = HashAlgorithm::Blake3;
 const ROUNDS: u64 = 20;
 
-fn options(folder: &Path) -> StoreOptions {
-    StoreOptions::new().pack_size(64 << 10).cache(CacheFolder::At(folder.join("cache")))
-}
-
-async fn open(folder: &Path) -> Store {
-    Store::open(folder.join("store").to_str().unwrap(), options(folder)).await.unwrap()
+/// Opens the store at an address, with its index in a folder.
+async fn open(address: &str, cache: &Path) -> Store {
+    let options = StoreOptions::new().pack_size(64 << 10).cache(CacheFolder::At(cache.into()));
+    Store::open(address, options).await.unwrap()
 }
 
 /// A file that has half of its bytes in common with every eighth other one.
@@ -33,17 +31,14 @@ fn data(seed: u64) -> Vec<u8> {
 /// Not a test: what the processes do that are killed.
 #[tokio::test]
 async fn worker() {
-    let (Ok(folder), Ok(seed)) =
-        (std::env::var("CHUNKER_STORE_FOLDER"), std::env::var("CHUNKER_STORE_WORKER"))
-    else {
-        return;
-    };
+    let Ok(arguments) = std::env::var("CHUNKER_STORE_WORKER") else { return };
+    let [address, cache, seed] = *arguments.split('\n').collect::<Vec<_>>() else { return };
     let report = |line: String| {
         let mut out = std::io::stdout().lock();
         out.write_all(format!("\n{line}\n").as_bytes()).unwrap();
         out.flush().unwrap();
     };
-    let store = open(folder.as_ref()).await;
+    let store = open(address, cache.as_ref()).await;
     let first: u64 = seed.parse().unwrap();
     let mut mine: Vec<Root> = Vec::new();
     for seed in first.. {
@@ -67,11 +62,10 @@ async fn worker() {
     }
 }
 
-fn start(folder: &Path, seed: u64) -> Child {
+fn start(address: &str, cache: &Path, seed: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "worker", "--nocapture"])
-        .env("CHUNKER_STORE_FOLDER", folder)
-        .env("CHUNKER_STORE_WORKER", seed.to_string())
+        .env("CHUNKER_STORE_WORKER", format!("{address}\n{}\n{seed}", cache.display()))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
@@ -80,13 +74,25 @@ fn start(folder: &Path, seed: u64) -> Child {
 #[tokio::test]
 async fn killed_processes_lose_nothing_that_they_reported() {
     let folder = Folder::new();
-    open(folder.path()).await;
+    kill_again_and_again(folder.path().join("store").to_str().unwrap(), 650).await;
+}
+
+#[cfg(feature = "aws")]
+#[ignore = "scripts/test-s3.sh runs it, with a server"]
+#[tokio::test]
+async fn killed_processes_lose_nothing_on_s3() {
+    kill_again_and_again("s3://chunker/crashes", 4000).await;
+}
+
+async fn kill_again_and_again(address: &str, longest_life: u64) {
+    let cache = Folder::new();
+    open(address, cache.path()).await;
     let mut files: BTreeMap<String, u64> = BTreeMap::new();
     let (mut commits, mut collections) = (0, 0);
     let random = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_micros();
     for round in 0..ROUNDS {
-        let mut workers = [1, 2].map(|worker| start(folder.path(), (round * 10 + worker) * 100_000));
-        std::thread::sleep(Duration::from_millis(150 + u64::from(random) * (round + 7) % 650));
+        let mut workers = [1, 2].map(|worker| start(address, cache.path(), (round * 10 + worker) * 100_000));
+        std::thread::sleep(Duration::from_millis(150 + u64::from(random) * (round + 7) % longest_life));
         for worker in &mut workers {
             worker.kill().unwrap();
         }
@@ -106,7 +112,7 @@ async fn killed_processes_lose_nothing_that_they_reported() {
             }
             worker.wait().unwrap();
         }
-        let store = open(folder.path()).await;
+        let store = open(address, cache.path()).await;
         for (root, seed) in &files {
             let found = read(&store, &root.parse().unwrap(), None).await.unwrap();
             assert_eq!(found, data(*seed), "round {round}: {root}");

@@ -54,6 +54,29 @@ async fn what_is_committed_can_be_read_by_everyone() {
     .await;
 }
 
+#[cfg(feature = "aws")]
+#[ignore = "scripts/test-s3.sh runs it, with a server"]
+#[tokio::test]
+async fn s3_keeps_what_it_was_given() {
+    let cache = Folder::new();
+    let options = || StoreOptions::new().cache(CacheFolder::At(cache.path().into())).pack_size(256 << 10);
+    let store = Store::open("s3://chunker/some/prefix", options()).await.unwrap();
+    let (kept, deleted) = (file(3_000_000, 1), file(2_000_000, 2));
+    let root = put(&store, &kept, HashAlgorithm::Sha256).await;
+    let other_root = put(&store, &deleted, HashAlgorithm::Sha256).await;
+    assert!(store.delete(&other_root).await.unwrap());
+    assert!(store.collect(now()).await.unwrap().deleted_packs > 0);
+    let other = Store::open("s3://chunker/some/prefix", options().create(false)).await.unwrap();
+    assert_eq!(read(&other, &root, None).await.unwrap(), kept);
+    assert_eq!(read(&other, &root, Some(1_000_000..1_000_001)).await.unwrap(), kept[1_000_000..1_000_001]);
+    assert_eq!(read(&other, &other_root, None).await.unwrap_err().code(), "root_not_found");
+    assert!(other.check(CheckOptions::new().read_data(true)).await.unwrap().is_sound());
+    let error = Store::open("s3://chunker/elsewhere", options().create(false)).await.unwrap_err();
+    assert_eq!(error.code(), "store_not_found");
+    let error = Store::open("s3://no-such-bucket/store", options()).await.unwrap_err();
+    assert_eq!(error.code(), "storage_failed");
+}
+
 #[tokio::test]
 async fn every_range_is_read_exactly() {
     both(async |store, _, _| {

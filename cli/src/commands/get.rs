@@ -32,7 +32,7 @@ pub(crate) fn run(global: &Global, options: &Get) -> Result<(), Failure> {
     };
     let total = range.end - range.start;
     // Chunks are fetched in windows of bounded bytes if it is known where they lie.
-    session.wait(session.store.refresh())?;
+    session.wait_interruptibly(session.store.refresh())??;
     let Some(path) = &options.output else {
         let watched = !io::stdout().is_terminal();
         let progress = if watched { progress(session.output, total) } else { Progress::hidden() };
@@ -91,8 +91,7 @@ fn copy(
     failed: impl Fn(io::Error) -> Failure,
 ) -> Result<(), Failure> {
     let mut pieces = session.store.read_manifest(manifest, Some(range))?;
-    while let Some(piece) = session.wait(pieces.try_next())? {
-        interrupt::check()?;
+    while let Some(piece) = session.wait_interruptibly(pieces.try_next())?? {
         writer.write_all(&piece).map_err(&failed)?;
         progress.add(piece.len() as u64);
     }
@@ -138,8 +137,7 @@ impl Restore<'_> {
         };
         let digests: Vec<_> = self.manifest.chunks().iter().filter(first).map(|chunk| chunk.hash).collect();
         let mut chunks = self.session.store.get_many(algorithm, digests);
-        while let Some((digest, chunk)) = self.session.wait(chunks.try_next())? {
-            interrupt::check()?;
+        while let Some((digest, chunk)) = self.session.wait_interruptibly(chunks.try_next())?? {
             let id = ChunkId::new(algorithm, digest);
             let chunk = chunk.ok_or(StoreError::ChunkNotFound { chunk: id })?;
             self.write(target, &mut wanted, digest, &chunk)?;

@@ -35,13 +35,6 @@ pub(crate) fn run(global: &Global, Ls {}: &Ls) -> Result<(), Failure> {
 
 /// Returns all files of a store.
 pub(crate) fn files(session: &Session) -> Result<Vec<FileEntry>, Failure> {
-    session.wait(async {
-        let mut entries = session.store.manifests().await?;
-        let mut files = Vec::new();
-        while let Some(file) = entries.try_next().await? {
-            interrupt::check()?;
-            files.push(file);
-        }
-        Ok(files)
-    })
+    let entries = async { session.store.manifests().await?.try_collect().await };
+    Ok(session.wait_interruptibly(entries)??)
 }

@@ -39,16 +39,18 @@ pub(crate) fn run(global: &Global, options: &Put) -> Result<(), Failure> {
     let mut upload = Upload::new(&session, options.cutting.profile(), &progress);
     let result = input::each(global, &options.files, "stored", &progress, |input| upload.add(input));
     // The files that could be read are stored, whatever became of the others.
-    let failed = match result {
-        Ok(()) => None,
-        Err(failure @ Failure::Some { .. }) => Some(failure),
+    let unread = match result {
+        Ok(()) => 0,
+        Err(Failure::Some { failed, .. }) => failed,
         Err(failure) => return Err(failure),
     };
     upload.commit()?;
     progress.clear();
     let total = Total { seconds: start.elapsed().as_secs_f64(), ..upload.total };
-    session.output.print_aside(&total, total.line())?;
-    failed.map_or(Ok(()), Err)
+    if total.files > 0 || global.json {
+        session.output.print_aside(&total, total.line())?;
+    }
+    input::summary(global, options.files.len(), "stored", unread, upload.failures)
 }
 
 /// What is printed at the end.
@@ -109,6 +111,8 @@ struct Upload<'a> {
     /// New chunks of the file that is being read, and their bytes.
     new: (u64, u64),
     waiting: Vec<Waiting>,
+    /// Why files were not committed that had been read.
+    failures: Vec<Failure>,
     total: Total,
 }
 
@@ -124,6 +128,7 @@ impl<'a> Upload<'a> {
             window_bytes: 0,
             new: (0, 0),
             waiting: Vec::new(),
+            failures: Vec::new(),
             total: Total::default(),
         }
     }
@@ -175,7 +180,7 @@ impl<'a> Upload<'a> {
     fn flush(&mut self) -> Result<(), Failure> {
         let Self { session, writer, window, new, .. } = self;
         let digests: Vec<_> = window.iter().map(|chunk| chunk.hash).collect();
-        session.wait(async {
+        session.wait_interruptibly(async {
             let missing = session.store.missing(self.profile.hash_algorithm(), &digests).await?;
             for (chunk, missing) in window.drain(..).zip(missing) {
                 if missing && writer.add_hashed(chunk.hash, chunk.payload).await? {
@@ -183,7 +188,7 @@ impl<'a> Upload<'a> {
                 }
             }
             Ok::<_, Failure>(())
-        })?;
+        })??;
         self.window_bytes = 0;
         if self.known.len() > KNOWN {
             self.known.clear();
@@ -201,16 +206,20 @@ impl<'a> Upload<'a> {
         let roots: Vec<_> = self.session.wait(commits.buffered(COMMITS).collect());
         for (file, root) in waiting.iter().zip(roots) {
             let root = match root {
-                Err(CommitError::MissingChunks { chunks }) => self.add_again(file, chunks)?,
-                root => root?,
+                Err(CommitError::MissingChunks { chunks }) => self.add_again(file, chunks),
+                root => root.map_err(Failure::from),
             };
-            self.report(file, root)?;
+            match root {
+                Ok(root) => self.report(file, root)?,
+                Err(failure) if failure.is_of_input() => self.failures.push(failure),
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(())
     }
 
     fn seal(&mut self) -> Result<(), Failure> {
-        let sealed = self.session.wait(self.writer.seal())?;
+        let sealed = self.session.wait_interruptibly(self.writer.seal())??;
         self.total.stored_bytes += sealed.stored_bytes;
         Ok(())
     }
@@ -218,7 +227,8 @@ impl<'a> Upload<'a> {
     /// Adds chunks again that somebody's collection deleted after the store was asked for them.
     fn add_again(&mut self, file: &Waiting, mut missing: Vec<ChunkId>) -> Result<Root, Failure> {
         let changed = || Failure::InputChanged { name: file.name.clone() };
-        let path = file.path.as_ref().ok_or_else(changed)?;
+        let collected = || Failure::InputCollected { name: file.name.clone() };
+        let path = file.path.as_ref().ok_or_else(collected)?;
         let chunks: HashMap<_, _> = file.manifest.chunks().iter().map(|chunk| (chunk.hash, chunk)).collect();
         for _ in 0..ATTEMPTS {
             for id in &missing {
@@ -236,7 +246,7 @@ impl<'a> Upload<'a> {
                 root => return Ok(root?),
             }
         }
-        Err(CommitError::MissingChunks { chunks: missing }.into())
+        Err(collected())
     }
 
     fn report(&mut self, file: &Waiting, root: Root) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! The folder with the snapshots of one store. Whatever goes wrong here, the store works without it.
 
-use super::snapshot::{self, Row, Snapshot};
+use super::snapshot::{self, Snapshot};
 use super::view::Parts;
 use crate::name::TimeName;
 use std::fs::{self, File};
@@ -15,11 +15,25 @@ const INDEX: &str = "index-";
 /// How a file begins that is not whole yet.
 const TEMPORARY: &str = "new-";
 
+/// How long the store waits for its cache before it goes on without.
+pub(crate) const CACHE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// The folder, if there is one.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     folder: Option<PathBuf>,
     enabled: Arc<AtomicBool>,
+    /// Whether a snapshot is being written: an older one must not replace a newer one.
+    busy: Arc<AtomicBool>,
+}
+
+/// The turn to write a snapshot; it ends when this is dropped.
+pub(crate) struct Turn<'a>(&'a AtomicBool);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl Cache {
@@ -27,7 +41,12 @@ impl Cache {
     pub(crate) fn new(caches: Option<&Path>, url: &str, id: TimeName) -> Self {
         let digest = blake3::hash(format!("{url}\n{id}").as_bytes());
         let folder = caches.map(|caches| caches.join(&digest.to_hex()[..32]));
-        Self { enabled: Arc::new(folder.is_some().into()), folder }
+        Self { enabled: Arc::new(folder.is_some().into()), busy: Arc::default(), folder }
+    }
+
+    /// Returns the turn to write a snapshot, unless somebody has it.
+    pub(crate) fn turn(&self) -> Option<Turn<'_>> {
+        (!self.busy.swap(true, Ordering::Acquire)).then(|| Turn(&self.busy))
     }
 
     /// Says whether snapshots are kept.
@@ -82,16 +101,11 @@ impl Cache {
 }
 
 fn write(path: &Path, parts: &Parts) -> io::Result<()> {
-    // One pass more to count costs less than a table in memory.
-    let mut count = [0, 0];
-    for row in parts.rows() {
-        let row: Row = row.map_err(|_| io::ErrorKind::InvalidData)?;
-        count[snapshot::table_of(&row.id).ok_or(io::ErrorKind::InvalidData)?] += 1;
-    }
-    if parts.packs.len() >= u32::MAX as usize || count.iter().any(|&count| count >= u32::MAX as usize) {
+    let most = parts.most_rows();
+    if parts.packs.len() >= u32::MAX as usize || most >= u32::MAX as usize {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    snapshot::write(File::create_new(path)?, &parts.packs, count, parts.rows())
+    snapshot::write(File::create_new(path)?, &parts.packs, most, parts.rows())
 }
 
 /// Returns the names in a folder that begin so.

@@ -4,6 +4,6 @@ mod cache;
 mod snapshot;
 mod view;
 
-pub(crate) use cache::Cache;
+pub(crate) use cache::{CACHE_PATIENCE, Cache};
 pub(crate) use snapshot::{Damaged, Snapshot};
 pub(crate) use view::{Copy, View};

@@ -299,6 +299,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// Returns the number of rows if no pack is gone.
+    pub(crate) fn most_rows(&self) -> usize {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.len()) + self.recent.len()
+    }
+
     /// Returns the rows of both tables in order, without those of packs that are gone.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Result<Row, Damaged>> + '_ {
         let old = self.snapshot.iter().flat_map(|snapshot| snapshot.rows()).filter_map(|row| match row {

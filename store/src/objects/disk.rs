@@ -3,6 +3,9 @@
 //! A file is written under a temporary name, synced, renamed, and its folder is synced: after a crash it
 //! is whole or not there.
 
+#[cfg_attr(not(unix), path = "disk/no_folder_sync.rs")]
+mod folder_sync;
+
 use super::{Folder, Found, ObjectError, Objects, Operation};
 use crate::host::{Host, start_work};
 use bytes::Bytes;
@@ -89,9 +92,10 @@ impl Objects for Disk {
             let path = disk.path(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                Err(_) => Ok(()),
-                // A manifest that a crash brings back would name chunks that are collected.
-                Ok(()) => sync_folder_of(&path),
+                // A manifest that a crash brings back would name chunks that are collected; any other object
+                // does no harm.
+                Ok(()) if name.starts_with(Folder::Manifests.name()) => sync_folder_of(&path),
+                _ => Ok(()),
             }
         })
         .await
@@ -226,21 +230,10 @@ fn write_synced(path: &Path, parts: &[Bytes]) -> io::Result<()> {
 /// Makes the names in the folder of `path` durable, as far as the file system can.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
-    match sync_folder(folder) {
+    match folder_sync::sync(folder) {
         Err(error) if is_fatal(&error) => Err(error),
         _ => Ok(()),
     }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Folders cannot be opened here; the file system's journal keeps the order.
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Says whether a folder's sync failed, or cannot be had: SMB, FUSE and some NAS answer EINVAL, ENOTSUP or
@@ -255,6 +248,21 @@ fn is_fatal(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_cannot_get_its_name_leaves_nothing() {
+        let root = std::env::temp_dir().join(format!("chunker-store-disk-{}", std::process::id()));
+        let disk = Inner { root: root.clone() };
+        disk.put("packs/one", "a", &[Bytes::from_static(b"whole")]).unwrap();
+        fs::create_dir_all(root.join("packs/two/folder")).unwrap();
+        assert!(disk.put("packs/two", "b", &[Bytes::from_static(b"lost")]).is_err());
+        let names = |folder| disk.list(folder, None).unwrap().into_iter().map(|file| file.name);
+        assert_eq!(names("packs").collect::<Vec<_>>(), ["one"]);
+        assert_eq!(names(TEMPORARY).count(), 0);
+        assert_eq!(disk.get("packs/one", Some(1..4)).unwrap(), "hol");
+        assert!(disk.get("packs/one", Some(1..6)).is_err());
+        fs::remove_dir_all(root).unwrap();
+    }
 
     #[cfg(target_os = "linux")]
     #[test]

@@ -78,7 +78,7 @@ pub(crate) async fn put(store: &Store, data: &[u8], algorithm: HashAlgorithm) ->
         writer.seal().await.unwrap();
         match store.commit(&manifest).await {
             Err(CommitError::MissingChunks { chunks }) => {
-                missing = chunks.iter().map(|id| id.digest).collect()
+                missing = chunks.iter().map(|id| id.digest).collect();
             }
             committed => return committed.unwrap(),
         }
