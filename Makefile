@@ -27,7 +27,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-wasm/=../../../npm/dist
 
-test: lint test-regression test-rust test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+test: lint test-regression test-rust test-store test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -36,6 +36,7 @@ lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences;
 	npm --prefix npm run --silent lint
 	npm --prefix npm run --silent lint:workflows
 	scripts/check-versions.sh
+	scripts/check-names.py
 
 lint-nif: setup target/nif.plt ## the Elixir package: formatting, compiler warnings, Dialyzer
 	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile --warnings-as-errors
@@ -67,6 +68,9 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 	for module in chunking codecs threads; do \
 		cargo clippy --quiet --package chunker-wasm --no-default-features --features $$module || exit 1; \
 	done
+
+test-store: setup ## tests of the store and of the command
+	cargo test --quiet --package chunker-store --package chunker-cli
 
 miri: setup ## what Miri can run, searched for undefined behaviour (needs a nightly toolchain, installs it)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
@@ -127,6 +131,12 @@ semver: setup ## what the crate's public interface has lost since the last relea
 		RUSTFLAGS="" target/tools/bin/cargo-semver-checks semver-checks --package chunker-cdc --all-features \
 			--baseline-rev "$$base"; fi
 
+public-api: setup ## the crate's public items (BASE=ref: what changed since then; installs cargo-public-api and a nightly toolchain)
+	$(call tool,cargo-public-api,0.52.0)
+	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+	RUSTFLAGS="" target/tools/bin/cargo-public-api public-api --package chunker-cdc --all-features -sss \
+		$(if $(BASE),diff "$(BASE)..HEAD")
+
 advisories: setup deny ## known vulnerabilities of all dependencies (asks the registries)
 	target/tools/bin/cargo-deny --log-level error check advisories
 	npm --prefix npm audit
@@ -178,6 +188,13 @@ conformance: package ## the vectors in Python, native Rust, Node.js, Chromium an
 	cargo test --quiet --package chunker-cdc --all-features --test conformance --test conformance_codecs -- --nocapture
 	npm --prefix npm run --silent conformance
 	cd nif && mix test --only conformance
+
+remote-execution: package ## the Remote Execution API's own vectors in every tier and language (INPUT=SekienAkashita.jpg, from its repository)
+	@test -f "$(INPUT)" || { echo "$@: INPUT names no file"; exit 2; }
+	REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" cargo test --quiet --package chunker-cdc --all-features \
+		--test remote_execution -- --include-ignored --nocapture
+	REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" npm --prefix npm run --silent conformance
+	cd nif && REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" mix test --only remote_execution
 
 vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and the tools that setup installs)
 	cargo run --quiet --profile test --all-features --example conformance-vectors > target/vectors.json
@@ -234,6 +251,11 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
+bench-store: setup target/peers/store.tar ## the command against restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
+	@scripts/setup.sh restic borg=borgbackup casync
+	cargo build --quiet --release --package chunker-cli
+	scripts/bench-store.py target/release/chunker $(or $(TAR),target/peers/store.tar) $(or $(ROUNDS),3)
+
 dedup-report: setup target/peers/python/bin/python ## what deduplication saves of real releases (fetches 9): docs/deduplication.md
 	cargo build --quiet --release --package bench-peers --bin dedup
 	scripts/dedup-report.py target/release/dedup target/peers/python/bin/pip
@@ -257,6 +279,11 @@ target/peers/real.tar: # programs, then source code: what is here anyway
 	tar --create --directory "$$(rustc --print sysroot)" bin --directory "$${CARGO_HOME:-$$HOME/.cargo}/registry" src \
 		2>/dev/null | head --bytes 64M > $@
 
+target/peers/store.tar: # the same, and libraries
+	mkdir -p target/peers
+	tar --create --directory "$$(rustc --print sysroot)" bin --directory "$${CARGO_HOME:-$$HOME/.cargo}/registry" src \
+		--directory "$$(rustc --print sysroot)" lib 2>/dev/null | head --bytes 700M > $@
+
 instructions: setup ## instructions per byte of each scan kernel on x86-64, against their limits
 	cargo build --quiet --release --package bench-peers
 	scripts/count-instructions.py target/release/bench-peers
@@ -276,4 +303,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust coverage mutants miri miri-concurrent test-machines sanitize test-no-std package packages test-packages release-check semver advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs

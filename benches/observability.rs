@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         Some((task, [calls])) if task == "repeat" => {
-            let chunk = work(|data, profile| chunk_descriptors(data, profile))?;
+            let chunk = work(chunk_descriptors)?;
             (0..calls.parse()?).for_each(|_| chunk());
             Ok(())
         }
@@ -86,7 +86,7 @@ fn serve(recorder: &str) -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::sink).init();
     let states = states(recorder);
     println!("{}", states.join(";"));
-    let chunk = work(|data, profile| chunk_descriptors(data, profile))?;
+    let chunk = work(chunk_descriptors)?;
     for state in std::io::stdin().lines() {
         let state = state?;
         #[cfg(feature = "tracing")]

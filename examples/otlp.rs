@@ -3,7 +3,7 @@
 //! `cargo run --release --features metrics --example otlp -- FILE... [http://collector:4318/v1/metrics]`
 
 use chunker::chunking::{ChunkStream, ReadError};
-use chunker::metrics_utils::{Totals, totals};
+use chunker::metrics_utils::{Tally, Totals, totals};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -52,20 +52,30 @@ fn observe(meter: &Meter) {
     type Values = Vec<(&'static str, u64)>;
     type Total = (&'static str, Option<&'static str>, fn(&Totals) -> Values);
     // Name, label, and a value for each of the label's values.
-    const TOTALS: [Total; 7] = [
-        ("chunker.chunks_emitted_total", None, |totals| vec![("", totals.chunks_emitted)]),
-        ("chunker.bytes_processed_total", None, |totals| vec![("", totals.bytes_processed)]),
+    const TOTALS: [Total; 9] = [
+        ("chunker.chunks_emitted_total", None, |totals| {
+            vec![("", totals.chunks.values().map(|chunks| chunks.count).sum())]
+        }),
+        ("chunker.bytes_processed_total", None, |totals| {
+            vec![("", totals.chunks.values().map(|chunks| chunks.bytes).sum())]
+        }),
         ("chunker.hash_operations_total", Some("algorithm"), |totals| {
-            totals.hashes.iter().map(|(&name, hash)| (name, hash.operations)).collect()
+            digests(totals).map(|(name, digests)| (name, digests.count)).collect()
         }),
         ("chunker.hash_bytes_total", Some("algorithm"), |totals| {
-            totals.hashes.iter().map(|(&name, hash)| (name, hash.bytes)).collect()
+            digests(totals).map(|(name, digests)| (name, digests.bytes)).collect()
         }),
         ("chunker.compression_bytes_in_total", Some("codec"), |totals| {
-            totals.compressions.iter().map(|(&name, codec)| (name, codec.bytes_in)).collect()
+            totals.compression.iter().map(|(&name, codec)| (name, codec.bytes_in)).collect()
         }),
         ("chunker.compression_bytes_out_total", Some("codec"), |totals| {
-            totals.compressions.iter().map(|(&name, codec)| (name, codec.bytes_out)).collect()
+            totals.compression.iter().map(|(&name, codec)| (name, codec.bytes_out)).collect()
+        }),
+        ("chunker.decompression_bytes_in_total", Some("codec"), |totals| {
+            totals.decompression.iter().map(|(&name, codec)| (name, codec.bytes_in)).collect()
+        }),
+        ("chunker.decompression_bytes_out_total", Some("codec"), |totals| {
+            totals.decompression.iter().map(|(&name, codec)| (name, codec.bytes_out)).collect()
         }),
         ("chunker.errors_total", Some("kind"), |totals| {
             totals.errors.iter().map(|(&kind, &count)| (kind, count)).collect()
@@ -131,4 +141,9 @@ fn receive(listener: &TcpListener) -> std::io::Result<String> {
     request.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
     let metrics: serde_json::Value = serde_json::from_slice(&body)?;
     Ok(serde_json::to_string_pretty(&metrics)?)
+}
+
+/// All digests, those of chunks among them.
+fn digests(totals: &Totals) -> impl Iterator<Item = (&'static str, Tally)> {
+    totals.digests.iter().map(|(&name, &digests)| (name, digests + totals.chunks[name]))
 }

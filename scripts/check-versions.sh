@@ -14,6 +14,7 @@ expect() { # FILE FOUND
 expect npm/package.json "$(node -p 'require("./npm/package.json").version')"
 expect npm/package-lock.json "$(node -p 'require("./npm/package-lock.json").version')"
 expect "the dependency chunker-cdc in Cargo.toml" "$(sed -n 's/^chunker-cdc = .*version = "\([^"]*\)".*/\1/p' Cargo.toml)"
+expect "the dependency chunker-store in Cargo.toml" "$(sed -n 's/^chunker-store = .*version = "\([^"]*\)".*/\1/p' Cargo.toml)"
 expect nif/mix.exs "$(sed -n 's/^  @version "\(.*\)"$/\1/p' nif/mix.exs)"
 expect nif/examples/ingest/mix.exs "$(sed -n 's/^ *version: "\(.*\)",$/\1/p' nif/examples/ingest/mix.exs)"
 expect CHANGELOG.md "$(sed -n 's/^## \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -n 1)"

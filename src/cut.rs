@@ -5,7 +5,7 @@
 //! test the gear hash against the strict mask until `avg_size`, then against the loose mask, and cut
 //! at `max_size` at the latest. The byte that meets the mask begins the next chunk.
 
-use crate::gear::Masks;
+use crate::gear::{Masks, Seeded};
 use crate::options::ChunkingOptions;
 use crate::profile::Profile;
 use crate::scan::Scanner;
@@ -27,13 +27,14 @@ use crate::scan::Scanner;
 /// }
 /// cuts.extend(finder.finish());
 /// assert_eq!(cuts, [1024, 2048, 2100]);
-/// # Ok::<(), chunker::OptionsError>(())
+/// # Ok::<(), chunker::chunking::OptionsError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct CutFinder {
     options: ChunkingOptions,
     masks: Masks,
-    seed: u64,
+    /// `None` without a seed.
+    gear: Option<Seeded>,
     scanner: Scanner,
     /// Offset of the current chunk in the input.
     start: u64,
@@ -68,7 +69,7 @@ impl CutFinder {
         Self {
             options: profile.options(),
             masks: profile.masks(),
-            seed: profile.gear_seed(),
+            gear: (profile.gear_seed() != 0).then(|| Seeded::new(profile.gear_seed())),
             scanner: Scanner::detect(),
             start: offset,
             length: 0,
@@ -134,9 +135,9 @@ impl CutFinder {
             end = end.min(self.options.min_size() + NEAR);
         }
         let zone = &piece[..piece.len().min(end - self.length)];
-        let found = match self.seed {
-            0 => scanner.scan(&mut self.hash, zone, mask),
-            seed => scanner.scan_seeded(seed, &mut self.hash, zone, mask),
+        let found = match &self.gear {
+            None => scanner.scan(&mut self.hash, zone, mask),
+            Some(gear) => scanner.scan_with(gear, &mut self.hash, zone, mask),
         };
         let Some(index) = found else {
             self.advance(piece, zone.len());
@@ -174,7 +175,7 @@ impl CutFinder {
 ///
 /// let profile = Profile::new(64, 256, 1024)?;
 /// assert!(cut_points(&[0; 2100], profile).eq([1024, 2048, 2100]));
-/// # Ok::<(), chunker::OptionsError>(())
+/// # Ok::<(), chunker::chunking::OptionsError>(())
 /// ```
 pub fn cut_points(input: &[u8], profile: impl Into<Profile>) -> CutPoints<'_> {
     CutPoints { finder: Some(CutFinder::new(profile)), rest: input, end: input.len() }

@@ -25,7 +25,7 @@ const ALGORITHM: &str = "fastcdc-v2020";
 /// let profile = Profile::new(4096, 16384, 65536)?.level(2)?.seed(666).hash(HashAlgorithm::Blake3);
 /// assert_eq!(profile.to_string(), "fastcdc-v2020/nc2/seed666/4096-16384-65536/blake3");
 /// assert_eq!(profile.to_string().parse(), Ok(profile));
-/// # Ok::<(), chunker::OptionsError>(())
+/// # Ok::<(), chunker::chunking::OptionsError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Profile {

@@ -6,7 +6,7 @@ use chunker::compression::{
     Adapted, Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
     compress, compress_adaptive, compress_batch, compress_bzip2, compress_into, compress_lz4, compress_xz,
     compress_zstd, decompress, decompress_auto, decompress_bzip2, decompress_into, decompress_lz4,
-    decompress_xz, decompress_zstd, dictionary,
+    decompress_up_to, decompress_xz, decompress_zstd, dictionary, is_worth_compressing,
 };
 use noise::noise;
 use proptest::prelude::*;
@@ -441,6 +441,21 @@ fn output_buffers_grow_to_at_most_one_byte_beyond_the_limit() {
 }
 
 #[test]
+fn content_above_a_bound_is_left_to_others_and_any_other_is_decompressed() {
+    for codec in ALL {
+        let data = text(10_000);
+        let compressed = compress(codec, &data, None).unwrap();
+        let up_to = |most, max_output| decompress_up_to(codec, &compressed, within(max_output), most);
+        assert_eq!(up_to(10_000, 10_000).unwrap().as_ref(), Some(&data));
+        assert_eq!(up_to(10_000, 1 << 30).unwrap(), Some(data));
+        assert_eq!(up_to(9_999, 1 << 30).unwrap(), None);
+        assert_eq!(code(up_to(10_000, 9_999)), "size_exceeded");
+        let truncated = &compressed[..compressed.len() - 1];
+        assert_eq!(code(decompress_up_to(codec, truncated, within(1 << 30), 10_000)), "truncated_data");
+    }
+}
+
+#[test]
 fn scratch_gives_what_the_functions_give_in_any_order_of_codecs() {
     let mut scratch = CompressionScratch::new();
     for length in [10_000, 0, 1, 400_000, 3] {
@@ -510,6 +525,20 @@ fn adaptive_compression_leaves_alone_what_does_not_shrink() {
 }
 
 #[test]
+fn compression_pays_where_adaptive_compression_compresses() {
+    for codec in ALL {
+        for data in
+            [vec![], vec![0; 4000], text(1000), text(200_000), noise(300_000), b"PK\x03\x04".repeat(999)]
+        {
+            let compressed = matches!(compress_adaptive(codec, &data, None), Ok(Adapted::Compressed(_)));
+            assert_eq!(is_worth_compressing(codec, &data).unwrap(), compressed, "{codec}: {}", data.len());
+        }
+        // Up to 64 KiB, only compressing it all says whether that pays.
+        assert!(is_worth_compressing(codec, &noise(1000)).unwrap());
+    }
+}
+
+#[test]
 fn a_dictionary_shrinks_small_inputs_and_is_needed_to_read_them() {
     let sample = |index: usize| {
         format!("{{\"offset\": {}, \"length\": {}, \"codec\": \"zstd\"}}", index * 7919, index % 64)
@@ -526,5 +555,19 @@ fn a_dictionary_shrinks_small_inputs_and_is_needed_to_read_them() {
         "size_exceeded"
     );
     assert_eq!(code(decompress_zstd(&compressed)), "zstd_decompression_failed");
+
+    let mut encoder = Encoder::with_dictionary(&trained, None, Vec::new()).unwrap();
+    for piece in data.chunks(7) {
+        encoder.write_all(piece).unwrap();
+    }
+    let streamed = encoder.finish().unwrap();
+    assert!(streamed.len() < compress_zstd(&data, None).unwrap().len());
+    assert_eq!(dictionary::decompress(&trained, &streamed, within(data.len() as u64)).unwrap(), data);
+    assert_eq!(code(decompress_zstd(&streamed)), "zstd_decompression_failed");
+    let with_level = |level| Encoder::with_dictionary(&trained, Some(level), Vec::new());
+    assert_eq!(code(with_level(1000)), "invalid_compression_level");
+
     assert_eq!(code(dictionary::train(&samples[..1], 4096)), "zstd_compression_failed");
+    let length: usize = samples.iter().map(String::len).sum();
+    assert!(dictionary::train(&samples, usize::MAX).unwrap().len() <= length);
 }

@@ -58,3 +58,43 @@ fn an_algorithm_has_one_name_and_no_other_text_names_it() {
     }
     assert_eq!(UnknownHashAlgorithm.code(), "unknown_hash_algorithm");
 }
+
+/// A reader that is interrupted before each of its pieces, and fails at the end if it is told to.
+struct Halting<'a> {
+    pieces: std::slice::Chunks<'a, u8>,
+    interrupted: bool,
+    fails: bool,
+}
+
+impl std::io::Read for Halting<'_> {
+    fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> {
+        self.interrupted = !self.interrupted;
+        if self.interrupted {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        match self.pieces.next() {
+            Some(mut piece) => piece.read(space),
+            None if self.fails => Err(std::io::ErrorKind::BrokenPipe.into()),
+            None => Ok(0),
+        }
+    }
+}
+
+#[test]
+fn a_hasher_takes_what_is_written_and_what_a_reader_gives() {
+    use std::io::Write as _;
+    let data: Vec<u8> = (0..=255).cycle().take(200_000).collect();
+    for algorithm in HashAlgorithm::ALL {
+        let expected = algorithm.compute(&data);
+        let mut hasher = Hasher::new(algorithm);
+        hasher.write_all(&data).unwrap();
+        hasher.flush().unwrap();
+        assert_eq!(hasher.finalize_reset(), expected, "{algorithm}, written");
+        let reader = |fails| Halting { pieces: data.chunks(7001), interrupted: false, fails };
+        assert_eq!(hasher.update_reader(reader(false)).unwrap(), 200_000);
+        assert_eq!(hasher.finalize_reset(), expected, "{algorithm}, read");
+        let error = hasher.update_reader(reader(true)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+        assert_eq!(hasher.finalize(), expected, "{algorithm}, what came before the error is appended");
+    }
+}

@@ -18,8 +18,10 @@ mod miri_tests {
         for mask in [0x5900_0353_0000, 0xd903_0353_0000, 0xd917_4753_7000] {
             for range in [0..257, 3..data.len()] {
                 let scan = |scanner: Scanner| {
-                    let mut hash = 0x0123_4567_89ab_cdef;
-                    (scanner.scan(&mut hash, &data[range.clone()], mask), hash)
+                    let [mut hash, mut seeded] = [0x0123_4567_89ab_cdef; 2];
+                    let found = scanner.scan(&mut hash, &data[range.clone()], mask);
+                    let found_seeded = scanner.scan_seeded(666, &mut seeded, &data[range.clone()], mask);
+                    (found, hash, found_seeded, seeded)
                 };
                 let expected = scan(Scanner::PORTABLE);
                 for scanner in Scanner::available().skip(1) {

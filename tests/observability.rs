@@ -339,7 +339,7 @@ fn sampled_sizes() {
     let scrape = prometheus();
     init_metrics();
     (0..10).for_each(|_| chunk(1000));
-    assert_eq!(totals().chunks_emitted, 10_000);
+    assert_eq!(totals().chunks.values().map(|chunks| chunks.count).sum::<u64>(), 10_000);
     let text = scrape();
     let value = |name: &str| -> f64 {
         let line = text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap();

@@ -8,11 +8,11 @@ use chunker::chunking::{
     AsyncChunkStream, ChunkPipeline, ChunkStream, HashAlgorithm, PayloadChunker, PushChunker, chunk_batch,
     chunk_bytes, chunk_data_with_hash, chunk_descriptors, chunk_descriptors_parallel, chunk_slices,
 };
-use chunker::compression::{Codec, CompressionScratch, DecompressionLimits, Encoder, compress, decompress};
-use chunker::hashing::Hasher;
-use chunker::metrics_utils::{
-    CompressionTotals, HashTotals, Totals, flush_metrics, init_metrics, record_chunk, totals,
+use chunker::compression::{
+    Codec, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder, compress, decompress,
 };
+use chunker::hashing::Hasher;
+use chunker::metrics_utils::{CodecTally, Tally, Totals, flush_metrics, init_metrics, record_chunk, totals};
 use futures::StreamExt as _;
 use futures::io::Cursor;
 use metrics::{Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder};
@@ -99,32 +99,34 @@ struct Truth {
     lengths: Vec<usize>,
     /// How many of them the library did not cut on the thread that counts them.
     untimed: usize,
-    sha256: (u64, u64),
-    blake3: (u64, u64),
-    compressed: BTreeMap<&'static str, CompressionTotals>,
+    /// By algorithm, `other` for those that were recorded by hand.
+    chunks: BTreeMap<&'static str, Tally>,
+    digests: BTreeMap<&'static str, Tally>,
+    compressed: BTreeMap<&'static str, CodecTally>,
+    decompressed: BTreeMap<&'static str, CodecTally>,
     errors: BTreeMap<&'static str, u64>,
 }
 
 impl Truth {
     fn digest(&mut self, hash: HashAlgorithm, length: usize) {
-        let (operations, bytes) = match hash {
-            HashAlgorithm::Sha256 => &mut self.sha256,
-            HashAlgorithm::Blake3 => &mut self.blake3,
-            other => panic!("{other} is not counted here"),
-        };
-        *operations += 1;
-        *bytes += length as u64;
+        add(&mut self.digests, hash.name(), Tally { count: 1, bytes: length as u64 });
     }
 
     fn chunk(&mut self, hash: HashAlgorithm, length: usize) {
+        self.chunk_of(hash.name(), length);
+    }
+
+    fn chunk_of(&mut self, algorithm: &'static str, length: usize) {
         self.lengths.push(length);
-        self.digest(hash, length);
+        add(&mut self.chunks, algorithm, Tally { count: 1, bytes: length as u64 });
     }
 
     fn compressed(&mut self, codec: Codec, bytes_in: usize, bytes_out: usize) {
-        let compressed = self.compressed.entry(codec.name()).or_default();
-        compressed.bytes_in += bytes_in as u64;
-        compressed.bytes_out += bytes_out as u64;
+        add_codec(&mut self.compressed, codec.name(), bytes_in as u64, bytes_out as u64);
+    }
+
+    fn decompressed(&mut self, codec: Codec, bytes_in: usize, bytes_out: usize) {
+        add_codec(&mut self.decompressed, codec.name(), bytes_in as u64, bytes_out as u64);
     }
 
     fn error(&mut self, code: &'static str) {
@@ -134,12 +136,12 @@ impl Truth {
     fn add(&mut self, other: &Self) {
         self.lengths.extend(&other.lengths);
         self.untimed += other.untimed;
-        self.sha256 = (self.sha256.0 + other.sha256.0, self.sha256.1 + other.sha256.1);
-        self.blake3 = (self.blake3.0 + other.blake3.0, self.blake3.1 + other.blake3.1);
-        for (codec, compressed) in &other.compressed {
-            let own = self.compressed.entry(codec).or_default();
-            own.bytes_in += compressed.bytes_in;
-            own.bytes_out += compressed.bytes_out;
+        other.chunks.iter().for_each(|(name, &tally)| add(&mut self.chunks, name, tally));
+        other.digests.iter().for_each(|(name, &tally)| add(&mut self.digests, name, tally));
+        for (own, others) in
+            [(&mut self.compressed, &other.compressed), (&mut self.decompressed, &other.decompressed)]
+        {
+            others.iter().for_each(|(name, tally)| add_codec(own, name, tally.bytes_in, tally.bytes_out));
         }
         for (code, count) in &other.errors {
             *self.errors.entry(code).or_default() += count;
@@ -151,7 +153,23 @@ impl Truth {
     }
 }
 
-/// A reader that fails behind its data.
+fn add(tallies: &mut BTreeMap<&'static str, Tally>, name: &'static str, more: Tally) {
+    let own = tallies.entry(name).or_default();
+    *own = *own + more;
+}
+
+fn add_codec(
+    tallies: &mut BTreeMap<&'static str, CodecTally>,
+    codec: &'static str,
+    bytes_in: u64,
+    bytes_out: u64,
+) {
+    let own = tallies.entry(codec).or_default();
+    own.bytes_in += bytes_in;
+    own.bytes_out += bytes_out;
+}
+
+/// A reader that fails after its data.
 struct Failing<'a>(&'a [u8]);
 
 impl Read for Failing<'_> {
@@ -279,6 +297,13 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
                 let compressed = compress(*codec, data, None).unwrap();
                 let again = scratch.compress(*codec, data, None).unwrap();
                 truth.compressed(*codec, 2 * data.len(), compressed.len() + again.len());
+                let limits = DecompressionLimits::default();
+                assert_eq!(decompress(*codec, &compressed, limits).unwrap(), data);
+                assert_eq!(scratch.decompress(*codec, &compressed, limits).unwrap(), data);
+                let mut whole = Vec::new();
+                Decoder::new(*codec, &compressed[..], limits).unwrap().read_to_end(&mut whole).unwrap();
+                assert_eq!(pushed(*codec, &compressed, some + 1), data);
+                truth.decompressed(*codec, 4 * compressed.len(), 4 * data.len());
                 let error = compress(*codec, data, Some(1000)).unwrap_err();
                 truth.error(error.code());
                 let error = decompress(*codec, &[], DecompressionLimits::default()).unwrap_err();
@@ -300,20 +325,39 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
         }
         _ => {
             record_chunk(data.len());
-            truth.lengths.push(data.len());
+            truth.chunk_of("other", data.len());
             truth.untimed += 1;
         }
     }
 }
 
+fn pushed(codec: Codec, compressed: &[u8], piece: usize) -> Vec<u8> {
+    let mut decoder = PushDecoder::new(codec, DecompressionLimits::default()).unwrap();
+    let (mut output, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut drain = |decoder: &mut PushDecoder| {
+        while let length @ 1.. = decoder.read(&mut buffer).unwrap() {
+            output.extend_from_slice(&buffer[..length]);
+        }
+    };
+    for piece in compressed.chunks(piece) {
+        decoder.push(piece).unwrap();
+        drain(&mut decoder);
+    }
+    decoder.finish();
+    drain(&mut decoder);
+    output
+}
+
 fn expected_totals(truth: &Truth) -> Totals {
     let mut expected = Totals::default();
-    expected.chunks_emitted = truth.lengths.len() as u64;
-    expected.bytes_processed = truth.bytes();
-    for (name, (operations, bytes)) in [("sha256", truth.sha256), ("blake3", truth.blake3)] {
-        expected.hashes.insert(name, HashTotals { operations, bytes });
+    expected.chunks.clone_from(&truth.chunks);
+    expected.digests.clone_from(&truth.digests);
+    for hash in HashAlgorithm::ALL {
+        expected.chunks.entry(hash.name()).or_default();
+        expected.digests.entry(hash.name()).or_default();
     }
-    expected.compressions.clone_from(&truth.compressed);
+    expected.compression.clone_from(&truth.compressed);
+    expected.decompression.clone_from(&truth.decompressed);
     expected.errors.clone_from(&truth.errors);
     expected
 }
@@ -369,15 +413,19 @@ fn totals_are_those_of_the_chunks_that_were_returned() {
     assert_eq!(totals(), expected, "after rayon");
 
     // The recorder has the same, and every length.
-    assert_eq!(ledger.count("chunker.chunks_emitted_total"), expected.chunks_emitted);
-    assert_eq!(ledger.count("chunker.bytes_processed_total"), expected.bytes_processed);
-    for (name, (operations, bytes)) in [("sha256", truth.sha256), ("blake3", truth.blake3)] {
-        assert_eq!(ledger.count(&format!("chunker.hash_operations_total{{algorithm={name}}}")), operations);
+    assert_eq!(ledger.count("chunker.chunks_emitted_total"), truth.lengths.len() as u64);
+    assert_eq!(ledger.count("chunker.bytes_processed_total"), truth.bytes());
+    for name in HashAlgorithm::ALL.map(HashAlgorithm::name) {
+        let Tally { count, bytes } = expected.chunks[name] + expected.digests[name];
+        assert_eq!(ledger.count(&format!("chunker.hash_operations_total{{algorithm={name}}}")), count);
         assert_eq!(ledger.count(&format!("chunker.hash_bytes_total{{algorithm={name}}}")), bytes);
     }
-    for (codec, &CompressionTotals { bytes_in, bytes_out }) in &truth.compressed {
-        assert_eq!(ledger.count(&format!("chunker.compression_bytes_in_total{{codec={codec}}}")), bytes_in);
-        assert_eq!(ledger.count(&format!("chunker.compression_bytes_out_total{{codec={codec}}}")), bytes_out);
+    for (direction, tallies) in [("compression", &truth.compressed), ("decompression", &truth.decompressed)] {
+        for (codec, &CodecTally { bytes_in, bytes_out }) in tallies {
+            let count =
+                |end: &str| ledger.count(&format!("chunker.{direction}_bytes_{end}_total{{codec={codec}}}"));
+            assert_eq!((count("in"), count("out")), (bytes_in, bytes_out), "{direction} by {codec}");
+        }
     }
     for (kind, &count) in &truth.errors {
         assert_eq!(ledger.count(&format!("chunker.errors_total{{kind={kind}}}")), count, "{kind}");

@@ -57,15 +57,26 @@ fn masks() -> BTreeSet<u64> {
         .collect()
 }
 
+/// Without a seed, and with one that depends on the mask, so that many are tried.
 fn assert_same(start: u64, input: &[u8], mask: u64) {
-    let mut expected_hash = start;
-    let expected = Scanner::PORTABLE.scan(&mut expected_hash, input, mask);
-    for scanner in Scanner::available().skip(1) {
-        let mut hash = start;
-        let found = scanner.scan(&mut hash, input, mask);
-        let case = || format!("{}, {} bytes, mask {mask:#x}, start {start:#x}", scanner.name(), input.len());
-        assert_eq!(found, expected, "result of {}", case());
-        assert_eq!(hash, expected_hash, "state of {}", case());
+    for seed in [0, mask.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1] {
+        let scan = |scanner: Scanner| {
+            let mut hash = start;
+            let found = match seed {
+                0 => scanner.scan(&mut hash, input, mask),
+                _ => scanner.scan_seeded(seed, &mut hash, input, mask),
+            };
+            (found, hash)
+        };
+        let (expected, expected_hash) = scan(Scanner::PORTABLE);
+        for scanner in Scanner::available().skip(1) {
+            let (found, hash) = scan(scanner);
+            let name = scanner.name();
+            let case =
+                || format!("{name}, {} bytes, mask {mask:#x}, seed {seed:#x}, start {start:#x}", input.len());
+            assert_eq!(found, expected, "result of {}", case());
+            assert_eq!(hash, expected_hash, "state of {}", case());
+        }
     }
 }
 
@@ -150,10 +161,23 @@ fn tiers_agree_where_runs_that_meet_a_filter_begin_and_end() {
 }
 
 /// The cut points by each tier, in pieces of `piece` bytes.
-fn assert_cuts(data: &[u8], (min, avg, max): (usize, usize, usize), piece: usize) {
-    let profile = Profile::new(min, avg, max).expect("valid sizes");
-    let expected: Vec<_> =
-        FastCDC::new(data, min, avg, max).map(|chunk| (chunk.offset + chunk.length) as u64).collect();
+fn assert_cuts(data: &[u8], sizes: (usize, usize, usize), piece: usize) {
+    assert_cuts_of(data, sizes, (1, 0), piece);
+}
+
+/// The same with another level and seed.
+fn assert_cuts_of(
+    data: &[u8],
+    (min, avg, max): (usize, usize, usize),
+    (level, seed): (u8, u64),
+    piece: usize,
+) {
+    let profile = Profile::new(min, avg, max).and_then(|profile| profile.level(level)).expect("a profile");
+    let profile = profile.seed(seed);
+    let normalization = LEVELS[usize::from(level)];
+    let expected: Vec<_> = FastCDC::with_level_and_seed(data, min, avg, max, normalization, seed)
+        .map(|chunk| (chunk.offset + chunk.length) as u64)
+        .collect();
     for scanner in Scanner::available() {
         let mut finder = CutFinder::new(profile).with_scanner(scanner);
         let mut cuts = Vec::new();
@@ -161,10 +185,12 @@ fn assert_cuts(data: &[u8], (min, avg, max): (usize, usize, usize), piece: usize
             cuts.extend(std::iter::from_fn(|| finder.next_cut(&mut piece)));
         }
         cuts.extend(finder.finish());
-        let name = scanner.name();
-        assert_eq!(cuts, expected, "{name}, {min}/{avg}/{max}, {} bytes by {piece}", data.len());
+        assert_eq!(cuts, expected, "{}, {profile}, {} bytes by {piece}", scanner.name(), data.len());
     }
 }
+
+const LEVELS: [Normalization; 4] =
+    [Normalization::Level0, Normalization::Level1, Normalization::Level2, Normalization::Level3];
 
 const PROFILES: [(usize, usize, usize); 8] = [
     (64, 256, 1024),
@@ -185,6 +211,18 @@ fn every_tier_cuts_like_the_fastcdc_crate_in_every_profile() {
         for length in [0, 1, avg - 1, avg, avg + 1, 3 * avg + 333, max + 1, data.len() - 1, data.len()] {
             for piece in [997, 4096, 65_537, data.len()] {
                 assert_cuts(&data[..length], profile, piece);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_tier_cuts_like_the_fastcdc_crate_at_every_level_and_seed() {
+    let data = noise(6, 6 << 20);
+    for profile in PROFILES {
+        for level in 0..=3 {
+            for seed in [0, 1, 666, 0x0123_4567_89ab_cdef, u64::MAX] {
+                assert_cuts_of(&data, profile, (level, seed), 65_537);
             }
         }
     }
@@ -224,10 +262,12 @@ proptest! {
     fn every_tier_cuts_the_same_in_pieces(
         runs in prop::collection::vec((any::<u64>(), 1..=200usize, 1..30_000usize), 1..12),
         profile in prop::sample::select(PROFILES[..5].to_vec()),
+        level in 0..=3u8,
+        seed in prop_oneof![Just(0), any::<u64>()],
         piece in 1..7000usize,
     ) {
         let run = |(seed, period, length)| noise(seed, period).into_iter().cycle().take(length);
         let data: Vec<u8> = runs.into_iter().flat_map(run).collect();
-        assert_cuts(&data, profile, piece);
+        assert_cuts_of(&data, profile, (level, seed), piece);
     }
 }

@@ -172,7 +172,7 @@ fn every_error_has_its_code() {
             "invalid_signature_length",
             "decode_error",
             "verification_failed",
-            "signing_failed",
+            "randomness_unavailable",
         ]
     );
 }

@@ -8,21 +8,25 @@ alias Chunker.{Native, Nif}
 {:ok, secret_key} = Chunker.Signing.generate_key()
 kib = :crypto.strong_rand_bytes(1024)
 digest = Chunker.hash("")
+id = Chunker.profile!(profile: :medium)
 options = [min_size: 1024, avg_size: 4096, max_size: 8192, hash: :blake3]
 
 calls = [
   {"an Elixir function, for comparison", fn -> Function.identity("") end},
-  {"NIF, normal scheduler: chunk an empty binary", fn -> Nif.chunk_data_normal("", nil, nil, nil, nil) end},
-  {"the same with the choice of a scheduler", fn -> Native.chunk_data("", nil, nil, nil, nil) end},
+  {"NIF, normal scheduler: chunk an empty binary", fn -> Nif.chunk_data_normal("", nil, false) end},
+  {"the same with the choice of a scheduler", fn -> Native.chunk_data("", nil) end},
   {"Chunker.chunk/2 without options", fn -> Chunker.chunk("") end},
   {"Chunker.chunk/2 with four options", fn -> Chunker.chunk("", options) end},
+  {"Chunker.chunk/2 with the name of a profile", fn -> Chunker.chunk("", profile: :medium) end},
+  {"Chunker.chunk/2 with the id of a profile", fn -> Chunker.chunk("", profile: id) end},
   {"Chunker.chunk/2 with payloads", fn -> Chunker.chunk("", payloads: true) end},
   {"NIF with a resource: feed an empty piece", fn -> Nif.chunker_feed_normal(chunker, "", false) end},
   {"Chunker.feed/2 of an empty piece", fn -> Chunker.feed(chunker, "") end},
-  {"an error: sizes that are not allowed", fn -> Nif.chunk_data_normal("", 1, nil, nil, nil) end},
-  {"NIF, dirty scheduler: chunk an empty binary", fn -> Nif.chunk_data_dirty("", nil, nil, nil, nil) end},
+  {"an error: sizes that are not allowed",
+   fn -> Nif.chunk_data_normal("", {1, nil, nil, nil, nil, nil}, false) end},
+  {"NIF, dirty scheduler: chunk an empty binary", fn -> Nif.chunk_data_dirty("", nil, false) end},
   {"NIF, dirty, with a resource: hash an empty slice", fn -> Nif.hasher_update_dirty(hasher, "") end},
-  {"NIF, dirty: a batch of nothing", fn -> Nif.chunk_data_batch_dirty([], nil, nil, nil, nil, 2) end},
+  {"NIF, dirty: a batch of nothing", fn -> Nif.chunk_data_batch_dirty([], nil, 2) end},
   {"Chunker.hash/2, BLAKE3 of 1 KiB", fn -> Chunker.hash(kib, :blake3) end},
   {"Chunker.chunk/2 of 1 KiB, BLAKE3", fn -> Chunker.chunk(kib, hash: :blake3) end},
   {"Chunker.compress/2 of 1 KiB by zstd", fn -> Chunker.compress(kib) end},

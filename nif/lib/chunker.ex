@@ -14,19 +14,37 @@ defmodule Chunker do
   | a binary | `chunk/2` |
   | an enumerable of pieces: a file, a request body | `stream/2` |
   | pieces, one at a time | `open/1`, `feed/2`, `finish/1` |
-  | many binaries | `chunk_many/2` |
+  | many binaries | `chunk_batch/2` |
   | many files, many nodes | `Chunker.Cluster` |
 
-  ## Chunking options
+  ## Profiles
 
-    * `:min_size` - smallest size of a chunk in bytes, by default 256 KiB; only the last chunk of an
-      input may be smaller
-    * `:avg_size` - average size in bytes, by default 1 MiB
-    * `:max_size` - largest size in bytes, by default 4 MiB
-    * `:hash` - algorithm of the digests, `:sha256` (default) or `:blake3`
+  A profile is everything that decides the chunks of an input and their digests. Functions take it as
+  `:profile`, in one of three forms:
+
+    * a name: `:large`, the default, is for files of many megabytes; `:medium` and `:small` find more in
+      common, for more chunks
+
+      | | smallest | average | largest chunk |
+      |---|---|---|---|
+      | `:large` | 256 KiB | 1 MiB | 4 MiB |
+      | `:medium` | 16 KiB | 64 KiB | 256 KiB |
+      | `:small` | 4 KiB | 16 KiB | 64 KiB |
+
+    * an id, such as that of a manifest: `"fastcdc-v2020/nc1/16384-65536-262144/sha256"`; two sides with
+      equal ids find equal chunks
+    * fields, in a keyword list or a map; those left out are those of `:large`
+        * `:min_size` - size of the smallest chunk in bytes; only the last chunk of an input may be smaller
+        * `:avg_size` - average size in bytes
+        * `:max_size` - size of the largest chunk in bytes
+        * `:level` - normalization level, `0..3`, by default 1: the higher, the nearer are sizes to the average
+        * `:seed` - what the entries of the gear table are XORed with, `0..2**64-1`, by default 0; **not** a
+          protection against fingerprinting
+        * `:hash` - algorithm of the digests, `:sha256` (default) or `:blake3`
 
   Sizes are even, and `64 ≤ min ≤ avg ≤ max`, `avg ≤ 16 MiB`, `max ≤ 1 GiB`. Nothing is rounded or
-  clamped.
+  clamped. In place of `:profile`, functions take its fields as options of their own:
+  `Chunker.chunk(data, hash: :blake3)`.
 
   ## Errors
 
@@ -41,7 +59,7 @@ defmodule Chunker do
   the work. See the README for how to configure that.
   """
 
-  alias Chunker.{Error, Native, Nif, Options, Telemetry}
+  alias Chunker.{Compressor, Decompressor, Error, Native, Nif, Options, Telemetry}
 
   @typedoc "The 32 bytes of a digest."
   @type digest :: <<_::256>>
@@ -56,12 +74,24 @@ defmodule Chunker do
   @type hash_algorithm :: :sha256 | :blake3
   @type codec :: :zstd | :lz4 | :xz | :bzip2
 
-  @typedoc "See [chunking options](#module-chunking-options)."
-  @type option ::
+  @typedoc "See [profiles](#module-profiles)."
+  @type profile ::
+          :large | :medium | :small | String.t() | [profile_field] | %{optional(atom) => term}
+
+  @typedoc "See [profiles](#module-profiles)."
+  @type profile_field ::
           {:min_size, pos_integer}
           | {:avg_size, pos_integer}
           | {:max_size, pos_integer}
+          | {:level, 0..3}
+          | {:seed, non_neg_integer}
           | {:hash, hash_algorithm}
+
+  @typedoc "A profile, or its fields."
+  @type option :: {:profile, profile} | profile_field
+
+  @typedoc "See `stream/2`."
+  @type stream_option :: {:payloads, boolean} | {:offset, non_neg_integer}
 
   @typedoc "A chunker made by `open/1`; closed when the process that made it ends."
   @opaque t :: reference
@@ -81,6 +111,7 @@ defmodule Chunker do
           | :invalid_base32
           | :invalid_chunking_options
           | :invalid_compression_level
+          | :invalid_environment
           | :invalid_manifest
           | :invalid_nar_size
           | :invalid_public_key
@@ -94,7 +125,7 @@ defmodule Chunker do
           | :lz4_decompression_failed
           | :manifest_too_large
           | :memory_limit_exceeded
-          | :signing_failed
+          | :randomness_unavailable
           | :size_exceeded
           | :truncated_data
           | :unknown_compression_format
@@ -117,35 +148,31 @@ defmodule Chunker do
   """
   @spec available?() :: boolean
   def available? do
-    match?({:ok, _}, Nif.profile(nil, nil, nil, nil))
+    match?({:ok, _}, Nif.profile_id(nil))
   rescue
     ErlangError -> false
   end
 
   @typedoc "What was done since the native library was loaded, by all processes."
   @type metrics :: %{
-          chunks: non_neg_integer,
-          bytes: non_neg_integer,
-          hashes: %{
-            hash_algorithm => %{operations: non_neg_integer, bytes: non_neg_integer}
-          },
-          compressions: %{
-            codec => %{bytes_in: non_neg_integer, bytes_out: non_neg_integer}
-          },
+          chunks: %{hash_algorithm => %{count: non_neg_integer, bytes: non_neg_integer}},
+          digests: %{hash_algorithm => %{count: non_neg_integer, bytes: non_neg_integer}},
+          compression: %{codec => %{bytes_in: non_neg_integer, bytes_out: non_neg_integer}},
+          decompression: %{codec => %{bytes_in: non_neg_integer, bytes_out: non_neg_integer}},
           errors: %{error => pos_integer}
         }
 
   @doc """
   Returns what was done since the native library was loaded, by all processes.
 
-  `:chunks` are chunks with digests, and `:bytes` the bytes in them; `:hashes` are all digests, those of
-  chunks among them; a codec that was not used has no entry in `:compressions`. `:errors` are those of
-  codecs, by their code. A chunker that is not finished holds back up to 15 chunks; finished, closed or
-  forgotten, it has delivered them.
+  `:chunks` are chunks by the algorithm of their digests, and `:digests` those of other data. A codec that was
+  not used has no entry in `:compression` and `:decompression`; a stream adds what it did by the MiB, and the
+  rest when it ends. `:errors` are those of codecs, by their code. A chunker that is not finished holds back up
+  to 15 chunks; finished, closed or forgotten, it has delivered them.
 
       iex> before = Chunker.metrics()
       iex> {:ok, [_]} = Chunker.chunk("abc")
-      iex> Chunker.metrics().bytes - before.bytes >= 3
+      iex> Chunker.metrics().chunks.sha256.bytes - before.chunks.sha256.bytes >= 3
       true
   """
   @spec metrics() :: metrics
@@ -180,7 +207,7 @@ defmodule Chunker do
 
   ## Options
 
-  The [chunking options](#module-chunking-options), and
+  The [profile](#module-profiles), and
 
     * `:payloads` - whether chunks have their bytes, by default `false`
 
@@ -197,12 +224,10 @@ defmodule Chunker do
           {:ok, [chunk] | [payload_chunk]} | {:error, error}
   def chunk(data, options \\ []) do
     {payloads, options} = Options.payloads(options)
-    {min, avg, max, hash} = Options.chunking(options)
+    profile = Options.profile(options)
 
     Telemetry.measure(:chunk, byte_size(data), fn ->
-      if payloads,
-        do: Native.chunk_data_with_payloads(data, min, avg, max, hash),
-        else: Native.chunk_data(data, min, avg, max, hash)
+      Native.chunk_data(data, profile, payloads)
     end)
   end
 
@@ -215,18 +240,35 @@ defmodule Chunker do
   @doc """
   Returns a stream of the chunks of all that `pieces` gives, each an `t:iodata/0`.
 
-  The chunks do not depend on how the input is split. Takes the options of `chunk/2`; raises
-  `Chunker.Error` when they are not allowed. Holds one piece, without payloads 64 KiB besides, and with
-  payloads one chunk, of at most `:max_size`.
+  The chunks do not depend on how the input is split. Raises `Chunker.Error` when the options are not
+  allowed. Holds one piece, without payloads 64 KiB besides, and with payloads one chunk, of at most
+  `:max_size`.
+
+  ## Options
+
+  Those of `chunk/2`, and
+
+    * `:offset` - offset in bytes of a cut at which `pieces` begin, by default 0, the beginning of the input:
+      what follows a cut has the chunks that it has in the whole input
 
       iex> pieces = ["a piece, ", ["and ", ?a], "nother"]
       iex> [{_hash, 0, 20, payload}] = pieces |> Chunker.stream(payloads: true) |> Enum.to_list()
       iex> payload
       "a piece, and another"
+
+  So the end of the last chunk that was stored is all that is needed to resume:
+
+      iex> data = :binary.copy("some text, ", 1000)
+      iex> sizes = [min_size: 64, avg_size: 256, max_size: 1024]
+      iex> [{_, _, _}, {_, offset, _} | _] = chunks = Chunker.chunk!(data, sizes)
+      iex> rest = binary_part(data, offset, byte_size(data) - offset)
+      iex> [rest] |> Chunker.stream([offset: offset] ++ sizes) |> Enum.to_list() == tl(chunks)
+      true
   """
-  @spec stream(Enumerable.t(), [option | {:payloads, boolean}]) :: Enumerable.t()
+  @spec stream(Enumerable.t(), [option | stream_option]) :: Enumerable.t()
   def stream(pieces, options \\ []) do
-    _ = profile!(Keyword.delete(options, :payloads))
+    # Options that are not allowed are found here, and not when the stream is read.
+    _ = options |> open() |> Error.unwrap!() |> Nif.chunker_close()
 
     Stream.transform(
       pieces,
@@ -238,7 +280,7 @@ defmodule Chunker do
   end
 
   @doc """
-  Returns a chunker that is fed piece by piece. Takes the options of `chunk/2`.
+  Returns a chunker that is fed piece by piece. Takes the options of `stream/2`.
 
   It belongs to the calling process: when that ends, the chunker is closed and its memory freed.
 
@@ -248,11 +290,11 @@ defmodule Chunker do
       iex> Chunker.feed(chunker, "more")
       {:error, :chunker_closed}
   """
-  @spec open([option | {:payloads, boolean}]) :: {:ok, t} | {:error, error}
+  @spec open([option | stream_option]) :: {:ok, t} | {:error, error}
   def open(options \\ []) do
-    {payloads, options} = Options.payloads(options)
-    {min, avg, max, hash} = Options.chunking(options)
-    Nif.chunker_open_with(min, avg, max, hash, payloads)
+    {payloads, offset, options} = Options.opening(options)
+    profile = Options.profile(options)
+    Nif.chunker_open_with(profile, payloads, offset)
   end
 
   @doc """
@@ -275,39 +317,60 @@ defmodule Chunker do
   @doc """
   Chunks many binaries on several threads, and returns for each its chunks or an error, in order.
 
-  One that fails does not stop the others. Takes the [chunking options](#module-chunking-options); if
-  they are not allowed, that is the only error.
+  One that fails does not stop the others. Takes a [profile](#module-profiles); if it is
+  not allowed, that is the only error.
 
-      iex> {:ok, [{:ok, [{_, 0, 1}]}, {:error, :invalid_argument}]} = Chunker.chunk_many(["a", :b])
+      iex> {:ok, [{:ok, [{_, 0, 1}]}, {:error, :invalid_argument}]} = Chunker.chunk_batch(["a", :b])
   """
-  @spec chunk_many([binary], [option]) ::
+  @spec chunk_batch([binary], [option]) ::
           {:ok, [{:ok, [chunk]} | {:error, error}]} | {:error, error}
-  def chunk_many(binaries, options \\ []) do
-    {min, avg, max, hash} = Options.chunking(options)
+  def chunk_batch(binaries, options \\ []) do
+    profile = Options.profile(options)
 
-    Telemetry.measure(:chunk_many, Native.total(binaries), fn ->
-      Native.chunk_data_batch(binaries, min, avg, max, hash)
+    Telemetry.measure(:chunk_batch, Native.total(binaries), fn ->
+      Native.chunk_data_batch(binaries, profile)
     end)
   end
 
   @doc """
-  Returns the name of what decides the chunks of an input and their digests: two sides that cut alike
-  have the same.
+  Returns the id of a [profile](#module-profiles): two sides with equal ids find equal chunks.
 
-      iex> Chunker.profile(min_size: 64, avg_size: 256, max_size: 1024, hash: :blake3)
-      {:ok, "fastcdc-v2020/nc1/64-256-1024/blake3"}
+      iex> Chunker.profile(profile: :medium)
+      {:ok, "fastcdc-v2020/nc1/16384-65536-262144/sha256"}
+      iex> Chunker.profile(min_size: 64, avg_size: 256, max_size: 1024, level: 2, seed: 666, hash: :blake3)
+      {:ok, "fastcdc-v2020/nc2/seed666/64-256-1024/blake3"}
+      iex> Chunker.profile(profile: "fastcdc-v2020/nc1/64-256/sha256")
+      {:error, :unknown_profile}
   """
   @spec profile([option]) :: {:ok, String.t()} | {:error, error}
-  def profile(options \\ []) do
-    {min, avg, max, hash} = Options.chunking(options)
-    Nif.profile(min, avg, max, hash)
-  end
+  def profile(options \\ []), do: options |> Options.profile() |> Nif.profile_id()
 
   @doc """
   Like `profile/1`, but returns the name alone, or raises `Chunker.Error`.
   """
   @spec profile!([option]) :: String.t()
   def profile!(options \\ []), do: options |> profile() |> Error.unwrap!()
+
+  @doc """
+  Returns the id of the profile that the Remote Execution API calls `FAST_CDC_2020`, for an average size in
+  bytes.
+
+  Its chunks are those of build caches: normalization level 2, a quarter and four times of the average as the
+  other sizes, SHA-256. The average is in `1024..1_048_576`, a quarter of it even; the API recommends 524,288.
+
+      iex> Chunker.remote_execution_profile(524_288)
+      {:ok, "fastcdc-v2020/nc2/131072-524288-2097152/sha256"}
+  """
+  @spec remote_execution_profile(pos_integer) :: {:ok, String.t()} | {:error, error}
+  def remote_execution_profile(avg_size), do: Nif.remote_execution_profile(avg_size)
+
+  @doc """
+  Like `remote_execution_profile/1`, but returns the id alone, or raises `Chunker.Error`.
+
+      iex> {:ok, _} = Chunker.chunk("an input", profile: Chunker.remote_execution_profile!(524_288))
+  """
+  @spec remote_execution_profile!(pos_integer) :: String.t()
+  def remote_execution_profile!(avg_size), do: avg_size |> remote_execution_profile() |> Error.unwrap!()
 
   @doc """
   Returns the digest of a binary. Raises `Chunker.Error` when there is no such algorithm.
@@ -318,6 +381,17 @@ defmodule Chunker do
   @spec hash(binary, hash_algorithm) :: digest
   def hash(data, algorithm \\ :sha256), do: data |> Native.hash(algorithm) |> Error.unwrap!()
 
+  @typedoc "See `compress/2`."
+  @type compress_option :: {:codec, codec} | {:level, integer} | {:dictionary, binary}
+
+  @typedoc "See `decompress/2`."
+  @type decompress_option ::
+          {:codec, codec}
+          | {:max_output, non_neg_integer}
+          | {:max_window_log, 10..30}
+          | {:max_memory, non_neg_integer}
+          | {:dictionary, binary}
+
   @doc """
   Returns a binary compressed, in the standard format of its codec.
 
@@ -326,6 +400,7 @@ defmodule Chunker do
     * `:codec` - `:zstd` (default), `:lz4`, `:xz` or `:bzip2`
     * `:level` - from the codec's fastest to its smallest, by default that of its own tool: `1..22` (3)
       or negative for zstd, `0..9` (6) for xz, `1..9` (9) for bzip2, and none for LZ4
+    * `:dictionary` - what small, similar inputs have in common, by `train_dictionary/2`; only zstd has that
 
   A frame of zstd says how long its content is if that has less than 4 MiB.
 
@@ -333,19 +408,19 @@ defmodule Chunker do
       iex> Chunker.decompress(compressed)
       {:ok, :binary.copy("a", 1000)}
   """
-  @spec compress(binary, codec: codec, level: integer) :: {:ok, binary} | {:error, error}
+  @spec compress(binary, [compress_option]) :: {:ok, binary} | {:error, error}
   def compress(data, options \\ []) do
-    options = Keyword.validate!(options, codec: :zstd, level: nil)
+    {codec, level, dictionary} = Options.compression(options)
 
     Telemetry.measure(:compress, byte_size(data), fn ->
-      Native.compress(options[:codec], data, options[:level])
+      Native.compress(codec, data, level, dictionary)
     end)
   end
 
   @doc """
   Like `compress/2`, but returns the compressed binary alone, or raises `Chunker.Error`.
   """
-  @spec compress!(binary, codec: codec, level: integer) :: binary
+  @spec compress!(binary, [compress_option]) :: binary
   def compress!(data, options \\ []), do: data |> compress(options) |> Error.unwrap!()
 
   @doc """
@@ -353,20 +428,80 @@ defmodule Chunker do
 
   One that fails does not stop the others. Takes the options of `compress/2`.
   """
-  @spec compress_many([binary], codec: codec, level: integer) ::
+  @spec compress_batch([binary], [compress_option]) ::
           {:ok, [{:ok, binary} | {:error, error}]} | {:error, error}
-  def compress_many(binaries, options \\ []) do
-    options = Keyword.validate!(options, codec: :zstd, level: nil)
+  def compress_batch(binaries, options \\ []) do
+    {codec, level, dictionary} = Options.compression(options)
 
-    Telemetry.measure(:compress_many, Native.total(binaries), fn ->
-      Native.compress_batch(binaries, options[:codec], options[:level])
+    Telemetry.measure(:compress_batch, Native.total(binaries), fn ->
+      Native.compress_batch(binaries, codec, level, dictionary)
     end)
   end
 
   @doc """
+  Compresses a binary where that pays: `{:compressed, binary}`, or `{:stored, data}` as it is.
+
+  Data is stored when it begins like a compressed format, when samples of it do not become at least 5 %
+  smaller, or when in the end all of it did not become smaller. Takes the options `:codec` and `:level` of
+  `compress/2`.
+
+      iex> {:ok, {:compressed, _}} = Chunker.compress_adaptive(:binary.copy("a", 1000))
+      iex> Chunker.compress_adaptive("short")
+      {:ok, {:stored, "short"}}
+  """
+  @spec compress_adaptive(binary, codec: codec, level: integer) ::
+          {:ok, {:compressed | :stored, binary}} | {:error, error}
+  def compress_adaptive(data, options \\ []) do
+    options = Keyword.validate!(options, codec: :zstd, level: nil)
+
+    Telemetry.measure(:compress, byte_size(data), fn ->
+      case Native.compress_adaptive(options[:codec], data, options[:level]) do
+        {:ok, nil} -> {:ok, {:stored, data}}
+        {:ok, compressed} -> {:ok, {:compressed, compressed}}
+        error -> error
+      end
+    end)
+  end
+
+  @doc """
+  Like `compress_adaptive/2`, but returns what it made of the data alone, or raises `Chunker.Error`.
+  """
+  @spec compress_adaptive!(binary, codec: codec, level: integer) :: {:compressed | :stored, binary}
+  def compress_adaptive!(data, options \\ []), do: data |> compress_adaptive(options) |> Error.unwrap!()
+
+  @doc """
+  Returns a stream of binaries: all that `pieces` gives, each an `t:iodata/0`, compressed into one frame.
+
+  Takes the options of `compress/2`, and raises `Chunker.Error` when they are not allowed. Holds the codec's
+  window and one piece.
+
+      iex> frame = ["a piece, ", ["and ", ?a], "nother"] |> Chunker.compress_stream(codec: :bzip2) |> Enum.join()
+      iex> Chunker.decompress(frame)
+      {:ok, "a piece, and another"}
+  """
+  @spec compress_stream(Enumerable.t(), [compress_option]) :: Enumerable.t()
+  def compress_stream(pieces, options \\ []) do
+    # Options that are not allowed are found here, and not when the stream is read.
+    _ = options |> Compressor.open() |> Error.unwrap!() |> Compressor.close()
+
+    Stream.transform(
+      pieces,
+      fn -> options |> Compressor.open() |> Error.unwrap!() end,
+      fn piece, compressor ->
+        {compressor |> Compressor.feed(piece) |> Error.unwrap!() |> part(), compressor}
+      end,
+      fn compressor -> {compressor |> Compressor.finish() |> Error.unwrap!() |> part(), compressor} end,
+      &Compressor.close/1
+    )
+  end
+
+  defp part(""), do: []
+  defp part(bytes), do: [bytes]
+
+  @doc """
   Returns a binary decompressed, within limits.
 
-  Accepts whole frames only: truncated data and bytes behind the last frame are errors.
+  Accepts whole frames only: truncated data and bytes after the last frame are errors.
 
   ## Options
 
@@ -374,6 +509,7 @@ defmodule Chunker do
     * `:max_output` - bytes that the result may have, by default 1 GiB
     * `:max_window_log` - base-2 logarithm of the largest window of zstd, by default 23 (8 MiB)
     * `:max_memory` - bytes of memory that xz may need, by default 66 MiB
+    * `:dictionary` - what the data were compressed with; only zstd has that
 
       iex> bomb = Chunker.compress!(:binary.copy(<<0>>, 10_000_000))
       iex> Chunker.decompress(bomb, max_output: 1_000_000)
@@ -381,20 +517,13 @@ defmodule Chunker do
       iex> Chunker.decompress("no frame of anything")
       {:error, :unknown_compression_format}
   """
-  @spec decompress(binary,
-          codec: codec,
-          max_output: non_neg_integer,
-          max_window_log: 10..30,
-          max_memory: non_neg_integer
-        ) :: {:ok, binary} | {:error, error}
+  @spec decompress(binary, [decompress_option]) :: {:ok, binary} | {:error, error}
   def decompress(data, options \\ []) do
-    options = Keyword.validate!(options, codec: nil, max_output: nil, max_window_log: nil, max_memory: nil)
-
-    limits = {options[:max_output], options[:max_window_log], options[:max_memory]}
+    {codec, limits, dictionary} = Options.decompression(options)
 
     Telemetry.measure(:decompress, byte_size(data), fn ->
-      with {:ok, codec} <- codec(options[:codec], data),
-           do: Native.decompress(codec, data, limits)
+      with {:ok, codec} <- codec(codec, data),
+           do: Native.decompress(codec, data, limits, dictionary)
     end)
   end
 
@@ -404,11 +533,73 @@ defmodule Chunker do
   @doc """
   Like `decompress/2`, but returns the decompressed binary alone, or raises `Chunker.Error`.
   """
-  @spec decompress!(binary,
-          codec: codec,
-          max_output: non_neg_integer,
-          max_window_log: 10..30,
-          max_memory: non_neg_integer
-        ) :: binary
+  @spec decompress!(binary, [decompress_option]) :: binary
   def decompress!(data, options \\ []), do: data |> decompress(options) |> Error.unwrap!()
+
+  @doc """
+  Returns a stream of binaries: what all that `pieces` gives, each an `t:iodata/0`, contains.
+
+  Takes the options of `decompress/2`, and raises `Chunker.Error` when they are not allowed, when the data is
+  not whole frames, and at a limit; what came before is a correct prefix of the content. Holds the codec's
+  window, one piece, and 1 MiB of the content, however much a piece contains, and decompresses only what is
+  asked for.
+
+      iex> frame = Chunker.compress!("a piece, and another")
+      iex> for(<<byte <- frame>>, do: <<byte>>) |> Chunker.decompress_stream() |> Enum.join()
+      "a piece, and another"
+  """
+  @spec decompress_stream(Enumerable.t(), [decompress_option]) :: Enumerable.t()
+  def decompress_stream(pieces, options \\ []) do
+    # As for `compress_stream/2`.
+    _ = options |> Decompressor.open() |> Error.unwrap!() |> Decompressor.close()
+
+    Stream.transform(
+      pieces,
+      fn -> options |> Decompressor.open() |> Error.unwrap!() end,
+      fn piece, decompressor ->
+        first = fn -> Decompressor.feed(decompressor, piece) end
+        {blocks(first, fn -> Decompressor.feed(decompressor, "") end), decompressor}
+      end,
+      fn decompressor ->
+        finish = fn -> Decompressor.finish(decompressor) end
+        {blocks(finish, finish), decompressor}
+      end,
+      &Decompressor.close/1
+    )
+  end
+
+  # The blocks that `first` and then `next` return, each made when it is asked for.
+  defp blocks(first, next) do
+    first
+    |> Stream.unfold(fn
+      nil ->
+        nil
+
+      call ->
+        case call.() do
+          {:more, block} -> {block, next}
+          result -> {Error.unwrap!(result), nil}
+        end
+    end)
+    |> Stream.reject(&(&1 == ""))
+  end
+
+  @doc """
+  Returns a dictionary of at most `max_size` bytes for inputs like `samples`, which `compress/2` and its
+  relatives take with zstd.
+
+  About a hundred samples, a hundred times `max_size` in all, make a good one; with too few, the error is
+  `:zstd_compression_failed`. Training takes about 0.1 s for a megabyte of samples, on a thread of its own: it
+  keeps no scheduler from others. Dictionaries are trained one at a time.
+
+      iex> inputs = for n <- 1..1000, do: ~s({"offset": \#{n * 7919}, "length": \#{rem(n, 64)}, "codec": "zstd"})
+      iex> {:ok, dictionary} = Chunker.train_dictionary(inputs, 4096)
+      iex> small = Chunker.compress!(hd(inputs), dictionary: dictionary)
+      iex> byte_size(small) < byte_size(Chunker.compress!(hd(inputs)))
+      true
+      iex> Chunker.decompress!(small, dictionary: dictionary) == hd(inputs)
+      true
+  """
+  @spec train_dictionary([binary], pos_integer) :: {:ok, binary} | {:error, error}
+  def train_dictionary(samples, max_size), do: Native.train_dictionary(samples, max_size)
 end

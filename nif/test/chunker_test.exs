@@ -78,6 +78,29 @@ defmodule Chunker.ChunkerTest do
     end
   end
 
+  test "the rest of an input that was cut has the chunks of the whole" do
+    data = :crypto.strong_rand_bytes(200_000)
+
+    for hash <- [:sha256, :blake3], payloads <- [true, false] do
+      options = [min_size: 64, avg_size: 4096, max_size: 65_536, hash: hash, payloads: payloads]
+      chunks = Chunker.chunk!(data, options)
+      assert length(chunks) > 20
+
+      for {chunk, index} <- Enum.with_index(chunks) do
+        rest = binary_part(data, elem(chunk, 1), byte_size(data) - elem(chunk, 1))
+        stream = Chunker.stream([rest], [offset: elem(chunk, 1)] ++ options)
+        assert Enum.to_list(stream) == Enum.drop(chunks, index)
+      end
+    end
+  end
+
+  test "an offset beyond 4 GiB is one like any other" do
+    offset = 1_000_000_000_000
+    {:ok, chunker} = Chunker.open(offset: offset)
+    {:ok, []} = Chunker.feed(chunker, "abc")
+    assert Chunker.finish(chunker) == {:ok, [{Chunker.hash("abc"), offset, 3}]}
+  end
+
   test "a stream reads no more than it is asked for, and closes" do
     parent = self()
     pieces = Stream.repeatedly(fn -> send(parent, :read) && :binary.copy(<<0>>, 1000) end)

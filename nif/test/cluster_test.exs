@@ -37,9 +37,9 @@ defmodule Chunker.ClusterTest do
   test "two nodes give what one gives", %{files: files, expected: expected} do
     {a, _} = Peers.start()
     {b, _} = Peers.start()
-    assert Cluster.chunk_many(files, @options) == expected
-    assert Cluster.chunk_many(files, [nodes: [node()]] ++ @options) == expected
-    assert Cluster.chunk_many(watched(files), [nodes: [a, b]] ++ @options) == expected
+    assert Cluster.chunk_batch(files, @options) == expected
+    assert Cluster.chunk_batch(files, [nodes: [node()]] ++ @options) == expected
+    assert Cluster.chunk_batch(watched(files), [nodes: [a, b]] ++ @options) == expected
     assert readers() == MapSet.new([a, b])
   end
 
@@ -47,7 +47,7 @@ defmodule Chunker.ClusterTest do
     {doomed, pid} = Peers.start()
     {other, _} = Peers.start()
     sources = watched(files, doomed)
-    work = Task.async(fn -> Cluster.chunk_many(sources, [nodes: [doomed, other]] ++ @options) end)
+    work = Task.async(fn -> Cluster.chunk_batch(sources, [nodes: [doomed, other]] ++ @options) end)
     assert_receive {:read, ^doomed, _, 1}, 10_000
     {_, 0} = System.cmd("kill", ["-9", pid])
     assert Task.await(work, 30_000) == expected
@@ -58,7 +58,7 @@ defmodule Chunker.ClusterTest do
     {doomed, _} = Peers.start()
     {other, _} = Peers.start()
     sources = watched(files, doomed)
-    work = Task.async(fn -> Cluster.chunk_many(sources, [nodes: [doomed, other]] ++ @options) end)
+    work = Task.async(fn -> Cluster.chunk_batch(sources, [nodes: [doomed, other]] ++ @options) end)
     assert_receive {:read, ^doomed, _, 1}, 10_000
     :ok = Supervisor.stop({Peers, doomed})
     assert Task.await(work, 30_000) == expected
@@ -66,14 +66,14 @@ defmodule Chunker.ClusterTest do
   end
 
   test "without a node, or with too many lost, an input has no chunks", %{files: files} do
-    assert Cluster.chunk_many(["a"], nodes: []) == [{:error, :nodedown}]
+    assert Cluster.chunk_batch(["a"], nodes: []) == [{:error, :nodedown}]
 
-    assert Cluster.chunk_many(["a", "b"], nodes: [:"nobody@127.0.0.1"]) ==
+    assert Cluster.chunk_batch(["a", "b"], nodes: [:"nobody@127.0.0.1"]) ==
              List.duplicate({:error, :nodedown}, 2)
 
     {doomed, pid} = Peers.start()
     sources = watched(Enum.take(files, 1) ++ Enum.take(files, -1), doomed)
-    work = Task.async(fn -> Cluster.chunk_many(sources, nodes: [doomed]) end)
+    work = Task.async(fn -> Cluster.chunk_batch(sources, nodes: [doomed]) end)
     assert_receive {:read, ^doomed, _, 1}, 10_000
     {_, 0} = System.cmd("kill", ["-9", pid])
     assert Task.await(work, 30_000) == List.duplicate({:error, :nodedown}, 2)
@@ -83,19 +83,19 @@ defmodule Chunker.ClusterTest do
     failing = {:erlang, :error, [:no_pieces]}
 
     assert [{:ok, [_ | _]}, {:error, :io_error}, error, {:ok, _}] =
-             Cluster.chunk_many([file, "/none", failing, file])
+             Cluster.chunk_batch([file, "/none", failing, file])
 
     assert {:error, {:exit, {:no_pieces, _}}} = error
-    assert Cluster.chunk_many([]) == []
-    assert_raise Chunker.Error, fn -> Cluster.chunk_many([file], min_size: 1) end
-    assert_raise ArgumentError, fn -> Cluster.chunk_many([file], per_node: 0) end
-    assert_raise ArgumentError, fn -> Cluster.chunk_many([file], nodes: ["a"]) end
+    assert Cluster.chunk_batch([]) == []
+    assert_raise Chunker.Error, fn -> Cluster.chunk_batch([file], min_size: 1) end
+    assert_raise ArgumentError, fn -> Cluster.chunk_batch([file], per_node: 0) end
+    assert_raise ArgumentError, fn -> Cluster.chunk_batch([file], nodes: ["a"]) end
   end
 
   test "when the caller is killed, the work ends on all nodes", %{files: files} do
     {doomed, _} = Peers.start()
     sources = watched(Enum.take(files, -1), doomed)
-    caller = spawn(fn -> Cluster.chunk_many(sources, nodes: [doomed]) end)
+    caller = spawn(fn -> Cluster.chunk_batch(sources, nodes: [doomed]) end)
     assert_receive {:read, ^doomed, _, 1}, 10_000
     [task] = Task.Supervisor.children({Cluster, doomed})
     monitor = Process.monitor(task)

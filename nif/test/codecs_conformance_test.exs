@@ -1,7 +1,7 @@
 defmodule Chunker.CodecsConformanceTest do
   use ExUnit.Case, async: true
 
-  alias Chunker.{Nif, Nix, Signing, Vectors}
+  alias Chunker.{Nix, Signing, Vectors}
 
   @moduletag :conformance
 
@@ -62,29 +62,12 @@ defmodule Chunker.CodecsConformanceTest do
   defp in_one_call(codec, data, max_output),
     do: Chunker.decompress(data, codec: codec, max_output: max_output)
 
-  # As large outputs are made: slices go in, and blocks come out.
   defp in_slices(codec, data, max_output) do
-    {:ok, decompressor} = Nif.decompressor_open(codec, {max_output, nil, nil})
+    limits = if max_output, do: [max_output: max_output], else: []
     slices = for <<slice::binary-size(37) <- data>>, do: slice
     last = binary_part(data, length(slices) * 37, rem(byte_size(data), 37))
-    push = for slice <- slices ++ [last], do: fn -> Nif.decompressor_push_dirty(decompressor, slice) end
-    finish = fn -> Nif.decompressor_finish(decompressor) end
-
-    Enum.reduce_while(push ++ [finish], {:ok, ""}, fn step, {:ok, content} ->
-      {:ok, true} = step.()
-
-      case read(decompressor, content) do
-        {:ok, _} = read -> {:cont, read}
-        error -> {:halt, error}
-      end
-    end)
-  end
-
-  defp read(decompressor, content) do
-    case Nif.decompressor_read_dirty(decompressor, 1000) do
-      {:ok, ""} -> {:ok, content}
-      {:ok, block} -> read(decompressor, content <> block)
-      error -> error
-    end
+    {:ok, (slices ++ [last]) |> Chunker.decompress_stream([codec: codec] ++ limits) |> Enum.join()}
+  rescue
+    error in Chunker.Error -> {:error, error.code}
   end
 end

@@ -32,13 +32,18 @@ defmodule Chunker.ConformanceTest do
     with_payloads =
       for {hash, offset, length} <- expected, do: {hash, offset, length, binary_part(data, offset, length)}
 
-    {min, avg, max, hash} = Chunker.Options.chunking(options)
+    profile = Chunker.Options.profile(options)
 
     assert Chunker.chunk(data, options) == {:ok, expected}, name
     assert Chunker.chunk(data, [payloads: true] ++ options) == {:ok, with_payloads}, name
-    assert Nif.chunk_data_normal(data, min, avg, max, hash) == {:ok, expected}, name
-    assert Nif.chunk_data_dirty(data, min, avg, max, hash) == {:ok, expected}, name
-    assert Native.chunk_data_batch([data], min, avg, max, hash) == {:ok, [{:ok, expected}]}, name
+
+    for payloads <- [false, true], chunks = if(payloads, do: with_payloads, else: expected) do
+      assert Nif.chunk_data_normal(data, profile, payloads) == {:ok, chunks}, name
+      assert Nif.chunk_data_dirty(data, profile, payloads) == {:ok, chunks}, name
+    end
+
+    assert Chunker.chunk(data, profile: "#{vector["profile"]}/#{hash}") == {:ok, expected}, name
+    assert Native.chunk_data_batch([data], profile) == {:ok, [{:ok, expected}]}, name
 
     for size <- [1, 37, 255, 4096, 1 <<< 20], div(byte_size(data), size) < 50_000 do
       assert data |> pieces(size) |> Chunker.stream(options) |> Enum.to_list() == expected,
@@ -73,13 +78,16 @@ defmodule Chunker.ConformanceTest do
     for {_, group} <- Enum.group_by(cases, &options(&1, :blake3)) do
       expected = Enum.map(group, &{:ok, expected(&1, :blake3)})
 
-      assert group |> Enum.map(& &1["data"]) |> Chunker.chunk_many(options(hd(group), :blake3)) ==
+      assert group |> Enum.map(& &1["data"]) |> Chunker.chunk_batch(options(hd(group), :blake3)) ==
                {:ok, expected}
     end
   end
 
   defp options(vector, hash) do
-    [min_size: vector["min_size"], avg_size: vector["avg_size"], max_size: vector["max_size"], hash: hash]
+    sizes = [min_size: vector["min_size"], avg_size: vector["avg_size"], max_size: vector["max_size"]]
+    level = if vector["level"], do: [level: vector["level"]], else: []
+    seed = if vector["seed"], do: [seed: String.to_integer(vector["seed"])], else: []
+    [hash: hash] ++ sizes ++ level ++ seed
   end
 
   defp expected(vector, hash) do

@@ -2,6 +2,8 @@ defmodule Chunker.DoctestTest do
   use ExUnit.Case, async: true
 
   doctest Chunker
+  doctest Chunker.Compressor
+  doctest Chunker.Decompressor
   doctest Chunker.Hasher
   doctest Chunker.Manifest
   doctest Chunker.Nix

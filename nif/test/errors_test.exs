@@ -28,13 +28,22 @@ defmodule Chunker.ErrorsTest do
     for size <- [-1, 0, 62, 65, 1 <<< 30, 1 <<< 64, -(1 <<< 70), 1.0, "256", :large, [], {}] do
       assert Chunker.chunk("data", min_size: size) == {:error, :invalid_chunking_options}, inspect(size)
       assert Chunker.open(avg_size: size) == {:error, :invalid_chunking_options}, inspect(size)
-      assert Chunker.chunk_many(["data"], min_size: size) == {:error, :invalid_chunking_options}
+      assert Chunker.chunk_batch(["data"], min_size: size) == {:error, :invalid_chunking_options}
     end
 
     for hash <- [:md5, "sha256", 'sha256', 1] do
       assert Chunker.chunk("data", hash: hash) == {:error, :unknown_hash_algorithm}
       assert_raise Chunker.Error, "chunker: unknown_hash_algorithm", fn -> Chunker.hash("data", hash) end
     end
+  end
+
+  test "an offset is a number of bytes" do
+    for offset <- [-1, 1 <<< 64, 1.0, "0", :start] do
+      assert Chunker.open(offset: offset) == {:error, :invalid_argument}, inspect(offset)
+      assert_raise Chunker.Error, fn -> Chunker.stream(["data"], offset: offset) end
+    end
+
+    assert_raise ArgumentError, fn -> Chunker.chunk("data", offset: 0) end
   end
 
   test "what no binary is raises, as do unknown options" do
@@ -48,7 +57,7 @@ defmodule Chunker.ErrorsTest do
     assert_raise ArgumentError, fn -> Chunker.chunk("data", size: 1) end
     assert_raise ArgumentError, fn -> Chunker.chunk("data", payloads: 1) end
     assert_raise ArgumentError, fn -> Chunker.compress("data", size: 1) end
-    assert_raise ArgumentError, fn -> Chunker.chunk_many(["a" | "b"]) end
+    assert_raise ArgumentError, fn -> Chunker.chunk_batch(["a" | "b"]) end
   end
 
   test "every codec says which of its arguments is wrong" do

@@ -47,7 +47,7 @@ defmodule Chunker.MetricsTest do
         fn -> Chunker.chunk!(data, [payloads: payloads] ++ options) end,
         fn -> [data] |> Chunker.stream([payloads: payloads] ++ options) |> Enum.to_list() end,
         fn ->
-          {:ok, results} = Chunker.chunk_many([data], options)
+          {:ok, results} = Chunker.chunk_batch([data], options)
           for {:ok, chunks} <- results, chunk <- chunks, do: chunk
         end
       ]
@@ -56,7 +56,7 @@ defmodule Chunker.MetricsTest do
         {chunks, counted} = delta(call)
         number = length(chunks)
 
-        expected = %{chunks: number, bytes: bytes, hashes: %{hash => %{operations: number, bytes: bytes}}}
+        expected = %{chunks: %{hash => %{count: number, bytes: bytes}}}
         assert counted == if(bytes == 0, do: %{}, else: expected)
       end
     end
@@ -73,8 +73,7 @@ defmodule Chunker.MetricsTest do
         |> Enum.each(fn {:ok, chunks} -> assert length(chunks) == number end)
       end)
 
-    assert counted.chunks == 16 * number
-    assert counted.bytes == 16 * 200_000
+    assert counted == %{chunks: %{sha256: %{count: 16 * number, bytes: 16 * 200_000}}}
 
     # Halted at the first chunk: the piece that was fed is counted, and the close delivers it.
     piece = binary_part(data, 0, 10_000)
@@ -84,29 +83,85 @@ defmodule Chunker.MetricsTest do
 
     {_, counted} = delta(fn -> [piece, data] |> Chunker.stream(@options) |> Enum.take(1) end)
 
-    assert counted.chunks == length(fed)
-    assert counted.bytes == fed |> Enum.map(&elem(&1, 2)) |> Enum.sum()
+    bytes = fed |> Enum.map(&elem(&1, 2)) |> Enum.sum()
+    assert counted == %{chunks: %{sha256: %{count: length(fed), bytes: bytes}}}
   end
 
-  test "compressed bytes and errors are counted, whole and in slices" do
-    for bytes <- [1000, 6_000_000], codec <- [:zstd, :lz4] do
+  test "digests of other data than chunks are counted apart" do
+    for hash <- [:sha256, :blake3], bytes <- [100, 5_000_000] do
       data = noise(bytes)
-      {compressed, counted} = delta(fn -> Chunker.compress!(data, codec: codec) end)
-      totals = %{bytes_in: bytes, bytes_out: byte_size(compressed)}
-      assert counted == %{compressions: %{codec => totals}}
+      expected = %{digests: %{hash => %{count: 1, bytes: bytes}}}
+      assert {_, ^expected} = delta(fn -> Chunker.hash(data, hash) end)
+
+      assert {_, ^expected} =
+               delta(fn ->
+                 hasher = Chunker.Hasher.new(hash)
+                 for piece <- pieces(data), do: Chunker.Hasher.update(hasher, piece)
+                 Chunker.Hasher.finalize(hasher)
+               end)
     end
+  end
 
-    frame = Chunker.compress!(noise(1000))
-    cut = binary_part(frame, 0, 500)
+  test "what codecs take in and give is counted, whole, in slices, in pieces and with a dictionary" do
+    samples = for n <- 1..1000, do: "sample number #{n} of #{rem(n, 7)}"
+    {:ok, dictionary} = Chunker.train_dictionary(samples, 1024)
+    # Noise is as long when compressed, and text is decompressed for a part before it is known to be long.
+    text = :binary.copy("some text that shrinks, ", 300_000)
 
-    {codes, counted} =
-      delta(fn ->
-        for _ <- 1..3 do
-          {:error, code} = Chunker.decompress(cut)
-          code
-        end
-      end)
+    for data <- [noise(1000), noise(6_000_000), text],
+        options <- [[codec: :zstd], [codec: :lz4], [codec: :bzip2, level: 1], [dictionary: dictionary]] do
+      codec = Keyword.get(options, :codec, :zstd)
+      limits = Keyword.delete(options, :level)
+      in_pieces = fn data -> data |> pieces() |> Chunker.compress_stream(options) |> Enum.join() end
+      out_of_pieces = fn data -> data |> pieces() |> Chunker.decompress_stream(limits) |> Enum.join() end
 
-    assert counted == %{errors: Enum.frequencies(codes)}
+      for {compress, decompress} <- [
+            {&Chunker.compress!(&1, options), &Chunker.decompress!(&1, limits)},
+            {in_pieces, out_of_pieces}
+          ] do
+        {compressed, counted} = delta(fn -> compress.(data) end)
+        totals = %{bytes_in: byte_size(data), bytes_out: byte_size(compressed)}
+        assert counted == %{compression: %{codec => totals}}
+
+        {content, counted} = delta(fn -> decompress.(compressed) end)
+        assert content == data
+        totals = %{bytes_in: byte_size(compressed), bytes_out: byte_size(data)}
+        assert counted == %{decompression: %{codec => totals}}
+      end
+    end
+  end
+
+  defp pieces(data), do: for(<<piece::binary-size(500_000) <- data>>, do: piece) ++ [last(data)]
+
+  defp last(data) do
+    length = rem(byte_size(data), 500_000)
+    binary_part(data, byte_size(data) - length, length)
+  end
+
+  test "every error of a codec is counted once, whole, in slices and in pieces" do
+    for bytes <- [1000, 6_000_000], codec <- [:zstd, :lz4, :bzip2] do
+      frame = Chunker.compress!(noise(bytes), codec: codec, level: 1)
+      cut = binary_part(frame, 0, div(byte_size(frame), 2))
+
+      calls = [
+        {:truncated_data, fn -> Chunker.decompress(cut) end},
+        {:truncated_data, fn -> stream_error(cut, []) end},
+        {:size_exceeded, fn -> Chunker.decompress(frame, max_output: bytes - 1) end},
+        {:size_exceeded, fn -> stream_error(frame, max_output: bytes - 1) end},
+        {:invalid_compression_level, fn -> Chunker.compress(frame, codec: codec, level: 1000) end},
+        {:invalid_compression_level, fn -> Chunker.Compressor.open(codec: codec, level: 1000) end}
+      ]
+
+      for {code, call} <- calls do
+        {{:error, ^code}, counted} = delta(call)
+        assert counted.errors == %{code => 1}, "#{code}, #{codec}, #{bytes}"
+      end
+    end
+  end
+
+  defp stream_error(data, options) do
+    data |> pieces() |> Chunker.decompress_stream(options) |> Stream.run()
+  rescue
+    error in Chunker.Error -> {:error, error.code}
   end
 end

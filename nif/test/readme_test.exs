@@ -33,7 +33,7 @@ defmodule Chunker.ReadmeTest do
     |> String.replace("store/", directory <> "/store/")
     |> Code.eval_string()
 
-    for {hash, _, _, payload} <- Chunker.chunk!(data, payloads: true) do
+    for {hash, _, _, payload} <- Chunker.chunk!(data, profile: :medium, payloads: true) do
       assert File.read!(Path.join([directory, "store", Base.encode16(hash, case: :lower)])) == payload
     end
   end
@@ -46,5 +46,14 @@ defmodule Chunker.ReadmeTest do
     root = module.ingest(file, Store)
     module.restore(root, Store, file <> ".restored")
     assert File.read!(file <> ".restored") == File.read!(file)
+  end
+
+  test "the third example compresses a file and gives it back", %{directory: directory} do
+    file = Path.join(directory, "dump.sql")
+    File.write!(file, :binary.copy("INSERT INTO chunks VALUES (1, 2, 3);\n", 100_000))
+    [_, _, code | _] = examples()
+    code |> String.replace("\"dump", "\"#{directory}/dump") |> Code.eval_string()
+    assert File.stat!(file <> ".zst").size < 100_000
+    assert File.read!(Path.join(directory, "dump.copy.sql")) == File.read!(file)
   end
 end

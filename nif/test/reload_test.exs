@@ -12,7 +12,7 @@ defmodule Chunker.ReloadTest do
     for _ <- 1..3 do
       inputs = for _ <- 1..20, do: :crypto.strong_rand_bytes(100_000)
       expected = {:ok, for(input <- inputs, do: Chunker.chunk(input))}
-      assert :erpc.call(node, Chunker, :chunk_many, [inputs]) == expected
+      assert :erpc.call(node, Chunker, :chunk_batch, [inputs]) == expected
       for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Nif])
       for pid <- :erpc.call(node, Process, :list, []), do: :erpc.call(node, :erlang, :garbage_collect, [pid])
       assert {:module, Nif} = :erpc.call(node, :code, :load_file, [Nif])

@@ -79,11 +79,33 @@ defmodule Chunker.SchedulingTest do
     for codec <- [:xz, :bzip2],
         do: assert({[:compress_dirty], _} = nifs(fn -> Chunker.compress("", codec: codec) end))
 
-    assert {[:compressor_open | _], _} =
+    assert {[:compressor_open_dirty | _], _} =
              nifs(fn -> Chunker.compress(part.(256 * kib), codec: :xz, level: 0) end)
+
+    assert {[:compress_dirty], _} = nifs(fn -> Chunker.compress("", dictionary: "dictionary") end)
+    assert {[:compress_adaptive_normal], _} = nifs(fn -> Chunker.compress_adaptive(part.(16 * kib)) end)
+    assert {[:compress_adaptive_dirty], _} = nifs(fn -> Chunker.compress_adaptive(part.(16 * kib + 1)) end)
+    assert {calls, _} = nifs(fn -> Chunker.compress_adaptive(part.(4096 * kib)) end)
+    assert calls == [:compressor_open_dirty, :is_worth_compressing_dirty]
+    assert {[:train_dictionary_start_dirty], _} = nifs(fn -> Chunker.train_dictionary([part.(kib)], kib) end)
 
     {:ok, compressed} = Chunker.compress("")
     assert {[:decompress_dirty], _} = nifs(fn -> Chunker.decompress(compressed, codec: :zstd) end)
+  end
+
+  test "a piece of a stream is compressed and decompressed in slices, smaller ones where that is slow" do
+    piece = :binary.copy("some text that shrinks, ", 100_000)
+
+    for {codec, slices} <- [zstd: 3, lz4: 3, xz: 37, bzip2: 37] do
+      {:ok, compressor} = Chunker.Compressor.open(codec: codec, level: 1)
+      assert {calls, {:ok, first}} = nifs(fn -> Chunker.Compressor.feed(compressor, piece) end)
+      assert calls == List.duplicate(:compressor_feed_dirty, slices)
+      assert {[:compressor_finish_dirty], {:ok, last}} = nifs(fn -> Chunker.Compressor.finish(compressor) end)
+
+      stream = Chunker.decompress_stream([first, last], codec: codec)
+      assert {calls, ^piece} = nifs(fn -> Enum.join(stream) end)
+      assert Enum.count(calls, &(&1 == :decompressor_read_dirty)) >= slices
+    end
   end
 
   test "the configuration chooses it otherwise" do
@@ -117,8 +139,11 @@ defmodule Chunker.SchedulingTest do
             if codec in [:xz, :bzip2], do: compressed
           end
 
+        adapted =
+          for codec <- [:zstd, :lz4, :bzip2], do: elem(Chunker.compress_adaptive!(data, codec: codec), 0)
+
         chunks = for payloads <- [true, false], do: Chunker.chunk(data, [payloads: payloads] ++ sizes)
-        {chunks, for(hash <- [:sha256, :blake3], do: Chunker.hash(data, hash)), streams}
+        {chunks, for(hash <- [:sha256, :blake3], do: Chunker.hash(data, hash)), streams, adapted}
       end
     end
 
@@ -158,19 +183,29 @@ defmodule Chunker.SchedulingTest do
 
     for threads <- [1, 2], sliced_bytes <- [4 <<< 20, 100_000] do
       configure(threads: threads, sliced_bytes: sliced_bytes)
-      assert Chunker.chunk_many(inputs, hash: :blake3) == {:ok, expected}
+      assert Chunker.chunk_batch(inputs, hash: :blake3) == {:ok, expected}
     end
 
-    assert Chunker.chunk_many([]) == {:ok, []}
-    assert Chunker.chunk_many(inputs, min_size: 1) == {:error, :invalid_chunking_options}
-    assert Chunker.chunk_many([large, large], min_size: 1) == {:error, :invalid_chunking_options}
+    assert Chunker.chunk_batch([]) == {:ok, []}
+    assert Chunker.chunk_batch(inputs, min_size: 1) == {:error, :invalid_chunking_options}
+    assert Chunker.chunk_batch([large, large], min_size: 1) == {:error, :invalid_chunking_options}
   end
 
   test "a batch of many inputs without bytes is no small one" do
     inputs = List.duplicate("", 100_000)
-    assert {calls, {:ok, results}} = nifs(fn -> Chunker.chunk_many(inputs) end)
+    assert {calls, {:ok, results}} = nifs(fn -> Chunker.chunk_batch(inputs) end)
     assert length(calls) > 1 and Enum.uniq(calls) == [:chunk_data_batch_dirty]
     assert results == List.duplicate({:ok, []}, 100_000)
+  end
+
+  test "a batch with a dictionary is no small one" do
+    configure(threads: 2)
+    inputs = List.duplicate("input", 100)
+    dictionary = :rand.bytes(50_000)
+    assert {calls, {:ok, results}} = nifs(fn -> Chunker.compress_batch(inputs, dictionary: dictionary) end)
+    assert length(calls) in 5..20 and Enum.uniq(calls) == [:compress_batch_dirty]
+    assert Enum.uniq(results) == [Chunker.compress("input", dictionary: dictionary)]
+    assert length(results) == 100
   end
 
   test "many frames without content are decompressed in slices" do
@@ -178,8 +213,11 @@ defmodule Chunker.SchedulingTest do
 
     for codec <- [:zstd, :lz4, :xz, :bzip2] do
       frames = :binary.copy(Chunker.compress!("", codec: codec), 1000)
-      assert {[_detect, :decompressor_open | calls], {:ok, ""}} = nifs(fn -> Chunker.decompress(frames) end)
-      assert Enum.count(calls, &(&1 == :decompressor_push_dirty)) > 1
+
+      assert {[_detect, :decompressor_open_dirty | calls], {:ok, ""}} =
+               nifs(fn -> Chunker.decompress(frames) end)
+
+      assert Enum.count(calls, &(&1 == :decompressor_feed_dirty)) > 1
     end
   end
 
@@ -194,12 +232,12 @@ defmodule Chunker.SchedulingTest do
             do:
               if(is_binary(data), do: Chunker.compress(data, codec: codec), else: {:error, :invalid_argument})
 
-      assert Chunker.compress_many(inputs, codec: codec) == {:ok, expected}
+      assert Chunker.compress_batch(inputs, codec: codec) == {:ok, expected}
     end
 
-    assert {:ok, [{:error, :invalid_compression_level}]} = Chunker.compress_many(["a"], level: 1000)
+    assert {:ok, [{:error, :invalid_compression_level}]} = Chunker.compress_batch(["a"], level: 1000)
 
     for inputs <- [[], ["a"], [:none], ["a", :binary.copy("b", 10 <<< 20)], ["a", "b"]],
-        do: assert(Chunker.compress_many(inputs, codec: :gzip) == {:error, :invalid_argument})
+        do: assert(Chunker.compress_batch(inputs, codec: :gzip) == {:error, :invalid_argument})
   end
 end

@@ -16,11 +16,11 @@ defmodule Chunker.TelemetryTest do
     assert_received {[:chunker, :feed, :stop], %{bytes: 2, chunks: 0}, %{result: :ok}}
     assert_received {[:chunker, :finish, :stop], %{bytes: 0, chunks: 1}, %{result: :ok}}
 
-    assert {:ok, _} = Chunker.chunk_many(["abc", "de"])
-    assert_received {[:chunker, :chunk_many, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
+    assert {:ok, _} = Chunker.chunk_batch(["abc", "de"])
+    assert_received {[:chunker, :chunk_batch, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
 
-    assert {:ok, _} = Chunker.compress_many(["abc", "de"])
-    assert_received {[:chunker, :compress_many, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
+    assert {:ok, _} = Chunker.compress_batch(["abc", "de"])
+    assert_received {[:chunker, :compress_batch, :stop], %{bytes: 5, inputs: 2}, %{result: :ok}}
 
     {:ok, compressed} = Chunker.compress("abc")
     length = byte_size(compressed)
@@ -28,6 +28,30 @@ defmodule Chunker.TelemetryTest do
 
     assert {:ok, "abc"} = Chunker.decompress(compressed)
     assert_received {[:chunker, :decompress, :stop], %{bytes: ^length, output_bytes: 3}, %{result: :ok}}
+
+    assert {:ok, {:stored, "abc"}} = Chunker.compress_adaptive("abc")
+    assert_received {[:chunker, :compress, :stop], %{bytes: 3, output_bytes: 3}, %{result: :ok}}
+  end
+
+  test "a stream's bytes are those of its feeds and its finish" do
+    compressed = ["a", "bc"] |> Chunker.compress_stream() |> Enum.join()
+    length = byte_size(compressed)
+    assert {3, ^length} = totals(:compress)
+    bomb = Chunker.compress!(:binary.copy(<<0>>, 3_000_000))
+    assert {3_000_000, length} = totals(:compress)
+    [compressed, bomb] |> Chunker.decompress_stream() |> Stream.run()
+    assert {byte_size(compressed) + length, 3_000_003} == totals(:decompress)
+  end
+
+  # The bytes that went in and out, in all events of an operation.
+  defp totals(operation) do
+    receive do
+      {[:chunker, ^operation, :stop], %{bytes: bytes, output_bytes: output_bytes}, %{result: :ok}} ->
+        {more, more_output} = totals(operation)
+        {bytes + more, output_bytes + more_output}
+    after
+      0 -> {0, 0}
+    end
   end
 
   test "an error is an event too" do

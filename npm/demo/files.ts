@@ -10,7 +10,7 @@ import {
   type UploadResult,
   upload,
 } from "chunker-wasm/dedup";
-import { DEFAULT_PROFILE, PROFILES } from "./page/profiles.js";
+import { DEFAULT_PROFILE } from "./page/profiles.js";
 
 /** Uploads the file at `path` as the page would. */
 export async function uploadFile(
@@ -25,9 +25,8 @@ export async function uploadFile(
   const { mtimeMs: lastModified } = info;
   const file = new File([await openAsBlob(path)], name, { lastModified });
   const transport = new HttpTransport({ baseUrl: url });
-  const { options } = PROFILES[DEFAULT_PROFILE];
   const started = performance.now();
-  const result = await upload(file, { transport, options, compression, signal });
+  const result = await upload(file, { transport, profile: DEFAULT_PROFILE, compression, signal });
   return { name, result, seconds: (performance.now() - started) / 1000 };
 }
 

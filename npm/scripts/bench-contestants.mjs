@@ -29,15 +29,13 @@ export async function contestants(bytes, { xetchunk, hashWasm }, bench) {
   const all = {
     "xetchunk-wasm 0.2.0, 64K": async () => xetchunk.getChunks(data).length,
     "hash-wasm blake3 alone": async () => peerHasher.init().update(data).digest("binary").length,
-    "blake3 alone": async () => new Hasher("blake3").update(data).digest().length,
-    "sha256 alone": async () => new Hasher("sha256").update(data).digest().length,
+    "blake3 alone": async () => new Hasher("blake3").update(data).finalize().length,
+    "sha256 alone": async () => new Hasher("sha256").update(data).finalize().length,
   };
   for (const [name, sizes] of Object.entries(PROFILES)) {
-    const { minSize, avgSize, maxSize } = sizes;
-    all[`${name} cut, calling thread`] = async () =>
-      bench.countChunks(data, minSize, avgSize, maxSize);
+    all[`${name} cut, calling thread`] = async () => bench.countChunks(data, sizes);
     for (const hash of ["blake3", "sha256"]) {
-      const options = { ...sizes, hash };
+      const options = { profile: { ...sizes, hash } };
       const counted = async (chunks) => {
         let count = 0;
         for await (const _ of chunks) count++;

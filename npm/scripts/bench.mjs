@@ -10,14 +10,16 @@ const data = new Uint8Array(256 * MIB);
 for (let at = 0; at < data.length; at += MIB) randomFillSync(data, at, MIB);
 
 for (const hash of ["sha256", "blake3"]) {
-  await report(`${hash} alone`, () => new Hasher(hash).update(data).digest());
+  await report(`${hash} alone`, () => new Hasher(hash).update(data).finalize());
   for (const sizes of [
     { minSize: 256 * 1024, avgSize: MIB, maxSize: 4 * MIB },
     { minSize: 16 * 1024, avgSize: 64 * 1024, maxSize: 256 * 1024 },
     { minSize: 2048, avgSize: 8192, maxSize: 32 * 1024 },
   ]) {
     const name = Object.values(sizes).map((size) => `${size / 1024}K`);
-    await report(`chunk + ${hash} ${name.join("/")}`, () => chunk(data, { ...sizes, hash }));
+    await report(`chunk + ${hash} ${name.join("/")}`, () =>
+      chunk(data, { profile: { ...sizes, hash } }),
+    );
   }
 }
 await report("node:crypto sha256, to compare", () => createHash("sha256").update(data).digest());

@@ -4,18 +4,14 @@ import { type Chunk, unpackChunks } from "./chunk.js";
 import { type Cutter, createCutter } from "./cutter.js";
 import { Owned } from "./disposable.js";
 import { calling } from "./errors.js";
-import { core } from "./load.js";
 import { countChunks } from "./metrics.js";
 import {
   CHUNKER_KEYS,
-  CHUNKING_KEYS,
   type ChunkerOptions,
-  type ChunkingOptions,
   checkedOptions,
   type HashAlgorithm,
-  hashOf,
 } from "./options.js";
-import { ready } from "./ready.js";
+import { resolveProfile } from "./profile.js";
 
 /**
  * Finds and hashes the chunks of an input that is pushed in pieces of any size; the chunks do not
@@ -32,13 +28,14 @@ export class Chunker {
   readonly #hash: HashAlgorithm;
 
   /**
-   * @throws {ChunkerError} `not_ready` before {@link ready} has resolved,
-   * `invalid_chunking_options`, `unknown_hash_algorithm` or `invalid_argument`.
+   * @throws {ChunkerError} `not_ready` before {@link ready} has resolved, `invalid_argument`, or as
+   * {@link profile}.
    */
   constructor(options?: ChunkerOptions) {
-    const checked = checkedOptions(options, CHUNKER_KEYS);
-    this.#owned = new Owned(createCutter(checked));
-    this.#hash = hashOf(checked.hash);
+    const { profile, offset } = checkedOptions(options, CHUNKER_KEYS);
+    const resolved = resolveProfile(profile);
+    this.#owned = new Owned(createCutter(resolved, offset));
+    this.#hash = resolved.hash;
   }
 
   /**
@@ -70,19 +67,4 @@ export class Chunker {
   [Symbol.dispose](): void {
     this.#owned.release();
   }
-}
-
-/**
- * Returns the profile id of `options`, which decides all chunks and digests of an input: for example
- * `fastcdc-v2020/nc1/262144-1048576-4194304/sha256`. Two sides with equal profiles find equal chunks.
- */
-export async function profile(options?: ChunkingOptions): Promise<string> {
-  await ready();
-  return profileOf(options);
-}
-
-export function profileOf(options: ChunkingOptions | undefined): string {
-  const { minSize, avgSize, maxSize, hash } = checkedOptions(options, CHUNKING_KEYS);
-  const { profile } = core();
-  return calling(() => profile(minSize, avgSize, maxSize, hash));
 }

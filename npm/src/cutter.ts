@@ -1,11 +1,15 @@
 // Who cuts, and who hashes: the module, or the module and the platform.
 
+import type { Chunk } from "./chunk.js";
+import { beginDigest, SHORTEST_WHOLE, wholeDigest } from "./digests.js";
 import { calling } from "./errors.js";
 import { GatheringCutter } from "./gathering-cutter.js";
 import { HashingCutter } from "./hashing-cutter.js";
+import { ListedCutter } from "./listed-cutter.js";
 import { core } from "./load.js";
-import { type ChunkerOptions, hashOf } from "./options.js";
-import { runningSha256, wholeSha256 } from "./sha256.js";
+import type { HashAlgorithm } from "./options.js";
+import type { ResolvedProfile } from "./profile.js";
+import { runningSha256 } from "./sha256.js";
 
 /** Finds the chunks of an input that arrives in pieces, as records (`unpackChunks` reads them). */
 export interface Cutter {
@@ -21,33 +25,51 @@ export interface AsyncCutter {
   free(): void;
 }
 
-/** Averages in bytes, below which the platform's digests cost more for each chunk than they save. */
-const SMALLEST_AVERAGE = { running: 2 * 1024, whole: 16 * 1024 };
+/** The average in bytes, below which the platform's running digests cost more than they save. */
+const SMALLEST_AVERAGE = 2 * 1024;
 /** Chunks that are gathered for the platform have at most so many bytes. */
 const LARGEST_GATHERED = 16 * 1024 * 1024;
 
-export function createCutter(options: ChunkerOptions): Cutter {
-  const begin = hashesBy(options, SMALLEST_AVERAGE.running) ? runningSha256() : undefined;
-  const chunker = pushChunker(options, begin !== undefined);
+export function createCutter(profile: ResolvedProfile, offset: number | undefined): Cutter {
+  const { hash, avgSize } = profile;
+  const begin = hash === "sha256" && avgSize >= SMALLEST_AVERAGE ? runningSha256() : undefined;
+  const chunker = pushChunker(profile, offset, begin !== undefined);
   return begin === undefined ? chunker : new HashingCutter(chunker, begin);
 }
 
-export function createAsyncCutter(options: ChunkerOptions): AsyncCutter {
-  const hash = runningSha256() === undefined ? wholeSha256() : undefined;
-  const { maxSize } = options;
-  const gathers = maxSize === undefined || maxSize <= LARGEST_GATHERED;
-  if (hash === undefined || !gathers || !hashesBy(options, SMALLEST_AVERAGE.whole)) {
-    return createCutter(options);
+export function createAsyncCutter(
+  profile: ResolvedProfile,
+  offset: number | undefined,
+): AsyncCutter {
+  const digest = gatheredDigest(profile);
+  if (digest === undefined) return createCutter(profile, offset);
+  return new GatheringCutter(pushChunker(profile, offset, true), digest);
+}
+
+/** Returns what cuts an input where `chunks` says, and hashes the pieces. */
+export function createListedCutter(chunks: readonly Chunk[], hash: HashAlgorithm): AsyncCutter {
+  const cutter = new ListedCutter(chunks);
+  let [length, maxSize] = [0, 0];
+  for (const chunk of chunks) {
+    length += chunk.length;
+    maxSize = Math.max(maxSize, chunk.length);
   }
-  return new GatheringCutter(pushChunker(options, true), hash);
+  const digest = gatheredDigest({ hash, avgSize: length / chunks.length, maxSize });
+  if (digest !== undefined) return new GatheringCutter(cutter, digest);
+  return new HashingCutter(cutter, () => beginDigest(hash));
 }
 
-function hashesBy({ hash, avgSize }: ChunkerOptions, smallestAverage: number): boolean {
-  return hashOf(hash) === "sha256" && (avgSize === undefined || avgSize >= smallestAverage);
+/** Returns what hashes chunks like these whole, if that is the fastest way here. */
+function gatheredDigest({ hash, avgSize, maxSize }: Omit<ResolvedProfile, "id">) {
+  if (avgSize < SHORTEST_WHOLE || maxSize > LARGEST_GATHERED) return undefined;
+  return wholeDigest(hash);
 }
 
-function pushChunker(options: ChunkerOptions, cutsOnly: boolean): Cutter {
-  const { minSize, avgSize, maxSize, hash, offset } = options;
+function pushChunker(
+  { id }: ResolvedProfile,
+  offset: number | undefined,
+  cutsOnly: boolean,
+): Cutter {
   const { PushChunker } = core();
-  return calling(() => new PushChunker(minSize, avgSize, maxSize, hash, offset, cutsOnly));
+  return calling(() => new PushChunker(id, offset, cutsOnly));
 }

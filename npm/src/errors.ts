@@ -32,7 +32,7 @@ export const CHUNKER_ERROR_CODES = [
   "invalid_window_log",
   "lz4_compression_failed",
   "lz4_decompression_failed",
-  "signing_failed",
+  "randomness_unavailable",
   "size_exceeded",
   "truncated_data",
   "unknown_compression_format",
@@ -46,6 +46,7 @@ export const CHUNKER_ERROR_CODES = [
   "chunker_closed",
   "invalid_argument",
   "not_ready",
+  "platform_hash_failed",
   "threads_unavailable",
   "worker_failed",
 ] as const;

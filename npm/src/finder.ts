@@ -7,8 +7,8 @@ import {
   type ChunkerOptions,
   checkedOptions,
   type HashAlgorithm,
-  hashOf,
 } from "./options.js";
+import { resolveProfile } from "./profile.js";
 
 /**
  * Finds and hashes the chunks of an input, by the platform where that is faster. Uncounted: whoever
@@ -20,9 +20,10 @@ export class Finder {
   readonly hash: HashAlgorithm;
 
   constructor(options: ChunkerOptions | undefined) {
-    const checked = checkedOptions(options, CHUNKER_KEYS);
-    this.#cutter = createAsyncCutter(checked);
-    this.hash = hashOf(checked.hash);
+    const { profile, offset } = checkedOptions(options, CHUNKER_KEYS);
+    const resolved = resolveProfile(profile);
+    this.#cutter = createAsyncCutter(resolved, offset);
+    this.hash = resolved.hash;
   }
 
   async feed(piece: Bytes): Promise<Chunk[]> {

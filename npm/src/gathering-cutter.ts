@@ -1,6 +1,6 @@
 import { lengthsOf, setDigest } from "./chunk.js";
 import type { AsyncCutter, Cutter } from "./cutter.js";
-import { ChunkerError } from "./errors.js";
+import { throwPlatformHashFailed } from "./digests.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -49,13 +49,9 @@ export class GatheringCutter implements AsyncCutter {
       return digest;
     });
     this.#gather(rest);
-    try {
-      for (const [index, digest] of (await Promise.all(digests)).entries()) {
-        setDigest(records, index, new Uint8Array(digest));
-      }
-    } catch (cause) {
-      const message = "the platform could not hash a chunk";
-      throw new ChunkerError("memory_limit_exceeded", message, { cause });
+    const hashed = await Promise.all(digests).catch(throwPlatformHashFailed);
+    for (const [index, digest] of hashed.entries()) {
+      setDigest(records, index, new Uint8Array(digest));
     }
     return records;
   }

@@ -40,6 +40,7 @@ export class HashingCutter implements Cutter {
 
   free(): void {
     this.#cutter.free();
+    this.#digest.free?.();
   }
 
   /** Writes the digests of the chunks in `records`, and returns what is behind them in `piece`. */
@@ -48,6 +49,7 @@ export class HashingCutter implements Cutter {
     lengthsOf(records).forEach((length, index) => {
       rest = this.#update(rest, length - this.#seen);
       setDigest(records, index, this.#digest.digest());
+      this.#digest.free?.();
       this.#digest = this.#begin();
       this.#seen = 0;
     });

@@ -3,12 +3,17 @@
 
 export { type Bytes, fromHex, toHex } from "./bytes.js";
 export { Chunk } from "./chunk.js";
-export { Chunker, profile } from "./chunker.js";
+export { Chunker } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
 export { digest, Hasher } from "./hasher.js";
 export type { LogLevel } from "./lines.js";
 export { setLogLevel } from "./log.js";
-export { Manifest, type ManifestJson, type ParseOptions } from "./manifest.js";
+export {
+  Manifest,
+  type ManifestJson,
+  type ParseOptions,
+  type ReassembleOptions,
+} from "./manifest.js";
 export {
   type CodecTally,
   type DownloadTotals,
@@ -17,7 +22,14 @@ export {
   type Tally,
   type UploadTotals,
 } from "./metrics.js";
-export type { ChunkerOptions, ChunkingOptions, HashAlgorithm } from "./options.js";
+export type { ChunkerOptions, HashAlgorithm } from "./options.js";
+export {
+  type ProfileFields,
+  type ProfileInput,
+  type ProfileName,
+  profile,
+  remoteExecutionProfile,
+} from "./profile.js";
 export { ready } from "./ready.js";
 export type { ByteSource } from "./source.js";
 export {
@@ -28,4 +40,6 @@ export {
   chunksWithPayload,
   type Progress,
   type ReadOptions,
+  type SourceOptions,
 } from "./stream.js";
+export type { ChunkFetch } from "./verification.js";

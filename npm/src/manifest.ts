@@ -1,17 +1,26 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Bytes, bytesOf, fromHex, kindOf } from "./bytes.js";
 import { Chunk, isDigest, packChunks, unpackChunks } from "./chunk.js";
-import { profileOf } from "./chunker.js";
 import { Owned } from "./disposable.js";
 import { ChunkerError, calling, counted, invalidArgument } from "./errors.js";
 import type { Manifest as CoreManifest } from "./glue.js";
 import { core } from "./load.js";
-import { type ChunkingOptions, checkedOptions, type HashAlgorithm } from "./options.js";
+import { checkedOptions, type HashAlgorithm } from "./options.js";
+import { type ProfileInput, resolveProfile } from "./profile.js";
+import type { ByteSource } from "./source.js";
+import { checkedSourceOptions, checkSignal, type SourceOptions } from "./stream.js";
+import { type ChunkFetch, reassemble, verify, verifyChunk } from "./verification.js";
 
 /** Options of {@link Manifest.parse}. */
 export interface ParseOptions {
   /** Bytes allowed; more are a `ChunkerError` `manifest_too_large`. Default: 64 MiB. */
   maxBytes?: number | undefined;
+}
+
+/** Options of {@link Manifest.reassemble}. */
+export interface ReassembleOptions {
+  /** Ends it, and is handed to every `fetch`; the error is `aborted`. */
+  signal?: AbortSignal | undefined;
 }
 
 /** The JSON form of a manifest. Integers above 2^53-1 are decimal strings. */
@@ -38,16 +47,17 @@ export class Manifest {
   }
 
   /**
-   * Returns the manifest of an input with the given chunks, from its first to its last.
+   * Returns the manifest of an input with the given chunks, from its first to its last, which were
+   * found with `profile`.
    *
-   * @throws {ChunkerError} `chunk_sequence_invalid` when no input has such chunks with these options,
-   * `invalid_chunking_options`, `unknown_hash_algorithm` or `invalid_argument`.
+   * @throws {ChunkerError} `chunk_sequence_invalid` when no input has such chunks with this profile,
+   * `invalid_argument`, or as {@link profile}.
    */
   static create(
-    options: ChunkingOptions,
+    profile: ProfileInput | undefined,
     chunks: Iterable<{ hash: Uint8Array; length: number }>,
   ): Manifest {
-    const profile = profileOf(options);
+    const { id } = resolveProfile(profile);
     if (typeof chunks?.[Symbol.iterator] !== "function") {
       throw invalidArgument(`chunks are not iterable, but ${kindOf(chunks)}`);
     }
@@ -61,7 +71,7 @@ export class Manifest {
       offset += placed.length;
       return placed;
     });
-    return Manifest.#fromChunks(profile, listed);
+    return Manifest.#fromChunks(id, listed);
   }
 
   /**
@@ -165,9 +175,55 @@ export class Manifest {
    * `chunk_digest_mismatch` or `invalid_argument`.
    */
   verifyChunk(index: number, data: Bytes): void {
-    const manifest = this.#owned.get();
-    const bytes = bytesOf(data);
-    calling(() => manifest.verifyChunk(index, bytes));
+    try {
+      verifyChunk(this, index, data);
+    } catch (error) {
+      throw counted(error);
+    }
+  }
+
+  /**
+   * Resolves when `source` is the manifest's input and nothing more. Keeps one read of it, and in pages
+   * the bytes of one chunk, if `crypto.subtle` hashes them and chunks have at most 16 MiB.
+   *
+   * @throws {ChunkerError} `chunk_digest_mismatch`; `chunk_length_mismatch` when the source ends early
+   * or goes on; `invalid_argument` or `aborted`. Errors of the source pass through. Where one is found
+   * the source is cancelled.
+   */
+  async verify(source: ByteSource, options?: SourceOptions): Promise<void> {
+    try {
+      await verify(this, source, checkedSourceOptions(options));
+    } catch (error) {
+      throw counted(error);
+    }
+  }
+
+  /**
+   * Yields the bytes of the input, one chunk at a time, from where `fetch` finds them. Every chunk is
+   * checked before it is yielded, so that the bytes are a correct prefix of the input whatever `fetch`
+   * returns. They are the caller's own if `fetch` gives them away. One that repeats the chunk before
+   * it is not fetched again.
+   *
+   * ```ts
+   * const fetch = async ({ hashHex }) => (await storage.get(hashHex)).arrayBuffer();
+   * for await (const bytes of manifest.reassemble(fetch)) await file.write(bytes);
+   * ```
+   *
+   * @throws {ChunkerError} `chunk_unavailable` when `fetch` fails, which is the `cause`, or has no such
+   * chunk; `chunk_length_mismatch`, `chunk_digest_mismatch`, `invalid_argument` or `aborted`.
+   */
+  async *reassemble(
+    fetch: ChunkFetch,
+    options?: ReassembleOptions,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    try {
+      const { signal } = checkedOptions(options, ["signal"]);
+      checkSignal(signal);
+      if (typeof fetch !== "function") throw invalidArgument("fetch is not a function");
+      yield* reassemble(this, fetch, signal);
+    } catch (error) {
+      throw counted(error);
+    }
   }
 
   toJSON(): ManifestJson {

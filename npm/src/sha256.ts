@@ -4,6 +4,7 @@
 export interface RunningDigest {
   update(bytes: Uint8Array): unknown;
   digest(): Uint8Array;
+  free?(): void;
 }
 
 let running: (() => RunningDigest) | undefined;

@@ -122,7 +122,7 @@ function* slices(piece: unknown): Generator<Uint8Array<ArrayBuffer>, void, undef
 }
 
 /** Settles as `work` does, or rejects as soon as `signal` is aborted. Leaves no listener behind. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(aborted(signal));

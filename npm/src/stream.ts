@@ -15,15 +15,19 @@ export interface Progress {
   totalBytes?: number;
 }
 
-/** Options of {@link chunks} and its relatives. */
-export interface ReadOptions extends ChunkerOptions {
+/** Options of what reads a source. */
+export interface SourceOptions {
   /** Stops reading; the error is a `ChunkerError` `aborted`, whose `cause` is the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Called after every read. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-const READ_KEYS = [...CHUNKER_KEYS, "signal", "onProgress"] as const;
+/** Options of {@link chunks} and its relatives. */
+export interface ReadOptions extends ChunkerOptions, SourceOptions {}
+
+const SOURCE_KEYS = ["signal", "onProgress"] as const;
+const READ_KEYS = [...CHUNKER_KEYS, ...SOURCE_KEYS] as const;
 
 /** A chunk with its bytes. */
 export interface ChunkWithPayload {
@@ -48,8 +52,7 @@ export async function chunk(data: Bytes, options?: ReadOptions): Promise<Chunk[]
  * for await (const chunk of chunks(file)) console.log(chunk.offset, chunk.length, chunk.hashHex);
  * ```
  *
- * @throws {ChunkerError} `invalid_chunking_options`, `unknown_hash_algorithm`, `invalid_argument` or
- * `aborted`. Errors of the source pass through. Leaving the loop cancels the source.
+ * @throws {ChunkerError} `invalid_argument`, `aborted`, or as {@link profile}. Errors of the source pass through. Leaving the loop cancels the source.
  */
 export async function* chunks(
   source: ByteSource,
@@ -91,15 +94,27 @@ export async function* chunksWithPayload(
 
 /** Returns `options`, as {@link checkedOptions} does; the values of a chunker are checked by it. */
 export function checkedReadOptions(options: ReadOptions | undefined): ReadOptions {
-  const checked: ReadOptions = checkedOptions(options, READ_KEYS);
-  const { signal, onProgress } = checked;
-  if (signal !== undefined && !(typeof signal?.addEventListener === "function")) {
-    throw invalidArgument("signal is not an AbortSignal");
-  }
+  return checkedSource(checkedOptions(options, READ_KEYS));
+}
+
+/** Returns `options`, as {@link checkedOptions} does. */
+export function checkedSourceOptions(options: SourceOptions | undefined): SourceOptions {
+  return checkedSource(checkedOptions(options, SOURCE_KEYS));
+}
+
+function checkedSource<T extends SourceOptions>(options: T): T {
+  checkSignal(options.signal);
+  const { onProgress } = options;
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalidArgument("onProgress is not a function");
   }
-  return checked;
+  return options;
+}
+
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && !(typeof signal?.addEventListener === "function")) {
+    throw invalidArgument("signal is not an AbortSignal");
+  }
 }
 
 /** Yields every piece of the source with the chunks that end in it, and the last chunk at the end. */

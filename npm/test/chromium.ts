@@ -39,7 +39,7 @@ export const ISOLATED = {
 /** Serves the files of `folder` and the given pages, by their paths, on a free port. */
 export async function serve(
   folder: string,
-  pages: Record<string, string> = {},
+  pages: Record<string, string | Uint8Array> = {},
   headers: Record<string, string> = {},
 ): Promise<Site> {
   const server = createServer(async ({ url = "/" }, response) => {

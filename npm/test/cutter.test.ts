@@ -75,7 +75,7 @@ test("a digest that fails is a typed error, not a chunk without one", async () =
   const failing = () => Promise.reject(new Error("no memory"));
   const cutter = new GatheringCutter(pushChunker([64, 128, 256], true), failing);
   const isTyped = (error: unknown) =>
-    error instanceof ChunkerError && error.code === "memory_limit_exceeded";
+    error instanceof ChunkerError && error.code === "platform_hash_failed";
   await assert.rejects(found(cutter, splitMix64(1, 1000), 300), isTyped);
 });
 
@@ -84,11 +84,11 @@ function hashingOf(sizes: readonly [number, number, number]): Cutter {
 }
 
 function pushChunker(
-  [min, avg, max]: readonly [number, number, number],
+  [minSize, avgSize, maxSize]: readonly [number, number, number],
   cutsOnly: boolean,
 ): Cutter {
   const { PushChunker } = core();
-  return new PushChunker(min, avg, max, "sha256", 0, cutsOnly);
+  return new PushChunker({ minSize, avgSize, maxSize }, 0, cutsOnly);
 }
 
 async function found(cutter: AsyncCutter, data: Uint8Array, piece: number): Promise<Chunk[]> {

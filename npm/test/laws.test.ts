@@ -13,9 +13,9 @@ for (const [name, law] of Object.entries(LAWS)) test(name, () => law(api));
 test("a stream of Node gives the chunks of its bytes", async () => {
   const data = splitMix64(10, 1_000_000);
   const found: api.Chunk[] = [];
-  for await (const chunk of api.chunks(Readable.from(piecesOf(data, 65_536)), LARGE))
+  for await (const chunk of api.chunks(Readable.from(piecesOf(data, 65_536)), { profile: LARGE }))
     found.push(chunk);
-  assert.deepEqual(found, await api.chunk(data, LARGE));
+  assert.deepEqual(found, await api.chunk(data, { profile: LARGE }));
 });
 
 test("the plain and the simd128 module agree", async () => {
@@ -27,7 +27,7 @@ test("the plain and the simd128 module agree", async () => {
   for (let seed = 0; seed < 40; seed++) {
     const data = splitMix64(seed, seed * 977);
     for (const hash of ["sha256", "blake3"] as const) {
-      const options = { ...SMALL, hash };
+      const options = { profile: { ...SMALL, hash } };
       const [a, b] = await Promise.all([api.chunk(data, options), plain.chunk(data, options)]);
       assert.deepEqual(JSON.stringify(a), JSON.stringify(b));
     }
@@ -38,7 +38,10 @@ test("progress counts every byte and knows the total of bytes and blobs", async 
   const data = splitMix64(11, 2_500_000);
   for (const source of [data, new Blob([data])]) {
     const seen: api.Progress[] = [];
-    await api.chunk(source as Uint8Array, { ...LARGE, onProgress: (each) => seen.push(each) });
+    await api.chunk(source as Uint8Array, {
+      profile: LARGE,
+      onProgress: (each) => seen.push(each),
+    });
     assert.deepEqual(seen.at(-1), { bytesRead: data.length, totalBytes: data.length });
     assert.deepEqual(
       seen,
@@ -65,7 +68,9 @@ test("memory stays bounded over a gigabyte", async () => {
   const before = process.memoryUsage.rss();
   let peak = 0;
   let length = 0;
-  for await (const { payload } of api.chunksWithPayload(gigabyte(), { hash: "blake3" })) {
+  for await (const { payload } of api.chunksWithPayload(gigabyte(), {
+    profile: { hash: "blake3" },
+  })) {
     length += payload.length;
     peak = Math.max(peak, process.memoryUsage.rss());
   }
@@ -75,10 +80,39 @@ test("memory stays bounded over a gigabyte", async () => {
   assert.ok(grown < 150, `${grown} MiB`);
 });
 
+test("verification and reassembly hold one chunk of a large input", async () => {
+  const length = 300 * 1024 * 1024;
+  const data = new Uint8Array(4 * 1024 * 1024);
+  async function* input() {
+    for (let left = length; left > 0; left -= data.length) yield data.subarray(0, left);
+  }
+  for (const hash of ["sha256", "blake3"] as const) {
+    const found: api.Chunk[] = [];
+    for await (const chunk of api.chunks(input(), { profile: { hash } })) found.push(chunk);
+    const manifest = api.Manifest.create({ hash }, found);
+    const before = process.memoryUsage.rss();
+    let peak = 0;
+    await manifest.verify(input(), {
+      onProgress: () => {
+        peak = Math.max(peak, process.memoryUsage.rss());
+      },
+    });
+    let reassembled = 0;
+    for await (const bytes of manifest.reassemble(({ length }) => new Uint8Array(length))) {
+      reassembled += bytes.length;
+      peak = Math.max(peak, process.memoryUsage.rss());
+    }
+    assert.equal(reassembled, length);
+    const grown = (peak - before) / 1024 ** 2;
+    console.log(`memory: ${grown.toFixed()} MiB more at the peak of ${hash}`);
+    assert.ok(grown < 150, `${grown} MiB`);
+  }
+});
+
 test("a thread that chunks a large buffer lets other tasks run", async () => {
   let ticks = 0;
   const timer = setInterval(() => ticks++, 1);
-  await api.chunk(new Uint8Array(64 * 1024 * 1024), { hash: "blake3" });
+  await api.chunk(new Uint8Array(64 * 1024 * 1024), { profile: { hash: "blake3" } });
   clearInterval(timer);
   assert.ok(ticks >= 4, `${ticks} ticks`);
 });

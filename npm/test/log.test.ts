@@ -8,7 +8,7 @@ import { ChunkerPool } from "chunker-wasm/pool";
 import { counted } from "../dist/errors.js";
 import { codeOf, collect, MemoryTransport, randomBytes } from "./dedup/support.js";
 
-const SMALL = { minSize: 64, avgSize: 128, maxSize: 256 } as const;
+const SMALL = { profile: { minSize: 64, avgSize: 128, maxSize: 256 } } as const;
 const METHODS = ["error", "warn", "info", "debug"] as const;
 
 beforeEach(() => setLogLevel("none"));
@@ -28,7 +28,7 @@ async function lines(level: Parameters<typeof setLogLevel>[0], work: () => Promi
   return written;
 }
 
-const refused = () => codeOf(chunk(new Uint8Array(1), { minSize: 63 }));
+const refused = () => codeOf(chunk(new Uint8Array(1), { profile: { minSize: 63 } }));
 
 test("an error is a line of the level debug, with its code", async () => {
   const line = "debug chunker: error_returned code=invalid_chunking_options";
@@ -71,7 +71,7 @@ test("an upload tells of its retries and its end, a download too", async () => {
   // Halved, so that the delay is known.
   const retry = { baseDelayMs: 4, random: () => 0 };
   const data = randomBytes(100_000, 2);
-  const options = { transport, retry, options: { minSize: 32_768, avgSize: 65_536 } } as const;
+  const options = { transport, retry, profile: { minSize: 32_768, avgSize: 65_536 } } as const;
   const { manifest, rootDigest } = await upload(data, {
     ...options,
     transport: new MemoryTransport(),

@@ -16,8 +16,8 @@ import { DedupError, download, type UploadProgress, upload } from "chunker-wasm/
 import { ChunkerPool } from "chunker-wasm/pool";
 import { codeOf, collect, MemoryTransport, QUICK, randomBytes } from "./dedup/support.js";
 
-const SHA256 = { minSize: 1024, avgSize: 4096, maxSize: 16_384 } as const;
-const BLAKE3 = { ...SHA256, hash: "blake3" } as const;
+const SHA256 = { profile: { minSize: 1024, avgSize: 4096, maxSize: 16_384 } } as const;
+const BLAKE3 = { profile: { ...SHA256.profile, hash: "blake3" } } as const;
 const data = randomBytes(3_000_001, 1);
 const pool = new ChunkerPool({ workers: 2 });
 
@@ -58,7 +58,7 @@ test("metrics are a frozen copy, with zeros for what has not happened", () => {
   const early = metrics();
   assert.ok(Object.isFrozen(early) && Object.isFrozen(early.chunks.sha256));
   assert.deepEqual(Object.keys(early.chunks), ["sha256", "blake3"]);
-  new api.Hasher("sha256").update(data).digest();
+  new api.Hasher("sha256").update(data).finalize();
   assert.deepEqual({ ...metrics(), digests: early.digests }, early);
   assert.notDeepEqual(metrics(), early);
 });
@@ -89,7 +89,7 @@ test("chunks are counted by algorithm, whichever way they are found", async () =
     mixed,
     Object.fromEntries(Object.entries(wanted).map(([name, value]) => [name, value * times])),
   );
-  const manifest = api.Manifest.create(SHA256, await api.chunk(data, SHA256));
+  const manifest = api.Manifest.create(SHA256.profile, await api.chunk(data, SHA256));
   assert.deepEqual(await growth(() => manifest.chunks), {}, "a manifest finds nothing");
 });
 
@@ -118,7 +118,7 @@ test("of a loop that is left, the chunks it was given are counted", async () => 
 test("digests are counted when they are taken", async () => {
   const grown = await growth(async () => {
     await api.digest("blake3", data);
-    new api.Hasher("sha256").update(data).update(data.subarray(5)).digest();
+    new api.Hasher("sha256").update(data).update(data.subarray(5)).finalize();
     new api.Hasher("sha256").update(data)[Symbol.dispose]();
   });
   assert.deepEqual(grown, {
@@ -140,10 +140,10 @@ test("an error is counted once, by its code, wherever it comes from", async () =
   await closed.close();
   const transport = new MemoryTransport();
   const cases: [string, () => unknown][] = [
-    ["invalid_chunking_options", () => new api.Chunker({ minSize: 1 })],
-    ["invalid_chunking_options", () => api.chunk(data, { minSize: 1 })],
-    ["invalid_chunking_options", () => pool.chunk(data, { minSize: 1 })],
-    ["invalid_chunking_options", () => upload(data, { transport, options: { minSize: 1 } })],
+    ["invalid_chunking_options", () => new api.Chunker({ profile: { minSize: 1 } })],
+    ["invalid_chunking_options", () => api.chunk(data, { profile: { minSize: 1 } })],
+    ["invalid_chunking_options", () => pool.chunk(data, { profile: { minSize: 1 } })],
+    ["invalid_chunking_options", () => upload(data, { transport, profile: { minSize: 1 } })],
     ["unknown_hash_algorithm", () => new api.Hasher("md5" as "sha256")],
     ["invalid_argument", () => api.chunk("text" as unknown as Uint8Array)],
     ["invalid_argument", () => some(pool.chunks({} as Blob))],
@@ -154,8 +154,8 @@ test("an error is counted once, by its code, wherever it comes from", async () =
     ["aborted", () => pool.chunk(data, { signal })],
     ["aborted", () => pool.chunk(data, leave())],
     ["aborted", () => upload(data, { transport, signal })],
-    ["aborted", () => upload(data, { transport, options: SHA256, ...leave() })],
-    ["aborted", () => upload(data, { transport, options: SHA256, pool, ...leave() })],
+    ["aborted", () => upload(data, { transport, ...SHA256, ...leave() })],
+    ["aborted", () => upload(data, { transport, ...SHA256, pool, ...leave() })],
     ["aborted", () => upload(new Blob([data]).stream(), { transport, ...leave() })],
     ["chunker_closed", () => closed.chunk(data)],
     ["invalid_manifest", () => api.Manifest.parse(new Uint8Array(9))],
@@ -221,7 +221,7 @@ test("codecs count what goes in and out, in one call and as streams", async () =
 
 test("transfers are counted by what their progress says, and by what the server saw", async () => {
   const transport = new MemoryTransport();
-  await upload(data.subarray(0, 1_000_000), { transport, options: SHA256 });
+  await upload(data.subarray(0, 1_000_000), { transport, ...SHA256 });
   transport.sent.length = 0;
   const failing = new Set([2, 5]);
   transport.fault = ({ method, count }) => {
@@ -238,7 +238,7 @@ test("transfers are counted by what their progress says, and by what the server 
   const retry = QUICK;
   const grown = await growth(async () => {
     const before = metrics().uploads;
-    const result = await upload(source, { transport, options: SHA256, retry, onProgress });
+    const result = await upload(source, { transport, ...SHA256, retry, onProgress });
     uploads = difference(metrics().uploads, before);
     const { rootDigest, manifest, ...totals } = result;
     assert.deepEqual(totals, last);
@@ -270,7 +270,7 @@ test("an upload that fails leaves in the totals what it did", async () => {
   };
   const before = metrics().uploads;
   const { signal } = controller;
-  assert.equal(await codeOf(upload(data, { transport, options: SHA256, signal })), "aborted");
+  assert.equal(await codeOf(upload(data, { transport, ...SHA256, signal })), "aborted");
   const { newChunks, bytesSent } = difference(metrics().uploads, before);
   assert.equal(newChunks, transport.sent.length);
   const bytes = [...transport.chunks.values()].reduce((sum, { length }) => sum + length, 0);

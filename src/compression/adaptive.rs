@@ -53,7 +53,7 @@ pub fn compress_adaptive(
     level: Option<i32>,
 ) -> Result<Adapted<'_>, CompressionError> {
     codec.level(level).inspect_err(|error| hooks::failed(error.code()))?;
-    if is_compressed(data) || !sample_shrinks(codec, data)? {
+    if !is_worth_compressing(codec, data)? {
         return Ok(Adapted::Stored(data));
     }
     let compressed = compress(codec, data, level)?;
@@ -62,6 +62,21 @@ pub fn compress_adaptive(
     } else {
         Ok(Adapted::Stored(data))
     }
+}
+
+/// Returns whether compressing `data` is likely to pay, as [`compress_adaptive`] asks first: `false` when
+/// it begins like a compressed format, and when samples of it do not become at least 5 % smaller.
+///
+/// For callers who then compress by an [`Encoder`](super::Encoder), whose output may still be no smaller.
+/// Compresses samples of 48 KiB in all, however long `data` is.
+///
+/// # Errors
+/// [`CompressionError::Failed`] when memory is short.
+pub fn is_worth_compressing(codec: Codec, data: &[u8]) -> Result<bool, CompressionError> {
+    if is_compressed(data) {
+        return Ok(false);
+    }
+    sample_shrinks(codec, data).inspect_err(|error| hooks::failed(error.code()))
 }
 
 fn is_compressed(data: &[u8]) -> bool {

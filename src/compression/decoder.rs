@@ -2,6 +2,7 @@
 
 use super::Codec;
 use super::error::CompressionError;
+use crate::observability::hooks::StreamObserver;
 use std::io::{self, BufRead, Read};
 
 /// How much a decompression may produce and keep in memory.
@@ -80,6 +81,7 @@ pub struct Decoder<R: BufRead> {
     /// Bytes that may still be read.
     left: u64,
     state: State,
+    observer: StreamObserver,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +110,29 @@ impl<R: BufRead> Decoder<R> {
     /// # Errors
     /// [`CompressionError::InvalidWindowLog`], or [`CompressionError::Failed`] when memory is short.
     pub fn new(codec: Codec, reader: R, limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        let inner = Inner::new(codec, Source(reader), limits.checked()?)?;
-        Ok(Self { inner, codec, limit: limits.max_output, left: limits.max_output, state: State::Unread })
+        let observer = StreamObserver::decompressing(codec.name());
+        Self::observed(codec, reader, limits, observer)
+    }
+
+    /// Like [`new`](Self::new), for a caller that counts what it decompresses.
+    #[cfg(any(feature = "xz", feature = "bzip2"))]
+    pub(super) fn unobserved(
+        codec: Codec,
+        reader: R,
+        limits: DecompressionLimits,
+    ) -> Result<Self, CompressionError> {
+        Self::observed(codec, reader, limits, StreamObserver::silent())
+    }
+
+    fn observed(
+        codec: Codec,
+        reader: R,
+        limits: DecompressionLimits,
+        observer: StreamObserver,
+    ) -> Result<Self, CompressionError> {
+        let inner = Inner::new(codec, Source::new(reader), limits.checked()?)?;
+        let limit = limits.max_output;
+        Ok(Self { inner, codec, limit, left: limit, state: State::Unread, observer })
     }
 
     /// Returns a reader of zstd's frames that were compressed with a dictionary.
@@ -120,14 +143,16 @@ impl<R: BufRead> Decoder<R> {
         limits: DecompressionLimits,
     ) -> Result<Self, CompressionError> {
         let limits = limits.checked()?;
-        let inner = Inner::Zstd(super::zstd_frames::ZstdFrames::new(Source(reader), dictionary, limits)?);
+        let inner =
+            Inner::Zstd(super::zstd_frames::ZstdFrames::new(Source::new(reader), dictionary, limits)?);
         let (codec, limit) = (Codec::Zstd, limits.max_output);
-        Ok(Self { inner, codec, limit, left: limit, state: State::Unread })
+        let observer = StreamObserver::decompressing(codec.name());
+        Ok(Self { inner, codec, limit, left: limit, state: State::Unread, observer })
     }
 
     /// The reader that was given to [`new`](Self::new).
     pub(super) fn source(&mut self) -> &mut R {
-        &mut self.inner.source().0
+        &mut self.inner.source().reader
     }
 
     /// Says that the reader is not empty: nothing needs to be read from it to know that.
@@ -143,6 +168,11 @@ impl<R: BufRead> Decoder<R> {
             return Ok(0);
         }
         let result = self.read_within_limit(buffer);
+        let consumed = std::mem::take(&mut self.inner.source().consumed);
+        self.observer.read(consumed);
+        if let Ok(length) = result {
+            self.observer.wrote(length);
+        }
         match &result {
             // The caller may try again.
             Err(CompressionError::Io(source))
@@ -256,20 +286,33 @@ impl<R: BufRead> Read for Inner<R> {
 
 /// Reader whose errors are marked as its own: the libraries pass them on, and have errors of the same
 /// kinds for data that are damaged.
-struct Source<R>(R);
+struct Source<R> {
+    reader: R,
+    /// Bytes that were taken from it since this was last looked at.
+    consumed: usize,
+}
+
+impl<R> Source<R> {
+    fn new(reader: R) -> Self {
+        Self { reader, consumed: 0 }
+    }
+}
 
 impl<R: Read> Read for Source<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|error| CompressionError::Io(error).into_io())
+        let read = self.reader.read(buffer).map_err(|error| CompressionError::Io(error).into_io());
+        self.consumed += read.as_ref().unwrap_or(&0);
+        read
     }
 }
 
 impl<R: BufRead> BufRead for Source<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.0.fill_buf().map_err(|error| CompressionError::Io(error).into_io())
+        self.reader.fill_buf().map_err(|error| CompressionError::Io(error).into_io())
     }
 
     fn consume(&mut self, length: usize) {
-        self.0.consume(length);
+        self.reader.consume(length);
+        self.consumed += length;
     }
 }

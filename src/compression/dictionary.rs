@@ -15,7 +15,9 @@ fn failed(source: std::io::Error) -> CompressionError {
 /// # Errors
 /// [`CompressionError::Failed`] when there are too few samples.
 pub fn train<S: AsRef<[u8]>>(samples: &[S], max_size: usize) -> Result<Vec<u8>, CompressionError> {
-    zstd::dict::from_samples(samples, max_size).map_err(failed)
+    // A buffer of this size is allocated, and no dictionary needs more than all samples have.
+    let length = samples.iter().fold(0, |sum: usize, sample| sum.saturating_add(sample.as_ref().len()));
+    zstd::dict::from_samples(samples, max_size.min(length)).map_err(failed)
 }
 
 /// Returns `data` compressed with a dictionary, which decompressing needs too.

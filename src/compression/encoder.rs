@@ -2,7 +2,7 @@
 
 use super::Codec;
 use super::error::CompressionError;
-use crate::observability::hooks::EncoderObserver;
+use crate::observability::hooks::{self, StreamObserver};
 use std::io::{self, Write};
 
 /// Writer that compresses what it is given into another writer.
@@ -35,14 +35,36 @@ impl<W: Write> Encoder<W> {
     /// # Errors
     /// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short.
     pub fn new(codec: Codec, level: Option<i32>, writer: W) -> Result<Self, CompressionError> {
-        let level = codec.level(level)?;
-        Self::with_level(codec, level, Sink::new(writer, EncoderObserver::new(codec.name())))
+        let sink = Sink::new(writer, StreamObserver::compressing(codec.name()));
+        let new = || Self::with_level(codec, codec.level(level)?, sink);
+        new().inspect_err(|error| hooks::failed(error.code()))
+    }
+
+    /// Returns a writer of a zstd frame that is compressed with a dictionary, which decompressing needs
+    /// too; `None` stands for level 3.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also [`CompressionError::Failed`] when `dictionary` is damaged.
+    #[cfg(feature = "zstd")]
+    pub fn with_dictionary(
+        dictionary: &[u8],
+        level: Option<i32>,
+        writer: W,
+    ) -> Result<Self, CompressionError> {
+        let codec = Codec::Zstd;
+        let sink = Sink::new(writer, StreamObserver::compressing(codec.name()));
+        let new = || {
+            let inner = Inner::with_dictionary(dictionary, codec.level(level)?, sink)
+                .map_err(|source| CompressionError::Failed { codec, source })?;
+            Ok(Self { inner, codec })
+        };
+        new().inspect_err(|error: &CompressionError| hooks::failed(error.code()))
     }
 
     /// Returns a writer for a compression that its caller counts, with a level that the codec has.
     #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
     pub(super) fn unobserved(codec: Codec, level: i32, writer: W) -> Result<Self, CompressionError> {
-        Self::with_level(codec, level, Sink::new(writer, EncoderObserver::silent()))
+        Self::with_level(codec, level, Sink::new(writer, StreamObserver::silent()))
     }
 
     fn with_level(codec: Codec, level: i32, sink: Sink<W>) -> Result<Self, CompressionError> {
@@ -132,6 +154,14 @@ impl<W: Write> Inner<W> {
         })
     }
 
+    #[cfg(feature = "zstd")]
+    fn with_dictionary(dictionary: &[u8], level: i32, sink: Sink<W>) -> io::Result<Self> {
+        let mut encoder = zstd::stream::write::Encoder::with_dictionary(sink, level, dictionary)?;
+        // Without it, another dictionary of the same id would silently give other data.
+        encoder.include_checksum(true)?;
+        Ok(Self::Zstd(encoder))
+    }
+
     fn sink(&mut self) -> &mut Sink<W> {
         match self {
             #[cfg(feature = "zstd")]
@@ -164,11 +194,11 @@ impl<W: Write> Inner<W> {
 struct Sink<W> {
     writer: W,
     open: bool,
-    observer: EncoderObserver,
+    observer: StreamObserver,
 }
 
 impl<W: Write> Sink<W> {
-    fn new(writer: W, observer: EncoderObserver) -> Self {
+    fn new(writer: W, observer: StreamObserver) -> Self {
         Self { writer, open: false, observer }
     }
 

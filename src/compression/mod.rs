@@ -37,7 +37,7 @@ mod xz;
 #[cfg(feature = "zstd")]
 mod zstd_frames;
 
-pub use adaptive::{Adapted, compress_adaptive};
+pub use adaptive::{Adapted, compress_adaptive, is_worth_compressing};
 pub use decoder::{Decoder, DecompressionLimits};
 pub use encoder::Encoder;
 pub use error::CompressionError;
@@ -257,7 +257,39 @@ pub fn decompress_into(
     limits: DecompressionLimits,
     output: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
-    append_decompressed(codec, data, limits, output).inspect_err(|error| hooks::failed(error.code()))
+    let start = output.len();
+    append_decompressed(codec, data, limits, output).inspect_err(|error| hooks::failed(error.code()))?;
+    hooks::decompressed(codec.name(), data.len(), output.len() - start);
+    Ok(())
+}
+
+/// Returns `data` decompressed, or `None` where that is longer than `most` bytes: for callers that then
+/// decompress it in pieces, by a [`Decoder`] or a [`PushDecoder`]. Nothing is counted then, nor is it an
+/// error.
+///
+/// # Errors
+/// As [`decompress`].
+pub fn decompress_up_to(
+    codec: Codec,
+    data: &[u8],
+    limits: DecompressionLimits,
+    most: u64,
+) -> Result<Option<Vec<u8>>, CompressionError> {
+    if limits.max_output <= most {
+        return decompress(codec, data, limits).map(Some);
+    }
+    let mut output = Vec::new();
+    match append_decompressed(codec, data, limits.with_max_output(most), &mut output) {
+        Ok(()) => {
+            hooks::decompressed(codec.name(), data.len(), output.len());
+            Ok(Some(output))
+        }
+        Err(CompressionError::SizeExceeded { .. }) => Ok(None),
+        Err(error) => {
+            hooks::failed(error.code());
+            Err(error)
+        }
+    }
 }
 
 /// [`decompress_into`], unobserved.
@@ -274,7 +306,7 @@ fn append_decompressed(
         #[cfg(feature = "lz4")]
         Codec::Lz4 => lz4_frames::decompress(data, limits, output),
         #[cfg(any(feature = "xz", feature = "bzip2"))]
-        _ => Decoder::new(codec, data, limits).and_then(|decoder| decoder.read_all(limits, output)),
+        _ => Decoder::unobserved(codec, data, limits).and_then(|decoder| decoder.read_all(limits, output)),
     };
     if result.is_err() {
         output.truncate(start);

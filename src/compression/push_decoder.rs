@@ -1,6 +1,7 @@
 //! Decompression of data that arrives in pieces, for callers that cannot wait inside a reader.
 
 use super::{Codec, CompressionError, Decoder, DecompressionLimits};
+use crate::observability::hooks;
 use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
 
@@ -40,7 +41,7 @@ impl PushDecoder {
     /// # Errors
     /// As [`Decoder::new`].
     pub fn new(codec: Codec, limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        Ok(Self(Decoder::new(codec, Pieces::default(), limits)?))
+        Ok(Self(counted(Decoder::new(codec, Pieces::default(), limits))?))
     }
 
     /// Returns a decoder of zstd's frames that were compressed with a dictionary.
@@ -49,7 +50,7 @@ impl PushDecoder {
     /// As [`Decoder::new`]; also [`CompressionError::Failed`] when `dictionary` is damaged.
     #[cfg(feature = "zstd")]
     pub fn with_dictionary(dictionary: &[u8], limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        Ok(Self(Decoder::with_dictionary(Pieces::default(), dictionary, limits)?))
+        Ok(Self(counted(Decoder::with_dictionary(Pieces::default(), dictionary, limits))?))
     }
 
     /// Appends a piece of the compressed data.
@@ -60,7 +61,7 @@ impl PushDecoder {
     pub fn push(&mut self, piece: &[u8]) -> Result<(), CompressionError> {
         let pieces = self.0.source();
         if pieces.ended {
-            return Err(CompressionError::Ended);
+            return counted(Err(CompressionError::Ended));
         }
         pieces.append(piece);
         if !piece.is_empty() {
@@ -84,11 +85,15 @@ impl PushDecoder {
             Err(CompressionError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(error) => {
                 self.0.source().end();
-                Err(error)
+                counted(Err(error))
             }
             length => length,
         }
     }
+}
+
+fn counted<T>(result: Result<T, CompressionError>) -> Result<T, CompressionError> {
+    result.inspect_err(|error| hooks::failed(error.code()))
 }
 
 /// What was pushed and not yet read: a reader that would block until there is more.

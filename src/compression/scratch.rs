@@ -94,6 +94,7 @@ impl CompressionScratch {
             self.output = Vec::new(); // what a bomb has filled is not kept
             return Err(error);
         }
+        hooks::decompressed(codec.name(), data.len(), self.output.len());
         Ok(&self.output)
     }
 

@@ -22,6 +22,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     chunk_latencies: Values::new(),
     hash_latencies: [const { Values::new() }; ALGORITHMS],
     compression: BTreeMap::new(),
+    decompression: BTreeMap::new(),
     errors: BTreeMap::new(),
 });
 
@@ -37,6 +38,7 @@ struct State {
     chunk_latencies: Values,
     hash_latencies: [Values; ALGORITHMS],
     compression: BTreeMap<&'static str, Compression>,
+    decompression: BTreeMap<&'static str, Decompression>,
     errors: BTreeMap<&'static str, Errors>,
 }
 
@@ -119,6 +121,24 @@ impl Compression {
 }
 
 #[derive(Debug, Default)]
+struct Decompression {
+    bytes_in: u64,
+    bytes_out: u64,
+    handles: Option<[Counter; 2]>,
+}
+
+impl Decompression {
+    fn register(&mut self, codec: &'static str) {
+        let [bytes_in, bytes_out] = self.handles.insert([
+            counter!("chunker.decompression_bytes_in_total", "codec" => codec),
+            counter!("chunker.decompression_bytes_out_total", "codec" => codec),
+        ]);
+        bytes_in.increment(self.bytes_in);
+        bytes_out.increment(self.bytes_out);
+    }
+}
+
+#[derive(Debug, Default)]
 struct Errors {
     count: u64,
     handle: Option<Counter>,
@@ -137,40 +157,54 @@ fn nanoseconds(latency: Duration) -> u64 {
 
 /// All that was delivered by batches and digests since the start of the process.
 static TOTALS: AtomicTotals = AtomicTotals {
-    chunks_emitted: AtomicU64::new(0),
-    bytes_processed: AtomicU64::new(0),
-    hash_operations: [const { AtomicU64::new(0) }; ALGORITHMS],
-    hash_bytes: [const { AtomicU64::new(0) }; ALGORITHMS],
+    chunks: [const { AtomicTally::new() }; ALGORITHMS],
+    other_chunks: AtomicTally::new(),
+    digests: [const { AtomicTally::new() }; ALGORITHMS],
 };
 
 struct AtomicTotals {
-    chunks_emitted: AtomicU64,
-    bytes_processed: AtomicU64,
-    hash_operations: [AtomicU64; ALGORITHMS],
-    hash_bytes: [AtomicU64; ALGORITHMS],
+    chunks: [AtomicTally; ALGORITHMS],
+    other_chunks: AtomicTally,
+    digests: [AtomicTally; ALGORITHMS],
 }
 
 impl AtomicTotals {
     fn add(&self, counts: &Counts) {
-        self.chunks_emitted.fetch_add(counts.chunks, Ordering::Relaxed);
-        self.bytes_processed.fetch_add(counts.bytes, Ordering::Relaxed);
         for algorithm in 0..ALGORITHMS {
-            if counts.hash_operations[algorithm] > 0 {
-                self.hash_operations[algorithm]
-                    .fetch_add(counts.hash_operations[algorithm], Ordering::Relaxed);
-                self.hash_bytes[algorithm].fetch_add(counts.hash_bytes[algorithm], Ordering::Relaxed);
-            }
+            self.chunks[algorithm].add(counts.chunks[algorithm]);
+            self.digests[algorithm].add(counts.digests[algorithm]);
         }
+        self.other_chunks.add(counts.other_chunks);
     }
 
     fn load(&self) -> Counts {
-        let load = |amount: &AtomicU64| amount.load(Ordering::Relaxed);
         Counts {
-            chunks: load(&self.chunks_emitted),
-            bytes: load(&self.bytes_processed),
-            hash_operations: self.hash_operations.each_ref().map(load),
-            hash_bytes: self.hash_bytes.each_ref().map(load),
+            chunks: self.chunks.each_ref().map(AtomicTally::load),
+            other_chunks: self.other_chunks.load(),
+            digests: self.digests.each_ref().map(AtomicTally::load),
         }
+    }
+}
+
+struct AtomicTally {
+    count: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl AtomicTally {
+    const fn new() -> Self {
+        Self { count: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    fn add(&self, tally: Tally) {
+        if tally.count > 0 {
+            self.count.fetch_add(tally.count, Ordering::Relaxed);
+            self.bytes.fetch_add(tally.bytes, Ordering::Relaxed);
+        }
+    }
+
+    fn load(&self) -> Tally {
+        Tally { count: self.count.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
     }
 }
 
@@ -200,15 +234,18 @@ impl Handles {
         }
     }
 
+    /// The recorder's digests are all, those of chunks among them.
     fn add(&self, counts: &Counts) {
-        if counts.chunks > 0 {
-            self.chunks_emitted.increment(counts.chunks);
-            self.bytes_processed.increment(counts.bytes);
+        let chunks = counts.chunks.iter().fold(counts.other_chunks, |sum, &tally| sum + tally);
+        if chunks.count > 0 {
+            self.chunks_emitted.increment(chunks.count);
+            self.bytes_processed.increment(chunks.bytes);
         }
         for algorithm in 0..ALGORITHMS {
-            if counts.hash_operations[algorithm] > 0 {
-                self.hash_operations[algorithm].increment(counts.hash_operations[algorithm]);
-                self.hash_bytes[algorithm].increment(counts.hash_bytes[algorithm]);
+            let digests = counts.chunks[algorithm] + counts.digests[algorithm];
+            if digests.count > 0 {
+                self.hash_operations[algorithm].increment(digests.count);
+                self.hash_bytes[algorithm].increment(digests.bytes);
             }
         }
     }
@@ -220,7 +257,8 @@ impl Handles {
 /// To be called once the recorder is installed; further calls do nothing.
 pub fn init_metrics() {
     let mut state = lock();
-    let State { chunk_sizes, chunk_latencies, hash_latencies, compression, errors } = &mut *state;
+    let State { chunk_sizes, chunk_latencies, hash_latencies, compression, decompression, errors } =
+        &mut *state;
     HANDLES.get_or_init(|| {
         describe();
         let handles = Handles::register();
@@ -231,6 +269,7 @@ pub fn init_metrics() {
             latencies.deliver(histogram, NANOSECOND);
         }
         compression.iter_mut().for_each(|(codec, compression)| compression.register(codec));
+        decompression.iter_mut().for_each(|(codec, decompression)| decompression.register(codec));
         errors.iter_mut().for_each(|(kind, errors)| errors.register(kind));
         handles
     });
@@ -256,6 +295,8 @@ fn describe() {
     describe_counter!("chunker.compression_bytes_out_total", Unit::Bytes, "Bytes that compression gave.");
     describe_histogram!("chunker.compression_ratio", "Bytes in by bytes out of compressions.");
     describe_histogram!("chunker.compression_latency_seconds", Unit::Seconds, "Time of a compression.");
+    describe_counter!("chunker.decompression_bytes_in_total", Unit::Bytes, "Bytes decompressed.");
+    describe_counter!("chunker.decompression_bytes_out_total", Unit::Bytes, "Bytes that decompression gave.");
     describe_counter!("chunker.errors_total", Unit::Count, "Errors returned, by their code.");
     describe_counter!(
         "chunker.latency_threshold_exceeded_total",
@@ -264,37 +305,49 @@ fn describe() {
     );
 }
 
-/// What was counted since the start of the process, on all threads.
+/// What was counted since the start of the process, on all threads: the same shape in all languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Chunks with digests.
-    pub chunks_emitted: u64,
-    /// Bytes in them.
-    pub bytes_processed: u64,
-    /// Digests, by algorithm: every algorithm has an entry.
-    pub hashes: BTreeMap<&'static str, HashTotals>,
-    /// Compressions, by codec: those that were used have an entry.
-    pub compressions: BTreeMap<&'static str, CompressionTotals>,
+    /// Chunks with digests, by algorithm: every algorithm has an entry. Those of [`record_chunk`] come
+    /// under `other`, if there are any.
+    ///
+    /// [`record_chunk`]: super::batch::record_chunk
+    pub chunks: BTreeMap<&'static str, Tally>,
+    /// Digests of other data, by algorithm: every algorithm has an entry.
+    pub digests: BTreeMap<&'static str, Tally>,
+    /// What was compressed, by codec: those that were used have an entry.
+    pub compression: BTreeMap<&'static str, CodecTally>,
+    /// What was decompressed, by codec: those that were used have an entry. Streams count as they go, also
+    /// those that fail later.
+    pub decompression: BTreeMap<&'static str, CodecTally>,
     /// Errors returned, by their `code`.
     pub errors: BTreeMap<&'static str, u64>,
 }
 
-/// What one algorithm has hashed.
+/// A number of things, and of the bytes in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HashTotals {
-    /// Digests.
-    pub operations: u64,
-    /// Bytes digested.
+pub struct Tally {
+    /// How many there were.
+    pub count: u64,
+    /// The bytes in all of them.
     pub bytes: u64,
 }
 
-/// What one codec has compressed.
+impl core::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { count: self.count + other.count, bytes: self.bytes + other.bytes }
+    }
+}
+
+/// Bytes of one direction of a codec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CompressionTotals {
-    /// Bytes compressed.
+pub struct CodecTally {
+    /// Bytes that went in.
     pub bytes_in: u64,
-    /// Bytes that they became.
+    /// Bytes that came out.
     pub bytes_out: u64,
 }
 
@@ -303,21 +356,27 @@ pub struct CompressionTotals {
 /// Inputs that have not ended hold back up to 15 chunks each.
 #[must_use]
 pub fn totals() -> Totals {
-    let Counts { chunks, bytes, hash_operations, hash_bytes } = TOTALS.load();
-    let hashes = HashAlgorithm::ALL.map(|hash| {
-        let (operations, bytes) = (hash_operations[hash as usize], hash_bytes[hash as usize]);
-        (hash.name(), HashTotals { operations, bytes })
-    });
+    let Counts { chunks, other_chunks, digests } = TOTALS.load();
+    let by_algorithm =
+        |tallies: [Tally; ALGORITHMS]| HashAlgorithm::ALL.map(|hash| (hash.name(), tallies[hash as usize]));
+    let mut chunks = BTreeMap::from(by_algorithm(chunks));
+    if other_chunks.count > 0 {
+        chunks.insert("other", other_chunks);
+    }
     let state = lock();
-    let compressions = state.compression.iter().map(|(&codec, compression)| {
+    let compression = state.compression.iter().map(|(&codec, compression)| {
         let &Compression { bytes_in, bytes_out, .. } = compression;
-        (codec, CompressionTotals { bytes_in, bytes_out })
+        (codec, CodecTally { bytes_in, bytes_out })
+    });
+    let decompression = state.decompression.iter().map(|(&codec, decompression)| {
+        let &Decompression { bytes_in, bytes_out, .. } = decompression;
+        (codec, CodecTally { bytes_in, bytes_out })
     });
     Totals {
-        chunks_emitted: chunks,
-        bytes_processed: bytes,
-        hashes: hashes.into(),
-        compressions: compressions.collect(),
+        chunks,
+        digests: by_algorithm(digests).into(),
+        compression: compression.collect(),
+        decompression: decompression.collect(),
         errors: state.errors.iter().map(|(&kind, errors)| (kind, errors.count)).collect(),
     }
 }
@@ -325,23 +384,10 @@ pub fn totals() -> Totals {
 /// What is added at once.
 #[derive(Debug, Default)]
 struct Counts {
-    chunks: u64,
-    bytes: u64,
-    hash_operations: [u64; ALGORITHMS],
-    hash_bytes: [u64; ALGORITHMS],
-}
-
-impl Counts {
-    fn digests(hash: HashAlgorithm, operations: u64, bytes: u64) -> Self {
-        let mut counts = Self::default();
-        counts.hash_operations[hash as usize] = operations;
-        counts.hash_bytes[hash as usize] = bytes;
-        counts
-    }
-
-    fn with_chunks(self, chunks: u64, bytes: u64) -> Self {
-        Self { chunks, bytes, ..self }
-    }
+    chunks: [Tally; ALGORITHMS],
+    /// Chunks that nobody says the algorithm of.
+    other_chunks: Tally,
+    digests: [Tally; ALGORITHMS],
 }
 
 /// Adds `counts` to the totals and to the recorder; values for histograms, `record` adds, to the
@@ -372,11 +418,15 @@ pub(super) fn add_chunks(
     rate: u64,
     mut is_recorded: impl FnMut() -> bool,
 ) {
-    let (chunks, bytes) = (lengths.len() as u64, lengths.iter().sum());
-    let digests = hash.map(|hash| Counts::digests(hash, chunks, bytes)).unwrap_or_default();
+    let mut counts = Counts::default();
+    let tally = Tally { count: lengths.len() as u64, bytes: lengths.iter().sum() };
+    match hash {
+        Some(hash) => counts.chunks[hash as usize] = tally,
+        None => counts.other_chunks = tally,
+    }
     let recorded = lengths.iter().filter(|_| is_recorded());
     let weight = usize::try_from(rate).unwrap_or(usize::MAX);
-    deliver(&digests.with_chunks(chunks, bytes), |destination| match destination {
+    deliver(&counts, |destination| match destination {
         Ok(handles) if weight == 1 => recorded.for_each(|&length| handles.chunk_size.record(length as f64)),
         Ok(handles) => recorded.for_each(|&length| handles.chunk_size.record_many(length as f64, weight)),
         Err(state) => recorded.for_each(|&length| state.chunk_sizes.add(length, weight)),
@@ -402,7 +452,9 @@ pub(super) fn add_latencies(hash: HashAlgorithm, cutting: Duration, hashing: Dur
 
 /// Counts a digest that belongs to no chunk.
 pub(super) fn add_digest(hash: HashAlgorithm, length: u64, latency: Option<Duration>) {
-    deliver(&Counts::digests(hash, 1, length), |destination| match (destination, latency) {
+    let mut counts = Counts::default();
+    counts.digests[hash as usize] = Tally { count: 1, bytes: length };
+    deliver(&counts, |destination| match (destination, latency) {
         (_, None) => {}
         (Ok(handles), Some(latency)) => handles.hash_latency[hash as usize].record(latency.as_secs_f64()),
         (Err(state), Some(latency)) => state.hash_latencies[hash as usize].add(nanoseconds(latency), 1),
@@ -437,6 +489,22 @@ fn with_compression(codec: &'static str, add: impl FnOnce(&mut Compression)) {
         compression.register(codec);
     }
     add(compression);
+}
+
+/// Counts what was decompressed, lengths in bytes.
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+pub(super) fn add_decompression(codec: &'static str, bytes_in: u64, bytes_out: u64) {
+    let mut state = lock();
+    let decompression = state.decompression.entry(codec).or_default();
+    if decompression.handles.is_none() && HANDLES.get().is_some() {
+        decompression.register(codec);
+    }
+    decompression.bytes_in += bytes_in;
+    decompression.bytes_out += bytes_out;
+    if let Some([counter_in, counter_out]) = &decompression.handles {
+        counter_in.increment(bytes_in);
+        counter_out.increment(bytes_out);
+    }
 }
 
 /// Counts an error that is returned.

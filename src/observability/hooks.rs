@@ -252,14 +252,18 @@ impl DigestObserver {
     }
 }
 
-/// Observes a stream that is compressed; what it has counted it delivers every MiB, and when it is
-/// dropped.
+/// Counts bytes in and out of a codec.
+#[cfg(all(feature = "metrics", any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2")))]
+type CountBytes = fn(&'static str, u64, u64);
+
+/// Observes a stream that is compressed or decompressed; what it has counted it delivers every MiB, and
+/// when it is dropped.
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 #[derive(Debug)]
-pub(crate) struct EncoderObserver {
-    /// The codec, unless the caller counts for itself.
+pub(crate) struct StreamObserver {
+    /// What counts, and for which codec, unless the caller counts for itself.
     #[cfg(feature = "metrics")]
-    codec: Option<&'static str>,
+    counter: Option<(CountBytes, &'static str)>,
     #[cfg(feature = "metrics")]
     bytes_in: u64,
     #[cfg(feature = "metrics")]
@@ -271,24 +275,28 @@ pub(crate) struct EncoderObserver {
     not(feature = "metrics"),
     expect(unused_variables, clippy::unused_self, reason = "metrics need it")
 )]
-impl EncoderObserver {
-    pub(crate) fn new(codec: &'static str) -> Self {
+impl StreamObserver {
+    pub(crate) fn compressing(codec: &'static str) -> Self {
         Self {
             #[cfg(feature = "metrics")]
-            codec: Some(codec),
+            counter: Some((counting::add_stream, codec)),
+            ..Self::silent()
+        }
+    }
+
+    pub(crate) fn decompressing(codec: &'static str) -> Self {
+        Self {
             #[cfg(feature = "metrics")]
-            bytes_in: 0,
-            #[cfg(feature = "metrics")]
-            bytes_out: 0,
+            counter: Some((counting::add_decompression, codec)),
+            ..Self::silent()
         }
     }
 
     /// Returns one that counts nothing, for streams that their caller counts.
-    #[cfg(any(feature = "lz4", feature = "xz", feature = "bzip2"))]
     pub(crate) fn silent() -> Self {
         Self {
             #[cfg(feature = "metrics")]
-            codec: None,
+            counter: None,
             #[cfg(feature = "metrics")]
             bytes_in: 0,
             #[cfg(feature = "metrics")]
@@ -296,7 +304,7 @@ impl EncoderObserver {
         }
     }
 
-    /// The stream has `length` bytes more to compress.
+    /// `length` bytes more went in.
     #[inline]
     pub(crate) fn read(&mut self, length: usize) {
         #[cfg(feature = "metrics")]
@@ -308,12 +316,15 @@ impl EncoderObserver {
         }
     }
 
-    /// The stream gave `length` bytes more.
+    /// `length` bytes more came out.
     #[inline]
     pub(crate) fn wrote(&mut self, length: usize) {
         #[cfg(feature = "metrics")]
         {
             self.bytes_out += length as u64;
+            if self.bytes_out >= 1 << 20 {
+                self.flush();
+            }
         }
     }
 
@@ -321,14 +332,14 @@ impl EncoderObserver {
     fn flush(&mut self) {
         let (bytes_in, bytes_out) =
             (core::mem::take(&mut self.bytes_in), core::mem::take(&mut self.bytes_out));
-        if let Some(codec) = self.codec.filter(|_| bytes_in + bytes_out > 0) {
-            counting::add_stream(codec, bytes_in, bytes_out);
+        if let Some((count, codec)) = self.counter.filter(|_| bytes_in + bytes_out > 0) {
+            count(codec, bytes_in, bytes_out);
         }
     }
 }
 
 #[cfg(all(feature = "metrics", any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2")))]
-impl Drop for EncoderObserver {
+impl Drop for StreamObserver {
     fn drop(&mut self) {
         self.flush();
     }
@@ -350,6 +361,15 @@ pub(crate) fn compressing<T, E>(
     #[cfg(not(feature = "metrics"))]
     let _ = (codec, length, duration, made);
     result
+}
+
+/// `length_in` bytes were decompressed in one call, and became `length_out`.
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+pub(crate) fn decompressed(codec: &'static str, length_in: usize, length_out: usize) {
+    #[cfg(feature = "metrics")]
+    counting::add_decompression(codec, length_in as u64, length_out as u64);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (codec, length_in, length_out);
 }
 
 /// An error is returned.

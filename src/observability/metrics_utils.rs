@@ -6,13 +6,15 @@
 //! | `chunker.bytes_processed_total` | counter | | bytes in them |
 //! | `chunker.chunk_size_bytes` | histogram | | their lengths |
 //! | `chunker.chunk_latency_seconds` | histogram | | time to cut and hash one, waiting left out; of one chunk in 64 |
-//! | `chunker.hash_operations_total` | counter | `algorithm` | digests |
+//! | `chunker.hash_operations_total` | counter | `algorithm` | digests, those of chunks among them |
 //! | `chunker.hash_bytes_total` | counter | `algorithm` | bytes digested |
 //! | `chunker.hash_latency_seconds` | histogram | `algorithm` | time for a digest; of one in 64 |
 //! | `chunker.compression_bytes_in_total` | counter | `codec` | bytes compressed |
 //! | `chunker.compression_bytes_out_total` | counter | `codec` | bytes that they became |
 //! | `chunker.compression_ratio` | histogram | `codec` | bytes in / bytes out |
 //! | `chunker.compression_latency_seconds` | histogram | `codec` | time of a compression |
+//! | `chunker.decompression_bytes_in_total` | counter | `codec` | bytes decompressed |
+//! | `chunker.decompression_bytes_out_total` | counter | `codec` | bytes that they became |
 //! | `chunker.errors_total` | counter | `kind` | errors returned, by their `code` |
 //! | `chunker.latency_threshold_exceeded_total` | counter | `operation` | windows of latencies over their threshold |
 //!
@@ -26,7 +28,7 @@
 #[cfg(feature = "metrics")]
 pub use super::batch::{flush_metrics, record_chunk};
 #[cfg(feature = "metrics")]
-pub use super::counting::{CompressionTotals, HashTotals, Totals, init_metrics, totals};
+pub use super::counting::{CodecTally, Tally, Totals, init_metrics, totals};
 #[cfg(feature = "metrics")]
 pub use super::latency::{LatencyGuard, Operation, buckets, set_latency_threshold};
 #[cfg(feature = "metrics")]

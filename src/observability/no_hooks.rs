@@ -90,15 +90,20 @@ impl DigestObserver {
     pub(crate) fn finished(&mut self) {}
 }
 
-/// Observes a stream that is compressed.
+/// Observes a stream that is compressed or decompressed.
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 #[derive(Debug)]
-pub(crate) struct EncoderObserver(());
+pub(crate) struct StreamObserver(());
 
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
-impl EncoderObserver {
+impl StreamObserver {
     #[inline(always)]
-    pub(crate) fn new(_codec: &'static str) -> Self {
+    pub(crate) fn compressing(_codec: &'static str) -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn decompressing(_codec: &'static str) -> Self {
         Self(())
     }
 
@@ -125,6 +130,10 @@ pub(crate) fn compressing<T, E>(
 ) -> Result<T, E> {
     compress()
 }
+
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
+#[inline(always)]
+pub(crate) fn decompressed(_codec: &'static str, _length_in: usize, _length_out: usize) {}
 
 #[cfg(feature = "rayon")]
 #[inline(always)]

@@ -3,6 +3,10 @@
 use core::fmt;
 
 /// A phase of the pipeline.
+#[cfg_attr(
+    not(feature = "tracing"),
+    allow(dead_code, unreachable_pub, reason = "metrics alone time chunks and digests only")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Finding cut points.
@@ -15,6 +19,7 @@ pub enum Phase {
     IoWait,
 }
 
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, unreachable_pub, reason = "only profiles list them"))]
 impl Phase {
     /// Every phase.
     pub const ALL: [Self; 4] = [Self::FastCdc, Self::Hashing, Self::Compression, Self::IoWait];

@@ -6,7 +6,7 @@ mod no_simd;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod x86_64;
 
-use crate::gear::{Seed, Seeded, Unseeded};
+use crate::gear::{Plain, Seeded};
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
 use no_simd as native;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -66,20 +66,23 @@ impl Scanner {
     /// that one, or for all of `input`, so that a scan may be split at any byte.
     #[inline]
     pub fn scan(self, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
-        self.scan_by(Unseeded, hash, input, mask)
+        match self.0 {
+            Kernel::Native(kernel) if input.len() >= SHORT => kernel.scan(hash, input, mask),
+            _ => portable::scan(Plain, hash, input, mask),
+        }
     }
 
     /// Like [`scan`](Self::scan), with `GEAR[byte] ^ seed` in place of `GEAR[byte]`.
-    #[inline(never)] // its kernels are apart from those of nearly everybody
     pub fn scan_seeded(self, seed: u64, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
-        self.scan_by(Seeded(seed), hash, input, mask)
+        self.scan_with(&Seeded::new(seed), hash, input, mask)
     }
 
-    #[inline(always)]
-    fn scan_by(self, seed: impl Seed, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+    /// Like [`scan`](Self::scan), with a seeded table.
+    #[inline(never)] // apart from the kernels that nearly everybody uses
+    pub(crate) fn scan_with(self, gear: &Seeded, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         match self.0 {
-            Kernel::Native(kernel) if input.len() >= SHORT => kernel.scan(seed, hash, input, mask),
-            _ => portable::scan(seed, hash, input, mask),
+            Kernel::Native(kernel) if input.len() >= SHORT => kernel.scan_seeded(gear, hash, input, mask),
+            _ => portable::scan(gear, hash, input, mask),
         }
     }
 }

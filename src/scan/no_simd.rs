@@ -1,6 +1,6 @@
 //! Targets whose only kernel is the portable one: no value of this type exists.
 
-use crate::gear::Seed;
+use crate::gear::Seeded;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kernel {}
@@ -18,7 +18,17 @@ impl Kernel {
         match self {}
     }
 
-    pub(super) fn scan(self, _seed: impl Seed, _hash: &mut u64, _input: &[u8], _mask: u64) -> Option<usize> {
+    pub(super) fn scan(self, _hash: &mut u64, _input: &[u8], _mask: u64) -> Option<usize> {
+        match self {}
+    }
+
+    pub(super) fn scan_seeded(
+        self,
+        _gear: &Seeded,
+        _hash: &mut u64,
+        _input: &[u8],
+        _mask: u64,
+    ) -> Option<usize> {
         match self {}
     }
 }

@@ -4,15 +4,17 @@
 pub mod bench;
 #[cfg(feature = "threads")]
 pub mod parallel;
+pub mod profile;
 mod record;
 
 use crate::failure::Failure;
 use crate::{bytes, number};
-use chunker::chunking::{ChunkDescriptor, ChunkingOptions, PushChunker};
+use chunker::chunking::{ChunkDescriptor, PushChunker};
 use chunker::hashing::{HashAlgorithm, Hasher};
 use chunker::manifest::{Manifest, ManifestError};
 use chunker::{CutFinder, Profile};
 use js_sys::Uint8Array;
+use profile::profile_of;
 use wasm_bindgen::prelude::*;
 
 /// A push chunker: bytes in, records of chunks out (see [`record`]).
@@ -26,18 +28,11 @@ pub struct JsPushChunker {
 
 #[wasm_bindgen(js_class = PushChunker)]
 impl JsPushChunker {
-    /// Returns a chunker for the input behind `offset`; `undefined` stands for the core's default. With
-    /// `cuts_only` the digests are zeros in the records: the caller has a faster way to them.
+    /// Returns a chunker for the input behind `offset`. With `cuts_only` the digests are zeros in the
+    /// records: the caller has a faster way to them.
     #[wasm_bindgen(constructor)]
-    pub fn new(
-        min_size: &JsValue,
-        avg_size: &JsValue,
-        max_size: &JsValue,
-        hash: &JsValue,
-        offset: &JsValue,
-        cuts_only: bool,
-    ) -> Result<Self, Failure> {
-        let profile = profile_of(min_size, avg_size, max_size, hash)?;
+    pub fn new(profile: &JsValue, offset: &JsValue, cuts_only: bool) -> Result<Self, Failure> {
+        let profile = profile_of(profile)?;
         let position = offset_of(offset)?;
         let chunker = match cuts_only {
             true => Chunker::Cutting(CutFinder::resume_at(profile, position)),
@@ -120,21 +115,10 @@ impl JsHasher {
     }
 
     /// Ends the data and returns its digest.
-    pub fn digest(&mut self) -> Result<Uint8Array, Failure> {
+    pub fn finalize(&mut self) -> Result<Uint8Array, Failure> {
         let hasher = self.0.take().ok_or(Failure::CLOSED)?;
         Ok(Uint8Array::from(hasher.finalize().as_slice()))
     }
-}
-
-/// Returns the profile id of options; `undefined` stands for the core's default.
-#[wasm_bindgen]
-pub fn profile(
-    min_size: &JsValue,
-    avg_size: &JsValue,
-    max_size: &JsValue,
-    hash: &JsValue,
-) -> Result<String, Failure> {
-    Ok(profile_of(min_size, avg_size, max_size, hash)?.to_string())
 }
 
 /// A manifest.
@@ -146,7 +130,8 @@ impl JsManifest {
     /// Returns the manifest with a profile id and the records of its chunks.
     #[wasm_bindgen(constructor)]
     pub fn new(profile: &str, records: &Uint8Array) -> Result<Self, Failure> {
-        Ok(Self(Manifest::new(profile.parse::<Profile>()?, record::unpack(records)?)?))
+        let profile: Profile = profile.parse()?;
+        Ok(Self(Manifest::new(profile, record::unpack(records)?)?))
     }
 
     /// Returns the manifest with these canonical bytes, at most `max_bytes`; `undefined` stands
@@ -207,39 +192,6 @@ impl JsManifest {
     pub fn chunks(&self) -> Uint8Array {
         record::pack(self.0.chunks())
     }
-
-    /// Checks that `data` is the chunk at `index`.
-    #[wasm_bindgen(js_name = verifyChunk)]
-    pub fn verify_chunk(&self, index: &JsValue, data: &Uint8Array) -> Result<(), Failure> {
-        let index =
-            number::integer(index).ok_or(Failure::argument("index is not an integer in 0..=2^53-1"))?;
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let chunk = self.0.chunks().get(index).ok_or(ManifestError::ChunkIndex { index })?;
-        let (actual, expected) = (bytes::length(data), chunk.length);
-        if actual != expected {
-            // Before the copy, which is then never larger than a chunk of the manifest.
-            return Err(ManifestError::ChunkLength { index, actual, expected }.into());
-        }
-        Ok(self.0.verify_chunk(index, &bytes::copied(data)?)?)
-    }
-}
-
-fn profile_of(
-    min_size: &JsValue,
-    avg_size: &JsValue,
-    max_size: &JsValue,
-    hash: &JsValue,
-) -> Result<Profile, Failure> {
-    let options = ChunkingOptions::resolve(
-        number::size(min_size, "minSize")?,
-        number::size(avg_size, "avgSize")?,
-        number::size(max_size, "maxSize")?,
-    )?;
-    let hash = match hash.is_undefined() {
-        true => HashAlgorithm::default(),
-        false => hash_algorithm(hash)?,
-    };
-    Ok(Profile::from(options).hash(hash))
 }
 
 fn hash_algorithm(name: &JsValue) -> Result<HashAlgorithm, Failure> {

@@ -45,6 +45,13 @@ impl Failure {
         Self { code: "invalid_chunking_options", message: message.into() }
     }
 
+    /// A seed that is none, and so never reaches the core's checks.
+    #[cfg(feature = "chunking")]
+    pub(crate) const SEED: Self = Self {
+        code: "invalid_chunking_options",
+        message: Cow::Borrowed("seed is not an integer in 0..2^64 (a number up to 2^53-1, or a bigint)"),
+    };
+
     /// The module's memory cannot hold `length` more bytes.
     pub(crate) fn memory(length: usize) -> Self {
         let message = format!("no memory for {length} bytes");

@@ -32,26 +32,17 @@ struct Build {
     glue: &'static str,
     rustflags: &'static str,
     features: &'static str,
-    /// Whether its memory is shared between threads.
-    shared: bool,
 }
 
 const BUILDS: [Build; 4] = [
-    Build { name: "chunker", glue: "bindgen", rustflags: "", features: "chunking", shared: false },
+    Build { name: "chunker", glue: "bindgen", rustflags: "", features: "chunking" },
     Build {
         name: "chunker-simd128",
         glue: "bindgen",
         rustflags: "-Ctarget-feature=+simd128",
         features: "chunking,wasm-simd",
-        shared: false,
     },
-    Build {
-        name: "chunker-codecs",
-        glue: "codecs-bindgen",
-        rustflags: "",
-        features: "codecs",
-        shared: false,
-    },
+    Build { name: "chunker-codecs", glue: "codecs-bindgen", rustflags: "", features: "codecs" },
     Build {
         name: "chunker-threads",
         glue: "threads-bindgen",
@@ -61,7 +52,6 @@ const BUILDS: [Build; 4] = [
             -Clink-arg=--export=__wasm_init_tls -Clink-arg=--export=__tls_size \
             -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base",
         features: "threads,wasm-simd",
-        shared: true,
     },
 ];
 
@@ -71,15 +61,17 @@ const BENCH: Build = Build {
     glue: "bindgen",
     rustflags: "-Ctarget-feature=+simd128",
     features: "bench,wasm-simd",
-    shared: false,
 };
 
 /// Keeps loads at constant distances from one address. LLVM's loop strength reduction gives each load of
 /// a loop an address of its own, which WebAssembly has to compute every time: 11 % of the time of a cut.
 const ONE_ADDRESS: &str = "-Cllvm-args=-disable-lsr";
 
-/// What builds the standard library for shared memory: the one that rustup has is for one thread.
-/// Cargo takes such arguments from the pinned stable toolchain when this variable is set.
+/// A panic traps at once. Its message would go nowhere, but weighs 2 KB with brotli.
+const NO_PANIC_MESSAGES: &str = "-Zunstable-options -Cpanic=immediate-abort";
+
+/// What builds the standard library for this, and for shared memory: the one that rustup has is for one
+/// thread. Cargo takes such arguments from the pinned stable toolchain when this variable is set.
 const BUILD_STD: &str = "-Zbuild-std=std,panic_abort";
 const UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 
@@ -146,18 +138,18 @@ fn c_tools() -> Result<Vec<(&'static str, &'static str)>, Box<dyn Error>> {
 /// Compiles the crate in `wasm/`; returns the path of the module.
 fn compile(root: &Path, build: &Build, c_tools: &[(&str, &str)]) -> Result<PathBuf, Box<dyn Error>> {
     let target_dir = root.join("target/wasm").join(build.name);
+    let rustflags = format!("{ONE_ADDRESS} {NO_PANIC_MESSAGES} {}", build.rustflags);
     let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(root)
         .args(["build", "--locked", "--release", "--package", "chunker-wasm"])
         .args(["--target", TARGET, "--no-default-features", "--features", build.features])
-        // Whole-program optimization and no unwinding tables: the module is downloaded by pages.
+        // Whole-program optimization: pages download the module.
         .args(["--config", "profile.release.lto=true"])
-        .args(["--config", "profile.release.panic='abort'"])
+        .arg(BUILD_STD)
         .arg("--target-dir")
         .arg(&target_dir)
-        .args(build.shared.then_some(BUILD_STD))
-        .envs(build.shared.then_some(UNSTABLE))
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", format!("{ONE_ADDRESS} {}", build.rustflags))
+        .envs([UNSTABLE])
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", rustflags)
         .envs(c_tools.iter().copied())
         // These would replace the flags above.
         .env_remove("RUSTFLAGS")

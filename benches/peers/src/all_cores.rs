@@ -1,7 +1,7 @@
 //! One buffer by all cores: our parallel chunking, and the crate's cuts with digests by rayon.
 
 use crate::data::Data;
-use crate::{PROFILES, Sizes, Way, crate_cuts, digest_of, megabytes, profile, race};
+use crate::{PLAIN, PROFILES, Sizes, Way, crate_cuts, digest_of, megabytes, profile, race};
 use chunker::chunking::{HashAlgorithm, chunk_descriptors, chunk_descriptors_parallel};
 use cpu_time::ThreadTime;
 use rayon::prelude::*;
@@ -35,7 +35,7 @@ fn compare_by(clock: Clock, bytes: &[u8], sizes: Sizes, hash: HashAlgorithm) {
     let profile = profile(sizes);
     let mut ways = [
         timed(clock, "fastcdc", || {
-            let cuts: Vec<_> = crate_cuts(bytes, sizes).collect();
+            let cuts: Vec<_> = crate_cuts(bytes, sizes, PLAIN).collect();
             cuts.par_iter().map(|&(start, end)| digest_of(&bytes[start..end], hash)).collect::<Vec<_>>().len()
         }),
         timed(clock, "ours", || chunk_descriptors_parallel(bytes, profile.hash(hash)).len()),

@@ -13,7 +13,7 @@ use chunker::scan::Scanner;
 use chunker::{Acceleration, CutFinder, Profile, cut_points};
 use cpu_time::ThreadTime;
 use data::Data;
-use fastcdc::v2020::FastCDC;
+use fastcdc::v2020::{FastCDC, Normalization};
 use python::PyFastCdc;
 use sha2::Digest;
 use std::hint::black_box;
@@ -32,6 +32,13 @@ const PROFILES: [Sizes; 5] = [
     Sizes { min: 2 * KIB, avg: 8 * KIB, max: 32 * KIB },
     Sizes { min: 2 * KIB, avg: 8 * KIB, max: 64 * KIB },
 ];
+
+/// What decides cut points besides the sizes: normalization level and seed.
+type Variant = (u8, u64);
+const PLAIN: Variant = (1, 0);
+const VARIANTS: [Variant; 5] = [(0, 0), (2, 0), (3, 0), (1, 666), (2, 666)];
+const LEVELS: [Normalization; 4] =
+    [Normalization::Level0, Normalization::Level1, Normalization::Level2, Normalization::Level3];
 
 /// The sizes of chunks in bytes.
 #[derive(Clone, Copy)]
@@ -55,10 +62,16 @@ fn main() -> std::io::Result<()> {
     for data in data::all(&tar)? {
         println!("\n{}, {} MiB: speed of cutting against fastcdc 5", data.name, data.bytes.len() >> 20);
         for sizes in PROFILES {
-            cut(&data, sizes, python.as_mut());
+            cut(&data, sizes, PLAIN, python.as_mut());
         }
     }
     let noise = data::noise();
+    for variant in VARIANTS {
+        println!("\n{}: level {}, seed {}", noise.name, variant.0, variant.1);
+        for sizes in PROFILES {
+            cut(&noise, sizes, variant, None);
+        }
+    }
     println!("\n{}: cutting and digests, against fastcdc 5 with the same digest library", noise.name);
     for sizes in PROFILES {
         cut_and_digest(&noise, sizes);
@@ -126,11 +139,11 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn cut(data: &Data, sizes: Sizes, python: Option<&mut PyFastCdc>) {
+fn cut(data: &Data, sizes: Sizes, variant: Variant, python: Option<&mut PyFastCdc>) {
     let bytes = &data.bytes[..];
-    let mut ways = vec![timed("fastcdc", || crate_cuts(bytes, sizes).count())];
+    let mut ways = vec![timed("fastcdc", || crate_cuts(bytes, sizes, variant).count())];
     for scanner in Scanner::available() {
-        ways.push(timed(scanner.name(), move || our_cuts(bytes, sizes, scanner)));
+        ways.push(timed(scanner.name(), move || our_cuts(bytes, sizes, variant, scanner)));
     }
     ways.push(timed("gearhash", || gearhash_cuts(bytes, sizes)));
     if let Some(python) = python {
@@ -159,9 +172,11 @@ fn cut_and_digest(data: &Data, sizes: Sizes) {
         let theirs = |chunk: &[u8]| digest_of(chunk, hash);
         let ends: Vec<usize> = cut_points(bytes, profile).collect();
         let mut ways = [
-            timed("fastcdc", || count(crate_cuts(bytes, sizes), |(start, end)| theirs(&bytes[start..end]))),
+            timed("fastcdc", || {
+                count(crate_cuts(bytes, sizes, PLAIN), |(start, end)| theirs(&bytes[start..end]))
+            }),
             timed("ours", || count(chunk_slices(bytes, profile.hash(hash)), |chunk| chunk.hash)),
-            timed("scan", || our_cuts(bytes, sizes, Scanner::detect())),
+            timed("scan", || our_cuts(bytes, sizes, PLAIN, Scanner::detect())),
             timed("digest", || {
                 let starts = std::iter::once(0).chain(ends.iter().copied());
                 count(starts.zip(&ends), |(start, end)| theirs(&bytes[start..*end]))
@@ -191,9 +206,9 @@ fn hostile(sizes: Sizes) {
     let mut worst = vec![(f64::INFINITY, String::new()); names.len()];
     for data in data::hostile((2 * sizes.max).max(1024 * KIB)) {
         let bytes = &data.bytes[..];
-        let mut ways = vec![timed("fastcdc", || crate_cuts(bytes, sizes).count())];
+        let mut ways = vec![timed("fastcdc", || crate_cuts(bytes, sizes, PLAIN).count())];
         for scanner in Scanner::available() {
-            ways.push(timed(scanner.name(), move || our_cuts(bytes, sizes, scanner)));
+            ways.push(timed(scanner.name(), move || our_cuts(bytes, sizes, PLAIN, scanner)));
         }
         // The best of each: the worst of 319 medians would be the worst disturbance.
         let mut best = best_of(&mut ways, HOSTILE_ROUNDS);
@@ -218,8 +233,9 @@ fn profile(sizes: Sizes) -> Profile {
     Profile::new(sizes.min, sizes.avg, sizes.max).expect("valid sizes")
 }
 
-fn our_cuts(bytes: &[u8], sizes: Sizes, scanner: Scanner) -> usize {
-    let mut finder = CutFinder::new(profile(sizes)).with_scanner(scanner);
+fn our_cuts(bytes: &[u8], sizes: Sizes, (level, seed): Variant, scanner: Scanner) -> usize {
+    let profile = profile(sizes).level(level).expect("a mask").seed(seed);
+    let mut finder = CutFinder::new(profile).with_scanner(scanner);
     let (mut rest, mut cuts) = (bytes, 0);
     while finder.next_cut(&mut rest).is_some() {
         cuts += 1;
@@ -228,8 +244,9 @@ fn our_cuts(bytes: &[u8], sizes: Sizes, scanner: Scanner) -> usize {
 }
 
 /// The start and end of each chunk by the `fastcdc` crate.
-fn crate_cuts(bytes: &[u8], sizes: Sizes) -> impl Iterator<Item = (usize, usize)> {
-    FastCDC::new(bytes, sizes.min, sizes.avg, sizes.max)
+fn crate_cuts(bytes: &[u8], sizes: Sizes, (level, seed): Variant) -> impl Iterator<Item = (usize, usize)> {
+    let level = LEVELS[usize::from(level)];
+    FastCDC::with_level_and_seed(bytes, sizes.min, sizes.avg, sizes.max, level, seed)
         .map(|chunk| black_box((chunk.offset, chunk.offset + chunk.length)))
 }
 

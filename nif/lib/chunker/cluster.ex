@@ -14,7 +14,7 @@ defmodule Chunker.Cluster do
 
   Then any node can ask for it:
 
-      Chunker.Cluster.chunk_many(["/mnt/images/a.iso", "/mnt/images/b.iso"], hash: :blake3)
+      Chunker.Cluster.chunk_batch(["/mnt/images/a.iso", "/mnt/images/b.iso"], profile: :medium)
       #=> [{:ok, [{<<…>>, 0, 1395318}, …]}, {:ok, […]}]
 
   Work on a node that is lost or stopped is done again on another one; the chunks are the same wherever an
@@ -45,16 +45,16 @@ defmodule Chunker.Cluster do
 
   ## Options
 
-  The [chunking options](Chunker.html#module-chunking-options), and
+  The [profile](Chunker.html#module-profiles), and
 
     * `:nodes` - by default this node and all that are connected to it
     * `:per_node` - how many inputs a node works on at once, by default 2
 
-  Raises `Chunker.Error` when the chunking options are not allowed.
+  Raises `Chunker.Error` when the profile is not allowed.
   """
-  @spec chunk_many([source], [Chunker.option() | {:nodes, [node]} | {:per_node, pos_integer}]) ::
+  @spec chunk_batch([source], [Chunker.option() | {:nodes, [node]} | {:per_node, pos_integer}]) ::
           [{:ok, [Chunker.chunk()]} | {:error, reason}]
-  def chunk_many(sources, options \\ []) do
+  def chunk_batch(sources, options \\ []) do
     {nodes, options} = Keyword.pop_lazy(options, :nodes, fn -> [node() | Node.list()] end)
     {per_node, options} = Keyword.pop(options, :per_node, 2)
 

@@ -5,7 +5,7 @@ defmodule Chunker.Hasher do
       iex> hasher = Chunker.Hasher.new(:blake3)
       iex> :ok = Chunker.Hasher.update(hasher, "a")
       iex> :ok = Chunker.Hasher.update(hasher, ["b", ?c])
-      iex> Chunker.Hasher.finish(hasher) == Chunker.hash("abc", :blake3)
+      iex> Chunker.Hasher.finalize(hasher) == Chunker.hash("abc", :blake3)
       true
   """
 
@@ -26,8 +26,8 @@ defmodule Chunker.Hasher do
   def update(hasher, piece), do: Nif.hasher_update_dirty(hasher, IO.iodata_to_binary(piece))
 
   @doc """
-  Returns the digest of all pieces; the hasher begins anew.
+  Returns the digest of all pieces; the hasher then starts over.
   """
-  @spec finish(t) :: Chunker.digest()
-  def finish(hasher), do: Nif.hasher_finish(hasher)
+  @spec finalize(t) :: Chunker.digest()
+  def finalize(hasher), do: Nif.hasher_finalize(hasher)
 end

@@ -39,15 +39,15 @@ defmodule Chunker.Manifest do
 
   @doc """
   Returns the manifest of an input with the given chunks, which were cut with the same
-  [chunking options](Chunker.html#module-chunking-options).
+  [profile](Chunker.html#module-profiles).
 
   `{:error, :chunk_sequence_invalid}` says that the chunks do not follow each other from offset 0, or have
-  lengths that no input has with these options.
+  lengths that no input has with this profile.
   """
   @spec new([Chunker.chunk() | Chunker.payload_chunk()], [Chunker.option()]) ::
           {:ok, t} | {:error, Chunker.error()}
   def new(chunks, options \\ []) do
-    {min, avg, max, hash} = Options.chunking(options)
+    profile = Options.profile(options)
 
     without_payloads =
       Enum.map(chunks, fn
@@ -55,7 +55,7 @@ defmodule Chunker.Manifest do
         chunk -> chunk
       end)
 
-    without_payloads |> Nif.manifest_new_dirty(min, avg, max, hash) |> from_parts()
+    without_payloads |> Nif.manifest_new_dirty(profile) |> from_parts()
   end
 
   @doc """

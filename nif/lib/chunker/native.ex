@@ -6,47 +6,30 @@ defmodule Chunker.Native do
 
   alias Chunker.{Config, Nif}
 
+  @type profile :: Chunker.Options.profile()
   @type size :: non_neg_integer | nil
   @type hash :: Chunker.hash_algorithm() | nil
   @type result(value) :: {:ok, value} | {:error, Chunker.error()}
-  @type chunks :: [Chunker.chunk()]
-  @type payload_chunks :: [Chunker.payload_chunk()]
+  @type chunks :: [Chunker.chunk()] | [Chunker.payload_chunk()]
   @type chunker :: reference
 
-  @spec chunk_data(binary, size, size, size, hash) :: result(chunks)
-  def chunk_data(data, min, avg, max, hash \\ nil) do
+  @spec chunk_data(binary, profile, boolean) :: result(chunks)
+  def chunk_data(data, profile, payloads \\ false) do
     config = Config.get()
 
     cond do
-      byte_size(data) <= config.normal_bytes -> Nif.chunk_data_normal(data, min, avg, max, hash)
-      byte_size(data) < config.sliced_bytes -> Nif.chunk_data_dirty(data, min, avg, max, hash)
-      true -> chunk_slices(data, min, avg, max, hash, config.slice_bytes)
+      byte_size(data) <= config.normal_bytes -> Nif.chunk_data_normal(data, profile, payloads)
+      byte_size(data) < config.sliced_bytes -> Nif.chunk_data_dirty(data, profile, payloads)
+      true -> chunk_slices(data, profile, payloads, config.slice_bytes)
     end
   end
 
-  defp chunk_slices(data, min, avg, max, hash, slice_bytes) do
-    with {:ok, chunker} <- Nif.chunker_open_with(min, avg, max, hash, false),
+  defp chunk_slices(data, profile, payloads, slice_bytes) do
+    with {:ok, chunker} <- Nif.chunker_open_with(profile, false, nil),
          {:ok, chunks} <- feed_slices(chunker, data, slice_bytes, []),
          {:ok, last} <- Nif.chunker_finish_dirty(chunker) do
-      {:ok, chunks ++ last}
-    end
-  end
-
-  @spec chunk_data_with_payloads(binary, size, size, size, hash) :: result(payload_chunks)
-  def chunk_data_with_payloads(data, min, avg, max, hash \\ nil) do
-    config = Config.get()
-
-    cond do
-      byte_size(data) <= config.normal_bytes ->
-        Nif.chunk_data_with_payloads_normal(data, min, avg, max, hash)
-
-      byte_size(data) < config.sliced_bytes ->
-        Nif.chunk_data_with_payloads_dirty(data, min, avg, max, hash)
-
-      true ->
-        with {:ok, chunks} <- chunk_slices(data, min, avg, max, hash, config.slice_bytes) do
-          {:ok, Enum.map(chunks, &with_payload(&1, data))}
-        end
+      chunks = chunks ++ last
+      {:ok, if(payloads, do: Enum.map(chunks, &with_payload(&1, data)), else: chunks)}
     end
   end
 
@@ -56,21 +39,21 @@ defmodule Chunker.Native do
   # What an item of a batch costs besides its bytes, as bytes that take as long.
   @item_bytes 256
 
-  @spec chunk_data_batch([binary], size, size, size, hash) :: result([result(chunks)])
-  def chunk_data_batch(binaries, min, avg, max, hash \\ nil) do
+  @spec chunk_data_batch([binary], profile) :: result([result(chunks)])
+  def chunk_data_batch(binaries, profile) do
     config = Config.get()
 
     if total(binaries) + @item_bytes * length(binaries) <= config.normal_bytes do
-      Nif.chunk_data_batch_normal(binaries, min, avg, max, hash)
+      Nif.chunk_data_batch_normal(binaries, profile)
     else
       binaries
-      |> batches([], 0, config)
+      |> batches(@item_bytes, config)
       |> collect([], fn
         {:together, batch} ->
-          Nif.chunk_data_batch_dirty(batch, min, avg, max, hash, config.threads)
+          Nif.chunk_data_batch_dirty(batch, profile, config.threads)
 
         {:each, large} ->
-          results = each(large, config, &chunk_data(&1, min, avg, max, hash))
+          results = each(large, config, &chunk_data(&1, profile))
           # Only options can be wrong, and they are wrong for all.
           Enum.find(results, {:ok, results}, &match?({:error, _}, &1))
       end)
@@ -89,23 +72,25 @@ defmodule Chunker.Native do
   defp size(_), do: 0
 
   # Batches that keep all threads busy for as long as a slice takes, and runs of inputs that each need
-  # slices.
-  defp batches([], [], _, _), do: []
-  defp batches([], batch, _, _), do: [{:together, Enum.reverse(batch)}]
+  # slices. An input costs `item_bytes` besides its own.
+  defp batches(binaries, item_bytes, config), do: batches(binaries, [], 0, item_bytes, config)
 
-  defp batches([data | rest] = binaries, batch, bytes, config) do
-    bytes = bytes + size(data) + @item_bytes
+  defp batches([], [], _, _, _), do: []
+  defp batches([], batch, _, _, _), do: [{:together, Enum.reverse(batch)}]
+
+  defp batches([data | rest] = binaries, batch, bytes, item_bytes, config) do
+    bytes = bytes + size(data) + item_bytes
 
     cond do
       size(data) >= config.sliced_bytes ->
         {large, rest} = Enum.split_while(binaries, &(size(&1) >= config.sliced_bytes))
-        batches([], batch, 0, config) ++ [{:each, large} | batches(rest, [], 0, config)]
+        batches([], batch, 0, item_bytes, config) ++ [{:each, large} | batches(rest, item_bytes, config)]
 
       bytes >= config.slice_bytes * config.threads ->
-        [{:together, Enum.reverse([data | batch])} | batches(rest, [], 0, config)]
+        [{:together, Enum.reverse([data | batch])} | batches(rest, item_bytes, config)]
 
       true ->
-        batches(rest, [data | batch], bytes, config)
+        batches(rest, [data | batch], bytes, item_bytes, config)
     end
   end
 
@@ -121,10 +106,7 @@ defmodule Chunker.Native do
     for {:ok, result} <- Task.async_stream(large, call, options), do: result
   end
 
-  @spec chunker_open(size, size, size) :: result(chunker)
-  def chunker_open(min, avg, max), do: Nif.chunker_open_with(min, avg, max, nil, false)
-
-  @spec chunker_feed(chunker, binary) :: result(chunks | payload_chunks)
+  @spec chunker_feed(chunker, binary) :: result(chunks)
   def chunker_feed(chunker, piece) do
     config = Config.get()
 
@@ -147,7 +129,7 @@ defmodule Chunker.Native do
     end
   end
 
-  @spec chunker_finish(chunker) :: result(chunks | payload_chunks)
+  @spec chunker_finish(chunker) :: result(chunks)
   def chunker_finish(chunker), do: Nif.chunker_finish_dirty(chunker)
 
   @spec hash(binary, hash) :: result(Chunker.digest())
@@ -175,26 +157,29 @@ defmodule Chunker.Native do
 
       last ->
         Nif.hasher_update_dirty(hasher, last)
-        {:ok, Nif.hasher_finish(hasher)}
+        {:ok, Nif.hasher_finalize(hasher)}
     end
   end
 
-  @spec compress(Chunker.codec(), binary, integer | nil) :: result(binary)
-  def compress(codec, data, level) do
+  @type dictionary :: binary | nil
+
+  @spec compress(Chunker.codec(), binary, integer | nil, dictionary) :: result(binary)
+  def compress(codec, data, level, dictionary) do
     config = Config.get()
     pace = pace(codec, level)
     {one_call_bytes, slice_bytes} = dirty_bytes(pace, config)
 
     cond do
-      pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
+      # A dictionary is prepared by every call, which takes longer than little data do.
+      dictionary == nil and pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
         Nif.compress_normal(codec, data, level)
 
       byte_size(data) < one_call_bytes ->
-        Nif.compress_dirty(codec, data, level)
+        Nif.compress_dirty(codec, data, level, dictionary)
 
       true ->
-        with {:ok, compressor} <- Nif.compressor_open(codec, level),
-             do: compress_slices(compressor, data, slice_bytes, [])
+        with {:ok, compressor} <- Nif.compressor_open_dirty(codec, level, dictionary),
+             do: compress_slices(compressor, data, slice_bytes)
     end
   end
 
@@ -208,35 +193,76 @@ defmodule Chunker.Native do
   defp dirty_bytes(:slow, config), do: {div(config.slice_bytes, 4), div(config.slice_bytes, 16)}
   defp dirty_bytes(_, config), do: {config.sliced_bytes, config.slice_bytes}
 
-  defp compress_slices(compressor, data, slice_bytes, parts) do
-    case data do
-      <<slice::binary-size(slice_bytes), rest::binary>> ->
-        with {:ok, part} <- Nif.compressor_push_dirty(compressor, slice),
-             do: compress_slices(compressor, rest, slice_bytes, [part | parts])
+  defp compress_slices(compressor, data, slice_bytes) do
+    with {:ok, parts} <- compressor_feed_slices(compressor, data, slice_bytes, []),
+         {:ok, rest} <- Nif.compressor_finish_dirty(compressor),
+         do: {:ok, [rest | parts] |> Enum.reverse() |> IO.iodata_to_binary()}
+  end
+
+  # Returns the parts of the output, the last one first.
+  defp compressor_feed_slices(compressor, piece, slice_bytes, parts) do
+    case piece do
+      <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
+        with {:ok, part} <- Nif.compressor_feed_dirty(compressor, slice, true),
+             do: compressor_feed_slices(compressor, rest, slice_bytes, [part | parts])
 
       last ->
-        with {:ok, part} <- Nif.compressor_push_dirty(compressor, last),
-             {:ok, rest} <- Nif.compressor_finish_dirty(compressor),
-             do: {:ok, [rest, part | parts] |> Enum.reverse() |> IO.iodata_to_binary()}
+        with {:ok, part} <- Nif.compressor_feed_dirty(compressor, last, false),
+             do: {:ok, [part | parts]}
     end
   end
 
-  @spec compress_batch([binary], Chunker.codec(), integer | nil) :: result([result(binary)])
-  def compress_batch(binaries, codec, level \\ nil)
-  def compress_batch([], codec, level), do: Nif.compress_batch_dirty([], codec, level, 1)
+  @spec compressor_feed(reference, binary, Chunker.codec(), integer | nil) :: result(binary)
+  def compressor_feed(compressor, piece, codec, level) do
+    {_, slice_bytes} = codec |> pace(level) |> dirty_bytes(Config.get())
 
-  def compress_batch(binaries, codec, level) do
+    with {:ok, parts} <- compressor_feed_slices(compressor, piece, slice_bytes, []),
+         do: {:ok, parts |> Enum.reverse() |> IO.iodata_to_binary()}
+  end
+
+  @spec compress_adaptive(Chunker.codec(), binary, integer | nil) :: result(binary | nil)
+  def compress_adaptive(codec, data, level) do
+    config = Config.get()
+    pace = pace(codec, level)
+    {one_call_bytes, slice_bytes} = dirty_bytes(pace, config)
+
+    cond do
+      pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
+        Nif.compress_adaptive_normal(codec, data, level)
+
+      byte_size(data) < one_call_bytes ->
+        Nif.compress_adaptive_dirty(codec, data, level)
+
+      true ->
+        with {:ok, compressor} <- Nif.compressor_open_dirty(codec, level, nil),
+             {:ok, true} <- Nif.is_worth_compressing_dirty(codec, data),
+             {:ok, compressed} <- compress_slices(compressor, data, slice_bytes) do
+          {:ok, if(byte_size(compressed) < byte_size(data), do: compressed)}
+        else
+          {:ok, false} -> {:ok, nil}
+          error -> error
+        end
+    end
+  end
+
+  @spec compress_batch([binary], Chunker.codec(), integer | nil, dictionary) :: result([result(binary)])
+  def compress_batch([], codec, level, dictionary),
+    do: Nif.compress_batch_dirty([], codec, level, dictionary, 1)
+
+  def compress_batch(binaries, codec, level, dictionary) do
     config = Config.get()
     {one_call_bytes, slice_bytes} = codec |> pace(level) |> dirty_bytes(config)
+    # Every input prepares the dictionary, at a quarter of the speed of compression or more.
+    item_bytes = @item_bytes + 4 * size(dictionary)
 
     binaries
-    |> batches([], 0, %{config | sliced_bytes: one_call_bytes, slice_bytes: slice_bytes})
+    |> batches(item_bytes, %{config | sliced_bytes: one_call_bytes, slice_bytes: slice_bytes})
     |> collect([], fn
       {:together, batch} ->
-        Nif.compress_batch_dirty(batch, codec, level, config.threads)
+        Nif.compress_batch_dirty(batch, codec, level, dictionary, config.threads)
 
       {:each, large} ->
-        results = each(large, config, &compress(codec, &1, level))
+        results = each(large, config, &compress(codec, &1, level, dictionary))
         # Not the data can be that, only the codec.
         Enum.find(results, {:ok, results}, &(&1 == {:error, :invalid_argument}))
     end)
@@ -244,60 +270,110 @@ defmodule Chunker.Native do
 
   @type limits :: {size, size, size}
 
-  @spec decompress(Chunker.codec(), binary, limits) :: result(binary)
-  def decompress(_, _, {max_output, _, _})
-      when max_output != nil and not (is_integer(max_output) and max_output in 0..0xFFFFFFFFFFFFFFFF),
-      do: {:error, :invalid_argument}
-
-  def decompress(codec, data, {max_output, window_log, memory} = limits) do
-    pace = if codec in [:zstd, :lz4], do: :fast, else: :slow
-    {one_call_bytes, slice_bytes} = dirty_bytes(pace, Config.get())
-    within_one_call = max_output != nil and max_output <= one_call_bytes
-    one_call_limit = if within_one_call, do: max_output, else: one_call_bytes
-
-    in_slices = fn ->
-      with {:ok, decompressor} <- Nif.decompressor_open(codec, limits),
-           do: decompress_slices(decompressor, data, slice_bytes, [])
-    end
+  @spec decompress(Chunker.codec(), binary, limits, dictionary) :: result(binary)
+  def decompress(codec, data, limits, dictionary) do
+    {one_call_bytes, slice_bytes} = codec |> decompression_pace() |> dirty_bytes(Config.get())
 
     # Frames without content take their time too, and there is no output that would end the call.
     if byte_size(data) > one_call_bytes do
-      in_slices.()
+      with {:ok, decompressor} <- Nif.decompressor_open_dirty(codec, limits, dictionary),
+           do: decompress_slices(decompressor, data, slice_bytes, [])
     else
-      case Nif.decompress_dirty(codec, data, {one_call_limit, window_log, memory}) do
-        {:error, :size_exceeded} when not within_one_call -> in_slices.()
-        result -> result
+      case Nif.decompress_dirty(codec, data, limits, dictionary, one_call_bytes) do
+        {:ok, {content, nil}} -> {:ok, content}
+        {:ok, {part, decompressor}} -> read_rest(decompressor, slice_bytes, [part])
+        error -> error
       end
     end
   end
 
-  # Pushes one slice after another, and reads all that each gives.
-  defp decompress_slices(decompressor, rest, slice_bytes, parts) do
-    with {:ok, part} <- Nif.decompressor_read_dirty(decompressor, slice_bytes) do
-      cond do
-        byte_size(part) == slice_bytes ->
-          decompress_slices(decompressor, rest, slice_bytes, [part | parts])
+  defp decompression_pace(codec) when codec in [:zstd, :lz4], do: :fast
+  defp decompression_pace(_), do: :slow
 
-        rest == :finished ->
-          {:ok, [part | parts] |> Enum.reverse() |> IO.iodata_to_binary()}
-
-        true ->
-          with {:ok, rest} <- push_slice(decompressor, rest, slice_bytes),
-               do: decompress_slices(decompressor, rest, slice_bytes, [part | parts])
-      end
-    end
-  end
-
-  defp push_slice(decompressor, rest, slice_bytes) do
-    case rest do
-      "" ->
-        with {:ok, true} <- Nif.decompressor_finish(decompressor), do: {:ok, :finished}
-
-      <<slice::binary-size(slice_bytes), rest::binary>> ->
-        with {:ok, true} <- Nif.decompressor_push_dirty(decompressor, slice), do: {:ok, rest}
+  # Feeds one slice after another, and reads all that each gives.
+  defp decompress_slices(decompressor, data, slice_bytes, parts) do
+    case data do
+      <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
+        with {:ok, _} <- Nif.decompressor_feed_dirty(decompressor, slice, false),
+             {:ok, parts} <- read_all(decompressor, slice_bytes, parts),
+             do: decompress_slices(decompressor, rest, slice_bytes, parts)
 
       last ->
-        with {:ok, true} <- Nif.decompressor_push_dirty(decompressor, last), do: {:ok, ""}
+        with {:ok, _} <- Nif.decompressor_feed_dirty(decompressor, last, false),
+             {:ok, _} <- Nif.decompressor_end(decompressor),
+             do: read_rest(decompressor, slice_bytes, parts)
+    end
+  end
+
+  # Closes the decompressor, so that what it did is counted at once.
+  defp read_rest(decompressor, slice_bytes, parts) do
+    with {:ok, parts} <- read_all(decompressor, slice_bytes, parts) do
+      _ = Nif.decompressor_close(decompressor)
+      {:ok, parts |> Enum.reverse() |> IO.iodata_to_binary()}
+    end
+  end
+
+  defp read_all(decompressor, slice_bytes, parts) do
+    case Nif.decompressor_read_dirty(decompressor, slice_bytes) do
+      {:ok, {part, true}} -> read_all(decompressor, slice_bytes, [part | parts])
+      {:ok, {part, false}} -> {:ok, [part | parts]}
+      error -> error
+    end
+  end
+
+  @spec decompressor_feed(reference, binary) :: result(binary) | {:more, binary}
+  def decompressor_feed(decompressor, piece) do
+    config = Config.get()
+
+    with {:ok, codec} <- decompressor_feed_slices(decompressor, piece, nil, config),
+         do: decompressor_read(decompressor, codec, config)
+  end
+
+  defp decompressor_feed_slices(decompressor, piece, codec, config) do
+    slice_bytes = decompressor_slice_bytes(codec, config)
+
+    case piece do
+      <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
+        with {:ok, codec} <- Nif.decompressor_feed_dirty(decompressor, slice, true),
+             do: decompressor_feed_slices(decompressor, rest, codec, config)
+
+      last ->
+        Nif.decompressor_feed_dirty(decompressor, last, false)
+    end
+  end
+
+  @spec decompressor_finish(reference) :: result(binary) | {:more, binary}
+  def decompressor_finish(decompressor) do
+    with {:ok, codec} <- Nif.decompressor_end(decompressor),
+         {:ok, rest} <- decompressor_read(decompressor, codec, Config.get()) do
+      _ = Nif.decompressor_close(decompressor)
+      {:ok, rest}
+    end
+  end
+
+  # What is read when a slice gave nothing is what the next one gives.
+  defp decompressor_read(decompressor, codec, config) do
+    case Nif.decompressor_read_dirty(decompressor, decompressor_slice_bytes(codec, config)) do
+      {:ok, {"", true}} -> decompressor_read(decompressor, codec, config)
+      {:ok, {block, true}} -> {:more, block}
+      {:ok, {block, false}} -> {:ok, block}
+      error -> error
+    end
+  end
+
+  defp decompressor_slice_bytes(codec, config) do
+    {_, slice_bytes} = codec |> decompression_pace() |> dirty_bytes(config)
+    slice_bytes
+  end
+
+  @spec train_dictionary([binary], pos_integer) :: result(binary)
+  def train_dictionary(samples, max_size) do
+    reference = make_ref()
+
+    with {:ok, _} <- Nif.train_dictionary_start_dirty(samples, max_size, reference) do
+      receive do
+        {^reference, result} -> result
+      end
     end
   end
 

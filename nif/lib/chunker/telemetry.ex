@@ -7,13 +7,13 @@ defmodule Chunker.Telemetry do
   | `[:chunker, :chunk, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.chunk/2` returned |
   | `[:chunker, :feed, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.feed/2` returned; a stream feeds every piece |
   | `[:chunker, :finish, :stop]` | `:duration`, `:bytes`, `:chunks` | `Chunker.finish/1` returned; a stream finishes at its end |
-  | `[:chunker, :chunk_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.chunk_many/2` returned |
-  | `[:chunker, :compress_many, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.compress_many/2` returned |
-  | `[:chunker, :compress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.compress/2` returned |
-  | `[:chunker, :decompress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.decompress/2` returned |
+  | `[:chunker, :chunk_batch, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.chunk_batch/2` returned |
+  | `[:chunker, :compress_batch, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.compress_batch/2` returned |
+  | `[:chunker, :compress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.compress/2` or `Chunker.compress_adaptive/2` returned, or a `Chunker.Compressor` was fed or finished |
+  | `[:chunker, :decompress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.decompress/2` returned, or a `Chunker.Decompressor` was fed or finished |
 
   `:duration` is in native units of time, `:bytes` is the length of the input, for a
-  finish 0: the chunks of a stream are those of its feeds and its finish. The metadata are
+  finish 0: a stream's chunks and bytes are those of its feeds and its finish. The metadata are
   `%{result: :ok}` or `%{result: {:error, code}}`; with an error, what was not made counts 0.
 
       :telemetry.attach("chunks", [:chunker, :chunk, :stop], fn _event, measurements, _metadata, _config ->
@@ -42,10 +42,11 @@ defmodule Chunker.Telemetry do
   end
 
   defp amount(operation) when operation in [:chunk, :feed, :finish], do: :chunks
-  defp amount(operation) when operation in [:chunk_many, :compress_many], do: :inputs
+  defp amount(operation) when operation in [:chunk_batch, :compress_batch], do: :inputs
   defp amount(operation) when operation in [:compress, :decompress], do: :output_bytes
 
   defp outcome({:ok, items}) when is_list(items), do: {:ok, length(items)}
-  defp outcome({:ok, output}), do: {:ok, byte_size(output)}
+  defp outcome({:ok, {_, output}}), do: {:ok, byte_size(output)}
   defp outcome({:error, _} = error), do: {error, 0}
+  defp outcome({_ok_or_more, output}), do: {:ok, byte_size(output)}
 end

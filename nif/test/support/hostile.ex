@@ -66,7 +66,8 @@ defmodule Chunker.Hostile do
         true = IO.iodata_to_binary(chunks) == data <> data <> "end"
 
       4 ->
-        {:ok, [{:ok, _}, {:error, :invalid_argument}, {:ok, []}]} = Chunker.chunk_many([data, 1, ""], options)
+        {:ok, [{:ok, _}, {:error, :invalid_argument}, {:ok, []}]} =
+          Chunker.chunk_batch([data, 1, ""], options)
 
       5 ->
         {:ok, ^data} = data |> Chunker.Nix.base32_encode() |> Chunker.Nix.base32_decode()
@@ -101,12 +102,13 @@ defmodule Chunker.Hostile do
 
   # One of each kind, and one chunker of each state.
   defp resources do
-    {:ok, chunker} = Nif.chunker_open_with(64, 256, 1024, :blake3, true)
-    {:ok, finished} = Nif.chunker_open_with(64, 256, 1024, :blake3, false)
+    {:ok, chunker} = Nif.chunker_open_with({64, 256, 1024, nil, nil, :blake3}, true, nil)
+    {:ok, finished} = Nif.chunker_open_with({64, 256, 1024, nil, nil, :blake3}, false, nil)
     {:ok, []} = Nif.chunker_finish_dirty(finished)
     {:ok, hasher} = Nif.hasher_open(:sha256)
-    {:ok, compressor} = Nif.compressor_open(Enum.random([:zstd, :lz4, :bzip2]), 1)
-    {:ok, decompressor} = Nif.decompressor_open(Enum.random([:zstd, :lz4, :xz, :bzip2]), {nil, nil, nil})
+    {:ok, compressor} = Nif.compressor_open_dirty(Enum.random([:zstd, :lz4, :bzip2]), 1, nil)
+    codec = Enum.random([nil, :zstd, :lz4, :xz, :bzip2])
+    {:ok, decompressor} = Nif.decompressor_open_dirty(codec, {nil, nil, nil}, nil)
     [chunker, finished, orphaned(), hasher, compressor, decompressor]
   end
 
@@ -115,7 +117,7 @@ defmodule Chunker.Hostile do
 
     {owner, monitor} =
       spawn_monitor(fn ->
-        {:ok, chunker} = Nif.chunker_open_with(nil, nil, nil, nil, true)
+        {:ok, chunker} = Nif.chunker_open_with(nil, true, nil)
         {:ok, []} = Nif.chunker_feed_normal(chunker, "piece", true)
         send(parent, {self(), chunker})
         Process.sleep(:infinity)
@@ -139,7 +141,7 @@ defmodule Chunker.Hostile do
         Enum.random(resources)
 
       2 ->
-        Enum.random([nil, true, false, :sha256, :blake3, :zstd, :lz4, :xz, :bzip2, :md5, :undefined])
+        Enum.random([nil, true, false, :sha256, :blake3, :zstd, :lz4, :xz, :bzip2, :md5, :undefined, :large])
 
       3 ->
         Enum.random([0, 1, 64, 256, 1024, 65_536, 1 <<< 20, 1 <<< 30])
@@ -167,6 +169,9 @@ defmodule Chunker.Hostile do
           &call/1,
           {nil, nil, nil},
           {1, 2, 3},
+          {64, 256, 1024, nil, nil, :blake3},
+          {64, 256, 1024, 4, 1 <<< 64, :md5},
+          "fastcdc-v2020/nc1/64-256-1024/sha256",
           {-1, nil, nil},
           {1000, 20, 1000},
           {"", "", 0, []}

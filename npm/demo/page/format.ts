@@ -33,6 +33,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   source_unreadable:
     "The file can no longer be read. It was changed, moved or removed, or is a folder: choose it again.",
   memory_limit_exceeded: "The browser has not enough memory left for this page.",
+  platform_hash_failed: "The browser could not hash a part of the file.",
 };
 
 /** Returns what happened and what one can do. */

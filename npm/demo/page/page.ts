@@ -1,10 +1,11 @@
 // The page: files enter a queue, one at a time is uploaded by a worker, a card shows each.
 
+import type { ProfileName } from "chunker-wasm";
 import type { ChunkEncoding, UploadProgress } from "chunker-wasm/dedup";
 import { ChunkMap } from "./chunk-map.js";
 import { explain, formatBytes, formatCount, formatShare } from "./format.js";
 import type { FromWorker, ToWorker } from "./messages.js";
-import { DEFAULT_PROFILE, PROFILES, type ProfileName } from "./profiles.js";
+import { DEFAULT_PROFILE, PROFILES } from "./profiles.js";
 import { editedCopy, sampleFile } from "./sample.js";
 
 const library = {
@@ -243,7 +244,7 @@ function announce(text: string): void {
 }
 
 showTotals();
-for (const [name, { label }] of Object.entries(PROFILES)) {
+for (const [name, label] of Object.entries(PROFILES)) {
   profile.add(new Option(label, name, name === DEFAULT_PROFILE, name === DEFAULT_PROFILE));
 }
 

@@ -3,7 +3,6 @@
 
 import type { ChunkEvent, UploadProgress } from "chunker-wasm/dedup";
 import { type FromWorker, STATES, type ToWorker } from "./messages.js";
-import { PROFILES } from "./profiles.js";
 
 /** The page is told at most this often. */
 const REPORT_INTERVAL_MS = 60;
@@ -28,7 +27,7 @@ async function run({ file, profile, compression, library }: Extract<ToWorker, { 
     const { ChunkerPool }: typeof import("chunker-wasm/pool") = await import(library.pool);
     const { rootDigest } = await dedup.upload(file, {
       transport: new dedup.HttpTransport({ baseUrl: scope.location.origin }),
-      options: PROFILES[profile].options,
+      profile,
       compression,
       pool: new ChunkerPool(),
       resume: new dedup.IndexedDbResumeStore(),

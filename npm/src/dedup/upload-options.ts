@@ -1,6 +1,6 @@
 // What an upload takes, tells and returns.
 
-import type { ChunkingOptions, Manifest } from "../index.js";
+import type { Manifest, ProfileInput } from "../index.js";
 import type { ChunkerPool } from "../pool/index.js";
 import type { ChunkEncoding } from "./protocol.js";
 import type { ResumeStore } from "./resume.js";
@@ -11,8 +11,8 @@ import type { Transport } from "./transport.js";
 export interface UploadOptions {
   /** The way to the server. */
   readonly transport: Transport;
-  /** Chunk sizes and hash; uploads share chunks only when these are the same. */
-  readonly options?: ChunkingOptions | undefined;
+  /** What decides the chunks; uploads share chunks only when it is the same. Default: `large`. */
+  readonly profile?: ProfileInput | undefined;
   /**
    * Chunks a `Blob` or buffer of 4 MiB or more by this pool; reads a second time only those chunks
    * that the server lacks. Default: all is done by the calling thread.

@@ -9,14 +9,15 @@ import {
   fromHex,
   type HashAlgorithm,
   Manifest,
-  profile as profileOf,
   type ReadOptions,
+  ready,
   toHex,
 } from "../index.js";
 import { writeLine } from "../lines.js";
 import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import type { ChunkerPool } from "../pool/index.js";
+import { resolveProfile } from "../profile.js";
 import { lengthOf } from "../source.js";
 import { Budget } from "./budget.js";
 import { ChunkEncoder } from "./encoder.js";
@@ -43,7 +44,7 @@ export async function upload(source: ByteSource, options: UploadOptions): Promis
 
 const UPLOAD_KEYS = [
   "transport",
-  "options",
+  "profile",
   "pool",
   "concurrency",
   "maxBytesInFlight",
@@ -154,10 +155,11 @@ class Upload {
 
   async #work(): Promise<UploadResult> {
     this.#stop.signal.throwIfAborted();
-    const profile = await profileOf(this.#options.options);
-    this.#hash = profile.slice(profile.lastIndexOf("/") + 1) as HashAlgorithm;
+    await ready();
+    const { id: profile, hash } = resolveProfile(this.#options.profile);
+    this.#hash = hash;
     await this.#resume(profile);
-    await this.#read();
+    await this.#read(profile);
     this.#flush();
     await this.#settle();
     if (this.#size !== undefined && this.#position !== this.#size) {
@@ -166,7 +168,7 @@ class Upload {
     // Browsers compare a file's date with that of its choosing when they open it, and only then.
     if (this.#source instanceof Blob) await this.#reread(0, 1);
     const chunks = this.#chunks.map(({ digest, length }) => ({ hash: fromHex(digest), length }));
-    const manifest = Manifest.create(this.#options.options ?? {}, chunks);
+    const manifest = Manifest.create(profile, chunks);
     await this.#commit(manifest);
     await this.#record?.delete();
     writeLine("info", "upload_finished", this.#counts.own);
@@ -222,8 +224,8 @@ class Upload {
     return recorded;
   }
 
-  async #read(): Promise<void> {
-    const found = this.#cut();
+  async #read(profile: string): Promise<void> {
+    const found = this.#cut(profile);
     try {
       for (;;) {
         const next = await this.#whileReading(found.next());
@@ -237,11 +239,11 @@ class Upload {
   }
 
   /** Yields the chunks that follow, found by the pool if that pays and the source can be read again. */
-  #cut(): AsyncGenerator<FoundChunk, void, undefined> {
+  #cut(profile: string): AsyncGenerator<FoundChunk, void, undefined> {
     const start = this.#position;
     const source = start === 0 ? this.#source : (this.#source as Blob).slice(start);
-    const { options, pool } = this.#options;
-    const reading = { ...options, signal: this.#stop.signal, offset: start };
+    const { pool } = this.#options;
+    const reading = { profile, signal: this.#stop.signal, offset: start };
     const short = (lengthOf(source) ?? 0) < MIN_BYTES_FOR_POOL;
     if (pool === undefined || short || !isRereadable(source)) {
       return chunksWithPayload(source, reading);

@@ -1,7 +1,6 @@
 import { type Chunk, unpackChunks } from "../chunk.js";
-import type { ChunkerOptions } from "../options.js";
 import type { Input } from "./input.js";
-import { type Reply, unpackFailure } from "./messages.js";
+import { type Cutting, type Reply, unpackFailure } from "./messages.js";
 import type { Plan } from "./plan.js";
 import { Run } from "./run.js";
 import type { Seat, Seats } from "./seats.js";
@@ -26,7 +25,7 @@ const MOST_FAILURES = 6;
 export class Job {
   readonly #seats: Seats;
   readonly #input: Input;
-  readonly #options: ChunkerOptions;
+  readonly #profile: string;
   readonly #base: number;
   readonly #plan: Plan;
   readonly #runs: Run[] = [];
@@ -44,12 +43,11 @@ export class Job {
   #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param options Valid ones. */
-  constructor(seats: Seats, input: Input, options: ChunkerOptions, plan: Plan) {
+  constructor(seats: Seats, input: Input, { profile, offset }: Cutting, plan: Plan) {
     this.#seats = seats;
     this.#input = input;
-    this.#options = options;
-    this.#base = options.offset ?? 0;
+    this.#profile = profile;
+    this.#base = offset ?? 0;
     this.#plan = plan;
   }
 
@@ -143,7 +141,7 @@ export class Job {
   #open(seat: Seat, start: number): void {
     const { blob } = this.#input;
     const opening = {
-      options: { ...this.#options, offset: this.#base + start },
+      cutting: { profile: this.#profile, offset: this.#base + start },
       blob: start === 0 ? blob : blob?.slice(start),
     };
     const listener = {

@@ -2,12 +2,19 @@
 // given to it from their start, in order.
 
 import { ChunkerError, type ChunkerErrorCode } from "../errors.js";
-import type { ChunkerOptions } from "../options.js";
+
+/** How a run is cut. */
+export interface Cutting {
+  /** The profile id. */
+  readonly profile: string;
+  /** Where the run begins in the input, in bytes. */
+  readonly offset: number | undefined;
+}
 
 /** To a worker. Each request but `open` and `close` has one reply, in the order of the run. */
 export type Request =
   /** Begins a run, of `blob` if the worker is to read it itself. */
-  | { type: "open"; run: number; options: ChunkerOptions; blob: Blob | undefined }
+  | { type: "open"; run: number; cutting: Cutting; blob: Blob | undefined }
   /** Cuts these bytes. */
   | { type: "feed"; run: number; bytes: Uint8Array<ArrayBuffer> }
   /** Reads and cuts as many bytes of the blob. */

@@ -1,5 +1,7 @@
 // How an input is divided among workers.
 
+import type { ResolvedProfile } from "../profile.js";
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
@@ -22,11 +24,13 @@ export interface Plan {
  * segment is many chunks, so that this is little, and a part of the input, so that all workers have
  * one.
  *
- * @param profile The profile id, which has the sizes of chunks.
  * @param size The length of the input, if any of it can be had at once.
  */
-export function planOf(profile: string, workers: number, size: number | undefined): Plan {
-  const [avgSize, maxSize] = sizesIn(profile);
+export function planOf(
+  { avgSize, maxSize }: ResolvedProfile,
+  workers: number,
+  size: number | undefined,
+): Plan {
   const most = Math.max(MIB, 16 * avgSize, Math.min(256 * avgSize, 32 * MIB));
   let segment = Math.min(most, Math.max(MIB, 8 * avgSize, (size ?? Infinity) / workers));
   if (size === undefined) segment = Math.min(segment, Math.max(16 * MIB, 8 * avgSize));
@@ -41,9 +45,4 @@ export function planOf(profile: string, workers: number, size: number | undefine
     overrun: Math.min(256 * KIB, Math.max(64 * KIB, avgSize)),
     held: divided ? workers * segment : 4 * MIB,
   };
-}
-
-function sizesIn(profile: string): [avgSize: number, maxSize: number] {
-  const [, avgSize, maxSize] = /-(\d+)-(\d+)\//.exec(profile) ?? [];
-  return [Number(avgSize), Number(maxSize)];
 }

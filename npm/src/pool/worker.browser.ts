@@ -1,11 +1,10 @@
 // A worker of `chunker-wasm/pool` in a page.
 
-import { createAsyncCutter } from "../cutter.js";
 import "../index.browser.js";
 import { load } from "../load.js";
 import { pieces } from "../source.js";
 import type { Reply, Request } from "./messages.js";
-import { serving } from "./worker.js";
+import { createCutter, serving } from "./worker.js";
 
 /** The parts of a worker's global scope used here: the types of the DOM know only the page's. */
 const scope = globalThis as unknown as {
@@ -16,6 +15,6 @@ const scope = globalThis as unknown as {
 const serve = serving(
   (reply, transfer) => scope.postMessage(reply, transfer),
   (blob) => pieces(blob, undefined),
-  () => load().then(() => createAsyncCutter),
+  () => load().then(() => createCutter),
 );
 scope.onmessage = ({ data }) => serve(data);

@@ -1,16 +1,15 @@
 // A worker of `chunker-wasm/pool` in Node.
 
 import { parentPort } from "node:worker_threads";
-import { createAsyncCutter } from "../cutter.js";
 import "../index.node.js";
 import { slices } from "./blob.node.js";
-import { serving } from "./worker.js";
+import { createCutter, serving } from "./worker.js";
 
 parentPort?.on(
   "message",
   serving(
     (reply, transfer) => parentPort?.postMessage(reply, transfer),
     slices,
-    async () => createAsyncCutter,
+    async () => createCutter,
   ),
 );

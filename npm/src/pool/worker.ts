@@ -1,15 +1,18 @@
 // The inside of a worker: cuts and hashes runs, each with a chunker of its own.
 
-import type { AsyncCutter } from "../cutter.js";
+import { type AsyncCutter, createAsyncCutter } from "../cutter.js";
 import { ChunkerError, failureOf } from "../errors.js";
-import type { ChunkerOptions } from "../options.js";
-import { packFailure, type Reply, type Request } from "./messages.js";
+import { resolveProfile } from "../profile.js";
+import { type Cutting, packFailure, type Reply, type Request } from "./messages.js";
 
 type Post = (reply: Reply, transfer: ArrayBuffer[]) => void;
 type Records = Uint8Array<ArrayBuffer>;
 
-/** Returns what cuts an input with these options. */
-export type CreateCutter = (options: ChunkerOptions) => AsyncCutter;
+/** Returns what cuts a run. */
+export type CreateCutter = (cutting: Cutting) => AsyncCutter;
+
+export const createCutter: CreateCutter = ({ profile, offset }) =>
+  createAsyncCutter(resolveProfile(profile), offset);
 
 /** Reads a blob from its start, in pieces of about 1 MiB; each is valid until the next is asked for. */
 export type ReadBlob = (blob: Blob) => AsyncGenerator<Records, void, undefined>;
@@ -86,8 +89,8 @@ class Run {
 
   async #open(): Promise<void> {
     const createCutter = await this.#load();
-    const { options, blob } = this.#opening;
-    this.#chunker = createCutter(options);
+    const { cutting, blob } = this.#opening;
+    this.#chunker = createCutter(cutting);
     if (blob !== undefined) this.#blob = this.#readBlob(blob);
   }
 

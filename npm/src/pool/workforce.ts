@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Bytes, isBytes } from "../bytes.js";
 import type { Chunk } from "../chunk.js";
-import { Chunker, profileOf } from "../chunker.js";
+import { Chunker } from "../chunker.js";
 import { ChunkerError, counted } from "../errors.js";
 import { handedOut } from "../metrics.js";
-import { hashOf } from "../options.js";
+import { resolveProfile } from "../profile.js";
 import { ready } from "../ready.js";
 import { aborted, type ByteSource, lengthOf, throwIfAborted } from "../source.js";
 import { checkedReadOptions, type ReadOptions } from "../stream.js";
@@ -40,20 +40,21 @@ export abstract class Workforce {
    * the loop cancels the source.
    */
   async *chunks(source: ByteSource, options?: ReadOptions): AsyncGenerator<Chunk, void, undefined> {
-    const { signal, onProgress, ...chunkerOptions } = checkedReadOptions(options);
+    const { signal, onProgress, profile, offset } = checkedReadOptions(options);
     throwIfAborted(signal);
     this.#throwIfClosed();
     await ready();
-    new Chunker(chunkerOptions)[Symbol.dispose]();
-    const hash = hashOf(chunkerOptions.hash);
+    const resolved = resolveProfile(profile);
+    const { id, hash } = resolved;
+    // An offset that is none fails here, not in a worker.
+    new Chunker({ profile: id, offset })[Symbol.dispose]();
     const totalBytes = lengthOf(source);
-    const { offset: _, ...chunking } = chunkerOptions;
     const divided = isBytes(source) || isForWorkers(source) ? totalBytes : undefined;
-    const plan = planOf(profileOf(chunking), this.#seats.limit, divided);
+    const plan = planOf(resolved, this.#seats.limit, divided);
     this.#throwIfClosed();
     const reading = new AbortController();
     const input = inputOf(source, plan.held, reading.signal, () => job.advance());
-    const job = new Job(this.#seats, input, chunkerOptions, plan);
+    const job = new Job(this.#seats, input, { profile: id, offset }, plan);
     const onAbort = () => {
       reading.abort(signal?.reason);
       job.fail(aborted(signal as AbortSignal));

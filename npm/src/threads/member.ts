@@ -2,14 +2,13 @@
 
 import type { Cutter } from "../cutter.js";
 import { calling, failureOf } from "../errors.js";
-import type { ChunkerOptions } from "../options.js";
-import { packFailure } from "../pool/messages.js";
+import { type Cutting, packFailure } from "../pool/messages.js";
 import { type ReadBlob, serving } from "../pool/worker.js";
 import { initSync, ParallelChunker, runThread, startPool } from "./glue.js";
 import type { Order, Report } from "./messages.js";
 
-function createCutter({ minSize, avgSize, maxSize, hash, offset }: ChunkerOptions): Cutter {
-  return calling(() => new ParallelChunker(minSize, avgSize, maxSize, hash, offset));
+function createCutter({ profile, offset }: Cutting): Cutter {
+  return calling(() => new ParallelChunker(profile, offset));
 }
 
 type Post = (report: Report, transfer: ArrayBuffer[]) => void;

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
-import { BUILDS, type Build, VECTORS } from "../builds.js";
+import { BUILDS, type Build, remoteExecutionInput, VECTORS } from "../builds.js";
 import { launch, open, type Site, serve } from "../chromium.js";
 import { LAWS } from "../laws.js";
 
@@ -14,6 +14,7 @@ const IMPORTS = { imports: { "chunker-wasm": "/dist/index.browser.js" } };
 const PAGE = `<!doctype html><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify(IMPORTS)}</script>`;
 
+const input = remoteExecutionInput();
 let browser: Browser;
 let site: Site;
 
@@ -21,6 +22,7 @@ before(async () => {
   site = await serve(PACKAGE, {
     "/": PAGE,
     "/vectors.json": readFileSync(VECTORS, "utf8"),
+    ...(input && { "/remote-execution": input }),
   });
   browser = await launch();
 });
@@ -34,7 +36,7 @@ for (const build of Object.keys(BUILDS) as Build[]) {
   test(`chromium ${build}`, async () => {
     const { page, problems } = await open(browser, site.url);
     const { line, differences, laws } = await page.evaluate(
-      async ([build, file]) => {
+      async ([build, file, remote]) => {
         const at = (path: string) => import(path);
         const { setSource } = await at("/dist/load.js");
         const api = await at("/dist/index.js");
@@ -43,6 +45,13 @@ for (const build of Object.keys(BUILDS) as Build[]) {
         const { runConformance } = await at("/test-out/conformance.js");
         const vectors = await (await fetch("/vectors.json")).json();
         const outcome = await runConformance(api, vectors, `chromium ${build}`);
+        if (remote) {
+          const { runRemoteExecution } = await at("/test-out/remote-execution.js");
+          const input = await (await fetch("/remote-execution")).arrayBuffer();
+          const other = await runRemoteExecution(api, new Uint8Array(input), `chromium ${build}`);
+          outcome.line += `\n${other.line}`;
+          outcome.differences.push(...other.differences);
+        }
         const { LAWS } = await at("/test-out/laws.js");
         const laws: string[] = [];
         for (const [name, law] of Object.entries(LAWS)) {
@@ -51,7 +60,7 @@ for (const build of Object.keys(BUILDS) as Build[]) {
         }
         return { ...outcome, laws } as { line: string; differences: string[]; laws: string[] };
       },
-      [build, BUILDS[build]] as const,
+      [build, BUILDS[build], input !== undefined] as const,
     );
     console.log(line);
     console.log(`laws: chromium ${build}: ${laws.length} hold`);
@@ -91,16 +100,16 @@ test("metrics of a page count what the page was given, not what its workers did"
     const at = (path: string) => import(path);
     const { chunks, metrics } = await import("chunker-wasm");
     const { ChunkerPool } = await at("/dist/pool/index.browser.js");
-    const options = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
+    const profile = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
     const blob = new Blob([new Uint8Array(6_000_000)]);
     const pool = new ChunkerPool({ workers: 2 });
     let pooled = 0;
-    for await (const { length } of pool.chunks(blob, { ...options, hash: "blake3" })) {
+    for await (const { length } of pool.chunks(blob, { profile: { ...profile, hash: "blake3" } })) {
       pooled += length;
     }
     await pool.close();
     let count = 0;
-    for await (const _ of chunks(blob, options)) if (++count === 5) break;
+    for await (const _ of chunks(blob, { profile })) if (++count === 5) break;
     await pool.chunk(blob).catch(() => {});
     const { sha256, blake3 } = metrics().chunks;
     return { count: sha256.count, pooled, blake3, errors: metrics().errors };
@@ -121,16 +130,16 @@ test("a file of the page is read by a worker as well", async () => {
       Array.from({ length: 100 }, () => bytes),
       "file",
     );
-    const options = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
+    const profile = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
     const { chunks } = await import("chunker-wasm");
     const here: unknown[] = [];
-    for await (const chunk of chunks(file, options)) here.push(chunk);
+    for await (const chunk of chunks(file, { profile })) here.push(chunk);
     // An import map does not reach into a worker.
     const source = `
       import { chunks } from "${location.origin}/dist/index.browser.js";
-      onmessage = async ({ data: [file, options] }) => {
+      onmessage = async ({ data: [file, profile] }) => {
         const found = [];
-        for await (const chunk of chunks(file, options)) found.push(chunk);
+        for await (const chunk of chunks(file, { profile })) found.push(chunk);
         postMessage(JSON.stringify(found));
       };`;
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
@@ -138,7 +147,7 @@ test("a file of the page is read by a worker as well", async () => {
     const there = await new Promise<string>((resolve, reject) => {
       worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = ({ message }) => reject(new Error(message));
-      worker.postMessage([file, options]);
+      worker.postMessage([file, profile]);
     });
     return [JSON.stringify(here), there];
   });
@@ -154,7 +163,7 @@ test("lines of a page come to its console at the level that was set", async () =
   page.on("console", (message) => lines.push(`${message.type()} ${message.text()}`));
   await page.evaluate(async () => {
     const { chunk, setLogLevel } = await import("chunker-wasm");
-    const refused = () => chunk(new Uint8Array(1), { minSize: 63 }).catch(() => {});
+    const refused = () => chunk(new Uint8Array(1), { profile: { minSize: 63 } }).catch(() => {});
     await refused();
     setLogLevel("all");
     await chunk(new Uint8Array(3_000_000));

@@ -131,8 +131,8 @@ test("signatures of node:crypto and of this package are the same", async () => {
 
 test("a manifest is signed as a manifest", async () => {
   const data = splitMix64(5, 100_000);
-  const options = { minSize: 64, avgSize: 256, maxSize: 1024 };
-  const manifest = main.Manifest.create(options, await main.chunk(data, options));
+  const profile = { minSize: 64, avgSize: 256, maxSize: 1024 };
+  const manifest = main.Manifest.create(profile, await main.chunk(data, { profile }));
   const { secretKey, publicKey } = await api.generateKeypair();
   const signature = await api.signManifest(manifest, secretKey);
   await api.verifyManifest(manifest, signature, publicKey);
@@ -140,7 +140,7 @@ test("a manifest is signed as a manifest", async () => {
   await assert.rejects(api.verify(manifest.toBytes(), signature, publicKey), failed);
   const asData = await api.sign(manifest.toBytes(), secretKey);
   await assert.rejects(api.verifyManifest(manifest, asData, publicKey), failed);
-  const other = main.Manifest.create(options, []);
+  const other = main.Manifest.create(profile, []);
   await assert.rejects(api.verifyManifest(other, signature, publicKey), failed);
 });
 

@@ -136,7 +136,7 @@ test(`a file of ${SIZE} bytes goes through a page that stays below ${MAX_PAGE_BY
   t.after(() => server.close());
   const page = await browser.newPage();
   await page.goto(server.url);
-  await page.selectOption("#profile", "coarse");
+  await page.selectOption("#profile", "large");
   await prepareFile(page, SIZE);
   for (const edited of [false, true]) {
     const before = store.bytes;

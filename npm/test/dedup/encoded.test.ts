@@ -12,7 +12,7 @@ import { collect, compressibleBytes, digestHex, named, randomBytes, SMALL } from
 const compressible = compressibleBytes(200_000, 21);
 const random = randomBytes(200_000, 22);
 const mixed = new Blob([compressible, random]);
-const settings = { options: SMALL, compression: "zstd" } as const;
+const settings = { profile: SMALL, compression: "zstd" } as const;
 
 /** A zstd frame without a content size (RFC 8878, §3.1.1): blocks of one repeated byte. */
 function repeating(
@@ -45,13 +45,13 @@ function through(
 
 test("the file, its manifest and the store are the same, however chunks are sent", async (t) => {
   for (const hash of ["sha256", "blake3"] as const) {
-    const options = { ...SMALL, hash };
+    const profile = { ...SMALL, hash };
     const plain = await serveDisk(t);
-    const whole = await upload(mixed, { transport: plain.transport, options });
+    const whole = await upload(mixed, { transport: plain.transport, profile });
     assert.equal(whole.bytesOnWire, whole.bytesSent);
     for (const compressionLevel of [undefined, 1, 19]) {
       const { root, transport } = await serveDisk(t);
-      const result = await upload(mixed, { ...settings, options, transport, compressionLevel });
+      const result = await upload(mixed, { ...settings, profile, transport, compressionLevel });
       assert.equal(result.rootDigest, whole.rootDigest);
       assert.equal(result.bytesSent, whole.bytesSent);
       assert.ok(result.bytesOnWire < 0.8 * result.bytesSent, `${result.bytesOnWire} bytes`);
@@ -59,7 +59,7 @@ test("the file, its manifest and the store are the same, however chunks are sent
       assert.deepEqual((await named(root)).sort(), (await named(plain.root)).sort());
       const bytes = await collect(download(result.rootDigest, { transport }));
       assert.deepEqual(bytes, Buffer.from(await mixed.arrayBuffer()));
-      const again = await upload(mixed, { ...settings, options, transport });
+      const again = await upload(mixed, { ...settings, profile, transport });
       assert.equal(again.bytesSent + again.bytesOnWire, 0);
     }
   }
@@ -82,11 +82,11 @@ test("a chunk that does not shrink is sent as it is", async (t) => {
 test("the largest chunk compresses within the window at every level", async (t) => {
   const { transport } = await serveDisk(t);
   const size = 16 * 1024 * 1024;
-  const options = { minSize: size, avgSize: size, maxSize: size };
+  const profile = { minSize: size, avgSize: size, maxSize: size };
   for (const [seed, compressionLevel] of [1, 19].entries()) {
     const part = compressibleBytes(1024 * 1024, seed);
     const source = new Blob(Array.from({ length: 16 }, () => part));
-    const result = await upload(source, { ...settings, options, transport, compressionLevel });
+    const result = await upload(source, { ...settings, profile, transport, compressionLevel });
     assert.equal(result.newChunks, 1);
     assert.ok(result.bytesOnWire < 0.6 * size);
   }

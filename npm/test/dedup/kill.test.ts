@@ -60,7 +60,7 @@ test(`kill -9 of the server at ${KILLS} moments loses and damages nothing`, {
       const compression = finished.length % 2 === 0 ? "zstd" : undefined;
       const file = new File([data], `data-${finished.length}`, { lastModified: 0 });
       const { signal } = page;
-      const settings = { transport, options: SMALL, resume, retry, concurrency: 8, signal };
+      const settings = { transport, profile: SMALL, resume, retry, concurrency: 8, signal };
       try {
         const maxBytesInFlight = 1024 * 1024;
         const result = await upload(file, { ...settings, compression, maxBytesInFlight });

@@ -41,10 +41,10 @@ function put(path: string, length: number | string, more = ""): string {
 test("an uploaded file comes back through the client and as one download", async (t) => {
   const { baseUrl, transport } = await serveDisk(t);
   for (const hash of ["sha256", "blake3"] as const) {
-    const options = { ...SMALL, hash };
-    const first = await upload(new Blob([data]), { transport, options });
+    const profile = { ...SMALL, hash };
+    const first = await upload(new Blob([data]), { transport, profile });
     assert.equal(first.bytesSent, data.length);
-    const second = await upload(new Blob([data, "tail"]), { transport, options });
+    const second = await upload(new Blob([data, "tail"]), { transport, profile });
     assert.ok(second.newChunks <= 2);
     const bytes = await collect(download(second.rootDigest, { transport }));
     assert.deepEqual(bytes, Buffer.concat([data, Buffer.from("tail")]));
@@ -505,7 +505,7 @@ test("a manifest must give every chunk its own length", async (t) => {
 
 test("repeated requests are answered 200, the first 201", async (t) => {
   const { baseUrl, transport } = await serveDisk(t);
-  const { manifest } = await upload(payload, { transport, options: SMALL });
+  const { manifest } = await upload(payload, { transport, profile: SMALL });
   const send = async (path: string, body: Uint8Array<ArrayBuffer>) =>
     (await fetch(baseUrl + path, { method: "PUT", body })).status;
   assert.equal(await send(`/v1/chunks/sha256/${digest}`, payload), 200);
@@ -516,7 +516,7 @@ test("repeated requests are answered 200, the first 201", async (t) => {
 
 test("what is damaged is never delivered; it is missing again and an upload heals it", async (t) => {
   const { root, baseUrl, transport } = await serveDisk(t);
-  const result = await upload(data, { transport, options: SMALL });
+  const result = await upload(data, { transport, profile: SMALL });
   const { rootDigest, manifest } = result;
   const damage = async (index: number) => {
     const name = manifest.chunks[index]?.hashHex ?? "";
@@ -539,18 +539,18 @@ test("what is damaged is never delivered; it is missing again and an upload heal
     encodings: ["zstd"],
   });
   assert.equal((await readdir(join(root, "damaged"))).length, 1);
-  const healed = await upload(data, { transport, options: SMALL });
+  const healed = await upload(data, { transport, profile: SMALL });
   assert.equal(healed.newChunks, 1);
 
   await damage(0);
   const first = await fetch(transport.fileUrl(rootDigest));
   assert.equal(first.status, 500);
   assert.equal((await first.json()).code, "chunk_damaged");
-  await upload(data, { transport, options: SMALL });
+  await upload(data, { transport, profile: SMALL });
   await damage(5);
   const code = await codeOf(collect(download(rootDigest, { transport, retry })));
   assert.equal(code, "chunk_not_found", "the second attempt meets a chunk that is set aside");
-  await upload(data, { transport, options: SMALL });
+  await upload(data, { transport, profile: SMALL });
   assert.deepEqual(await collect(download(rootDigest, { transport })), Buffer.from(data));
 
   const path = join(root, "manifests", rootDigest.slice(0, 2), rootDigest);
@@ -558,7 +558,7 @@ test("what is damaged is never delivered; it is missing again and an upload heal
   const damaged = await fetch(transport.fileUrl(rootDigest));
   assert.equal(damaged.status, 500);
   assert.equal((await damaged.json()).code, "manifest_damaged");
-  await upload(data, { transport, options: SMALL });
+  await upload(data, { transport, profile: SMALL });
   assert.deepEqual(await collect(download(rootDigest, { transport })), Buffer.from(data));
 });
 
@@ -639,7 +639,7 @@ test("CORS: off by default, and as told", async (t) => {
 test("twenty uploads of the same file at once all succeed", async (t) => {
   const { root, transport } = await serveDisk(t);
   const results = await Promise.all(
-    Array.from({ length: 20 }, () => upload(data, { transport, options: SMALL })),
+    Array.from({ length: 20 }, () => upload(data, { transport, profile: SMALL })),
   );
   assert.equal(new Set(results.map(({ rootDigest }) => rootDigest)).size, 1);
   const names = await named(root);
@@ -650,7 +650,7 @@ test("a server that refuses everything is a typed error with its status", async 
   const { baseUrl } = await serveDisk(t);
   const { HttpTransport } = await import("chunker-wasm/dedup");
   const wrong = new HttpTransport({ baseUrl: `${baseUrl}/elsewhere/` });
-  const error = await upload(data, { transport: wrong, options: SMALL }).catch((e) => e);
+  const error = await upload(data, { transport: wrong, profile: SMALL }).catch((e) => e);
   assert.equal(error.code, "not_found");
   assert.equal(error.status, 404);
   const nobody = new HttpTransport({ baseUrl: "http://127.0.0.1:1" });

@@ -106,7 +106,7 @@ test(`${REQUESTS} damaged requests of seed ${SEED}: no failure, and no lie is st
 }, async (t) => {
   const limits = { maxChunkBytes: 4096, maxManifestBytes: 4096 };
   const { port, root, transport } = await serveDisk(t, { limits });
-  const known = await upload(new Blob([randomBytes(900, 1)]), { transport, options: SMALL });
+  const known = await upload(new Blob([randomBytes(900, 1)]), { transport, profile: SMALL });
   const chunk = known.manifest.chunks[0]?.hashHex;
   const bytes = randomBytes(300, 2);
   const digest = digestHex("sha256", bytes);

@@ -47,7 +47,7 @@ export function compressibleBytes(length: number, seed: number): Uint8Array<Arra
 }
 
 export function digestHex(hash: HashAlgorithm, bytes: Uint8Array): string {
-  return toHex(new Hasher(hash).update(bytes).digest());
+  return toHex(new Hasher(hash).update(bytes).finalize());
 }
 
 /** What a test lets go wrong: thrown or awaited before the request is carried out. */

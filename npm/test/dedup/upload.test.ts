@@ -24,13 +24,13 @@ import {
 } from "./support.js";
 
 const data = randomBytes(300_001, 1);
-const options = SMALL;
+const profile = SMALL;
 
 test("what is uploaded is what is downloaded", async () => {
   for (const length of [0, 1, 1024, 4096, 300_001]) {
     const transport = new MemoryTransport();
     const bytes = data.slice(0, length);
-    const result = await upload(new Blob([bytes]), { transport, options });
+    const result = await upload(new Blob([bytes]), { transport, profile });
     assert.deepEqual(await collect(download(result.rootDigest, { transport })), Buffer.from(bytes));
     assert.equal(result.bytesRead, length);
     assert.equal(result.bytesSent + result.bytesSaved, length);
@@ -50,7 +50,7 @@ test("every kind of source gives the same manifest", async () => {
   };
   const roots = new Set<string>();
   for (const source of Object.values(sources)) {
-    const { rootDigest } = await upload(source, { transport: new MemoryTransport(), options });
+    const { rootDigest } = await upload(source, { transport: new MemoryTransport(), profile });
     roots.add(rootDigest);
   }
   assert.equal(roots.size, 1);
@@ -59,7 +59,7 @@ test("every kind of source gives the same manifest", async () => {
 test("a chunk that the file repeats is sent once", async () => {
   const transport = new MemoryTransport();
   const twice = new Blob([data, data, data]);
-  const result = await upload(twice, { transport, options });
+  const result = await upload(twice, { transport, profile });
   assert.equal(transport.sent.length, new Set(transport.sent).size);
   assert.ok(result.bytesSent < data.length * 1.1);
   assert.equal(result.bytesSent + result.bytesSaved, twice.size);
@@ -67,17 +67,17 @@ test("a chunk that the file repeats is sent once", async () => {
 
 test("an edited copy sends only what changed", async () => {
   const transport = new MemoryTransport();
-  await upload(data, { transport, options });
+  await upload(data, { transport, profile });
   transport.sent.length = 0;
   const edited = new Blob([data.subarray(0, 150_000), "inserted", data.subarray(150_000)]);
-  const result = await upload(edited, { transport, options });
+  const result = await upload(edited, { transport, profile });
   assert.ok(result.newChunks >= 1 && result.newChunks <= 3, `${result.newChunks} new chunks`);
   assert.equal(transport.sent.length, result.newChunks);
 });
 
 test("progress only grows and ends with the totals; chunk events come in a sensible order", async () => {
   const transport = new MemoryTransport();
-  await upload(data.subarray(0, 100_000), { transport, options });
+  await upload(data.subarray(0, 100_000), { transport, profile });
   const progress: UploadProgress[] = [];
   const states = new Map<number, string[]>();
   const onChunk = ({ index, state }: ChunkEvent) => {
@@ -86,7 +86,7 @@ test("progress only grows and ends with the totals; chunk events come in a sensi
   const source = new Blob([data, data]);
   const result = await upload(source, {
     transport,
-    options,
+    profile,
     onChunk,
     onProgress: (p) => progress.push(p),
   });
@@ -115,7 +115,7 @@ test("network errors, 429, 408 and 5xx are retried, other 4xx are not", async ()
       transport.fault = (request) => {
         if (request.method === method && request.count < 2) throw error;
       };
-      const code = await codeOf(upload(data, { transport, options, retry: QUICK }));
+      const code = await codeOf(upload(data, { transport, profile, retry: QUICK }));
       assert.equal(code, retried ? "resolved" : error.code, `${method} ${error.code}`);
       if (!retried && method === "missing") assert.equal(transport.calls.get(method), 1);
     }
@@ -135,16 +135,16 @@ test("retries stop after the given attempts and wait as documented", async () =>
     random: () => 1,
     onRetry: ({ delayMs }: { delayMs: number }) => delays.push(delayMs),
   };
-  assert.equal(await codeOf(upload(data, { transport, options, retry })), "network_error");
+  assert.equal(await codeOf(upload(data, { transport, profile, retry })), "network_error");
   assert.deepEqual(delays, [8, 16, 20, 20]);
   delays.length = 0;
-  await codeOf(upload(data, { transport, options, retry: { ...retry, random: () => 0 } }));
+  await codeOf(upload(data, { transport, profile, retry: { ...retry, random: () => 0 } }));
   assert.deepEqual(delays, [4, 8, 10, 10]);
   transport.fault = () => {
     throw new DedupError("server_busy", "busy", { retryable: true, retryAfterMs: 30 });
   };
   delays.length = 0;
-  await codeOf(upload(data, { transport, options, retry: { ...retry, attempts: 2 } }));
+  await codeOf(upload(data, { transport, profile, retry: { ...retry, attempts: 2 } }));
   assert.deepEqual(delays, [30]);
 });
 
@@ -168,7 +168,7 @@ test("payload bytes in flight and requests stay within their bounds; reading wai
     finished = bytesSent + bytesSaved;
   };
   const maxBytesInFlight = 256 * 1024;
-  await upload(source, { transport, options, concurrency: 3, maxBytesInFlight, onProgress });
+  await upload(source, { transport, profile, concurrency: 3, maxBytesInFlight, onProgress });
   // Besides the budget: the chunk that waits for it, the one being cut, and one read.
   assert.ok(most <= maxBytesInFlight + 2 * SMALL.maxSize + 2 * 8192, `${most} bytes`);
   assert.ok(most >= maxBytesInFlight / 2, `${most} bytes: the budget is not used`);
@@ -177,7 +177,7 @@ test("payload bytes in flight and requests stay within their bounds; reading wai
 
 test("a chunk larger than the budget is sent alone", async () => {
   const transport = new MemoryTransport();
-  const result = await upload(data, { transport, options, maxBytesInFlight: 1 });
+  const result = await upload(data, { transport, profile, maxBytesInFlight: 1 });
   assert.equal(result.bytesSent, data.length);
   assert.equal(transport.mostSending, 1);
 });
@@ -191,7 +191,7 @@ test("an abort rejects at once with `aborted`, wherever the upload stands", asyn
       setImmediate(() => controller.abort());
       return hanging(request.signal);
     };
-    const running = upload(data, { transport, options, signal: controller.signal });
+    const running = upload(data, { transport, profile, signal: controller.signal });
     assert.equal(await codeOf(running), "aborted", method);
   }
   const controller = new AbortController();
@@ -211,13 +211,13 @@ test("an abort gets through a source and a transport that never answer", {
   const source = { [Symbol.asyncIterator]: () => ({ next: () => never }) };
   const transport = new MemoryTransport();
   const { signal } = controller;
-  assert.equal(await codeOf(upload(source, { transport, options, signal })), "aborted");
+  assert.equal(await codeOf(upload(source, { transport, profile, signal })), "aborted");
   transport.fault = () => never;
-  assert.equal(await codeOf(upload(data, { transport, options, signal })), "aborted");
+  assert.equal(await codeOf(upload(data, { transport, profile, signal })), "aborted");
   const second = new AbortController();
   setTimeout(() => second.abort(), 20);
   assert.equal(
-    await codeOf(upload(data, { transport, options, signal: second.signal })),
+    await codeOf(upload(data, { transport, profile, signal: second.signal })),
     "aborted",
   );
 });
@@ -229,7 +229,7 @@ test("an abort during the wait before a retry ends the wait", { timeout: 2000 },
   };
   const controller = new AbortController();
   const retry = { baseDelayMs: 60_000, maxDelayMs: 60_000, onRetry: () => controller.abort() };
-  const running = upload(data, { transport, options, retry, signal: controller.signal });
+  const running = upload(data, { transport, profile, retry, signal: controller.signal });
   assert.equal(await codeOf(running), "aborted");
 });
 
@@ -249,7 +249,7 @@ test("after a failure nothing is reported and nothing is unhandled", async () =>
     if (settled) late += 1;
   };
   const code = await codeOf(
-    upload(data, { transport, options, concurrency: 8, onChunk: report, onProgress: report }),
+    upload(data, { transport, profile, concurrency: 8, onChunk: report, onProgress: report }),
   );
   settled = true;
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -265,13 +265,13 @@ test("an error of a callback or a source is the upload's error", async () => {
     throw thrown;
   };
   const transport = new MemoryTransport();
-  await assert.rejects(upload(data, { transport, options, onProgress: fail }), thrown);
-  await assert.rejects(upload(data, { transport, options, onChunk: fail }), thrown);
+  await assert.rejects(upload(data, { transport, profile, onProgress: fail }), thrown);
+  await assert.rejects(upload(data, { transport, profile, onChunk: fail }), thrown);
   const source = (async function* () {
     yield data;
     throw thrown;
   })();
-  await assert.rejects(upload(source, { transport, options }), thrown);
+  await assert.rejects(upload(source, { transport, profile }), thrown);
 });
 
 test("an upload that was cut off goes on at the last confirmed cut", async () => {
@@ -284,7 +284,7 @@ test("an upload that was cut off goes on at the last confirmed cut", async () =>
         throw new DedupError("forbidden", "cut off", { status: 403 });
       }
     };
-    const settings = { transport, options, resume, concurrency: 2, maxBytesInFlight: 64 * 1024 };
+    const settings = { transport, profile, resume, concurrency: 2, maxBytesInFlight: 64 * 1024 };
     assert.equal(await codeOf(upload(file, settings)), "forbidden");
     const before = transport.sent.length;
     transport.fault = () => {};
@@ -300,7 +300,7 @@ test("an upload that was cut off goes on at the last confirmed cut", async () =>
 });
 
 test("reading restarts at the cut: the bytes before it are not read again", async () => {
-  const chunks = await chunk(data, options);
+  const chunks = await chunk(data, { profile });
   const confirmed = chunks.slice(0, 30).map(({ hashHex, length }) => ({ digest: hashHex, length }));
   const transport = new MemoryTransport();
   for (const { hashHex, offset, length } of chunks) {
@@ -313,30 +313,30 @@ test("reading restarts at the cut: the bytes before it are not read again", asyn
     if (state === "found") offsets.push(offset);
   };
   const blob = new Blob([data]);
-  const result = await upload(blob, { transport, options, resume, resumeKey: "key", onChunk });
+  const result = await upload(blob, { transport, profile, resume, resumeKey: "key", onChunk });
   assert.equal(offsets[0], chunks[30]?.offset);
   assert.equal(offsets.length, chunks.length - 30);
   assert.equal(result.chunks, chunks.length);
-  const whole = await upload(blob, { transport: new MemoryTransport(), options });
+  const whole = await upload(blob, { transport: new MemoryTransport(), profile });
   assert.equal(result.rootDigest, whole.rootDigest);
 });
 
 test("a changed file of the same name, size and date is not resumed", async () => {
-  const confirmed = (await chunk(data, options))
+  const confirmed = (await chunk(data, { profile }))
     .slice(0, 30)
     .map(({ hashHex, length }) => ({ digest: hashHex, length }));
   const resume = new MemoryResumeStore();
   await resume.append("key", 0, confirmed);
   const transport = new MemoryTransport();
   const other = randomBytes(data.length, 9);
-  const settings = { transport, options, resume, resumeKey: "key" };
+  const settings = { transport, profile, resume, resumeKey: "key" };
   const result = await upload(new Blob([other]), settings);
   assert.equal(result.bytesResumed, 0);
   assert.deepEqual(await collect(download(result.rootDigest, { transport })), Buffer.from(other));
 });
 
 test("a recorded chunk that the server has lost is sent again", async () => {
-  const chunks = await chunk(data, options);
+  const chunks = await chunk(data, { profile });
   const confirmed = chunks.slice(0, 30).map(({ hashHex, length }) => ({ digest: hashHex, length }));
   const resume = new MemoryResumeStore();
   await resume.append("key", 0, confirmed);
@@ -345,7 +345,7 @@ test("a recorded chunk that the server has lost is sent again", async () => {
     transport.chunks.set(hashHex, data.slice(offset, offset + length));
   }
   transport.chunks.delete(chunks[12]?.hashHex ?? "");
-  const settings = { transport, options, resume, resumeKey: "key" };
+  const settings = { transport, profile, resume, resumeKey: "key" };
   const result = await upload(new Blob([data]), settings);
   assert.equal(result.bytesResumed, chunks[12]?.offset);
   assert.equal(transport.sent[0], chunks[12]?.hashHex);
@@ -357,7 +357,7 @@ test("a resume store that fails costs only the resumption", async () => {
   };
   const resume = { load: fail, append: fail, delete: fail };
   const transport = new MemoryTransport();
-  const settings = { transport, options, resume, resumeKey: "key" };
+  const settings = { transport, profile, resume, resumeKey: "key" };
   assert.equal((await upload(new Blob([data]), settings)).bytesSent, data.length);
   resume.load = async () => [] as never;
   assert.equal((await upload(new Blob([data]), settings)).bytesSaved, data.length);
@@ -373,14 +373,14 @@ test("chunks that the server loses before the commit are sent again, if the sour
   for (const source of [data, new Blob([data])]) {
     const transport = new MemoryTransport();
     lose(transport);
-    const result = await upload(source, { transport, options });
+    const result = await upload(source, { transport, profile });
     assert.ok(result.bytesSent > data.length);
     assert.deepEqual(await collect(download(result.rootDigest, { transport })), Buffer.from(data));
   }
   const transport = new MemoryTransport();
   lose(transport);
   const stream = new Blob([data]).stream();
-  assert.equal(await codeOf(upload(stream, { transport, options })), "chunks_missing");
+  assert.equal(await codeOf(upload(stream, { transport, profile })), "chunks_missing");
 });
 
 test("a server that loses whatever it confirms ends the upload", async () => {
@@ -388,7 +388,7 @@ test("a server that loses whatever it confirms ends the upload", async () => {
   transport.fault = ({ method }) => {
     if (method === "putManifest") transport.chunks.clear();
   };
-  assert.equal(await codeOf(upload(data, { transport, options })), "chunks_missing");
+  assert.equal(await codeOf(upload(data, { transport, profile })), "chunks_missing");
   assert.equal(transport.calls.get("putManifest"), 2);
 });
 
@@ -396,7 +396,7 @@ test("a source that is not as long as announced is noticed and not committed", a
   for (const size of [data.length - 1, data.length + 1, 0]) {
     const transport = new MemoryTransport();
     const stream = new Blob([data]).stream();
-    assert.equal(await codeOf(upload(stream, { transport, options, size })), "source_changed");
+    assert.equal(await codeOf(upload(stream, { transport, profile, size })), "source_changed");
     assert.equal(transport.manifests.size, 0);
   }
 });
@@ -407,7 +407,7 @@ test("a file that can no longer be read is a typed error with its cause", async 
   const file = await openAsBlob(path);
   await writeFile(path, data.subarray(5));
   const transport = new MemoryTransport();
-  const error = await upload(file, { transport, options }).catch((e) => e);
+  const error = await upload(file, { transport, profile }).catch((e) => e);
   assert.equal(error.code, "source_unreadable");
   assert.ok(error.cause instanceof Error);
   assert.equal(transport.manifests.size, 0);
@@ -420,8 +420,8 @@ test("wrong options are refused before anything is sent", async () => {
     [{ concurrency: 0 }, "invalid_argument"],
     [{ concurrency: 1.5 }, "invalid_argument"],
     [{ maxBytesInFlight: -1 }, "invalid_argument"],
-    [{ options: { avgSize: 3 } }, "invalid_chunking_options"],
-    [{ options: { minSize: 1024.5, avgSize: 4096, maxSize: 8192 } }, "invalid_chunking_options"],
+    [{ profile: { avgSize: 3 } }, "invalid_chunking_options"],
+    [{ profile: { minSize: 1024.5, avgSize: 4096, maxSize: 8192 } }, "invalid_chunking_options"],
     [{ resume }, "invalid_argument"],
     [{ chunkSize: 5 }, "invalid_argument"],
     [{ compression: "gzip" }, "invalid_argument"],
@@ -438,8 +438,8 @@ test("wrong options are refused before anything is sent", async () => {
 
 test("a download rejects a wrong manifest, a wrong chunk and a wrong length", async () => {
   const transport = new MemoryTransport();
-  const { rootDigest } = await upload(data, { transport, options });
-  const other = await upload(data.subarray(1), { transport, options });
+  const { rootDigest } = await upload(data, { transport, profile });
+  const other = await upload(data.subarray(1), { transport, profile });
   const [digest = ""] = transport.sent;
   const right = transport.chunks.get(digest) as Uint8Array;
   const read = () => codeOf(collect(download(rootDigest, { transport })));
@@ -464,7 +464,7 @@ test("a download rejects a wrong manifest, a wrong chunk and a wrong length", as
 
 test("a download retries, aborts, and stops when its consumer leaves", async () => {
   const transport = new MemoryTransport();
-  const { rootDigest } = await upload(data, { transport, options });
+  const { rootDigest } = await upload(data, { transport, profile });
   transport.fault = ({ count }) => {
     if (count % 3 === 0) throw new DedupError("network_error", "", { retryable: true });
   };

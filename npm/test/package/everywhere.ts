@@ -31,7 +31,7 @@ export interface Environments {
 
 const INPUT = `
 const data = new Uint8Array(9_000_000).map((_, i) => (i * i) >> 7);
-const options = { minSize: 4096, avgSize: 16384, maxSize: 65536, hash: "blake3" };
+const options = { profile: { minSize: 4096, avgSize: 16384, maxSize: 65536, hash: "blake3" } };
 const show = (found) => found.length + " chunks, " + found.map(({ hashHex }) => hashHex.slice(0, 2)).join("");
 `;
 const SINGLE = `import { chunk } from "chunker-wasm";${INPUT}console.log(show(await chunk(data, options)));`;

@@ -6,13 +6,13 @@ import * as api from "chunker-wasm";
 import { core } from "../../dist/load.js";
 import { inputOf } from "../../dist/pool/input.js";
 import { Job } from "../../dist/pool/job.js";
-import type { Request } from "../../dist/pool/messages.js";
+import type { Cutting, Request } from "../../dist/pool/messages.js";
 import type { Plan } from "../../dist/pool/plan.js";
 import type { Listener, Seats } from "../../dist/pool/seats.js";
 import { bytesOf, type Input, splitMix64 } from "../inputs.js";
 import { iterable, piecesOf } from "../laws.js";
 
-const OPTIONS = { minSize: 64, avgSize: 256, maxSize: 1024, hash: "blake3" } as const;
+const PROFILE = "fastcdc-v2020/nc1/64-256-1024/blake3";
 const PLAN: Plan = { segment: 8192, window: 65_536, piece: 1500, overrun: 700, held: 40_000 };
 
 /** Workers without threads: chance decides whose request is answered next. */
@@ -61,9 +61,9 @@ class DeskSeat {
     return this.#open.size;
   }
 
-  open({ options: o }: { options: api.ChunkerOptions }, listener: Listener): number {
+  open({ cutting }: { cutting: Cutting }, listener: Listener): number {
     const { PushChunker } = core();
-    const chunker = new PushChunker(o.minSize, o.avgSize, o.maxSize, o.hash, o.offset, false);
+    const chunker = new PushChunker(cutting.profile, cutting.offset, false);
     this.#open.set(this.#opened, { listener, chunker });
     return this.#opened++;
   }
@@ -95,7 +95,7 @@ async function run(source: api.ByteSource, workers: number, seed: number, offset
   const bench = new Bench(workers, seed);
   const { signal } = new AbortController();
   const input = inputOf(source, PLAN.held, signal, () => job.advance());
-  const job = new Job(bench as unknown as Seats, input, { ...OPTIONS, offset }, PLAN);
+  const job = new Job(bench as unknown as Seats, input, { profile: PROFILE, offset }, PLAN);
   const found: api.Chunk[] = [];
   let ended = false;
   const taking = (async () => {
@@ -143,7 +143,7 @@ test("whatever the order of answers, the chunks are those of one thread", async 
   let runs = 0;
   for (const [index, input] of INPUTS.entries()) {
     const data = bytesOf(input);
-    const wanted = JSON.stringify(await api.chunk(data, OPTIONS));
+    const wanted = JSON.stringify(await api.chunk(data, { profile: PROFILE }));
     for (let seed = 0; seed < 24; seed++) {
       const workers = 1 + (seed % 4);
       const source = seed % 2 === 0 ? data : iterable(piecesOf(data, 97 + 400 * seed));
@@ -168,7 +168,7 @@ test("workers meet soon on random bytes, and the work lost is a small part", asy
 
 test("on bytes where workers never meet the work lost is bounded", async () => {
   const data = bytesOf(HOSTILE);
-  const wanted = JSON.stringify(await api.chunk(data, OPTIONS));
+  const wanted = JSON.stringify(await api.chunk(data, { profile: PROFILE }));
   for (const workers of [2, 4]) {
     const { found, work } = await run(data, workers, 1);
     assert.equal(JSON.stringify(found), wanted);

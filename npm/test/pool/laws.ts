@@ -9,9 +9,11 @@ type Law = (api: typeof Api, Pool: typeof ChunkerPool) => Promise<void>;
 
 const MIB = 1024 * 1024;
 /** Inputs are divided at multiples of 1 MiB. */
-const FINE = { minSize: 1024, avgSize: 4096, maxSize: 16_384, hash: "blake3" } as const;
+const FINE = {
+  profile: { minSize: 1024, avgSize: 4096, maxSize: 16_384, hash: "blake3" },
+} as const;
 /** No power of two; divided at multiples of 1,500,000. */
-const MEDIUM = { minSize: 12_288, avgSize: 100_002, maxSize: 1_500_000 } as const;
+const MEDIUM = { profile: { minSize: 12_288, avgSize: 100_002, maxSize: 1_500_000 } } as const;
 
 const hex = (text: string) => Array.from(text, (c) => c.charCodeAt(0).toString(16)).join("");
 
@@ -49,7 +51,7 @@ export const POOL_LAWS: Record<string, Law> = {
         const wanted = await api.chunk(data, options);
         for (const [index, pool] of pools.entries()) {
           const found = await pool.chunk(data, options);
-          equal(found, wanted, `${name}, ${index + 1} workers, average ${options.avgSize}`);
+          equal(found, wanted, `${name}, ${index + 1} workers, average ${options.profile.avgSize}`);
         }
       }
     }
@@ -59,7 +61,7 @@ export const POOL_LAWS: Record<string, Law> = {
   async sizes_around_the_edges_of_segments(api, Pool) {
     const pool = new Pool({ workers: 2 });
     const data = splitMix64(7, 3 * MIB + 1);
-    const edges = [0, FINE.minSize, MIB, MIB + MIB / 4, 2 * MIB, 3 * MIB];
+    const edges = [0, FINE.profile.minSize, MIB, MIB + MIB / 4, 2 * MIB, 3 * MIB];
     for (const length of edges.flatMap((edge) => [edge - 1, edge, edge + 1])) {
       if (length < 0) continue;
       const input = data.subarray(0, length);

@@ -72,7 +72,7 @@ test("a worker that fails or cannot be loaded is a typed error, in a page too", 
       Array.from({ length: 100 }, () => crypto.getRandomValues(new Uint8Array(65_536))),
       "file",
     );
-    const options = { minSize: 64, avgSize: 256, maxSize: 1024 };
+    const options = { profile: { minSize: 64, avgSize: 256, maxSize: 1024 } };
     const codeOf = async () => {
       try {
         for (;;) for await (const _ of pool.chunks(file, options));
@@ -121,7 +121,8 @@ test("the page stays responsive and its memory bounded while a large Blob is cut
       heap = Math.max(heap, memory());
     }, 1);
     let length = 0;
-    for await (const chunk of pool.chunks(blob, { hash: "blake3" })) length += chunk.length;
+    for await (const chunk of pool.chunks(blob, { profile: { hash: "blake3" } }))
+      length += chunk.length;
     clearInterval(timer);
     await pool.close();
     return { length, longest, heap };

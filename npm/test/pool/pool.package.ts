@@ -45,7 +45,7 @@ test("TypeScript, strict: a page and Node", async () => {
   const text = `import { ChunkerPool, type PoolOptions } from "chunker-wasm/pool";
     import type { Chunk, ReadOptions } from "chunker-wasm";
     const options: PoolOptions = { workers: 2 };
-    const read: ReadOptions = { minSize: 64, signal: new AbortController().signal };
+    const read: ReadOptions = { profile: { minSize: 64 }, signal: new AbortController().signal };
     export async function all(file: Blob): Promise<Chunk[]> {
       const pool = new ChunkerPool(options);
       for await (const { offset } of pool.chunks(file, read)) void (offset satisfies number);

@@ -19,7 +19,9 @@ import { splitMix64 } from "../inputs.js";
 import { POOL_LAWS } from "./laws.js";
 
 const MIB = 1024 * 1024;
-const OPTIONS = { minSize: 1024, avgSize: 4096, maxSize: 16_384, hash: "blake3" } as const;
+const OPTIONS = {
+  profile: { minSize: 1024, avgSize: 4096, maxSize: 16_384, hash: "blake3" },
+} as const;
 const data = splitMix64(1, 6 * MIB);
 
 for (const [name, law] of Object.entries(POOL_LAWS)) test(name, () => law(api, ChunkerPool));
@@ -194,8 +196,8 @@ test("hostile arguments get the right code and leave the pool usable", async () 
     ["an unknown option of the pool", () => create({ worker: 2 }), "invalid_argument"],
     ["options of null", () => create(null), "invalid_argument"],
     ["an unknown option", () => read(data, { minsize: 64 }), "invalid_argument"],
-    ["an odd size", () => read(data, { minSize: 65 }), "invalid_chunking_options"],
-    ["an unknown hash", () => read(data, { hash: "md5" }), "unknown_hash_algorithm"],
+    ["an odd size", () => read(data, { profile: { minSize: 65 } }), "invalid_chunking_options"],
+    ["an unknown hash", () => read(data, { profile: { hash: "md5" } }), "unknown_hash_algorithm"],
     ["an offset of -1", () => read(data, { offset: -1 }), "invalid_argument"],
     ["input beyond 2^53", () => read(data, { offset: 2 ** 53 - 10 }), "invalid_argument"],
     ["a signal of 5", () => read(data, { signal: 5 }), "invalid_argument"],
@@ -258,7 +260,7 @@ test("memory stays bounded over a gigabyte, whatever the consumer does", async (
     const before = process.memoryUsage.rss();
     let peak = 0;
     let length = 0;
-    for await (const chunk of pool.chunks(source, { hash: "blake3" })) {
+    for await (const chunk of pool.chunks(source, { profile: { hash: "blake3" } })) {
       if (length === 0) await new Promise((resolve) => setTimeout(resolve, 200));
       length += chunk.length;
       peak = Math.max(peak, process.memoryUsage.rss());

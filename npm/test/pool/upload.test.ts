@@ -7,7 +7,7 @@ import { type ChunkEvent, download, MemoryResumeStore, upload } from "chunker-wa
 import { ChunkerPool } from "chunker-wasm/pool";
 import { codeOf, collect, MemoryTransport, randomBytes } from "../dedup/support.js";
 
-const options = { minSize: 16_384, avgSize: 65_536, maxSize: 262_144 } as const;
+const profile = "medium";
 const data = randomBytes(9_000_001, 1);
 const pool = new ChunkerPool({ workers: 2 });
 
@@ -38,8 +38,8 @@ test("with a pool the same is uploaded, of every kind of source", async () => {
   for (const [name, source] of Object.entries(sources)) {
     const transport = new MemoryTransport();
     const wanted = name === "short bytes" ? data.slice(0, 99_999) : data;
-    const { rootDigest, bytesSent } = await upload(source, { transport, options, pool });
-    const without = await upload(wanted, { transport, options });
+    const { rootDigest, bytesSent } = await upload(source, { transport, profile, pool });
+    const without = await upload(wanted, { transport, profile });
     assert.equal(rootDigest, without.rootDigest, name);
     assert.equal(bytesSent, wanted.length, name);
     const downloaded = await collect(download(rootDigest, { transport }));
@@ -49,11 +49,11 @@ test("with a pool the same is uploaded, of every kind of source", async () => {
 
 test("only chunks that the server lacks are read by the calling thread", async () => {
   const transport = new MemoryTransport();
-  await upload(data, { transport, options });
+  await upload(data, { transport, profile });
   const edited = data.slice();
   edited[5_000_000] = 255 - (edited[5_000_000] ?? 0);
   const source = new WatchedBlob([edited]);
-  const { bytesSent } = await upload(source, { transport, options, pool });
+  const { bytesSent } = await upload(source, { transport, profile, pool });
   assert.ok(bytesSent > 0 && bytesSent < 1_000_000, `${bytesSent} bytes sent`);
   // One byte more: the file is opened once more at the end.
   assert.equal(source.bytesRead, bytesSent + 1);
@@ -62,7 +62,7 @@ test("only chunks that the server lacks are read by the calling thread", async (
 test("an upload that was aborted goes on, with a pool before and after", async () => {
   const transport = new MemoryTransport();
   const resume = new MemoryResumeStore();
-  const common = { transport, options, pool, resume, resumeKey: "file" };
+  const common = { transport, profile, pool, resume, resumeKey: "file" };
   const source = new Blob([data]);
   const controller = new AbortController();
   let sent = 0;
@@ -81,7 +81,7 @@ test("a pool that is closed is an error of the upload", async () => {
   const closed = new ChunkerPool();
   const reading = upload(data, {
     transport: new MemoryTransport(),
-    options,
+    profile,
     pool: closed,
     onChunk: () => void closed.close(),
   });

@@ -28,7 +28,7 @@ export const THREADS_LAWS: Record<string, Law> = {
 
   async an_input_of_many_windows_has_the_chunks_of_one_thread(api, Threaded) {
     await using chunker = new Threaded({ threads: 2 });
-    const options = { minSize: 12_288, avgSize: 100_002, maxSize: 1_500_000 };
+    const options = { profile: { minSize: 12_288, avgSize: 100_002, maxSize: 1_500_000 } };
     const part = splitMix64(2, 5 * MIB);
     const data = new Uint8Array(115 * MIB + 1);
     for (let at = 0; at + part.length <= data.length; at += part.length) data.set(part, at);
@@ -37,7 +37,7 @@ export const THREADS_LAWS: Record<string, Law> = {
 
   async chunks_that_are_longer_than_what_is_held_are_found(api, Threaded) {
     await using chunker = new Threaded({ threads: 2 });
-    const options = { minSize: 64, avgSize: 256, maxSize: 40 * MIB, hash: "blake3" } as const;
+    const profile = { minSize: 64, avgSize: 256, maxSize: 40 * MIB, hash: "blake3" } as const;
     const data = bytesOf({
       kind: "concat",
       parts: [
@@ -45,9 +45,9 @@ export const THREADS_LAWS: Record<string, Law> = {
         { kind: "random", seed: 1, length: 2 * MIB },
       ],
     });
-    const found = await chunker.chunk(data, options);
-    const wanted = await api.chunk(data, options);
-    if (wanted[1]?.length !== options.maxSize) throw new Error("the chunks are short");
+    const found = await chunker.chunk(data, { profile });
+    const wanted = await api.chunk(data, { profile });
+    if (wanted[1]?.length !== profile.maxSize) throw new Error("the chunks are short");
     equal(found, wanted);
   },
 };

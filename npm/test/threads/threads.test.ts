@@ -32,8 +32,16 @@ test("what is wrong is refused with a code", async () => {
     ),
     ["an unknown option", () => new Any({ workers: 1 }), "invalid_argument"],
     ["no bytes", () => chunker.chunk("text"), "invalid_argument"],
-    ["an odd size", () => chunker.chunk(data, { minSize: 65 }), "invalid_chunking_options"],
-    ["an unknown hash", () => chunker.chunk(data, { hash: "md5" }), "unknown_hash_algorithm"],
+    [
+      "an odd size",
+      () => chunker.chunk(data, { profile: { minSize: 65 } }),
+      "invalid_chunking_options",
+    ],
+    [
+      "an unknown hash",
+      () => chunker.chunk(data, { profile: { hash: "md5" } }),
+      "unknown_hash_algorithm",
+    ],
   ];
   await assertRefused(cases, [api.ChunkerError]);
   await chunker.close();
@@ -43,9 +51,9 @@ const data = splitMix64(1, 40_000_000);
 
 test("as many threads as there may be start, and find the same", async () => {
   const chunker = new ThreadedChunker({ threads: 64 });
-  const found = await chunker.chunk(data, { hash: "blake3" });
+  const found = await chunker.chunk(data, { profile: { hash: "blake3" } });
   await chunker.close();
-  assert.deepEqual(found, await api.chunk(data, { hash: "blake3" }));
+  assert.deepEqual(found, await api.chunk(data, { profile: { hash: "blake3" } }));
 });
 
 test("an abort and a close stop what is cut; a closed one refuses more", async () => {

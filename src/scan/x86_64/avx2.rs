@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "loads from the table, and the call into functions of AVX2")]
 
 use super::{LINE, WINDOW, portable, prefetch, roll};
-use crate::gear::{GEAR, Seed};
+use crate::gear::{GEAR, Gear};
 use core::arch::x86_64::{
     __m128d, __m256i, _mm_load_sd, _mm_loadh_pd, _mm256_add_epi64, _mm256_and_si256, _mm256_castpd_si256,
     _mm256_castpd128_pd256, _mm256_cmpeq_epi64, _mm256_extract_epi64, _mm256_insertf128_pd, _mm256_or_si256,
@@ -29,7 +29,7 @@ impl Kernel {
         std::is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 
-    pub(super) fn scan(self, seed: impl Seed, hash: &mut u64, mut input: &[u8], mask: u64) -> Option<usize> {
+    pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, mut input: &[u8], mask: u64) -> Option<usize> {
         let length = input.len();
         let mut stream = longest(mask);
         prefetch(input, 0, STREAMS * stream);
@@ -39,12 +39,12 @@ impl Kernel {
                 continue;
             };
             // SAFETY: a `Kernel` exists only where `detect` found AVX2.
-            if let Some(index) = unsafe { scan_stripe(seed, hash, stripe, stream, mask) } {
+            if let Some(index) = unsafe { scan_stripe(gear, hash, stripe, stream, mask) } {
                 return Some(length - input.len() + index);
             }
             input = rest;
         }
-        portable::scan(seed, hash, input, mask).map(|index| length - input.len() + index)
+        portable::scan(gear, hash, input, mask).map(|index| length - input.len() + index)
     }
 }
 
@@ -61,14 +61,14 @@ const fn longest(mask: u64) -> usize {
 /// Scans one stripe. Where any stream meets the mask, the portable kernel goes on with the streams in
 /// order, each from where all of them are.
 #[target_feature(enable = "avx2")]
-fn scan_stripe(seed: impl Seed, hash: &mut u64, stripe: &[u8], stream: usize, mask: u64) -> Option<usize> {
+fn scan_stripe(gear: impl Gear, hash: &mut u64, stripe: &[u8], stream: usize, mask: u64) -> Option<usize> {
     let streams = [0, 1, 2, 3].map(|index| &stripe[index * stream..(index + 1) * stream]);
-    let before = |index: usize| roll(seed, 0, &streams[index][stream - WINDOW..]).cast_signed();
+    let before = |index: usize| roll(gear, 0, &streams[index][stream - WINDOW..]).cast_signed();
     let hashes = _mm256_set_epi64x(before(2), before(1), before(0), hash.cast_signed());
-    let (read, hashes) = read_until_met(seed, streams, hashes, mask);
+    let (read, hashes) = read_until_met(gear, streams, hashes, mask);
     let hashes = lanes(hashes);
     for (index, mut candidate) in hashes.into_iter().enumerate() {
-        if let Some(found) = portable::scan(seed, &mut candidate, &streams[index][read..], mask) {
+        if let Some(found) = portable::scan(gear, &mut candidate, &streams[index][read..], mask) {
             *hash = candidate;
             return Some(index * stream + read + found);
         }
@@ -85,7 +85,7 @@ fn scan_stripe(seed: impl Seed, hash: &mut u64, stripe: &[u8], stream: usize, ma
 #[inline(never)]
 #[target_feature(enable = "avx2")]
 fn read_until_met(
-    seed: impl Seed,
+    gear: impl Gear,
     [a, b, c, d]: [&[u8]; STREAMS],
     mut hashes: __m256i,
     mask: u64,
@@ -99,7 +99,7 @@ fn read_until_met(
         }
         for quad in (0..LINE).step_by(4) {
             let [a, b, c, d] = [a, b, c, d].map(|line| [0, 1, 2, 3].map(|index| line[quad + index]));
-            let (next, met) = step(seed, [a, b, c, d], hashes, mask);
+            let (next, met) = step(gear, [a, b, c, d], hashes, mask);
             if met {
                 return (line * LINE + quad, hashes);
             }
@@ -114,8 +114,8 @@ fn read_until_met(
 /// As in the portable kernel, the chain from one step to the next is one shift and one addition.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn step(seed: impl Seed, [a, b, c, d]: [[u8; 4]; STREAMS], hash: __m256i, mask: __m256i) -> (__m256i, bool) {
-    let [g0, g1, g2, g3] = [0, 1, 2, 3].map(|index| entries(seed, a[index], b[index], c[index], d[index]));
+fn step(gear: impl Gear, [a, b, c, d]: [[u8; 4]; STREAMS], hash: __m256i, mask: __m256i) -> (__m256i, bool) {
+    let [g0, g1, g2, g3] = [0, 1, 2, 3].map(|index| entries(gear, a[index], b[index], c[index], d[index]));
     let first_two = double_and_add(g0, g1);
     let last_two = double_and_add(g2, g3);
     let all = _mm256_add_epi64(_mm256_slli_epi64::<2>(first_two), last_two);
@@ -138,10 +138,10 @@ fn double_and_add(hash: __m256i, entry: __m256i) -> __m256i {
 /// Returns the table's entries of four bytes, in order.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn entries(seed: impl Seed, a: u8, b: u8, c: u8, d: u8) -> __m256i {
+fn entries(gear: impl Gear, a: u8, b: u8, c: u8, d: u8) -> __m256i {
     let low = _mm256_castpd128_pd256(entry_pair(a, b));
     let entries = _mm256_castpd_si256(_mm256_insertf128_pd::<1>(low, entry_pair(c, d)));
-    _mm256_xor_si256(entries, _mm256_set1_epi64x(seed.value().cast_signed()))
+    _mm256_xor_si256(entries, _mm256_set1_epi64x(gear.seed().cast_signed()))
 }
 
 /// Loads as numbers, since there is no load of an integer into an upper half; nothing computes with

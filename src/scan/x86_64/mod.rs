@@ -6,7 +6,7 @@ mod avx2;
 mod avx512;
 
 use super::portable;
-use crate::gear::Seed;
+use crate::gear::{Gear, Plain, Seeded};
 use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +35,26 @@ impl Kernel {
         }
     }
 
-    #[inline]
-    pub(super) fn scan(self, seed: impl Seed, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+    /// Scans with the published table.
+    ///
+    /// Compiled here, not where it is called: other crates would reach the tables by another way, and a
+    /// caller's loop of the portable kernel has no register to spare.
+    #[inline(never)]
+    pub(super) fn scan(self, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+        self.scan_by(Plain, hash, input, mask)
+    }
+
+    /// Scans with a seeded table.
+    #[inline(never)]
+    pub(super) fn scan_seeded(self, gear: &Seeded, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+        self.scan_by(gear, hash, input, mask)
+    }
+
+    #[inline(always)]
+    fn scan_by(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         match self {
-            Self::Avx2(kernel) => kernel.scan(seed, hash, input, mask),
-            Self::Avx512(kernel) => kernel.scan(seed, hash, input, mask),
+            Self::Avx2(kernel) => kernel.scan(gear, hash, input, mask),
+            Self::Avx512(kernel) => kernel.scan(gear, hash, input, mask),
         }
     }
 }
@@ -50,22 +65,22 @@ const LINE: usize = 64;
 const WINDOW: usize = 64;
 
 /// Returns the hash after `bytes`, four at a time as in the portable kernel.
-fn roll(seed: impl Seed, mut hash: u64, bytes: &[u8]) -> u64 {
+fn roll(gear: impl Gear, mut hash: u64, bytes: &[u8]) -> u64 {
     let (quads, tail) = bytes.as_chunks::<4>();
     for quad in quads {
-        let [g0, g1, g2, g3] = quad.map(|byte| seed.entry(byte));
+        let [g0, g1, g2, g3] = quad.map(|byte| gear.entry(byte));
         let sum = (g0 << 3).wrapping_add(g1 << 2).wrapping_add((g2 << 1).wrapping_add(g3));
         hash = (hash << 4).wrapping_add(sum);
     }
-    tail.iter().fold(hash, |hash, &byte| (hash << 1).wrapping_add(seed.entry(byte)))
+    tail.iter().fold(hash, |hash, &byte| (hash << 1).wrapping_add(gear.entry(byte)))
 }
 
 /// Returns the hash after `bytes` that began with `hash`; reads only what it remembers of them, in two
 /// halves that do not wait for each other.
-fn hash_after(seed: impl Seed, hash: u64, bytes: &[u8]) -> u64 {
-    let Some(window) = bytes.last_chunk::<WINDOW>() else { return roll(seed, hash, bytes) };
+fn hash_after(gear: impl Gear, hash: u64, bytes: &[u8]) -> u64 {
+    let Some(window) = bytes.last_chunk::<WINDOW>() else { return roll(gear, hash, bytes) };
     let (first, second) = window.split_at(WINDOW / 2);
-    (roll(seed, 0, first) << (WINDOW / 2)).wrapping_add(roll(seed, 0, second))
+    (roll(gear, 0, first) << (WINDOW / 2)).wrapping_add(roll(gear, 0, second))
 }
 
 /// Asks for the lines of `bytes` bytes that begin `from` bytes after the beginning of `input`.

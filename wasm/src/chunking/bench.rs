@@ -9,13 +9,8 @@ use wasm_bindgen::prelude::*;
 
 /// Returns the number of chunks of `data`, without their digests.
 #[wasm_bindgen(js_name = countChunks)]
-pub fn count_chunks(
-    data: &Uint8Array,
-    min_size: &JsValue,
-    avg_size: &JsValue,
-    max_size: &JsValue,
-) -> Result<usize, Failure> {
-    let mut finder = CutFinder::new(profile_of(min_size, avg_size, max_size, &JsValue::UNDEFINED)?);
+pub fn count_chunks(data: &Uint8Array, profile: &JsValue) -> Result<usize, Failure> {
+    let mut finder = CutFinder::new(profile_of(profile)?);
     let mut cuts = 0;
     bytes::for_each_slice(data, |mut slice| {
         while finder.next_cut(&mut slice).is_some() {

@@ -74,16 +74,10 @@ pub struct JsParallelChunker {
 
 #[wasm_bindgen(js_class = ParallelChunker)]
 impl JsParallelChunker {
-    /// Returns a chunker for the input behind `offset`; `undefined` stands for the core's default.
+    /// Returns a chunker for the input behind `offset`.
     #[wasm_bindgen(constructor)]
-    pub fn new(
-        min_size: &JsValue,
-        avg_size: &JsValue,
-        max_size: &JsValue,
-        hash: &JsValue,
-        offset: &JsValue,
-    ) -> Result<Self, Failure> {
-        let profile = profile_of(min_size, avg_size, max_size, hash)?;
+    pub fn new(profile: &JsValue, offset: &JsValue) -> Result<Self, Failure> {
+        let profile = profile_of(profile)?;
         let (chunks, least, most) = WINDOW;
         let window = (chunks * profile.options().avg_size()).clamp(least, most);
         let position = offset_of(offset)?;

@@ -1,10 +1,13 @@
 //! Codecs in one call.
 
 use crate::failure::Failure;
-use crate::options::is_nil;
+use crate::options::{is_nil, or_default};
 use crate::pool;
 use crate::terms::{Bytes, Items, account};
-use chunker::compression::{Codec, CompressionError, DecompressionLimits};
+use chunker::compression::{
+    Adapted, Codec, CompressionError, DecompressionLimits, compress_adaptive, dictionary,
+    is_worth_compressing,
+};
 use rustler::{Atom, Binary, Decoder, Env, NifResult, Term};
 
 /// Bytes compressed in 1 % of a timeslice, 10 µs, by zstd at level 3.
@@ -19,10 +22,14 @@ pub(crate) struct CodecName(Result<Codec, Failure>);
 
 impl<'a> Decoder<'a> for CodecName {
     fn decode(term: Term<'a>) -> NifResult<Self> {
-        let name = Atom::from_term(term);
-        let codec = Codec::ALL.iter().find(|&&codec| name.as_ref().is_ok_and(|&name| name == atom_of(codec)));
-        Ok(Self(codec.copied().ok_or(Failure::ARGUMENT)))
+        Ok(Self(codec_of(term)))
     }
+}
+
+/// Returns the codec of a name.
+pub(crate) fn codec_of(term: Term<'_>) -> Result<Codec, Failure> {
+    let name = Atom::from_term(term).map_err(|_| Failure::ARGUMENT)?;
+    Codec::ALL.iter().copied().find(|&codec| atom_of(codec) == name).ok_or(Failure::ARGUMENT)
 }
 
 impl CodecName {
@@ -32,7 +39,7 @@ impl CodecName {
 }
 
 /// Returns the atom of a codec; codecs that the core may get in a minor version have none yet.
-fn atom_of(codec: Codec) -> Atom {
+pub(crate) fn atom_of(codec: Codec) -> Atom {
     match codec {
         Codec::Zstd => atoms::zstd(),
         Codec::Lz4 => atoms::lz4(),
@@ -76,8 +83,28 @@ impl Limits {
     }
 }
 
-fn or_default<'a, T: Decoder<'a>>(term: Term<'a>, default: T) -> Result<T, Failure> {
-    if is_nil(term) { Ok(default) } else { term.decode().map_err(|_| Failure::ARGUMENT) }
+/// A dictionary of zstd; `nil` stands for none.
+pub(crate) struct Dictionary<'a>(Result<Option<&'a [u8]>, Failure>);
+
+impl<'a> Decoder<'a> for Dictionary<'a> {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        Ok(Self(if is_nil(term) {
+            Ok(None)
+        } else {
+            Binary::from_term(term).map(|bytes| Some(bytes.as_slice())).map_err(|_| Failure::ARGUMENT)
+        }))
+    }
+}
+
+impl<'a> Dictionary<'a> {
+    pub(crate) fn bytes(&self) -> Result<Option<&'a [u8]>, Failure> {
+        self.0
+    }
+}
+
+/// Returns the dictionary unless it is one for a codec that has none.
+pub(crate) fn dictionary_of(dictionary: Option<&[u8]>, codec: Codec) -> Result<Option<&[u8]>, Failure> {
+    if dictionary.is_some() && codec != Codec::Zstd { Err(Failure::ARGUMENT) } else { Ok(dictionary) }
 }
 
 /// Returns the name of the codec whose magic bytes `data` begins with.
@@ -87,28 +114,32 @@ fn detect(data: Binary<'_>) -> Result<Atom, Failure> {
     Ok(atom_of(codec))
 }
 
+type Compressed = Result<Bytes<Vec<u8>>, Failure>;
+
 #[rustler::nif]
-fn compress_normal(
-    env: Env<'_>,
-    codec: CodecName,
-    data: Binary<'_>,
-    level: Level,
-) -> Result<Bytes<Vec<u8>>, Failure> {
-    let compressed = compress(&codec, data, &level);
+fn compress_normal(env: Env<'_>, codec: CodecName, data: Binary<'_>, level: Level) -> Compressed {
+    let compressed = compress(codec.codec()?, data.as_slice(), &level, None);
     account(env, data.len(), BYTES_PER_PERCENT);
     compressed
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn compress_dirty(codec: CodecName, data: Binary<'_>, level: Level) -> Result<Bytes<Vec<u8>>, Failure> {
-    compress(&codec, data, &level)
+fn compress_dirty(
+    codec: CodecName,
+    data: Binary<'_>,
+    level: Level,
+    dictionary: Dictionary<'_>,
+) -> Compressed {
+    let codec = codec.codec()?;
+    compress(codec, data.as_slice(), &level, dictionary_of(dictionary.bytes()?, codec)?)
 }
 
-fn compress(codec: &CodecName, data: Binary<'_>, level: &Level) -> Result<Bytes<Vec<u8>>, Failure> {
-    Ok(Bytes(chunker::compression::compress(codec.codec()?, data.as_slice(), level.0)?))
+fn compress(codec: Codec, data: &[u8], level: &Level, dictionary: Option<&[u8]>) -> Compressed {
+    Ok(Bytes(match dictionary {
+        Some(dictionary) => dictionary::compress(dictionary, data, level.0)?,
+        None => chunker::compression::compress(codec, data, level.0)?,
+    }))
 }
-
-type Compressed = Result<Bytes<Vec<u8>>, Failure>;
 
 /// Returns every item compressed, or why it is not; one that fails does not stop the others.
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -116,18 +147,46 @@ fn compress_batch_dirty(
     items: Items<'_>,
     codec: CodecName,
     level: Level,
+    dictionary: Dictionary<'_>,
     threads: usize,
 ) -> Result<Vec<Compressed>, Failure> {
     let codec = codec.codec()?;
-    let compress = |data: &Option<&[u8]>| {
-        let data = data.ok_or(Failure::ARGUMENT)?;
-        Ok(Bytes(chunker::compression::compress(codec, data, level.0)?))
-    };
+    let dictionary = dictionary_of(dictionary.bytes()?, codec)?;
+    let compress = |data: &Option<&[u8]>| compress(codec, data.ok_or(Failure::ARGUMENT)?, &level, dictionary);
     Ok(pool::map(&items.binaries(), threads, compress))
 }
 
-/// Returns `data` decompressed, within limits that must be small enough for one call.
+#[rustler::nif]
+fn compress_adaptive_normal(
+    env: Env<'_>,
+    codec: CodecName,
+    data: Binary<'_>,
+    level: Level,
+) -> Result<Option<Bytes<Vec<u8>>>, Failure> {
+    let compressed = adapted(&codec, data, &level);
+    account(env, data.len(), BYTES_PER_PERCENT);
+    compressed
+}
+
 #[rustler::nif(schedule = "DirtyCpu")]
-fn decompress_dirty(codec: CodecName, data: Binary<'_>, limits: Limits) -> Result<Bytes<Vec<u8>>, Failure> {
-    Ok(Bytes(chunker::compression::decompress(codec.codec()?, data.as_slice(), limits.limits()?)?))
+fn compress_adaptive_dirty(
+    codec: CodecName,
+    data: Binary<'_>,
+    level: Level,
+) -> Result<Option<Bytes<Vec<u8>>>, Failure> {
+    adapted(&codec, data, &level)
+}
+
+/// Returns `data` compressed, and none where that does not pay.
+fn adapted(codec: &CodecName, data: Binary<'_>, level: &Level) -> Result<Option<Bytes<Vec<u8>>>, Failure> {
+    Ok(match compress_adaptive(codec.codec()?, data.as_slice(), level.0)? {
+        Adapted::Stored(_) => None,
+        Adapted::Compressed(compressed) => Some(Bytes(compressed)),
+    })
+}
+
+/// Returns whether compressing `data` is likely to pay.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn is_worth_compressing_dirty(codec: CodecName, data: Binary<'_>) -> Result<bool, Failure> {
+    Ok(is_worth_compressing(codec.codec()?, data.as_slice())?)
 }

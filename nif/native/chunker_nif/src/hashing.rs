@@ -43,8 +43,8 @@ fn hasher_update_dirty(hasher: ResourceArc<HasherResource>, data: Binary<'_>) ->
     rustler::types::atom::ok()
 }
 
-/// Returns the digest of all data, and begins anew with none.
+/// Returns the digest of all data, and starts over with none.
 #[rustler::nif]
-fn hasher_finish(hasher: ResourceArc<HasherResource>) -> Bytes<[u8; 32]> {
+fn hasher_finalize(hasher: ResourceArc<HasherResource>) -> Bytes<[u8; 32]> {
     Bytes(hasher.0.lock().unwrap_or_else(PoisonError::into_inner).finalize_reset())
 }

@@ -12,6 +12,7 @@ mod chunker;
 mod chunks;
 mod compression;
 mod failure;
+mod handle;
 mod hashing;
 mod log;
 mod manifest;
@@ -22,6 +23,7 @@ mod pool;
 mod signing;
 mod streams;
 mod terms;
+mod training;
 
 /// Makes every thread count for itself: until metrics have a recorder, even one that drops all, values
 /// of histograms are kept for it, behind a lock.

@@ -2,7 +2,7 @@
 
 use crate::chunks::without_payload;
 use crate::failure::Failure;
-use crate::options::{Hash, Size, hash_atom, profile_of};
+use crate::options::{ProfileTerm, hash_atom};
 use crate::terms::{Bytes, Items};
 use chunker::chunking::ChunkDescriptor;
 use chunker::manifest::Manifest;
@@ -11,13 +11,17 @@ use rustler::{Atom, Binary, Env, NifResult, Term};
 /// Canonical bytes, profile id, hash algorithm, length of the input, chunks, root digest.
 type Parts<'a> = (Bytes<Vec<u8>>, String, Atom, u64, Vec<Term<'a>>, Bytes<[u8; 32]>);
 
-fn parts<'a>(env: Env<'a>, manifest: &Manifest) -> NifResult<Parts<'a>> {
+fn parts<'a>(env: Env<'a>, manifest: Result<Manifest, Failure>) -> NifResult<Result<Parts<'a>, Failure>> {
+    let manifest = match manifest {
+        Ok(manifest) => manifest,
+        Err(failure) => return Ok(Err(failure)),
+    };
     let bytes = manifest.to_bytes();
     let root = manifest.hash_algorithm().compute(&bytes);
     let chunks = manifest.chunks().iter().map(|chunk| without_payload(env, chunk)).collect();
     let hash = hash_atom(env, manifest.hash_algorithm())?;
     let profile = manifest.profile().to_string();
-    Ok((Bytes(bytes), profile, hash, manifest.total_length(), chunks, Bytes(root)))
+    Ok(Ok((Bytes(bytes), profile, hash, manifest.total_length(), chunks, Bytes(root))))
 }
 
 /// Returns the manifest of an input with the given chunks, `{hash, offset, length}` each.
@@ -25,17 +29,11 @@ fn parts<'a>(env: Env<'a>, manifest: &Manifest) -> NifResult<Parts<'a>> {
 fn manifest_new_dirty<'a>(
     env: Env<'a>,
     chunks: Items<'a>,
-    min: Size,
-    avg: Size,
-    max: Size,
-    hash: Hash,
+    profile: ProfileTerm,
 ) -> NifResult<Result<Parts<'a>, Failure>> {
     let chunks = chunks.0.into_iter().map(chunk_of).collect::<NifResult<Vec<_>>>()?;
-    let new = || -> Result<_, Failure> { Ok(Manifest::new(profile_of(min, avg, max, &hash)?, chunks)?) };
-    match new() {
-        Ok(manifest) => Ok(Ok(parts(env, &manifest)?)),
-        Err(failure) => Ok(Err(failure)),
-    }
+    let manifest = profile.profile().and_then(|profile| Ok(Manifest::new(profile, chunks)?));
+    parts(env, manifest)
 }
 
 fn chunk_of(term: Term<'_>) -> NifResult<ChunkDescriptor> {
@@ -52,10 +50,7 @@ fn manifest_parse_dirty<'a>(
     canonical: Binary<'a>,
     limit: Option<usize>,
 ) -> NifResult<Result<Parts<'a>, Failure>> {
-    match parse(canonical, limit.unwrap_or(Manifest::DEFAULT_LIMIT)) {
-        Ok(manifest) => Ok(Ok(parts(env, &manifest)?)),
-        Err(failure) => Ok(Err(failure)),
-    }
+    parts(env, parse(canonical, limit.unwrap_or(Manifest::DEFAULT_LIMIT)))
 }
 
 /// Returns the manifest with these canonical bytes.

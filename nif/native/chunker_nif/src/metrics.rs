@@ -1,27 +1,27 @@
 //! What the library counted in this VM.
 
 use crate::failure::Failure;
-use chunker::metrics_utils::{CompressionTotals, HashTotals, Totals, totals};
+use chunker::metrics_utils::{CodecTally, Tally, Totals, totals};
 use rustler::{Encoder, Env, NifMap, Term};
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(NifMap)]
 struct Metrics<'a> {
-    chunks: u64,
-    bytes: u64,
-    hashes: Term<'a>,
-    compressions: Term<'a>,
+    chunks: Term<'a>,
+    digests: Term<'a>,
+    compression: Term<'a>,
+    decompression: Term<'a>,
     errors: Term<'a>,
 }
 
 #[derive(NifMap)]
-struct Hashes {
-    operations: u64,
+struct Things {
+    count: u64,
     bytes: u64,
 }
 
 #[derive(NifMap)]
-struct Compressions {
+struct Direction {
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -29,15 +29,14 @@ struct Compressions {
 /// Returns the totals since the library was loaded.
 #[rustler::nif]
 fn metrics(env: Env<'_>) -> Metrics<'_> {
-    let Totals { chunks_emitted, bytes_processed, hashes, compressions, errors, .. } = totals();
+    let Totals { chunks, digests, compression, decompression, errors, .. } = totals();
+    let things = |Tally { count, bytes }| Things { count, bytes };
+    let direction = |CodecTally { bytes_in, bytes_out }| Direction { bytes_in, bytes_out };
     Metrics {
-        chunks: chunks_emitted,
-        bytes: bytes_processed,
-        hashes: by_name(env, hashes, |HashTotals { operations, bytes }| Hashes { operations, bytes }),
-        compressions: by_name(env, compressions, |CompressionTotals { bytes_in, bytes_out }| Compressions {
-            bytes_in,
-            bytes_out,
-        }),
+        chunks: by_name(env, chunks, things),
+        digests: by_name(env, digests, things),
+        compression: by_name(env, compression, direction),
+        decompression: by_name(env, decompression, direction),
         errors: by_name(env, errors, |count| count),
     }
 }

@@ -1,18 +1,56 @@
-//! Chunking options from terms; `nil` stands for the core's default.
+//! Profiles and their fields from terms; `nil` stands for the core's default.
 
 use crate::failure::Failure;
-use chunker::Profile;
 use chunker::chunking::ChunkingOptions;
 use chunker::hashing::{HashAlgorithm, UnknownHashAlgorithm};
+use chunker::{Profile, ProfileError};
 use rustler::{Atom, Decoder, Env, NifResult, Term};
 
 mod atoms {
     rustler::atoms! { nil, sha256, blake3 }
 }
 
+/// What decides the chunks: an id, the name of a profile, `{min_size, avg_size, max_size, level, seed, hash}`,
+/// or `nil` for the core's default, as does each of the six.
+pub(crate) struct ProfileTerm(Result<Profile, Failure>);
+
+impl<'a> Decoder<'a> for ProfileTerm {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        Ok(Self(if is_nil(term) { Ok(Profile::default()) } else { profile_of(term) }))
+    }
+}
+
+impl ProfileTerm {
+    pub(crate) fn profile(&self) -> Result<Profile, Failure> {
+        self.0
+    }
+}
+
+fn profile_of(term: Term<'_>) -> Result<Profile, Failure> {
+    type Fields<'a> = (Size, Size, Size, Term<'a>, Term<'a>, Hash);
+
+    if let Ok((min, avg, max, level, seed, hash)) = term.decode::<Fields<'_>>() {
+        let mut profile = Profile::from(ChunkingOptions::resolve(min.0, avg.0, max.0)?);
+        if !is_nil(level) {
+            // What is no integer of 8 bits becomes a level that the core refuses. (As `u8`, rustler decodes
+            // 256 as 0.)
+            let level = level.decode::<u64>().ok().and_then(|level| u8::try_from(level).ok());
+            profile = profile.level(level.unwrap_or(u8::MAX))?;
+        }
+        if !is_nil(seed) {
+            profile = profile.seed(seed.decode().map_err(|_| Failure::SEED)?);
+        }
+        return Ok(profile.hash(hash.algorithm()?));
+    }
+    if let Ok(id) = term.decode::<&str>() {
+        return Ok(id.parse::<Profile>()?);
+    }
+    let name = term.atom_to_string().map_err(|_| ProfileError::Unknown)?;
+    Ok(Profile::named(&name).ok_or(ProfileError::Unknown)?)
+}
+
 /// The size of a chunk, for the core to check.
-#[derive(Clone, Copy)]
-pub(crate) struct Size(Option<usize>);
+struct Size(Option<usize>);
 
 impl<'a> Decoder<'a> for Size {
     /// What is no integer of 64 bits becomes a size that the core refuses.
@@ -57,16 +95,22 @@ pub(crate) fn hash_atom(env: Env<'_>, hash: HashAlgorithm) -> NifResult<Atom> {
 }
 
 pub(crate) fn is_nil(term: Term<'_>) -> bool {
-    Atom::from_term(term).is_ok_and(|atom| atom == atoms::nil())
+    atoms::nil() == term
 }
 
-/// Returns sizes and hash algorithm.
-pub(crate) fn profile_of(min: Size, avg: Size, max: Size, hash: &Hash) -> Result<Profile, Failure> {
-    Ok(Profile::from(ChunkingOptions::resolve(min.0, avg.0, max.0)?).hash(hash.algorithm()?))
+/// Returns the value of an option, or the core's default for `nil`.
+pub(crate) fn or_default<'a, T: Decoder<'a>>(term: Term<'a>, default: T) -> Result<T, Failure> {
+    if is_nil(term) { Ok(default) } else { term.decode().map_err(|_| Failure::ARGUMENT) }
 }
 
-/// Returns the profile id of options.
+/// Returns the id of the Remote Execution API's profile for an average size.
 #[rustler::nif]
-fn profile(min: Size, avg: Size, max: Size, hash: Hash) -> Result<String, Failure> {
-    Ok(profile_of(min, avg, max, &hash)?.to_string())
+fn remote_execution_profile(avg_size: Size) -> Result<String, Failure> {
+    Ok(Profile::remote_execution(avg_size.0.unwrap_or(usize::MAX))?.to_string())
+}
+
+/// Returns the id of a profile.
+#[rustler::nif]
+fn profile_id(profile: ProfileTerm) -> Result<String, Failure> {
+    Ok(profile.profile()?.to_string())
 }

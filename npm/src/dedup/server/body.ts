@@ -93,7 +93,7 @@ export async function* verified(
     hasher.update(piece);
     yield piece;
   }
-  const actual = toHex(hasher.digest());
+  const actual = toHex(hasher.finalize());
   if (actual !== digest) {
     throw new Refusal(400, "digest_mismatch", `the body's ${hash} digest is ${actual}`);
   }
@@ -101,5 +101,5 @@ export async function* verified(
 
 /** Returns whether `bytes` have `digest`. */
 export function hasDigest(bytes: Uint8Array, hash: HashAlgorithm, digest: string): boolean {
-  return toHex(new Hasher(hash).update(bytes).digest()) === digest;
+  return toHex(new Hasher(hash).update(bytes).finalize()) === digest;
 }

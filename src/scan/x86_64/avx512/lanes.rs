@@ -156,12 +156,13 @@ impl Table {
         Self([load(a), load(b), load(c), load(d)])
     }
 
-    /// Returns the table with every entry XORed with `byte`.
+    /// Returns the table with every entry XORed with byte `byte`, from the lowest, of `seed`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) fn xor(self, byte: u8) -> Self {
-        let byte = _mm512_set1_epi8(byte.cast_signed());
-        Self(self.0.map(|entries| _mm512_xor_si512(entries, byte)))
+    pub(super) fn seeded(Plane([a, b, c, d]): &Plane, seed: u64, byte: usize) -> Self {
+        let seed = _mm512_set1_epi8(seed.to_le_bytes()[byte].cast_signed());
+        let xor = |line| _mm512_xor_si512(load(line), seed);
+        Self([xor(a), xor(b), xor(c), xor(d)])
     }
 
     /// Returns the entries of the bytes of `half`: those below 128 are replaced, then the others.

@@ -4,7 +4,7 @@
 use super::super::roll;
 use super::lanes::{Line, Plane, Series, Space, Splitter, Sums, Table, Words, load, step, unpack, write};
 use super::{BATCH, BLOCKS, Filter, GROUP, Kernel};
-use crate::gear::Seed;
+use crate::gear::Gear;
 use core::arch::x86_64::{_mm512_mask_test_epi32_mask, _mm512_set1_epi32, _mm512_test_epi32_mask};
 use core::hint::black_box;
 use core::mem::MaybeUninit;
@@ -25,9 +25,9 @@ const fn low_half(value: u64) -> u32 {
     value as u32
 }
 
-pub(super) struct LowLimb<S> {
+pub(super) struct LowLimb<G> {
     _kernel: Kernel,
-    seed: S,
+    gear: G,
     mask: u32,
     start: u64,
     limit: Line,
@@ -36,11 +36,11 @@ pub(super) struct LowLimb<S> {
     ends: Series,
 }
 
-impl<S: Seed> LowLimb<S> {
-    pub(super) fn new(kernel: Kernel, seed: S, hash: u64, mask: u64) -> Self {
+impl<G: Gear> LowLimb<G> {
+    pub(super) fn new(kernel: Kernel, gear: G, hash: u64, mask: u64) -> Self {
         Self {
             _kernel: kernel,
-            seed,
+            gear,
             mask: low_half(mask),
             start: hash,
             limit: black_box(Line::of_bytes([128; 64])),
@@ -50,30 +50,55 @@ impl<S: Seed> LowLimb<S> {
     }
 }
 
-impl<S: Seed> Filter for LowLimb<S> {
+impl<G: Gear> Filter for LowLimb<G> {
     fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
         let mut space = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let words = look_up(self.seed, batch, &self.limit, &mut space);
+            let words = match G::PLAIN {
+                true => look_up(batch, &self.limit, &mut space),
+                false => look_up_seeded(self.gear.seed(), batch, &self.limit, &mut space),
+            };
             filter(words, &mut self.sums, &mut self.ends, self.mask)
         }
     }
 
     fn hash_before(&self, group: usize, before: &[u8]) -> u64 {
         match before.last_chunk::<EXTENSION>() {
-            Some(last) => roll(self.seed, u64::from(self.ends.before(group, 1 + EXTENSION / GROUP)), last),
-            None => roll(self.seed, self.start, before),
+            Some(last) => roll(self.gear, u64::from(self.ends.before(group, 1 + EXTENSION / GROUP)), last),
+            None => roll(self.gear, self.start, before),
         }
     }
 }
 
-/// Apart from [`filter`], since all registers are needed for the tables.
+/// Apart from [`filter`], since all registers are needed for the tables; and not generic, since the
+/// tables of generic functions are reached by another way, which takes registers.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn look_up<'a>(seed: impl Seed, batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
-    let seed = seed.value().to_le_bytes();
-    let tables = [0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte]).xor(seed[byte]));
+fn look_up<'a>(batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
+    look_up_in([0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte])), batch, limit, space)
+}
+
+/// The same in tables with a seed.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up_seeded<'a>(
+    seed: u64,
+    batch: &[u8; BATCH],
+    limit: &Line,
+    space: &'a mut Space<GROUP>,
+) -> &'a Words {
+    look_up_in([0, 1, 2, 3].map(|byte| Table::seeded(&PLANES[byte], seed, byte)), batch, limit, space)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up_in<'a>(
+    tables: [Table; 4],
+    batch: &[u8; BATCH],
+    limit: &Line,
+    space: &'a mut Space<GROUP>,
+) -> &'a Words {
     let splitter = Splitter::new(limit);
     for (block, words) in space.iter_mut().enumerate() {
         for (half, words) in splitter.split(batch, block).iter().zip(words.as_chunks_mut::<4>().0) {

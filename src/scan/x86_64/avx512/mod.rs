@@ -15,7 +15,7 @@ mod low_limb;
 mod two_limb;
 
 use super::{hash_after, portable, prefetch};
-use crate::gear::Seed;
+use crate::gear::Gear;
 use low_limb::LowLimb;
 use two_limb::TwoLimb;
 
@@ -61,22 +61,22 @@ impl Kernel {
         .then_some(Self(()))
     }
 
-    pub(super) fn scan(self, seed: impl Seed, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
+    pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         if mask >> 48 != 0 {
-            portable::scan(seed, hash, input, mask)
+            portable::scan(gear, hash, input, mask)
         } else if low_limb::bits(mask) >= 11 {
-            scan(|hash| LowLimb::new(self, seed, hash, mask), seed, hash, input, mask)
+            scan(|hash| LowLimb::new(self, gear, hash, mask), gear, hash, input, mask)
         } else if two_limb::bits(mask) >= 7 {
-            scan(|hash| TwoLimb::new(self, seed, hash, mask), seed, hash, input, mask)
+            scan(|hash| TwoLimb::new(self, gear, hash, mask), gear, hash, input, mask)
         } else {
-            portable::scan(seed, hash, input, mask)
+            portable::scan(gear, hash, input, mask)
         }
     }
 }
 
 fn scan<F: Filter>(
     new: impl Fn(u64) -> F,
-    seed: impl Seed,
+    gear: impl Gear,
     hash: &mut u64,
     input: &[u8],
     mask: u64,
@@ -100,9 +100,9 @@ fn scan<F: Filter>(
         prefetch(rest, AHEAD, BATCH);
         let mut groups = filter.candidates(batch);
         if groups.count_ones() > CROWD {
-            *hash = hash_after(seed, *hash, &input[origin..at]);
+            *hash = hash_after(gear, *hash, &input[origin..at]);
             origin = input.len().min(at + CROWD_BYTES);
-            if let Some(index) = portable::scan(seed, hash, &input[at..origin], mask) {
+            if let Some(index) = portable::scan(gear, hash, &input[at..origin], mask) {
                 return Some(at + index);
             }
             filter = new(*hash);
@@ -115,15 +115,15 @@ fn scan<F: Filter>(
             let start = (at + GROUP * group).min(input.len());
             let mut candidate = filter.hash_before(group, &input[origin..start]);
             for (index, &byte) in input[start..].iter().take(GROUP).enumerate() {
-                candidate = (candidate << 1).wrapping_add(seed.entry(byte));
+                candidate = (candidate << 1).wrapping_add(gear.entry(byte));
                 if candidate & mask == 0 {
-                    *hash = hash_after(seed, *hash, &input[origin..=start + index]);
+                    *hash = hash_after(gear, *hash, &input[origin..=start + index]);
                     return Some(start + index);
                 }
             }
         }
         at = input.len().min(at + BATCH);
     }
-    *hash = hash_after(seed, *hash, &input[origin..at]);
-    portable::scan(seed, hash, &input[at..], mask).map(|index| at + index)
+    *hash = hash_after(gear, *hash, &input[origin..at]);
+    portable::scan(gear, hash, &input[at..], mask).map(|index| at + index)
 }

@@ -11,7 +11,7 @@ use super::lanes::{
     write,
 };
 use super::{BATCH, BLOCKS, Filter, GROUP, Kernel};
-use crate::gear::Seed;
+use crate::gear::Gear;
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_and_si512, _mm512_dpbusd_epi32,
     _mm512_mask_test_epi32_mask, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_slli_epi32,
@@ -49,9 +49,9 @@ const fn tolerant(mask: u64, error: u32) -> u32 {
     above & above.wrapping_sub(1)
 }
 
-pub(super) struct TwoLimb<S> {
+pub(super) struct TwoLimb<G> {
     _kernel: Kernel,
-    seed: S,
+    gear: G,
     masks: [u32; STRIDE],
     limit: Line,
     /// What each group alone adds to `low`.
@@ -63,15 +63,15 @@ pub(super) struct TwoLimb<S> {
     high_ends: Series,
 }
 
-impl<S: Seed> TwoLimb<S> {
+impl<G: Gear> TwoLimb<G> {
     #[expect(clippy::cast_possible_truncation, reason = "the limbs of the hash are meant")]
-    pub(super) fn new(kernel: Kernel, seed: S, hash: u64, mask: u64) -> Self {
+    pub(super) fn new(kernel: Kernel, gear: G, hash: u64, mask: u64) -> Self {
         let low = hash.wrapping_neg() & 0xffff;
         let high = (hash.wrapping_add(low) >> 16) as u32;
         let low = low as u32;
         Self {
             _kernel: kernel,
-            seed,
+            gear,
             masks: masks(mask),
             limit: black_box(Line::of_bytes([128; 64])),
             low_sums: Line::ending_in(low),
@@ -82,13 +82,16 @@ impl<S: Seed> TwoLimb<S> {
     }
 }
 
-impl<S: Seed> Filter for TwoLimb<S> {
+impl<G: Gear> Filter for TwoLimb<G> {
     fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
         let mut words = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
         let mut lows = [[MaybeUninit::uninit(); 2]; BLOCKS];
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let (words, lows) = look_up(self.seed, batch, &self.limit, &mut words, &mut lows);
+            let (words, lows) = match G::PLAIN {
+                true => look_up(batch, &self.limit, &mut words, &mut lows),
+                false => look_up_seeded(self.gear.seed(), batch, &self.limit, &mut words, &mut lows),
+            };
             self.filter(words, lows)
         }
     }
@@ -123,20 +126,48 @@ const fn transpose() -> Line {
     Line::of_bytes(order)
 }
 
-/// Apart from the filter, since all registers are needed for the tables.
+/// Apart from the filter, since all registers are needed for the tables; and not generic, since the
+/// tables of generic functions are reached by another way, which takes registers.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-fn look_up<'a, S: Seed>(
-    seed: S,
+fn look_up<'a>(
     batch: &[u8; BATCH],
     limit: &Line,
     words: &'a mut Space<GROUP>,
     lows: &'a mut Space<2>,
 ) -> (&'a Words, &'a Lows) {
-    let seed = seed.value().to_le_bytes();
-    let high = if S::NONE { &HIGH } else { &HIGH_BEFORE_SEED };
-    let high = [0, 1, 2, 3].map(|byte| Table::new(&high[byte]).xor(seed[2 + byte]));
-    let low = [0, 1].map(|byte| Table::new(&LOW[byte]).xor(seed[byte]));
+    let high = [0, 1, 2, 3].map(|byte| Table::new(&HIGH[byte]));
+    let low = [0, 1].map(|byte| Table::new(&LOW[byte]));
+    look_up_in(high, low, |words| words, batch, limit, words, lows)
+}
+
+/// The same in tables with a seed.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
+fn look_up_seeded<'a>(
+    seed: u64,
+    batch: &[u8; BATCH],
+    limit: &Line,
+    words: &'a mut Space<GROUP>,
+    lows: &'a mut Space<2>,
+) -> (&'a Words, &'a Lows) {
+    let high = [0, 1, 2, 3].map(|byte| Table::seeded(&HIGH_BEFORE_SEED[byte], seed, 2 + byte));
+    let low = [0, 1].map(|byte| Table::seeded(&LOW[byte], seed, byte));
+    let add_one = |words| _mm512_add_epi32(words, _mm512_set1_epi32(1));
+    look_up_in(high, low, add_one, batch, limit, words, lows)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
+fn look_up_in<'a>(
+    high: [Table; 4],
+    low: [Table; 2],
+    finish: impl Fn(__m512i) -> __m512i,
+    batch: &[u8; BATCH],
+    limit: &Line,
+    words: &'a mut Space<GROUP>,
+    lows: &'a mut Space<2>,
+) -> (&'a Words, &'a Lows) {
     let transpose = load(&TRANSPOSE);
     let splitter = Splitter::new(limit);
     for (block, (words, lows)) in words.iter_mut().zip(lows.iter_mut()).enumerate() {
@@ -144,8 +175,7 @@ fn look_up<'a, S: Seed>(
         for (half, words) in halves.iter().zip(words.as_chunks_mut::<4>().0) {
             let vectors = unpack(high.map(|table| table.look_up(half)));
             for (line, vector) in words.iter_mut().zip(vectors) {
-                let one = if S::NONE { 0 } else { 1 };
-                write(line, _mm512_add_epi32(vector, _mm512_set1_epi32(one)));
+                write(line, finish(vector));
             }
         }
         let bytes = |half: &Half| low.map(|table| _mm512_shuffle_epi8(table.look_up(half), transpose));
@@ -169,7 +199,7 @@ fn weigh([zeroth, first]: [__m512i; 2], half: usize) -> __m512i {
     _mm512_dpbusd_epi32(_mm512_slli_epi32::<8>(upper), zeroth, weights)
 }
 
-impl<S: Seed> TwoLimb<S> {
+impl<G: Gear> TwoLimb<G> {
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn filter(&mut self, words: &Words, lows: &Lows) -> u64 {

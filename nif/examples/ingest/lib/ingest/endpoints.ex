@@ -95,7 +95,7 @@ defmodule Ingest.Endpoints do
         end)
 
       with {:ok, :ok, request} <- received do
-        case check_digest(Digest.to_hex(Hasher.finish(hasher)), digest) do
+        case check_digest(Digest.to_hex(Hasher.finalize(hasher)), digest) do
           :ok -> {:ok, request}
           {:error, refusal} -> {:error, refusal, request}
         end

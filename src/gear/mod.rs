@@ -2,6 +2,12 @@
 //!
 //! Every cut point depends on these numbers, so they never change.
 
+#[cfg_attr(feature = "alloc", path = "seeded/table.rs")]
+#[cfg_attr(not(feature = "alloc"), path = "seeded/by_entry.rs")]
+mod seeded;
+
+pub(crate) use seeded::Seeded;
+
 /// The gear table: for each byte value, the first eight bytes (big-endian) of the MD5 digest of
 /// that byte repeated 64 times.
 ///
@@ -134,46 +140,39 @@ impl Masks {
     }
 }
 
-/// What the entries of the table are XORed with before they are added to the hash.
+/// A gear table: the published one, or that with every entry XORed with a seed.
 ///
-/// A type, so that a kernel without a seed is compiled without the XOR.
-pub(crate) trait Seed: Copy {
-    /// Whether the table is used as it is.
-    const NONE: bool;
+/// A type, so that a kernel without a seed is compiled as if there were none.
+#[cfg_attr(
+    not(all(feature = "std", target_arch = "x86_64")),
+    expect(dead_code, reason = "only kernels of SIMD ask for more than entries")
+)]
+pub(crate) trait Gear: Copy {
+    /// Whether the table is the published one.
+    const PLAIN: bool;
 
-    /// The seed itself; 0 when there is none.
-    fn value(self) -> u64;
+    /// The seed; 0 when there is none.
+    fn seed(self) -> u64;
 
     /// Returns the entry of a byte.
-    #[inline(always)]
-    fn entry(self, byte: u8) -> u64 {
-        GEAR[usize::from(byte)] ^ self.value()
-    }
+    fn entry(self, byte: u8) -> u64;
 }
 
-/// The table as it is.
+/// The published table.
 #[derive(Clone, Copy)]
-pub(crate) struct Unseeded;
+pub(crate) struct Plain;
 
-impl Seed for Unseeded {
-    const NONE: bool = true;
+impl Gear for Plain {
+    const PLAIN: bool = true;
 
     #[inline(always)]
-    fn value(self) -> u64 {
+    fn seed(self) -> u64 {
         0
     }
-}
-
-/// The table with every entry XORed with a number, as the `fastcdc` crate's `get_gear_with_seed` has it.
-#[derive(Clone, Copy)]
-pub(crate) struct Seeded(pub(crate) u64);
-
-impl Seed for Seeded {
-    const NONE: bool = false;
 
     #[inline(always)]
-    fn value(self) -> u64 {
-        self.0
+    fn entry(self, byte: u8) -> u64 {
+        GEAR[usize::from(byte)]
     }
 }
 
@@ -210,7 +209,7 @@ mod tests {
         for seed in [0, 1, 666, 0x0123_4567_89ab_cdef, u64::MAX] {
             let (table, doubled) = fastcdc::v2020::get_gear_with_seed(seed);
             for byte in 0..=255u8 {
-                let entry = Seeded(seed).entry(byte);
+                let entry = (&Seeded::new(seed)).entry(byte);
                 assert_eq!(entry, table[usize::from(byte)], "seed {seed}, byte {byte:#04x}");
                 assert_eq!(entry << 1, doubled[usize::from(byte)], "seed {seed}, byte {byte:#04x}");
             }

@@ -1,0 +1,357 @@
+//! What can be said on the command line. The comments are what `--help` and the man page print.
+
+#![expect(clippy::doc_markdown, reason = "a terminal shows backticks as they are")]
+
+use crate::manual;
+use crate::output::Output;
+use crate::roots::RootArgument;
+use chunker::Profile;
+use chunker::hashing::HashAlgorithm;
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Keeps files in a store that holds equal parts only once.
+///
+/// Files are cut where their content says so, so that an edited copy shares most of its chunks with the
+/// original. The store is a folder, or a bucket of S3, GCS or Azure; any number of processes and machines
+/// may use it at the same time. A file is known by its root, the digest of its list of chunks: equal files
+/// have equal roots.
+#[derive(Debug, Parser)]
+#[command(name = "chunker", version, after_long_help = manual::help(), after_help = "`chunker --help` explains more.")]
+#[command(propagate_version = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// The store: a folder, file://…, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
+    ///
+    /// Default: the folder `chunker` of the platform's data folder. Credentials for remote stores come from
+    /// the usual environment variables (AWS_ACCESS_KEY_ID, …).
+    #[arg(long, global = true, env = "CHUNKER_STORE", value_name = "URL", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+    /// Print JSON, one document a line; errors too, on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Show no progress, and print only what was asked for: `put` prints only roots
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+impl Global {
+    pub(crate) const fn output(&self) -> Output {
+        Output { json: self.json, quiet: self.quiet }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Put(Put),
+    Get(Get),
+    Ls(Ls),
+    Rm(Rm),
+    Gc(Gc),
+    Check(Check),
+    Stats(Stats),
+    Cuts(Cuts),
+    Dedup(Dedup),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Store files, and print their roots
+///
+/// Only chunks that the store lacks are compressed and written. Each file is stored whole or not at all;
+/// putting the same file again after an interruption goes on where it stopped. If a file cannot be read,
+/// the others are stored all the same, and the exit status is 1.
+///
+/// JSON: for each file {"file", "root", "size", "chunks", "new_chunks", "new_bytes"}, and at last {"files",
+/// "size", "new_bytes", "stored_bytes", "seconds"}, where `stored_bytes` is what the new chunks take
+/// compressed. Sizes are in bytes.
+#[derive(Args, Debug)]
+pub(crate) struct Put {
+    #[command(flatten)]
+    pub(crate) cutting: Cutting,
+    /// Level of zstd for new chunks, 1 (fast) to 22 (small); 0 stores them as they are
+    #[arg(long, value_name = "LEVEL", default_value_t = 3, value_parser = clap::value_parser!(i32).range(0..=22))]
+    pub(crate) compress: i32,
+    /// Files to store; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Restore a file, or a range of it
+///
+/// Every byte is verified before it is written. A file given by --output appears, or is replaced, only
+/// once it is whole.
+///
+/// JSON, with --output: {"file", "root", "size", "reused_bytes"}.
+#[derive(Args, Debug)]
+pub(crate) struct Get {
+    /// The file's root, or its first digits, at least 8, if no other root begins with them
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: RootArgument,
+    /// Write to FILE instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Only bytes A to B, both included, counted from 0; `A-`: from A on; `-N`: the last N
+    #[arg(long, value_name = "A-B", allow_hyphen_values = true, value_parser = ByteRange::parse)]
+    pub(crate) range: Option<ByteRange>,
+    /// Take chunks from OLDFILE where it has them, such as an older copy; only others are fetched
+    #[arg(long, value_name = "OLDFILE", requires = "output", conflicts_with = "range")]
+    pub(crate) reuse: Option<PathBuf>,
+}
+
+/// List the files of the store, oldest first
+///
+/// Prints root, size and the time when the file was stored. JSON: for each file {"root", "size",
+/// "stored"}; `size` is null if the file's manifest is damaged.
+#[derive(Args, Debug)]
+pub(crate) struct Ls {}
+
+/// Remove files from the store
+///
+/// Space comes back by `chunker gc`. JSON: for each file {"root", "removed"}.
+#[derive(Args, Debug)]
+pub(crate) struct Rm {
+    /// Roots, or their first digits, at least 8, if no other root begins with them
+    #[arg(required = true, value_name = "ROOT")]
+    pub(crate) roots: Vec<RootArgument>,
+}
+
+/// Delete chunks that no file needs
+///
+/// Harmless at any time, even while others use the store. JSON: {"files", "packs", "bytes", "live_bytes",
+/// "doomed_packs", "deleted_packs", "deleted_bytes", "copied_chunks", "copied_bytes", "kept_packs",
+/// "expired_commits", "removed_temporaries"}.
+#[derive(Args, Debug)]
+pub(crate) struct Gc {
+    /// Leave packs alone that are younger: a number with s, m, h or d. Uploads that take longer send some
+    /// chunks twice
+    #[arg(long, value_name = "AGE", default_value = "24h", value_parser = parse_duration)]
+    pub(crate) min_age: Duration,
+    /// Rewrite packs of which at least this percentage is waste
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) max_waste: u8,
+    /// Only report what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Check that every file can be read
+///
+/// Exit status 4 if there is damage, also when it was repaired. JSON: {"sound", "files", "packs", "chunks",
+/// "bytes", "damaged_packs": [{"pack", "error", "chunks"}], "hurt_files": [{"root", "error", "chunks"}],
+/// "strange_objects", "rescued_chunks", "deleted_packs"}.
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// Read every chunk and check its digest, instead of only the lists of chunks
+    #[arg(long)]
+    pub(crate) read_data: bool,
+    /// Save the good chunks of damaged packs, and give the rest up, so that storing the hurt files again
+    /// heals them
+    #[arg(long)]
+    pub(crate) repair: bool,
+}
+
+/// Print how much is in the store
+///
+/// JSON: {"store", "files", "size", "chunks", "packs", "doomed_packs", "bytes"}; `size` is that of all
+/// files, `bytes` what the store takes.
+#[derive(Args, Debug)]
+pub(crate) struct Stats {}
+
+/// Print where a file is cut, as JSON lines
+///
+/// Each line is {"offset", "length", "hash"}. Needs no store.
+#[derive(Args, Debug)]
+pub(crate) struct Cuts {
+    #[command(flatten)]
+    pub(crate) cutting: Cutting,
+    /// The file; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// Count what deduplication would save
+///
+/// Needs no store. JSON: {"files", "bytes", "chunks", "unique_bytes", "unique_chunks", "seconds"}.
+#[derive(Args, Debug)]
+pub(crate) struct Dedup {
+    #[command(flatten)]
+    pub(crate) cutting: Cutting,
+    /// Files; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Print completions for a shell
+///
+/// For bash: chunker completions bash > ~/.local/share/bash-completion/completions/chunker
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+/// Print the man page
+///
+/// Try: chunker man | man -l -
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// The page of this command, such as `put`
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+}
+
+/// How a file is cut and hashed.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Cutting {
+    /// Sizes of chunks: large (1 MiB on average), medium (64 KiB), small (16 KiB), or a profile id
+    ///
+    /// Files share chunks only if they were stored with the same profile. Smaller chunks find more in
+    /// common, and cost more to keep track of. The Rust, npm and Hex packages default to
+    /// fastcdc-v2020/nc1/262144-1048576-4194304/sha256: to share chunks with them, use that.
+    #[arg(long, value_name = "PROFILE", default_value = "medium", env = "CHUNKER_PROFILE")]
+    #[arg(hide_env_values = true, value_parser = parse_profile)]
+    profile: ProfileArgument,
+    /// Digest of chunks: blake3 or sha256; default: blake3, or what the profile id says
+    #[arg(long, value_name = "HASH", value_parser = |name: &str| name.parse::<HashAlgorithm>())]
+    hash: Option<HashAlgorithm>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ProfileArgument(Profile);
+
+impl Cutting {
+    pub(crate) fn profile(&self) -> Profile {
+        self.hash.map_or(self.profile.0, |hash| self.profile.0.hash(hash))
+    }
+}
+
+/// BLAKE3 where only sizes are named: on one core it is twice as fast as SHA-256 with special
+/// instructions.
+fn parse_profile(text: &str) -> Result<ProfileArgument, String> {
+    let named = Profile::named(text).map(|profile| profile.hash(HashAlgorithm::Blake3));
+    let profile = named.map_or_else(|| text.parse(), Ok);
+    profile
+        .map(ProfileArgument)
+        .map_err(|error| format!("{error} (expected large, medium, small, or a profile id)"))
+}
+
+/// A part of a file, as in an HTTP range request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByteRange {
+    /// From the first on to the second, both included.
+    Between(u64, u64),
+    /// All from here on.
+    From(u64),
+    /// As many at the end.
+    Last(u64),
+}
+
+impl ByteRange {
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text:?}: {error}"));
+        match text.split_once('-') {
+            Some(("", last)) => Ok(Self::Last(number(last)?)),
+            Some((first, "")) => Ok(Self::From(number(first)?)),
+            Some((first, last)) => match (number(first)?, number(last)?) {
+                (first, last) if first <= last => Ok(Self::Between(first, last)),
+                _ => Err("it ends before it begins".to_owned()),
+            },
+            None => Err("expected A-B, A- or -N".to_owned()),
+        }
+    }
+
+    /// Returns the bytes of a file of `length` bytes; as in HTTP, what lies behind its end is left out.
+    ///
+    /// `None` when the file has no such byte.
+    pub(crate) fn of(self, length: u64) -> Option<std::ops::Range<u64>> {
+        let range = match self {
+            Self::Between(first, last) => first..last.saturating_add(1).min(length),
+            Self::From(first) => first..length,
+            Self::Last(count) => length.saturating_sub(count)..length,
+        };
+        (range.start < range.end).then_some(range)
+    }
+}
+
+impl fmt::Display for ByteRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Between(first, last) => write!(f, "{first}-{last}"),
+            Self::From(first) => write!(f, "{first}-"),
+            Self::Last(count) => write!(f, "-{count}"),
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number with s, m, h or d, such as 12h".to_owned();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "" if number == "0" => 1,
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(expected()),
+    };
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_range_means_what_it_means_in_http() {
+        for (text, length, range) in [
+            ("0-0", 10, Some(0..1)),
+            ("2-5", 10, Some(2..6)),
+            ("2-500", 10, Some(2..10)),
+            ("0-18446744073709551615", 10, Some(0..10)),
+            ("9-", 10, Some(9..10)),
+            ("10-", 10, None),
+            ("-3", 10, Some(7..10)),
+            ("-30", 10, Some(0..10)),
+            ("-0", 10, None),
+            ("0-", 0, None),
+        ] {
+            assert_eq!(
+                ByteRange::parse(text).map(|parsed| parsed.of(length)),
+                Ok(range),
+                "{text} of {length}"
+            );
+        }
+        for text in ["", "-", "5", "5-4", "a-b", "1-2-3", "+1-2 ", "0x1-2", "-1-2", "1-18446744073709551616"]
+        {
+            assert!(ByteRange::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_age_has_a_unit() {
+        for (text, seconds) in [("0", 0), ("90s", 90), ("2m", 120), ("24h", 86_400), ("7d", 604_800)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "5", "h", "-1h", "1.5h", "1 h", "1w", "18446744073709551615d"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+}

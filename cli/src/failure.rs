@@ -1,0 +1,179 @@
+//! What can go wrong, and what the process then says and returns.
+
+use crate::interrupt::Signal;
+use chunker::chunking::ChunkingError;
+use chunker::manifest::ManifestError;
+use chunker_store::{CommitError, FormatError, Root, StoreError};
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command did not do all that it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("cannot read {name}")]
+    Open { name: String, source: io::Error },
+    #[error("{name} is a folder; chunker stores files (tar packs a folder into one)")]
+    Folder { name: String },
+    #[error("cannot read {name}")]
+    Input { name: String, source: ChunkingError },
+    #[error("{name} changed while it was stored: put it again")]
+    InputChanged { name: String },
+    #[error("{name} needs a manifest of more than {limit} bytes: use a profile with larger chunks")]
+    TooManyChunks { name: String, limit: u64 },
+    #[error("cannot write {name}")]
+    Output { name: String, source: io::Error },
+    #[error("cannot write to standard output")]
+    StandardOutput(#[source] io::Error),
+    #[error("the reader of standard output is gone")]
+    OutputClosed,
+    #[error("no file in the store has a root that begins with {prefix}")]
+    NoSuchPrefix { prefix: String },
+    #[error("{} roots begin with {prefix}: {}", roots.len(), list(roots))]
+    AmbiguousPrefix { prefix: String, roots: Vec<Root> },
+    #[error("range {range} is not within the file's {length} bytes")]
+    Range { range: String, length: u64 },
+    #[error("there is no command {name}")]
+    NoSuchCommand { name: String },
+    #[error("there is no home folder for a default store (use --store or CHUNKER_STORE)")]
+    NoDefaultStore,
+    #[error("cannot start threads")]
+    Threads(#[source] io::Error),
+    #[error("{failed} of {total} files could not be {done}")]
+    Some { failed: usize, total: usize, done: &'static str },
+    #[error("the store is damaged")]
+    Damaged,
+    #[error("interrupted by {0}")]
+    Interrupted(Signal),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+fn list(roots: &[Root]) -> String {
+    let shown: Vec<_> = roots.iter().take(4).map(ToString::to_string).collect();
+    let more = if roots.len() > shown.len() { ", …" } else { "" };
+    shown.join(", ") + more
+}
+
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+const NOT_FOUND: u8 = 3;
+const DAMAGED: u8 = 4;
+const OUTPUT_CLOSED: u8 = 141;
+
+impl Failure {
+    /// Returns what can be asked about a failure of the standard output.
+    pub(crate) fn of_standard_output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::StandardOutput(error),
+        }
+    }
+
+    /// Says whether it concerns one input, so that others can still be read.
+    pub(crate) const fn is_of_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Open { .. }
+                | Self::Folder { .. }
+                | Self::Input { .. }
+                | Self::InputChanged { .. }
+                | Self::TooManyChunks { .. }
+        )
+    }
+
+    /// The stable, machine-readable name of this failure.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Open { .. } | Self::Output { .. } | Self::StandardOutput(_) => "io_error",
+            Self::Folder { .. } => "input_is_folder",
+            Self::Input { source, .. } => source.code(),
+            Self::InputChanged { .. } => "input_changed",
+            Self::TooManyChunks { .. } => "manifest_too_large",
+            Self::OutputClosed => "output_closed",
+            Self::NoSuchPrefix { .. } => "root_not_found",
+            Self::AmbiguousPrefix { .. } => "root_ambiguous",
+            Self::Range { .. } => "range_not_satisfiable",
+            Self::NoSuchCommand { .. } => "invalid_arguments",
+            Self::NoDefaultStore => "store_not_found",
+            Self::Threads(_) => "threads_unavailable",
+            Self::Some { .. } => "files_failed",
+            Self::Damaged => "store_damaged",
+            Self::Interrupted(_) => "interrupted",
+            Self::Manifest(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Commit(error) => error.code(),
+        }
+    }
+
+    /// The exit status of a process that ends because of it.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::Range { .. } | Self::AmbiguousPrefix { .. } | Self::NoSuchCommand { .. } => USAGE,
+            Self::NoSuchPrefix { .. } | Self::NoDefaultStore => NOT_FOUND,
+            Self::Damaged => DAMAGED,
+            Self::OutputClosed => OUTPUT_CLOSED,
+            Self::Interrupted(signal) => signal.status(),
+            Self::Store(error) | Self::Commit(CommitError::Store(error)) => status_of(error),
+            _ => FAILURE,
+        }
+    }
+
+    /// Prints the failure on standard error, with its causes: in one line, or as a JSON document.
+    pub(crate) fn print(&self, json: bool) {
+        if !matches!(self, Self::OutputClosed) {
+            print_error(self.code(), &message(self), json);
+        }
+    }
+}
+
+impl From<Failure> for ExitCode {
+    fn from(failure: Failure) -> Self {
+        failure.status().into()
+    }
+}
+
+fn status_of(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Format(FormatError::NoStore { .. }) | StoreError::RootNotFound { .. } => NOT_FOUND,
+        StoreError::Format(FormatError::Address { .. })
+        | StoreError::InvalidOption { .. }
+        | StoreError::Range { .. } => USAGE,
+        StoreError::Pack { .. }
+        | StoreError::Chunk(_)
+        | StoreError::ChunkNotFound { .. }
+        | StoreError::Manifest { .. }
+        | StoreError::ManifestDigest { .. }
+        | StoreError::Doom { .. } => DAMAGED,
+        _ => FAILURE,
+    }
+}
+
+/// Prints an error on standard error. If that is closed too, there is nobody to tell.
+pub(crate) fn print_error(code: &str, message: &str, json: bool) {
+    use std::io::Write as _;
+    let line = if json {
+        serde_json::json!({ "error": { "code": code, "message": message } }).to_string()
+    } else {
+        format!("error: {message}")
+    };
+    drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// Returns what an error says and what its causes say, each once.
+pub(crate) fn message(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.ends_with(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    message
+}

@@ -1,0 +1,20 @@
+//! Ctrl-C of Windows.
+
+use super::Signal;
+use std::io;
+use tokio::signal::windows::{CtrlC, ctrl_c};
+
+pub(super) struct Signals {
+    interrupt: CtrlC,
+}
+
+impl Signals {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: ctrl_c()? })
+    }
+
+    pub(super) async fn next(&mut self) -> Signal {
+        self.interrupt.recv().await;
+        Signal::Interrupt
+    }
+}

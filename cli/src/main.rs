@@ -1,0 +1,67 @@
+//! The command `chunker`: files in a store that holds equal parts only once.
+//!
+//! Arguments become a command of `commands`, which opens the store by `session` and reads inputs by
+//! `input`; results go through `output`, failures through `failure`. Nothing here decides what a chunk or a
+//! store is: `chunker-cdc` and `chunker-store` do.
+
+mod args;
+mod commands;
+mod failure;
+mod input;
+mod interrupt;
+mod manual;
+mod output;
+mod progress;
+mod roots;
+mod session;
+mod target;
+
+use args::{Arguments, Command};
+use clap::Parser as _;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let json = arguments.global.json;
+    interrupt::listen(json);
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(json);
+            failure.into()
+        }
+    }
+}
+
+fn run(Arguments { global, command }: &Arguments) -> Result<(), Failure> {
+    match command {
+        Command::Put(options) => commands::put::run(global, options),
+        Command::Get(options) => commands::get::run(global, options),
+        Command::Ls(options) => commands::ls::run(global, options),
+        Command::Rm(options) => commands::rm::run(global, options),
+        Command::Gc(options) => commands::gc::run(global, options),
+        Command::Check(options) => commands::check::run(global, options),
+        Command::Stats(options) => commands::stats::run(global, options),
+        Command::Cuts(options) => commands::cuts::run(global, options),
+        Command::Dedup(options) => commands::dedup::run(global, options),
+        Command::Completions(options) => commands::completions::run(options),
+        Command::Man(options) => commands::man::run(options),
+    }
+}
+
+/// Prints help and versions as asked for, or what is wrong with the arguments.
+fn usage(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if error.use_stderr() && json {
+        let message = error.to_string();
+        let message = message.trim_start_matches("error: ").lines().next().unwrap_or_default();
+        failure::print_error("invalid_arguments", message, json);
+    } else {
+        drop(error.print()); // if nobody reads it, there is nobody to tell
+    }
+    u8::try_from(error.exit_code()).unwrap_or(1).into()
+}

@@ -1,0 +1,44 @@
+//! What `--help` and the man page say besides the arguments.
+
+/// What each exit status means.
+const EXIT_STATUS: [(&str, &str); 7] = [
+    ("0", "success"),
+    ("1", "failure: an input, the output or the store could not be read or written"),
+    ("2", "usage: the arguments cannot be understood, or do not fit the file"),
+    ("3", "not found: there is no such store, or no such file in it"),
+    ("4", "damaged: the store is damaged, or lacks what it should hold"),
+    ("129, 130, 143", "ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM"),
+    ("141", "the reader of the output is gone"),
+];
+
+const ERRORS: &str = "One line on standard error, `error: …`. With --json, one JSON document: \
+    {\"error\": {\"code\": …, \"message\": …}}; a code never changes its meaning.";
+
+const ENVIRONMENT: [(&str, &str); 4] = [
+    ("CHUNKER_STORE", "the store, if --store is not given"),
+    ("CHUNKER_PROFILE", "the profile, if --profile is not given"),
+    ("RAYON_NUM_THREADS", "threads that hash; default: one for each core"),
+    ("AWS_ACCESS_KEY_ID, …", "credentials and endpoints of remote stores"),
+];
+
+/// Returns what follows the options in `--help`.
+pub(crate) fn help() -> String {
+    let list = |entries: &[(&str, &str)]| -> String {
+        let width = entries.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        entries.iter().map(|(name, meaning)| format!("\n  {name:width$}  {meaning}")).collect()
+    };
+    let (statuses, environment) = (list(&EXIT_STATUS), list(&ENVIRONMENT));
+    format!("Exit status:{statuses}\n\nErrors:\n  {ERRORS}\n\nEnvironment:{environment}")
+}
+
+/// Returns the same as sections of a man page.
+pub(crate) fn sections() -> String {
+    let escape = |text: &str| text.replace('\\', "\\\\").replace('-', "\\-");
+    let list = |entries: &[(&str, &str)]| -> String {
+        let entry =
+            |(name, meaning): &(&str, &str)| format!(".TP\n\\fB{}\\fR\n{}\n", escape(name), escape(meaning));
+        entries.iter().map(entry).collect()
+    };
+    let (statuses, errors, environment) = (list(&EXIT_STATUS), escape(ERRORS), list(&ENVIRONMENT));
+    format!(".SH \"EXIT STATUS\"\n{statuses}.SH ERRORS\n{errors}\n.SH ENVIRONMENT\n{environment}")
+}

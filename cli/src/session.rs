@@ -1,0 +1,82 @@
+//! The store that a command works on, and what runs its requests.
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::output::Output;
+use crate::progress::Progress;
+use chunker_store::{Step, Store, StoreError, StoreOptions};
+use etcetera::BaseStrategy as _;
+use std::future::Future;
+use tokio::runtime::Runtime;
+
+/// The longest manifest, in bytes: 30 million chunks.
+pub(crate) const MANIFEST_LIMIT: u64 = 1 << 30;
+
+/// An open store.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) store: Store,
+    pub(crate) output: Output,
+    runtime: Runtime,
+}
+
+impl Session {
+    /// Opens the store that the arguments or the environment name, or the default one.
+    pub(crate) fn open(global: &Global, options: StoreOptions) -> Result<Self, Failure> {
+        let address = match &global.store {
+            Some(address) => address.clone(),
+            None => default_store()?,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("chunker-store")
+            .enable_all()
+            .build()
+            .map_err(Failure::Threads)?;
+        let store = runtime.block_on(Store::open(&address, options.manifest_limit(MANIFEST_LIMIT)))?;
+        Ok(Self { store, output: global.output(), runtime })
+    }
+
+    /// Opens the store if it exists.
+    pub(crate) fn open_existing(global: &Global) -> Result<Self, Failure> {
+        Self::open(global, StoreOptions::new().create(false))
+    }
+
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Does a long operation of the store that reports its steps, and shows them.
+    ///
+    /// It is given up when the process is to end; the store survives that at any moment.
+    pub(crate) fn with_steps<T, W>(
+        &self,
+        start: impl FnOnce(Box<dyn Fn(chunker_store::Progress) + Send + Sync>) -> W,
+    ) -> Result<T, Failure>
+    where
+        W: Future<Output = Result<T, StoreError>>,
+    {
+        let progress = Progress::steps(self.output, "reading the store");
+        let shown = progress.clone();
+        let work = start(Box::new(move |step| shown.step(name(step.step), step.done, step.total)));
+        let result = self.wait(interrupt::unless_interrupted(work));
+        progress.clear();
+        Ok(result??)
+    }
+}
+
+fn name(step: Step) -> &'static str {
+    match step {
+        Step::ReadManifests => "reading manifests",
+        Step::CheckPacks => "checking packs",
+        Step::CopyChunks => "copying chunks",
+        Step::DeletePacks => "deleting packs",
+        _ => "working",
+    }
+}
+
+fn default_store() -> Result<String, Failure> {
+    let folders = etcetera::choose_base_strategy().map_err(|_| Failure::NoDefaultStore)?;
+    Ok(folders.data_dir().join("chunker").display().to_string())
+}

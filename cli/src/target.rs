@@ -1,0 +1,89 @@
+//! Where a restored file goes.
+
+use crate::failure::Failure;
+use crate::interrupt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use tempfile::{NamedTempFile, TempPath};
+
+/// A file in the making: under a temporary name beside its target until it is whole.
+#[derive(Debug)]
+pub(crate) struct Target {
+    file: File,
+    /// `None` for what cannot be replaced, such as a pipe: it is written directly.
+    temporary: Option<TempPath>,
+    path: PathBuf,
+    replaces: bool,
+}
+
+impl Target {
+    /// Begins the file `path`; what is there stays until [`finish`](Self::finish).
+    pub(crate) fn new(path: &Path) -> Result<Self, Failure> {
+        Self::create(path).map_err(|source| failed(path, source))
+    }
+
+    fn create(path: &Path) -> io::Result<Self> {
+        // What a link points to is replaced, not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let existing = fs::metadata(&path).ok();
+        match &existing {
+            Some(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Some(metadata) if !metadata.is_file() => {
+                let file = File::options().write(true).open(&path)?;
+                return Ok(Self { file, temporary: None, path, replaces: false });
+            }
+            _ => {}
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".chunker-").suffix(".part");
+        let (file, temporary) = new_file(&builder, folder)?.into_parts();
+        interrupt::set_temporary(Some(temporary.to_path_buf()));
+        if let Some(metadata) = &existing {
+            file.set_permissions(metadata.permissions())?;
+        }
+        Ok(Self { file, temporary: Some(temporary), path, replaces: existing.is_some() })
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Says whether bytes can be written in any order.
+    pub(crate) fn is_seekable(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Gives the file its name, in place of what had it.
+    ///
+    /// A file that replaces another is on the disk before: a crash leaves the one or the other.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        let Self { file, temporary, path, replaces } = self;
+        let Some(temporary) = temporary else { return Ok(()) };
+        if replaces {
+            file.sync_all().map_err(|source| failed(&path, source))?;
+        }
+        let persisted = temporary.persist(&path).map_err(|error| failed(&path, error.error));
+        interrupt::set_temporary(None);
+        persisted
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> Failure {
+    Failure::Output { name: path.display().to_string(), source }
+}
+
+/// Creates a file that has the permissions of any new file, not only of a temporary one.
+#[cfg(unix)]
+fn new_file(builder: &tempfile::Builder<'_, '_>, folder: &Path) -> io::Result<NamedTempFile> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    builder.make_in(folder, |path| {
+        File::options().read(true).write(true).create_new(true).mode(0o666).open(path)
+    })
+}
+
+#[cfg(not(unix))]
+fn new_file(builder: &tempfile::Builder<'_, '_>, folder: &Path) -> io::Result<NamedTempFile> {
+    builder.tempfile_in(folder)
+}

@@ -1,0 +1,146 @@
+//! What is said and returned when something is wrong.
+
+mod common;
+
+use common::{Sandbox, noise};
+use std::fs::{self, File};
+use std::process::Stdio;
+
+#[test]
+fn arguments_that_make_no_sense_are_refused() {
+    let sandbox = Sandbox::new();
+    for arguments in [
+        &["put"][..],
+        &["put", "--profile", "huge", "x"],
+        &["put", "--profile", "fastcdc-v2020/nc1/1-2-3/sha256", "x"],
+        &["put", "--hash", "md5", "x"],
+        &["put", "--compress", "-1", "x"],
+        &["get", "1234567"],
+        &["get", "not-a-root"],
+        &["get", "12345678", "--range", "5-4", "-o", "x"],
+        &["get", "12345678", "--reuse", "old"],
+        &["get", "12345678", "--reuse", "old", "-o", "x", "--range", "0-"],
+        &["gc", "--min-age", "1"],
+        &["gc", "--max-waste", "101"],
+        &["frobnicate"],
+        &["completions", "cmd"],
+        &["man", "frobnicate"],
+        &["ls", "--store", ""],
+    ] {
+        let run = sandbox.run(arguments);
+        assert_eq!(run.status, Some(2), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.starts_with("error: ") && run.stdout.is_empty(), "{arguments:?}");
+    }
+    assert!(sandbox.names().is_empty(), "nothing was made");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_made_by_reading() {
+    let sandbox = Sandbox::new();
+    let root = "0".repeat(64);
+    for arguments in
+        [&["ls"][..], &["stats"], &["check"], &["gc"], &["get", &root, "-o", "out"], &["rm", &root]]
+    {
+        let line = sandbox.run(arguments).failed(3);
+        assert!(line.starts_with("error: there is no store at "), "{line}");
+    }
+    assert!(!sandbox.path("store").exists() && !sandbox.path("out").exists());
+}
+
+#[test]
+fn files_that_can_be_read_are_stored_and_the_others_are_named() {
+    let sandbox = Sandbox::new();
+    sandbox.file("first", &noise(100_000, 1));
+    sandbox.file("last", &noise(100_000, 2));
+    let run = sandbox.run(&["put", "first", "missing", ".", "last"]);
+    assert_eq!(run.status, Some(1));
+    let errors: Vec<_> = run.stderr.lines().collect();
+    assert!(errors[0].starts_with("error: cannot read missing: No such file"), "{errors:?}");
+    assert!(errors[1].starts_with("error: . is a folder"), "{errors:?}");
+    assert_eq!(errors[2..], ["error: 2 of 4 files could not be stored"]);
+    assert_eq!(run.text().lines().count(), 3);
+    assert_eq!(sandbox.run(&["ls", "-q"]).succeeded().text().lines().count(), 2);
+    sandbox.run(&["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn an_output_that_cannot_be_written_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.put(&sandbox.file("input", &noise(100_000, 3)));
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    for output in ["folder", "missing/output", "input/output"] {
+        let line = sandbox.run(&["get", &root, "-o", output]).failed(1);
+        assert!(
+            line.starts_with(&format!("error: cannot write {output}: ")) || line.contains("folder"),
+            "{line}"
+        );
+    }
+    assert!(fs::read_dir(sandbox.path("folder")).unwrap().next().is_none());
+    for arguments in [&["get", &root][..], &["ls"], &["cuts", "input"], &["man"], &["completions", "zsh"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = sandbox.command(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let line = common::Run::new(output).failed(1);
+        assert!(line.starts_with("error: cannot write to standard output: "), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_to_talk_about() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.put(&sandbox.file("input", &noise(3_000_000, 4)));
+    for arguments in
+        [&["get", &root][..], &["cuts", "--profile", "fastcdc-v2020/nc1/64-64-64/blake3", "input"]]
+    {
+        let mut child = sandbox.start(arguments);
+        drop(child.stdout.take());
+        let run = common::Run::new(child.wait_with_output().unwrap());
+        assert_eq!((run.status, run.stderr.as_str()), (Some(141), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn damage_is_named_never_delivered_and_healed_by_putting_again() {
+    let sandbox = Sandbox::new();
+    let input = noise(2_000_000, 5);
+    let root = sandbox.put(&sandbox.file("input", &input));
+    let pack = sandbox.packs().remove(0);
+    let mut bytes = fs::read(&pack).unwrap();
+    bytes[1_000_000] ^= 1;
+    fs::write(&pack, bytes).unwrap();
+
+    sandbox.file("output", b"what was there");
+    let line = sandbox.run(&["get", &root, "-o", "output"]).failed(4);
+    assert!(line.starts_with("error: ") && line.contains("do not have its digest"), "{line}");
+    assert_eq!(fs::read(sandbox.path("output")).unwrap(), b"what was there");
+    assert_eq!(sandbox.names(), ["cache", "input", "output", "store"]);
+    let got = sandbox.run(&["get", &root]);
+    assert_eq!(got.status, Some(4));
+    assert!(input.starts_with(&got.stdout), "only what is right was written");
+
+    sandbox.run(&["check"]).succeeded();
+    let checked = sandbox.run(&["check", "--read-data"]);
+    assert_eq!((checked.status, checked.stderr.as_str()), (Some(4), "error: the store is damaged\n"));
+    assert!(
+        checked.text().contains("1 damaged chunk") && checked.text().contains(&root),
+        "{}",
+        checked.text()
+    );
+    let repaired = sandbox.run(&["check", "--read-data", "--repair", "--json"]);
+    assert_eq!(repaired.status, Some(4));
+    let report = &repaired.json()[0];
+    assert!(report["rescued_chunks"].as_u64() > Some(0), "{report}");
+    assert_eq!(report["hurt_files"][0]["root"], *root);
+
+    assert_eq!(sandbox.put(&sandbox.path("input")), root);
+    assert_eq!(sandbox.get(&root), input);
+    sandbox.run(&["check", "--read-data", "--repair"]);
+    sandbox.run(&["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn a_mistake_in_one_root_removes_none() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.put(&sandbox.file("input", b"x"));
+    sandbox.run(&["rm", &root, "00000000"]).failed(3);
+    assert_eq!(sandbox.get(&root), b"x");
+}

@@ -1,0 +1,129 @@
+// Bytes against the chunks of a manifest.
+
+import { type Bytes, bytesOf } from "./bytes.js";
+import { type Chunk, unpackChunks } from "./chunk.js";
+import { createListedCutter } from "./cutter.js";
+import { digestNow, digestOf } from "./digests.js";
+import { ChunkerError, invalidArgument } from "./errors.js";
+import type { HashAlgorithm } from "./options.js";
+import { type ByteSource, lengthOf, orAborted, pieces, throwIfAborted } from "./source.js";
+import type { SourceOptions } from "./stream.js";
+
+/** What a manifest says of an input. */
+interface Listed {
+  readonly chunks: readonly Chunk[];
+  readonly hash: HashAlgorithm;
+  readonly totalLength: number;
+}
+
+/**
+ * Returns the bytes of a chunk from where it is stored; `undefined` or `null` where it is not.
+ * They are not to change before the next chunk is asked for.
+ */
+export type ChunkFetch = (
+  chunk: Chunk,
+  options: { readonly signal: AbortSignal | undefined },
+) => Bytes | null | undefined | PromiseLike<Bytes | null | undefined>;
+
+/** Throws unless `data` is the chunk at `index`. */
+export function verifyChunk({ chunks, hash }: Listed, index: number, data: Bytes): void {
+  if (!Number.isSafeInteger(index) || index < 0) {
+    throw invalidArgument("index is not an integer in 0..=2^53-1");
+  }
+  const bytes = bytesOf(data);
+  const chunk = chunks[index];
+  if (chunk === undefined) {
+    throw new ChunkerError("chunk_index_out_of_range", `there is no chunk ${index}`);
+  }
+  checkLength(index, bytes.length, chunk);
+  checkDigest(index, digestNow(hash, bytes), chunk);
+}
+
+/** Returns when `source` is the input and nothing more. */
+export async function verify(
+  { chunks, hash, totalLength }: Listed,
+  source: ByteSource,
+  { signal, onProgress }: SourceOptions,
+): Promise<void> {
+  throwIfAborted(signal);
+  const totalBytes = lengthOf(source);
+  const cutter = createListedCutter(chunks, hash);
+  let index = 0;
+  let bytesRead = 0;
+  try {
+    for await (const piece of pieces(source, signal)) {
+      const left = totalLength - bytesRead;
+      for (const found of unpackChunks(await cutter.feed(piece.subarray(0, left)))) {
+        checkDigest(index, found.hash, chunks[index] as Chunk);
+        index++;
+      }
+      if (piece.length > left) {
+        throw new ChunkerError("chunk_length_mismatch", "trailing bytes after the last chunk");
+      }
+      bytesRead += piece.length;
+      onProgress?.(totalBytes === undefined ? { bytesRead } : { bytesRead, totalBytes });
+      throwIfAborted(signal);
+    }
+  } finally {
+    cutter.free();
+  }
+  const missing = chunks[index];
+  if (missing !== undefined) checkLength(index, bytesRead - missing.offset, missing);
+}
+
+/** Yields the payloads of the chunks, checked. */
+export async function* reassemble(
+  { chunks, hash }: Listed,
+  fetch: ChunkFetch,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  let payload: Uint8Array<ArrayBuffer> | undefined;
+  for (const [index, chunk] of chunks.entries()) {
+    throwIfAborted(signal);
+    if (payload === undefined) {
+      payload = await fetched(fetch, index, chunk, signal);
+      checkLength(index, payload.length, chunk);
+      checkDigest(index, await digestOf(hash, payload), chunk);
+      throwIfAborted(signal);
+    }
+    const next = chunks[index + 1];
+    if (next !== undefined && next.length === chunk.length && isEqual(next.hash, chunk.hash)) {
+      // The consumer may write over what it is given.
+      yield payload.slice();
+    } else {
+      yield payload;
+      payload = undefined;
+    }
+  }
+}
+
+async function fetched(
+  fetch: ChunkFetch,
+  index: number,
+  chunk: Chunk,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const unavailable = (options: ErrorOptions) =>
+    new ChunkerError("chunk_unavailable", `chunk ${index} could not be fetched`, options);
+  const fetching = (async () => fetch(chunk, { signal }))().catch((cause: unknown) => {
+    throw unavailable({ cause });
+  });
+  const payload = await orAborted(fetching, signal);
+  if (payload === undefined || payload === null) throw unavailable({});
+  return bytesOf(payload, `chunk ${index}`);
+}
+
+function checkLength(index: number, actual: number, { length }: Chunk): void {
+  if (actual === length) return;
+  const message = `chunk ${index} has ${actual} bytes instead of ${length}`;
+  throw new ChunkerError("chunk_length_mismatch", message);
+}
+
+function checkDigest(index: number, digest: Uint8Array, { hash }: Chunk): void {
+  if (isEqual(digest, hash)) return;
+  throw new ChunkerError("chunk_digest_mismatch", `chunk ${index} does not have its digest`);
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
