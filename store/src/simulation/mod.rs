@@ -385,8 +385,11 @@ fn fails_without(rule: Rule, setting: &Setting) {
     for seed in 0..5_000 {
         let run = Run::new(seed, setting.clone());
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run.run())) {
-            let message =
-                panic.downcast_ref::<String>().map_or("", |message| message.lines().next().unwrap_or(""));
+            let message = panic.downcast_ref::<String>().and_then(|text| text.lines().next());
+            let message = message.unwrap_or_default();
+            if message.starts_with("left:") {
+                continue; // space that does not come back is not what this is about
+            }
             println!("without {rule:?}: seed {seed}: {message}");
             return;
         }
