@@ -11,7 +11,7 @@ use sha2::Digest as _;
 impl HashAlgorithm {
     /// Returns the digest of `data`.
     #[must_use]
-    pub fn compute(self, data: &[u8]) -> [u8; 32] {
+    pub fn digest(self, data: &[u8]) -> [u8; 32] {
         match self {
             Self::Sha256 => sha256_hash_raw(data),
             Self::Blake3 => blake3_hash_raw(data),
@@ -27,7 +27,7 @@ impl HashAlgorithm {
 /// let mut hasher = Hasher::new(HashAlgorithm::Blake3);
 /// hasher.update(b"in ");
 /// hasher.update(b"pieces");
-/// assert_eq!(hasher.finalize(), HashAlgorithm::Blake3.compute(b"in pieces"));
+/// assert_eq!(hasher.finalize(), HashAlgorithm::Blake3.digest(b"in pieces"));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Hasher {

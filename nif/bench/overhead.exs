@@ -7,7 +7,7 @@ alias Chunker.{Native, Nif}
 {:ok, hasher} = Nif.hasher_open(:blake3)
 {:ok, secret_key} = Chunker.Signing.generate_key()
 kib = :crypto.strong_rand_bytes(1024)
-digest = Chunker.hash("")
+digest = Chunker.digest("")
 id = Chunker.profile!(profile: :medium)
 options = [min_size: 1024, avg_size: 4096, max_size: 8192, hash: :blake3]
 
@@ -27,7 +27,7 @@ calls = [
   {"NIF, dirty scheduler: chunk an empty binary", fn -> Nif.chunk_data_dirty("", nil, false) end},
   {"NIF, dirty, with a resource: hash an empty slice", fn -> Nif.hasher_update_dirty(hasher, "") end},
   {"NIF, dirty: a batch of nothing", fn -> Nif.chunk_data_batch_dirty([], nil, 2) end},
-  {"Chunker.hash/2, BLAKE3 of 1 KiB", fn -> Chunker.hash(kib, :blake3) end},
+  {"Chunker.digest/2, BLAKE3 of 1 KiB", fn -> Chunker.digest(kib, :blake3) end},
   {"Chunker.chunk/2 of 1 KiB, BLAKE3", fn -> Chunker.chunk(kib, hash: :blake3) end},
   {"Chunker.compress/2 of 1 KiB by zstd", fn -> Chunker.compress(kib) end},
   {"Chunker.Nix.base32_encode/1 of a digest", fn -> Chunker.Nix.base32_encode(digest) end},

@@ -375,11 +375,11 @@ defmodule Chunker do
   @doc """
   Returns the digest of a binary. Raises `Chunker.Error` when there is no such algorithm.
 
-      iex> Base.encode16(Chunker.hash("abc", :blake3), case: :lower)
+      iex> Base.encode16(Chunker.digest("abc", :blake3), case: :lower)
       "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
   """
-  @spec hash(binary, hash_algorithm) :: digest
-  def hash(data, algorithm \\ :sha256), do: data |> Native.hash(algorithm) |> Error.unwrap!()
+  @spec digest(binary, hash_algorithm) :: digest
+  def digest(data, algorithm \\ :sha256), do: data |> Native.hash(algorithm) |> Error.unwrap!()
 
   @typedoc "See `compress/2`."
   @type compress_option :: {:codec, codec} | {:level, integer} | {:dictionary, binary}

@@ -61,7 +61,7 @@ defmodule Chunker.ChunkerTest do
     chunker = open!()
     {_, {:ok, []}} = elsewhere(fn -> Chunker.feed(chunker, "from one, ") end)
     assert Chunker.feed(chunker, "from another") == {:ok, []}
-    assert Chunker.finish(chunker) == {:ok, [{Chunker.hash("from one, from another"), 0, 22}]}
+    assert Chunker.finish(chunker) == {:ok, [{Chunker.digest("from one, from another"), 0, 22}]}
   end
 
   test "concurrent feeds are whole, busy or closed, and never mixed" do
@@ -98,7 +98,7 @@ defmodule Chunker.ChunkerTest do
     offset = 1_000_000_000_000
     {:ok, chunker} = Chunker.open(offset: offset)
     {:ok, []} = Chunker.feed(chunker, "abc")
-    assert Chunker.finish(chunker) == {:ok, [{Chunker.hash("abc"), offset, 3}]}
+    assert Chunker.finish(chunker) == {:ok, [{Chunker.digest("abc"), offset, 3}]}
   end
 
   test "a stream reads no more than it is asked for, and closes" do

@@ -33,7 +33,7 @@ defmodule Chunker.ErrorsTest do
 
     for hash <- [:md5, "sha256", 'sha256', 1] do
       assert Chunker.chunk("data", hash: hash) == {:error, :unknown_hash_algorithm}
-      assert_raise Chunker.Error, "chunker: unknown_hash_algorithm", fn -> Chunker.hash("data", hash) end
+      assert_raise Chunker.Error, "chunker: unknown_hash_algorithm", fn -> Chunker.digest("data", hash) end
     end
   end
 
@@ -49,7 +49,7 @@ defmodule Chunker.ErrorsTest do
   test "what no binary is raises, as do unknown options" do
     for data <- [:atom, 1, 'charlist', nil, %{}, <<1::3>>, <<0::size(1_000_001)>>, <<0::size(80_000_001)>>] do
       assert_raise ArgumentError, fn -> Chunker.chunk(data) end
-      assert_raise ArgumentError, fn -> Chunker.hash(data) end
+      assert_raise ArgumentError, fn -> Chunker.digest(data) end
       assert_raise ArgumentError, fn -> Chunker.compress(data) end
       assert_raise ArgumentError, fn -> Chunker.decompress(data, codec: :zstd) end
     end

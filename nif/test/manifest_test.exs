@@ -14,7 +14,7 @@ defmodule Chunker.ManifestTest do
 
   test "a manifest is what its bytes say", %{manifest: manifest, data: data} do
     assert manifest.total_length == 100_000
-    assert manifest.root_digest == Chunker.hash(manifest.bytes, :blake3)
+    assert manifest.root_digest == Chunker.digest(manifest.bytes, :blake3)
     assert manifest.chunks == Chunker.chunk!(data, @options)
     assert Manifest.parse(manifest.bytes) == {:ok, manifest}
 

@@ -91,7 +91,7 @@ defmodule Chunker.MetricsTest do
     for hash <- [:sha256, :blake3], bytes <- [100, 5_000_000] do
       data = noise(bytes)
       expected = %{digests: %{hash => %{count: 1, bytes: bytes}}}
-      assert {_, ^expected} = delta(fn -> Chunker.hash(data, hash) end)
+      assert {_, ^expected} = delta(fn -> Chunker.digest(data, hash) end)
 
       assert {_, ^expected} =
                delta(fn ->

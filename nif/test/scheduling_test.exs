@@ -68,9 +68,9 @@ defmodule Chunker.SchedulingTest do
     assert {calls, _} = nifs(fn -> Chunker.chunk(part.(4096 * kib)) end)
     assert calls == [:chunker_open_with] ++ slices ++ [:chunker_finish_dirty]
 
-    assert {[:hash_normal], _} = nifs(fn -> Chunker.hash(part.(64 * kib)) end)
-    assert {[:hash_dirty], _} = nifs(fn -> Chunker.hash(part.(64 * kib + 1)) end)
-    assert {[:hasher_open | _], _} = nifs(fn -> Chunker.hash(part.(4096 * kib)) end)
+    assert {[:hash_normal], _} = nifs(fn -> Chunker.digest(part.(64 * kib)) end)
+    assert {[:hash_dirty], _} = nifs(fn -> Chunker.digest(part.(64 * kib + 1)) end)
+    assert {[:hasher_open | _], _} = nifs(fn -> Chunker.digest(part.(4096 * kib)) end)
 
     assert {[:compress_normal], _} = nifs(fn -> Chunker.compress(part.(16 * kib), codec: :lz4) end)
     assert {[:compress_dirty], _} = nifs(fn -> Chunker.compress(part.(16 * kib + 1)) end)
@@ -143,7 +143,7 @@ defmodule Chunker.SchedulingTest do
           for codec <- [:zstd, :lz4, :bzip2], do: elem(Chunker.compress_adaptive!(data, codec: codec), 0)
 
         chunks = for payloads <- [true, false], do: Chunker.chunk(data, [payloads: payloads] ++ sizes)
-        {chunks, for(hash <- [:sha256, :blake3], do: Chunker.hash(data, hash)), streams, adapted}
+        {chunks, for(hash <- [:sha256, :blake3], do: Chunker.digest(data, hash)), streams, adapted}
       end
     end
 

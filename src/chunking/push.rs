@@ -25,7 +25,7 @@ const BLOCK: usize = 64 * 1024;
 /// let mut chunks = chunker.feed(b"a piece, ");
 /// chunks.extend(chunker.feed(b"and another"));
 /// chunks.extend(chunker.finish());
-/// assert_eq!(chunks[0].hash, HashAlgorithm::Blake3.compute(b"a piece, and another"));
+/// assert_eq!(chunks[0].hash, HashAlgorithm::Blake3.digest(b"a piece, and another"));
 /// ```
 #[derive(Clone, Debug)]
 pub struct PushChunker {

@@ -76,7 +76,7 @@ impl Manifest {
     /// Returns the digest of the canonical bytes, by the profile's algorithm.
     #[must_use]
     pub fn root_digest(&self) -> [u8; 32] {
-        self.hash_algorithm().compute(&self.to_bytes())
+        self.hash_algorithm().digest(&self.to_bytes())
     }
 
     /// Checks that `payload` is the chunk at `index`.
@@ -89,7 +89,7 @@ impl Manifest {
         if payload.len() != chunk.length {
             return Err(ManifestError::ChunkLength { index, actual: payload.len(), expected: chunk.length });
         }
-        if self.hash_algorithm().compute(payload) != chunk.hash {
+        if self.hash_algorithm().digest(payload) != chunk.hash {
             return Err(ManifestError::ChunkDigest { index });
         }
         Ok(())

@@ -31,7 +31,7 @@ impl Observer {
 
     #[inline(always)]
     pub(crate) fn digest(&mut self, hash: HashAlgorithm, chunk: &[u8]) -> [u8; 32] {
-        hash.compute(chunk)
+        hash.digest(chunk)
     }
 
     #[inline(always)]
@@ -143,5 +143,5 @@ pub(crate) fn cutting<T>(cut: impl FnOnce() -> T) -> T {
 #[cfg(feature = "rayon")]
 #[inline(always)]
 pub(crate) fn digest_of_chunk(hash: HashAlgorithm, chunk: &[u8]) -> [u8; 32] {
-    hash.compute(chunk)
+    hash.digest(chunk)
 }

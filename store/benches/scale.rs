@@ -30,7 +30,7 @@ fn open(folder: &Path) -> Store {
 
 /// The digest that the chunk of this number would have, more or less.
 fn digest(number: u64) -> [u8; 32] {
-    ALGORITHM.compute(&number.to_le_bytes())
+    ALGORITHM.digest(&number.to_le_bytes())
 }
 
 fn fill(folder: &Path, chunks: u64) {

@@ -5,7 +5,7 @@
 //! use chunker_store::{StoreOptions, blocking::Store};
 //!
 //! let store = Store::open("/var/lib/backups", StoreOptions::new())?;
-//! let digest = HashAlgorithm::Blake3.compute(b"chunk");
+//! let digest = HashAlgorithm::Blake3.digest(b"chunk");
 //! let mut packs = store.pack_writer(HashAlgorithm::Blake3);
 //! packs.add(digest, b"chunk"[..].into())?;
 //! packs.seal()?;

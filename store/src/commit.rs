@@ -57,7 +57,7 @@ impl Inner {
         if length > limit {
             return Err(StoreError::ManifestTooLarge { length, limit }.into());
         }
-        let root = Root::new(algorithm, algorithm.compute(&bytes));
+        let root = Root::new(algorithm, algorithm.digest(&bytes));
         let mut seen = HashSet::new();
         let chunks = manifest.chunks().iter().map(|chunk| ChunkId::new(algorithm, chunk.hash));
         let chunks: Arc<[ChunkId]> = chunks.filter(|id| seen.insert(*id)).collect();

@@ -315,7 +315,7 @@ impl Inner {
     pub(crate) async fn read_manifest(&self, root: &Root) -> Result<Option<Manifest>, StoreError> {
         let name = Folder::Manifests.object(root);
         let Some(bytes) = self.read_bounded(&name).await? else { return Ok(None) };
-        if root.algorithm().compute(&bytes) != root.digest() {
+        if root.algorithm().digest(&bytes) != root.digest() {
             return Err(StoreError::ManifestDigest { name });
         }
         self.parse_manifest(name, &bytes).map(Some)

@@ -140,7 +140,7 @@ async fn a_frame_is_kept_as_it_came_once_it_is_verified() {
     use chunker::compression::{Codec, DecompressionLimits, compress};
     both(async |store, _, _| {
         let chunk = vec![5; 100_000];
-        let digest = HashAlgorithm::Blake3.compute(&chunk);
+        let digest = HashAlgorithm::Blake3.digest(&chunk);
         let frame = compress(Codec::Zstd, &chunk, Some(19)).unwrap();
         let mut writer = store.pack_writer(HashAlgorithm::Blake3);
         let limits = DecompressionLimits::default().with_max_output(100_000);
@@ -206,7 +206,7 @@ async fn many_chunks_come_in_the_order_asked_for_and_those_unknown_as_none() {
         assert_eq!(found.iter().map(|(digest, _)| *digest).collect::<Vec<_>>(), digests);
         for (digest, chunk) in found {
             match chunk {
-                Some(chunk) => assert_eq!(HashAlgorithm::Blake3.compute(&chunk), digest),
+                Some(chunk) => assert_eq!(HashAlgorithm::Blake3.digest(&chunk), digest),
                 None => assert_eq!(digest, [9; 32]),
             }
         }

@@ -235,7 +235,7 @@ impl<'a> Upload<'a> {
                 let chunk = chunks.get(&id.digest).ok_or_else(changed)?;
                 let bytes = read_chunk(path, chunk);
                 let bytes = bytes.map_err(|source| Failure::Open { name: file.name.clone(), source })?;
-                if id.algorithm.compute(&bytes) != id.digest {
+                if id.algorithm.digest(&bytes) != id.digest {
                     return Err(changed());
                 }
                 self.session.wait(self.writer.add_hashed(id.digest, bytes.into()))?;

@@ -5,7 +5,7 @@ defmodule Chunker.Hasher do
       iex> hasher = Chunker.Hasher.new(:blake3)
       iex> :ok = Chunker.Hasher.update(hasher, "a")
       iex> :ok = Chunker.Hasher.update(hasher, ["b", ?c])
-      iex> Chunker.Hasher.finalize(hasher) == Chunker.hash("abc", :blake3)
+      iex> Chunker.Hasher.finalize(hasher) == Chunker.digest("abc", :blake3)
       true
   """
 

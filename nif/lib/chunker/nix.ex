@@ -7,7 +7,7 @@ defmodule Chunker.Nix do
       iex> {:ok, public_key} = Chunker.Nix.public_key(secret_key)
       iex> narinfo = %Chunker.Nix{
       ...>   store_path: "/nix/store/00000000000000000000000000000000-hello-1.0",
-      ...>   nar_hash: Chunker.hash("the NAR"),
+      ...>   nar_hash: Chunker.digest("the NAR"),
       ...>   nar_size: 7
       ...> }
       iex> {:ok, signature} = Chunker.Nix.sign(narinfo, secret_key)
@@ -44,7 +44,7 @@ defmodule Chunker.Nix do
   @doc """
   Returns a binary in Nix's base32.
 
-      iex> Chunker.Nix.base32_encode(Chunker.hash(""))
+      iex> Chunker.Nix.base32_encode(Chunker.digest(""))
       "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"
   """
   @spec base32_encode(binary) :: String.t()

@@ -73,7 +73,7 @@ defmodule Chunker.Hostile do
         {:ok, ^data} = data |> Chunker.Nix.base32_encode() |> Chunker.Nix.base32_decode()
 
       6 ->
-        <<_::256>> = Chunker.hash(data, options[:hash])
+        <<_::256>> = Chunker.digest(data, options[:hash])
 
       _ ->
         bytes = byte_size(data)

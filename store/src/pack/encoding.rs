@@ -166,7 +166,7 @@ fn limits_of(length: u32) -> DecompressionLimits {
 }
 
 fn verify(id: ChunkId, bytes: &[u8]) -> Result<(), ChunkError> {
-    if id.algorithm.compute(bytes) == id.digest { Ok(()) } else { Err(ChunkError::Digest { id }) }
+    if id.algorithm.digest(bytes) == id.digest { Ok(()) } else { Err(ChunkError::Digest { id }) }
 }
 
 fn checked_length(id: ChunkId, length: usize) -> Result<u32, ChunkError> {

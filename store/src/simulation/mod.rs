@@ -343,7 +343,7 @@ fn content(index: u64) -> Bytes {
 }
 
 fn contents() -> BTreeMap<[u8; 32], Bytes> {
-    (0..CHUNKS).map(content).map(|bytes| (ALGORITHM.compute(&bytes), bytes)).collect()
+    (0..CHUNKS).map(content).map(|bytes| (ALGORITHM.digest(&bytes), bytes)).collect()
 }
 
 /// How many seeds each kind of run has.

@@ -16,7 +16,7 @@ twins! {
     /// Returns the digest of `data`.
     hash_normal, hash_dirty(env, data: Binary<'a>, hash: Hash) -> Digest {
         account(env, data.len(), BYTES_PER_PERCENT);
-        Ok(Bytes(hash.algorithm()?.compute(data.as_slice())))
+        Ok(Bytes(hash.algorithm()?.digest(data.as_slice())))
     }
 }
 

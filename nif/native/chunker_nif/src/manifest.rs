@@ -17,7 +17,7 @@ fn parts<'a>(env: Env<'a>, manifest: Result<Manifest, Failure>) -> NifResult<Res
         Err(failure) => return Ok(Err(failure)),
     };
     let bytes = manifest.to_bytes();
-    let root = manifest.hash_algorithm().compute(&bytes);
+    let root = manifest.hash_algorithm().digest(&bytes);
     let chunks = manifest.chunks().iter().map(|chunk| without_payload(env, chunk)).collect();
     let hash = hash_atom(env, manifest.hash_algorithm())?;
     let profile = manifest.profile().to_string();

@@ -28,7 +28,7 @@ defmodule Ingest.Digest do
   Returns the digest of a binary.
   """
   @spec of(binary, Chunker.hash_algorithm()) :: hex
-  def of(bytes, algorithm), do: bytes |> Chunker.hash(algorithm) |> to_hex()
+  def of(bytes, algorithm), do: bytes |> Chunker.digest(algorithm) |> to_hex()
 
   @spec to_hex(Chunker.digest()) :: hex
   def to_hex(digest), do: Base.encode16(digest, case: :lower)

@@ -42,7 +42,7 @@ defmodule Ingest.Page do
   defp policy(files) do
     {_, html} = Map.get(files, "/", {nil, ""})
     [_, map] = Regex.run(~r|<script type="importmap">([^<]*)</script>|, html) || ["", ""]
-    digest = map |> Chunker.hash(:sha256) |> Base.encode64()
+    digest = map |> Chunker.digest(:sha256) |> Base.encode64()
 
     Enum.join(
       [
