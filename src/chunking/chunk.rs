@@ -171,3 +171,20 @@ mod digest_form {
 
 #[cfg(feature = "serde")]
 pub(crate) use digest_form::from_hex as digest_from_hex;
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_hexadecimal_where_a_person_reads_them() {
+        let chunk = ChunkDescriptor { hash: [0xab; 32], offset: 7, length: 3 };
+        let json = serde_json::to_value(chunk).expect("plain fields");
+        assert_eq!(json, serde_json::json!({"hash": "ab".repeat(32), "offset": 7, "length": 3}));
+        assert_eq!(serde_json::from_value::<ChunkDescriptor>(json).expect("the same form"), chunk);
+        for hash in ["ab".repeat(31), "AB".repeat(32), "xy".repeat(32), "ab".repeat(33)] {
+            let json = serde_json::json!({"hash": hash, "offset": 7, "length": 3});
+            assert!(serde_json::from_value::<ChunkDescriptor>(json).is_err(), "{hash}");
+        }
+    }
+}
