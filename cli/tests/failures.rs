@@ -2,6 +2,8 @@
 
 mod common;
 
+use chunker::manifest::Manifest;
+use chunker_store::Root;
 use common::{Sandbox, noise};
 use std::fs::{self, File};
 use std::process::Stdio;
@@ -135,6 +137,31 @@ fn damage_is_named_never_delivered_and_healed_by_putting_again() {
     assert_eq!(sandbox.get(&root), input);
     sandbox.run(&["check", "--read-data", "--repair"]);
     sandbox.run(&["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn a_manifest_with_wrong_lengths_is_refused_wherever_its_chunks_come_from() {
+    let sandbox = Sandbox::new();
+    let input = noise(2_000_000, 6);
+    let root = sandbox.put(&sandbox.file("input", &input));
+    let stored = fs::read(sandbox.path(&format!("store/manifests/{root}"))).unwrap();
+    let manifest = Manifest::parse(&stored, usize::MAX).unwrap();
+    let mut chunks = manifest.chunks().to_vec();
+    let max_size = manifest.profile().options().max_size();
+    let at = (1..chunks.len() - 2).find(|&at| chunks[at].length + 4 <= max_size).unwrap();
+    chunks[at].length += 4;
+    chunks[at + 1].offset += 4;
+    chunks[at + 1].length -= 4;
+    let wrong = Manifest::new(manifest.profile(), chunks).unwrap();
+    let root = Root::new(wrong.hash_algorithm(), wrong.root_digest()).to_string();
+    sandbox.file(&format!("store/manifests/{root}"), &wrong.to_bytes());
+
+    sandbox.file("empty", b"");
+    sandbox.file("output", b"what was there");
+    for reuse in [&[][..], &["--reuse", "empty"], &["--reuse", "input"]] {
+        sandbox.run(&[&["get", &root, "-o", "output"], reuse].concat()).failed(4);
+        assert_eq!(fs::read(sandbox.path("output")).unwrap(), b"what was there");
+    }
 }
 
 #[test]
