@@ -165,6 +165,26 @@ fn a_manifest_with_wrong_lengths_is_refused_wherever_its_chunks_come_from() {
 }
 
 #[test]
+fn a_damaged_pack_that_gc_keeps_is_reported() {
+    let sandbox = Sandbox::new();
+    let kept = noise(300_000, 7);
+    let [first, second] = [sandbox.file("kept", &kept), sandbox.file("removed", &noise(300_000, 8))];
+    let put = sandbox.run(&["put", "-q", first.to_str().unwrap(), second.to_str().unwrap()]).succeeded();
+    let removed = put.text().lines().nth(1).unwrap().to_owned();
+    let pack = sandbox.packs().remove(0);
+    let mut bytes = fs::read(&pack).unwrap();
+    let within = bytes.windows(64).position(|window| window == &kept[1000..1064]).unwrap();
+    bytes[within] ^= 1;
+    fs::write(&pack, bytes).unwrap();
+    sandbox.run(&["rm", &removed]).succeeded();
+
+    let collected = sandbox.run(&["gc", "--min-age", "0"]).succeeded();
+    let line = "1 damaged pack kept: the only copy of a live chunk is in it";
+    assert_eq!(collected.text().lines().nth(1), Some(line), "{}", collected.text());
+    assert!(pack.is_file());
+}
+
+#[test]
 fn a_mistake_in_one_root_removes_none() {
     let sandbox = Sandbox::new();
     let root = sandbox.put(&sandbox.file("input", b"x"));
