@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "a terminal shows backticks as they are")]
 
+use crate::failure::message;
 use crate::manual;
 use crate::output::Output;
 use crate::roots::RootArgument;
@@ -243,7 +244,7 @@ fn parse_profile(text: &str) -> Result<ProfileArgument, String> {
     let profile = named.map_or_else(|| text.parse(), Ok);
     profile
         .map(ProfileArgument)
-        .map_err(|error| format!("{error} (expected large, medium, small, or a profile id)"))
+        .map_err(|error| format!("{} (expected large, medium, small, or a profile id)", message(&error)))
 }
 
 /// A part of a file, as in an HTTP range request.

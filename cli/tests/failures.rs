@@ -37,6 +37,16 @@ fn arguments_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn a_profile_of_impossible_sizes_is_refused_with_its_reason_once() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["put", "--profile", "fastcdc-v2020/nc1/16384-1000-262144/sha256", "x"]);
+    assert_eq!(run.status, Some(2));
+    let reason = "sizes are not in order: min 16384, avg 1000, max 262144";
+    assert_eq!(run.stderr.matches(reason).count(), 1, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("invalid profile id").count(), 1, "{}", run.stderr);
+}
+
+#[test]
 fn a_store_that_is_not_there_is_not_made_by_reading() {
     let sandbox = Sandbox::new();
     let root = "0".repeat(64);
