@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "a terminal shows backticks as they are")]
 
+use crate::failure::message;
 use crate::manual;
 use crate::output::Output;
 use crate::roots::RootArgument;
@@ -17,8 +18,8 @@ use std::time::Duration;
 ///
 /// Files are cut where their content says so, so that an edited copy shares most of its chunks with the
 /// original. The store is a folder, or a bucket of S3, GCS or Azure; any number of processes and machines
-/// may use it at the same time. A file is known by its root, the digest of its list of chunks: equal files
-/// have equal roots.
+/// may use it at the same time. A file is known by its root, the digest of its list of chunks: files that
+/// are equal, and stored with the same profile, have equal roots.
 #[derive(Debug, Parser)]
 #[command(name = "chunker", version, after_long_help = manual::help(), after_help = "`chunker --help` explains more.")]
 #[command(propagate_version = true, max_term_width = 100)]
@@ -37,7 +38,7 @@ pub(crate) struct Global {
     /// the usual environment variables (AWS_ACCESS_KEY_ID, …).
     #[arg(long, global = true, env = "CHUNKER_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<String>,
-    /// Print JSON, one document a line; errors too, on standard error
+    /// Print JSON, one document per line; errors too, on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Show no progress, and print only what was asked for: `put` prints only roots
@@ -69,17 +70,17 @@ pub(crate) enum Command {
 /// Store files, and print their roots
 ///
 /// Only chunks that the store lacks are compressed and written. Each file is stored whole or not at all;
-/// putting the same file again after an interruption goes on where it stopped. If a file cannot be read,
+/// after an interruption, putting the same file again resumes where it stopped. If a file cannot be read,
 /// the others are stored all the same, and the exit status is 1.
 ///
-/// JSON: for each file {"file", "root", "size", "chunks", "new_chunks", "new_bytes"}, and at last {"files",
+/// JSON: for each file {"file", "root", "size", "chunks", "new_chunks", "new_bytes"}, and finally {"files",
 /// "size", "new_bytes", "stored_bytes", "seconds"}, where `stored_bytes` is what the new chunks take
 /// compressed. Sizes are in bytes.
 #[derive(Args, Debug)]
 pub(crate) struct Put {
     #[command(flatten)]
     pub(crate) cutting: Cutting,
-    /// Level of zstd for new chunks, 1 (fast) to 22 (small); 0 stores them as they are
+    /// zstd level for new chunks, 1 (fast) to 22 (small); 0 stores them uncompressed
     #[arg(long, value_name = "LEVEL", default_value_t = 3, value_parser = clap::value_parser!(i32).range(0..=22))]
     pub(crate) compress: i32,
     /// Files to store; `-` is standard input
@@ -95,46 +96,46 @@ pub(crate) struct Put {
 /// JSON, with --output: {"file", "root", "size", "reused_bytes"}.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// The file's root, or its first digits, at least 8, if no other root begins with them
+    /// The file's root, or its first 8 digits or more, if no other root begins with them
     #[arg(value_name = "ROOT")]
     pub(crate) root: RootArgument,
     /// Write to FILE instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Only bytes A to B, both included, counted from 0; `A-`: from A on; `-N`: the last N
+    /// Only bytes A to B, inclusive, counted from 0; `A-`: from A on; `-N`: the last N
     #[arg(long, value_name = "A-B", allow_hyphen_values = true, value_parser = ByteRange::parse)]
     pub(crate) range: Option<ByteRange>,
-    /// Take chunks from OLDFILE where it has them, such as an older copy; only others are fetched
+    /// Take chunks from OLDFILE, such as an older copy, where it has them; fetch only the others
     #[arg(long, value_name = "OLDFILE", requires = "output", conflicts_with = "range")]
     pub(crate) reuse: Option<PathBuf>,
 }
 
 /// List the files of the store, oldest first
 ///
-/// Prints root, size and the time when the file was stored. JSON: for each file {"root", "size",
+/// Prints each file's root, its size, and when it was stored. JSON: for each file {"root", "size",
 /// "stored"}; `size` is null if the file's manifest is damaged.
 #[derive(Args, Debug)]
 pub(crate) struct Ls {}
 
 /// Remove files from the store
 ///
-/// Space comes back by `chunker gc`. JSON: for each file {"root", "removed"}.
+/// `chunker gc` then frees their space. JSON: for each file {"root", "removed"}.
 #[derive(Args, Debug)]
 pub(crate) struct Rm {
-    /// Roots, or their first digits, at least 8, if no other root begins with them
+    /// Roots, or their first 8 digits or more, if no other root begins with them
     #[arg(required = true, value_name = "ROOT")]
     pub(crate) roots: Vec<RootArgument>,
 }
 
 /// Delete chunks that no file needs
 ///
-/// Harmless at any time, even while others use the store. JSON: {"files", "packs", "bytes", "live_bytes",
+/// Safe at any time, even while others use the store. JSON: {"files", "packs", "bytes", "live_bytes",
 /// "doomed_packs", "deleted_packs", "deleted_bytes", "copied_chunks", "copied_bytes", "kept_packs",
 /// "expired_commits", "removed_temporaries"}.
 #[derive(Args, Debug)]
 pub(crate) struct Gc {
-    /// Leave packs alone that are younger: a number with s, m, h or d. Uploads that take longer send some
-    /// chunks twice
+    /// Leave packs alone that are younger than this: a number with s, m, h or d. An upload that takes
+    /// longer sends some chunks twice
     #[arg(long, value_name = "AGE", default_value = "24h", value_parser = parse_duration)]
     pub(crate) min_age: Duration,
     /// Rewrite packs of which at least this percentage is waste
@@ -147,15 +148,15 @@ pub(crate) struct Gc {
 
 /// Check that every file can be read
 ///
-/// Exit status 4 if there is damage, also when it was repaired. JSON: {"sound", "files", "packs", "chunks",
-/// "bytes", "damaged_packs": [{"pack", "error", "chunks"}], "hurt_files": [{"root", "error", "chunks"}],
-/// "strange_objects", "rescued_chunks", "deleted_packs"}.
+/// The exit status is 4 if there is damage, even if it was repaired. JSON: {"sound", "files", "packs",
+/// "chunks", "bytes", "damaged_packs": [{"pack", "error", "chunks"}], "hurt_files": [{"root", "error",
+/// "chunks"}], "strange_objects", "rescued_chunks", "deleted_packs"}.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
     /// Read every chunk and check its digest, instead of only the lists of chunks
     #[arg(long)]
     pub(crate) read_data: bool,
-    /// Save the good chunks of damaged packs, and give the rest up, so that storing the hurt files again
+    /// Save the good chunks of damaged packs and give up the rest, so that storing the hurt files again
     /// heals them
     #[arg(long)]
     pub(crate) repair: bool,
@@ -164,7 +165,7 @@ pub(crate) struct Check {
 /// Print how much is in the store
 ///
 /// JSON: {"store", "files", "size", "chunks", "packs", "doomed_packs", "bytes"}; `size` is that of all
-/// files, `bytes` what the store takes.
+/// files together, `bytes` what the store takes up.
 #[derive(Args, Debug)]
 pub(crate) struct Stats {}
 
@@ -180,7 +181,7 @@ pub(crate) struct Cuts {
     pub(crate) file: PathBuf,
 }
 
-/// Count what deduplication would save
+/// Measure what deduplication would save
 ///
 /// Needs no store. JSON: {"files", "bytes", "chunks", "unique_bytes", "unique_chunks", "seconds"}.
 #[derive(Args, Debug)]
@@ -222,7 +223,7 @@ pub(crate) struct Cutting {
     #[arg(long, value_name = "PROFILE", default_value = "medium", env = "CHUNKER_PROFILE")]
     #[arg(hide_env_values = true, value_parser = parse_profile)]
     profile: ProfileArgument,
-    /// Digest of chunks: blake3 or sha256; default: blake3, or what the profile id says
+    /// Hash algorithm of chunks: blake3 or sha256; default: blake3, or what the profile id says
     #[arg(long, value_name = "HASH", value_parser = |name: &str| name.parse::<HashAlgorithm>())]
     hash: Option<HashAlgorithm>,
 }
@@ -243,7 +244,7 @@ fn parse_profile(text: &str) -> Result<ProfileArgument, String> {
     let profile = named.map_or_else(|| text.parse(), Ok);
     profile
         .map(ProfileArgument)
-        .map_err(|error| format!("{error} (expected large, medium, small, or a profile id)"))
+        .map_err(|error| format!("{} (expected large, medium, small, or a profile id)", message(&error)))
 }
 
 /// A part of a file, as in an HTTP range request.
@@ -271,7 +272,7 @@ impl ByteRange {
         }
     }
 
-    /// Returns the bytes of a file of `length` bytes; as in HTTP, what lies behind its end is left out.
+    /// Returns the bytes of a file of `length` bytes; as in HTTP, bytes past its end are left out.
     ///
     /// `None` when the file has no such byte.
     pub(crate) fn of(self, length: u64) -> Option<std::ops::Range<u64>> {

@@ -184,3 +184,23 @@ pub(crate) fn message(error: &dyn Error) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Effect {
+        text: &'static str,
+        source: io::Error,
+    }
+
+    #[test]
+    fn a_cause_is_said_once_whether_or_not_its_effect_repeats_it() {
+        for text in ["cannot read x", "cannot read x: broken"] {
+            let effect = Effect { text, source: io::Error::other("broken") };
+            assert_eq!(message(&effect), "cannot read x: broken");
+        }
+    }
+}

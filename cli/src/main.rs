@@ -57,11 +57,15 @@ fn run(Arguments { global, command }: &Arguments) -> Result<(), Failure> {
 fn usage(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
     if error.use_stderr() && json {
-        let message = error.to_string();
-        let message = message.trim_start_matches("error: ").lines().next().unwrap_or_default();
-        failure::print_error("invalid_arguments", message, json);
+        failure::print_error("invalid_arguments", &summary(&error.to_string()), json);
     } else {
         drop(error.print()); // if nobody reads it, there is nobody to tell
     }
     u8::try_from(error.exit_code()).unwrap_or(1).into()
+}
+
+/// Returns what clap says is wrong, in one line, without its tips and the usage, which follow a blank line.
+fn summary(error: &str) -> String {
+    let lines = error.lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
 }

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::interrupt;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
@@ -24,9 +24,7 @@ impl Target {
     }
 
     fn create(path: &Path) -> io::Result<Self> {
-        // What a link points to is replaced, not the link.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let existing = fs::metadata(&path).ok();
+        let (path, existing) = follow_links(path)?;
         match &existing {
             Some(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Some(metadata) if !metadata.is_file() => {
@@ -69,6 +67,34 @@ impl Target {
         interrupt::set_temporary(None);
         persisted
     }
+}
+
+/// Links that are followed at most, as on Linux.
+const MAX_LINKS: usize = 40;
+
+/// Follows all links, and returns the path that they lead to and what is there; `None` if nothing is.
+///
+/// A link stays a link: what it points to is replaced, or created.
+///
+/// # Errors
+/// A loop of links; a parent that is not a folder, or cannot be entered.
+fn follow_links(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+    match fs::metadata(path) {
+        // `/dev/stdout` may lead to a pipe, which has no path of its own.
+        Ok(metadata) => {
+            return Ok((fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()), Some(metadata)));
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(_) => {}
+    }
+    let mut path = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok((path, None)),
+        }
+    }
+    Err(io::Error::other("too many levels of symbolic links"))
 }
 
 fn failed(path: &Path, source: io::Error) -> Failure {

@@ -2,6 +2,8 @@
 
 mod common;
 
+use chunker::manifest::Manifest;
+use chunker_store::Root;
 use common::{Sandbox, noise};
 use std::fs::{self, File};
 use std::process::Stdio;
@@ -32,6 +34,16 @@ fn arguments_that_make_no_sense_are_refused() {
         assert!(run.stderr.starts_with("error: ") && run.stdout.is_empty(), "{arguments:?}");
     }
     assert!(sandbox.names().is_empty(), "nothing was made");
+}
+
+#[test]
+fn a_profile_of_impossible_sizes_is_refused_with_its_reason_once() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["put", "--profile", "fastcdc-v2020/nc1/16384-1000-262144/sha256", "x"]);
+    assert_eq!(run.status, Some(2));
+    let reason = "sizes are not in order: min 16384, avg 1000, max 262144";
+    assert_eq!(run.stderr.matches(reason).count(), 1, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("invalid profile id").count(), 1, "{}", run.stderr);
 }
 
 #[test]
@@ -135,6 +147,51 @@ fn damage_is_named_never_delivered_and_healed_by_putting_again() {
     assert_eq!(sandbox.get(&root), input);
     sandbox.run(&["check", "--read-data", "--repair"]);
     sandbox.run(&["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn a_manifest_with_wrong_lengths_is_refused_wherever_its_chunks_come_from() {
+    let sandbox = Sandbox::new();
+    let input = noise(2_000_000, 6);
+    let root = sandbox.put(&sandbox.file("input", &input));
+    let stored = fs::read(sandbox.path(&format!("store/manifests/{root}"))).unwrap();
+    let manifest = Manifest::parse(&stored, usize::MAX).unwrap();
+    let mut chunks = manifest.chunks().to_vec();
+    let max_size = manifest.profile().options().max_size();
+    let at = (1..chunks.len() - 2).find(|&at| chunks[at].length + 4 <= max_size).unwrap();
+    chunks[at].length += 4;
+    chunks[at + 1].offset += 4;
+    chunks[at + 1].length -= 4;
+    let wrong = Manifest::new(manifest.profile(), chunks).unwrap();
+    let root = Root::new(wrong.hash_algorithm(), wrong.root_digest()).to_string();
+    sandbox.file(&format!("store/manifests/{root}"), &wrong.to_bytes());
+
+    sandbox.file("empty", b"");
+    sandbox.file("output", b"what was there");
+    for reuse in [&[][..], &["--reuse", "empty"], &["--reuse", "input"]] {
+        sandbox.run(&[&["get", &root, "-o", "output"], reuse].concat()).failed(4);
+        assert_eq!(fs::read(sandbox.path("output")).unwrap(), b"what was there");
+    }
+}
+
+#[test]
+fn a_damaged_pack_that_gc_keeps_is_reported() {
+    let sandbox = Sandbox::new();
+    let kept = noise(300_000, 7);
+    let [first, second] = [sandbox.file("kept", &kept), sandbox.file("removed", &noise(300_000, 8))];
+    let put = sandbox.run(&["put", "-q", first.to_str().unwrap(), second.to_str().unwrap()]).succeeded();
+    let removed = put.text().lines().nth(1).unwrap().to_owned();
+    let pack = sandbox.packs().remove(0);
+    let mut bytes = fs::read(&pack).unwrap();
+    let within = bytes.windows(64).position(|window| window == &kept[1000..1064]).unwrap();
+    bytes[within] ^= 1;
+    fs::write(&pack, bytes).unwrap();
+    sandbox.run(&["rm", &removed]).succeeded();
+
+    let collected = sandbox.run(&["gc", "--min-age", "0"]).succeeded();
+    let line = "1 damaged pack kept: the only copy of a live chunk is in it";
+    assert_eq!(collected.text().lines().nth(1), Some(line), "{}", collected.text());
+    assert!(pack.is_file());
 }
 
 #[test]

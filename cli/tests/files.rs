@@ -196,6 +196,40 @@ fn an_output_is_replaced_with_its_permissions_and_links_are_followed() {
     assert_eq!(fresh.permissions(), input.permissions());
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_dangling_link_names_is_created_and_a_loop_is_refused() {
+    use std::os::unix::fs::symlink;
+    let sandbox = Sandbox::new();
+    let root = sandbox.put(&sandbox.file("input", b"new"));
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    symlink("folder/second", sandbox.path("first")).unwrap();
+    symlink("../named", sandbox.path("folder/second")).unwrap();
+    sandbox.run(&["get", &root, "-o", "first"]).succeeded();
+    assert!(sandbox.path("first").is_symlink() && sandbox.path("folder/second").is_symlink());
+    assert!(!sandbox.path("named").is_symlink());
+    assert_eq!(fs::read(sandbox.path("named")).unwrap(), b"new");
+
+    symlink("missing/file", sandbox.path("lost")).unwrap();
+    let line = sandbox.run(&["get", &root, "-o", "lost"]).failed(1);
+    assert!(line.starts_with("error: cannot write lost: No such file"), "{line}");
+    symlink("pong", sandbox.path("ping")).unwrap();
+    symlink("ping", sandbox.path("pong")).unwrap();
+    let line = sandbox.run(&["get", &root, "-o", "ping"]).failed(1);
+    assert!(line.starts_with("error: cannot write ping: Too many levels of symbolic links"), "{line}");
+    assert!(["lost", "ping", "pong"].iter().all(|name| sandbox.path(name).is_symlink()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_is_written_by_the_name_of_its_device() {
+    let sandbox = Sandbox::new();
+    let input = noise(300_000, 13);
+    let root = sandbox.put(&sandbox.file("input", &input));
+    let got = sandbox.run(&["get", &root, "-q", "-o", "/dev/stdout"]).succeeded();
+    assert_eq!(got.stdout, input);
+}
+
 #[test]
 fn the_first_digits_of_a_root_are_enough() {
     let sandbox = Sandbox::new();

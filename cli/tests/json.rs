@@ -108,3 +108,20 @@ fn an_error_is_one_document_with_its_code() {
     sandbox.file("store/format", b"chunker-store 99\n");
     assert_eq!(code(1, &["ls"]), "unsupported_store_version");
 }
+
+#[test]
+fn an_error_of_usage_names_what_is_missing_or_allowed() {
+    let sandbox = Sandbox::new();
+    for (arguments, parts) in [
+        (&["put"][..], &["required arguments were not provided: <FILE>..."][..]),
+        (&["get", "12345678", "--reuse", "old"], &["not provided: --output <FILE>"]),
+        (&["completions", "cmd"], &["invalid value 'cmd' for '<SHELL>' [possible values: bash, ", "zsh]"]),
+        (&["frobnicate"], &["unrecognized subcommand 'frobnicate'"]),
+    ] {
+        let line = sandbox.run(&[arguments, &["--json"]].concat()).failed(2);
+        let error: Value = serde_json::from_str(&line).unwrap();
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        assert!(!message.contains("Usage") && !message.contains("error: "), "{message}");
+    }
+}

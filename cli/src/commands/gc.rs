@@ -54,5 +54,10 @@ pub(crate) fn run(global: &Global, options: &Gc) -> Result<(), Failure> {
         let freed = report.deleted_bytes.saturating_sub(report.copied_bytes);
         format!("{} deleted, {} freed", count(report.deleted_packs, "pack"), size(freed))
     };
-    session.output.print_aside(&collected, format_args!("{needed}; {done}"))
+    let kept = match report.kept_packs.len() {
+        0 => String::new(),
+        1 => "\n1 damaged pack kept: the only copy of a live chunk is in it".to_owned(),
+        packs => format!("\n{packs} damaged packs kept: the only copies of live chunks are in them"),
+    };
+    session.output.print_aside(&collected, format_args!("{needed}; {done}{kept}"))
 }

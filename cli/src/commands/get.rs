@@ -8,8 +8,9 @@ use crate::output::{Output, size};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::target::Target;
+use chunker::chunking::ChunkDescriptor;
 use chunker::manifest::Manifest;
-use chunker_store::{ChunkId, Root, StoreError};
+use chunker_store::{ChunkError, ChunkId, Root, StoreError};
 use futures::TryStreamExt as _;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -106,8 +107,8 @@ struct Restore<'a> {
     path: &'a Path,
 }
 
-/// Where the chunks are to be written that are still wanted, by their digests.
-type Wanted = HashMap<[u8; 32], Vec<u64>>;
+/// The manifest's entries of the chunks that are still wanted, by their digests.
+type Wanted<'a> = HashMap<[u8; 32], Vec<&'a ChunkDescriptor>>;
 
 impl Restore<'_> {
     /// Writes the file, and returns how many bytes came from the old one.
@@ -118,7 +119,7 @@ impl Restore<'_> {
         target.set_len(self.manifest.total_length()).map_err(failed(self.path))?;
         let mut wanted = Wanted::new();
         for chunk in self.manifest.chunks() {
-            wanted.entry(chunk.hash).or_default().push(chunk.offset);
+            wanted.entry(chunk.hash).or_default().push(chunk);
         }
         let mut reused = 0;
         old.chunks(self.manifest.profile(), &Progress::hidden(), |chunk| {
@@ -130,10 +131,10 @@ impl Restore<'_> {
     }
 
     /// Fetches what is wanted, each chunk once, in the order of the file.
-    fn fetch(&self, target: &File, mut wanted: Wanted) -> Result<(), Failure> {
+    fn fetch(&self, target: &File, mut wanted: Wanted<'_>) -> Result<(), Failure> {
         let algorithm = self.manifest.hash_algorithm();
-        let first = |chunk: &&chunker::chunking::ChunkDescriptor| {
-            wanted.get(&chunk.hash).is_some_and(|offsets| offsets.first() == Some(&chunk.offset))
+        let first = |chunk: &&ChunkDescriptor| {
+            wanted.get(&chunk.hash).is_some_and(|entries| entries.first() == Some(chunk))
         };
         let digests: Vec<_> = self.manifest.chunks().iter().filter(first).map(|chunk| chunk.hash).collect();
         let mut chunks = self.session.store.get_many(algorithm, digests);
@@ -146,19 +147,27 @@ impl Restore<'_> {
     }
 
     /// Writes a chunk wherever it is wanted, and returns how many bytes that were.
+    ///
+    /// # Errors
+    /// [`ChunkError::Length`], if the manifest gives the chunk another length. A manifest may do so and
+    /// still have its root: that covers the lengths, but does not prove them.
     fn write(
         &self,
         mut target: &File,
-        wanted: &mut Wanted,
+        wanted: &mut Wanted<'_>,
         digest: [u8; 32],
         bytes: &[u8],
     ) -> Result<u64, Failure> {
-        let offsets = wanted.remove(&digest).unwrap_or_default();
-        for offset in &offsets {
-            let written = target.seek(SeekFrom::Start(*offset)).and_then(|_| target.write_all(bytes));
+        let entries = wanted.remove(&digest).unwrap_or_default();
+        if entries.iter().any(|entry| entry.length != bytes.len()) {
+            let id = ChunkId::new(self.manifest.hash_algorithm(), digest);
+            return Err(StoreError::from(ChunkError::Length { id, length: bytes.len() }).into());
+        }
+        for entry in &entries {
+            let written = target.seek(SeekFrom::Start(entry.offset)).and_then(|_| target.write_all(bytes));
             written.map_err(failed(self.path))?;
             self.progress.add(bytes.len() as u64);
         }
-        Ok(bytes.len() as u64 * offsets.len() as u64)
+        Ok(bytes.len() as u64 * entries.len() as u64)
     }
 }
