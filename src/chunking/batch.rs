@@ -1,4 +1,4 @@
-//! Chunks of many readers, of which some may fail.
+//! Chunks of many readers; one that fails does not stop the others.
 
 use super::chunk::{ChunkDescriptor, ChunkMetadata};
 use super::error::ChunkingError;
@@ -7,7 +7,7 @@ use crate::profile::Profile;
 use alloc::vec::Vec;
 use std::io::Read;
 
-/// The results of many inputs, of which some may have failed.
+/// The results of many inputs: chunks, or an error, for each.
 #[derive(Debug)]
 pub struct BatchChunkResult<C = ChunkMetadata> {
     /// The chunks of each input or what made it fail, in the order of the inputs.

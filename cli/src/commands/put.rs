@@ -19,11 +19,11 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// The store is asked for so many chunks, or chunks of so many bytes, at once.
+/// The most chunks, or bytes of chunks, that the store is asked about at once.
 const WINDOW: (usize, usize) = (512, 8 << 20);
 /// Digests that are remembered so that the store is not asked again: 64 MiB.
 const KNOWN: usize = 1 << 20;
-/// Files are committed together when there are so many, or when they brought so many new bytes.
+/// The most files, or new bytes of files, that are committed together.
 const GROUP: (usize, u64) = (256, 256 << 20);
 /// Files that are committed at the same time.
 const COMMITS: usize = 8;
