@@ -152,8 +152,8 @@ nif-libraries: setup ## the Elixir package's native library for all systems, in 
 	scripts/nif-libraries.sh $(TARGETS)
 
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
-publish-crate: setup ## publish the crate
-	cargo publish --package chunker-cdc $(DRY_RUN)
+publish-crate: setup ## publish the crates: the core, the store and the command
+	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
 
 publish-npm: package ## publish the npm package, with its provenance: REPOSITORY, the URL of the source, has to be in it
 	$(if $(REPOSITORY),npm --prefix npm pkg set repository.url="git+$(REPOSITORY).git")
