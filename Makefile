@@ -69,6 +69,9 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 		cargo clippy --quiet --package chunker-wasm --no-default-features --features $$module || exit 1; \
 	done
 
+test-s3: setup ## the store on S3, as moto plays it on this machine (installs it into target/)
+	scripts/test-s3.sh
+
 test-store: setup ## tests of the store and of the command
 	cargo test --quiet --package chunker-store --package chunker-cli
 
@@ -251,6 +254,9 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
+bench-scale: ## the store's index: look-ups, memory and rebuilding (CHUNKS=10000000)
+	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000)
+
 bench-store: setup target/peers/store.tar ## the command against restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
 	@scripts/setup.sh restic borg=borgbackup casync
 	cargo build --quiet --release --package chunker-cli
@@ -303,4 +309,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs
