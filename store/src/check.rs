@@ -156,7 +156,7 @@ impl Store {
 /// Checks the names of everything but manifests, and reads dooms and pending manifests.
 async fn check_small_objects(inner: &Arc<Inner>, report: &mut CheckReport) -> Result<(), StoreError> {
     for folder in Folder::ALL.into_iter().filter(|&folder| folder != Folder::Manifests) {
-        for Found { name, .. } in inner.objects.list(folder, None).await? {
+        for Found { name, size, .. } in inner.objects.list(folder, None).await? {
             let object = folder.object(&name);
             let Ok(name) = name.parse::<TimeName>() else {
                 report.strange_objects.push(object);
@@ -164,10 +164,9 @@ async fn check_small_objects(inner: &Arc<Inner>, report: &mut CheckReport) -> Re
             };
             let checked = match folder {
                 Folder::Pending => check_pending(inner, &object).await,
-                Folder::Dooms if inner.view().dooms.contains_key(&name) => Ok(()),
-                Folder::Dooms => match inner.objects.head(&object).await {
-                    Err(error) if error.is_not_found() => Ok(()),
-                    _ => Err(StoreError::Doom { name: object.clone() }),
+                Folder::Dooms => match inner.read_doom(name, size).await? {
+                    Some(None) => Err(StoreError::Doom { name: object.clone() }),
+                    _ => Ok(()),
                 },
                 _ => Ok(()),
             };

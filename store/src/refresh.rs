@@ -65,6 +65,19 @@ impl Inner {
         }
     }
 
+    /// Returns the packs of a doom, `None` in it when it is damaged, and `None` when it is not there.
+    pub(crate) async fn read_doom(
+        &self,
+        name: TimeName,
+        size: u64,
+    ) -> Result<Option<Option<Vec<TimeName>>>, StoreError> {
+        if size > LONGEST_DOOM {
+            return Ok(Some(None));
+        }
+        let bytes = found(self.objects.get(&Folder::Dooms.object(name), Some(0..size)).await)?;
+        Ok(bytes.map(|bytes| parse_doom(&bytes)))
+    }
+
     /// Reads the dooms that are not known yet, and says whether all packs must be listed.
     async fn read_dooms(self: &Arc<Self>, start: Moment) -> Result<bool, StoreError> {
         let newest = self.view().dooms.last_key_value().map(|(name, _)| name.to_string());
@@ -77,13 +90,7 @@ impl Inner {
         };
         let reads = unknown.into_iter().map(|(name, size)| {
             let inner = Arc::clone(self);
-            async move {
-                if size > LONGEST_DOOM {
-                    return Ok((name, Some(None)));
-                }
-                let bytes = found(inner.objects.get(&Folder::Dooms.object(name), Some(0..size)).await)?;
-                Ok::<_, StoreError>((name, bytes.map(|bytes| parse_doom(&bytes))))
-            }
+            async move { Ok::<_, StoreError>((name, inner.read_doom(name, size).await?)) }
         });
         let dooms: Vec<_> =
             futures::stream::iter(reads).buffered(self.options.concurrency).try_collect().await?;
