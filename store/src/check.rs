@@ -4,13 +4,13 @@ use crate::chunk::{ChunkId, Root};
 use crate::collect::{CollectOptions, Collector};
 use crate::error::StoreError;
 use crate::host::start_work;
-use crate::index::View;
 use crate::live;
 use crate::name::TimeName;
-use crate::objects::{Folder, found};
+use crate::objects::{Folder, Found, found};
 use crate::pack::encoding::{ChunkError, decode};
 use crate::pack::format::{Entry, HEAD, PackError};
 use crate::progress::{Callback, Progress, Step};
+use crate::refresh::DOOMED_PACKS;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -79,6 +79,8 @@ pub struct CheckReport {
     pub hurt_files: Vec<HurtFile>,
     /// Objects that are damaged, or that a store does not have; by name.
     pub strange_objects: Vec<String>,
+    /// What is wrong with those of them that are damaged: dooms, and manifests of commits under way.
+    pub damaged_objects: Vec<DamagedObject>,
     /// Chunks that were copied out of damaged packs.
     pub rescued_chunks: u64,
     /// Damaged packs that were deleted: nothing in them is needed any more.
@@ -103,6 +105,16 @@ pub struct DamagedPack {
     pub error: Option<PackError>,
     /// Its chunks that are damaged.
     pub chunks: Vec<ChunkId>,
+}
+
+/// An object that is damaged, and is neither a pack nor the manifest of a file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DamagedObject {
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it.
+    pub error: StoreError,
 }
 
 /// A file that cannot be read whole.
@@ -131,9 +143,7 @@ impl Store {
         let inner = &self.inner;
         inner.refresh(true).await?;
         let mut report = CheckReport::default();
-        if let Err(StoreError::Doom { name }) = inner.all_dooms_known() {
-            report.strange_objects.push(name);
-        }
+        check_small_objects(inner, &mut report).await?;
         let bad = check_packs(inner, &options, &mut report).await?;
         check_files(inner, &options, &bad, &mut report).await?;
         if options.repair && !report.damaged_packs.is_empty() {
@@ -143,33 +153,76 @@ impl Store {
     }
 }
 
-/// Checks the packs, and returns the damaged chunks in each.
+/// Checks the names of everything but manifests, and reads dooms and pending manifests.
+async fn check_small_objects(inner: &Arc<Inner>, report: &mut CheckReport) -> Result<(), StoreError> {
+    for folder in Folder::ALL.into_iter().filter(|&folder| folder != Folder::Manifests) {
+        for Found { name, size, .. } in inner.objects.list(folder, None).await? {
+            let object = folder.object(&name);
+            let Ok(name) = name.parse::<TimeName>() else {
+                report.strange_objects.push(object);
+                continue;
+            };
+            let checked = match folder {
+                Folder::Pending => check_pending(inner, &object).await,
+                Folder::Dooms => match inner.read_doom(name, size).await? {
+                    Some(None) => Err(StoreError::Doom { name: object.clone() }),
+                    _ => Ok(()),
+                },
+                _ => Ok(()),
+            };
+            match checked {
+                Ok(()) => {}
+                Err(error @ StoreError::Object(_)) => return Err(error),
+                Err(error) => {
+                    report.strange_objects.push(object.clone());
+                    report.damaged_objects.push(DamagedObject { name: object, error });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn check_pending(inner: &Inner, object: &str) -> Result<(), StoreError> {
+    match inner.read_bounded(object).await? {
+        Some(bytes) => inner.parse_manifest(object.to_owned(), &bytes).map(drop),
+        None => Ok(()), // published meanwhile
+    }
+}
+
+/// Copies that are not there for a reader.
+#[derive(Debug, Default)]
+struct Bad {
+    chunks: HashSet<(ChunkId, TimeName)>,
+    /// Packs of which nothing can be read.
+    packs: HashSet<TimeName>,
+}
+
+impl Bad {
+    fn has(&self, id: ChunkId, pack: TimeName) -> bool {
+        self.packs.contains(&pack) || self.chunks.contains(&(id, pack))
+    }
+}
+
+/// Checks the packs, and returns what is damaged in each.
 async fn check_packs(
     inner: &Arc<Inner>,
     options: &CheckOptions,
     report: &mut CheckReport,
-) -> Result<HashSet<(ChunkId, TimeName)>, StoreError> {
-    for folder in Folder::ALL.into_iter().filter(|&folder| folder != Folder::Manifests) {
-        let list = inner.objects.list(folder, None).await?;
-        let strange = list.iter().filter(|object| object.name.parse::<TimeName>().is_err());
-        report.strange_objects.extend(strange.map(|object| folder.object(&object.name)));
-    }
+) -> Result<Bad, StoreError> {
     let packs: Vec<_> = {
         let view = inner.view();
-        view.present().map(|pack| (pack.name, pack.size, pack.damage.cloned())).collect()
+        view.present().map(|pack| (pack.name, pack.size)).collect()
     };
     let total = packs.len() as u64;
     let read_data = options.read_data;
-    let checks =
-        packs.into_iter().map(|(name, size, damage)| {
-            let inner = Arc::clone(inner);
-            async move {
-                Ok::<_, StoreError>((name, size, check_pack(&inner, name, size, damage, read_data).await?))
-            }
-        });
+    let checks = packs.into_iter().map(|(name, size)| {
+        let inner = Arc::clone(inner);
+        async move { Ok::<_, StoreError>((name, size, check_pack(&inner, name, size, read_data).await?)) }
+    });
     let concurrency = if read_data { PACKS } else { inner.options.concurrency };
     let mut checks = stream::iter(checks).buffered(concurrency);
-    let mut bad = HashSet::new();
+    let mut bad = Bad::default();
     let mut done = 0;
     while let Some((pack, size, checked)) = checks.try_next().await? {
         done += 1;
@@ -178,7 +231,10 @@ async fn check_packs(
         report.packs += 1;
         report.bytes += size;
         report.chunks += count;
-        bad.extend(chunks.iter().map(|&id| (id, pack)));
+        bad.chunks.extend(chunks.iter().map(|&id| (id, pack)));
+        if is_unreadable(error.as_ref()) {
+            bad.packs.insert(pack);
+        }
         if error.is_some() || !chunks.is_empty() {
             report.damaged_packs.push(DamagedPack { pack, error, chunks });
         }
@@ -192,42 +248,58 @@ struct Checked {
     chunks: Vec<ChunkId>,
 }
 
-/// Checks one pack; `None` when it was deleted meanwhile.
+fn is_unreadable(error: Option<&PackError>) -> bool {
+    matches!(error, Some(PackError::Unreadable { .. }))
+}
+
+/// Checks one pack, and whether the view is right about it; `None` when it was deleted meanwhile.
 async fn check_pack(
     inner: &Arc<Inner>,
     name: TimeName,
     size: u64,
-    damage: Option<PackError>,
     read_data: bool,
 ) -> Result<Option<Checked>, StoreError> {
     let damaged = |error| Ok(Some(Checked { count: 0, error: Some(error), chunks: Vec::new() }));
-    if let Some(error) = damage {
-        return damaged(error);
-    }
-    let entries = match inner.read_footer(name, size).await? {
+    let entries: Arc<[Entry]> = match inner.read_footer(name, size).await? {
         None => return Ok(None),
-        Some(Err(error)) => return damaged(error),
-        Some(Ok(entries)) => entries,
+        Some(Err(error)) => {
+            inner.view_mut().add_damaged(name, size, error.clone());
+            return damaged(error);
+        }
+        Some(Ok(entries)) => entries.into(),
     };
+    let (view, known) = (Arc::clone(inner), Arc::clone(&entries));
+    let agrees = start_work(&inner.host, move || view.view().agrees(name, size, &known)).await?;
+    if agrees == Ok(false) {
+        inner.discard_cache().await?;
+        inner.view_mut().replace(name, size, &entries);
+    }
     let mut checked = Checked { count: entries.len() as u64, error: None, chunks: Vec::new() };
     if !read_data {
         return Ok(Some(checked));
     }
-    let object = Folder::Packs.object(name);
-    let Some(head) = found(inner.objects.get(&object, Some(0..HEAD.len() as u64)).await)? else {
-        return Ok(None);
-    };
-    if head != HEAD[..] {
-        checked.error = Some(PackError::Truncated);
+    match inner.read_pack(name, 0..HEAD.len() as u64).await? {
+        None => return Ok(None),
+        Some(Ok(head)) if head == HEAD[..] => {}
+        Some(Ok(_)) => checked.error = Some(PackError::Truncated),
+        Some(Err(error)) => checked.error = Some(error),
     }
-    let mut rest = entries.as_slice();
+    let mut rest = &entries[..];
     while let Some(first) = rest.first() {
         let start = first.place.range().start;
         let fits = rest.iter().take_while(|entry| entry.place.range().end - start <= WINDOW).count().max(1);
         let (window, behind) = rest.split_at(fits);
         rest = behind;
         let end = window.last().map_or(start, |entry| entry.place.range().end);
-        let Some(bytes) = found(inner.objects.get(&object, Some(start..end)).await)? else { return Ok(None) };
+        let bytes = match inner.read_pack(name, start..end).await? {
+            None => return Ok(None),
+            Some(Ok(bytes)) => bytes,
+            Some(Err(error)) => {
+                checked.error = Some(error);
+                checked.chunks.extend(window.iter().map(|entry| entry.id));
+                continue;
+            }
+        };
         let window = window.to_vec();
         checked.chunks.extend(start_work(&inner.host, move || damaged_chunks(&window, start, &bytes)).await?);
     }
@@ -246,23 +318,23 @@ fn damaged_chunks(entries: &[Entry], start: u64, bytes: &Bytes) -> Vec<ChunkId> 
 async fn check_files(
     inner: &Arc<Inner>,
     options: &CheckOptions,
-    bad: &HashSet<(ChunkId, TimeName)>,
+    bad: &Bad,
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
     let list = inner.objects.list(Folder::Manifests, None).await?;
     let mut roots = Vec::new();
     for file in list {
         match file.name.parse::<Root>() {
-            Ok(root) => roots.push(root),
+            Ok(root) => roots.push((root, file.size)),
             Err(_) => report.strange_objects.push(Folder::Manifests.object(&file.name)),
         }
     }
     let total = roots.len() as u64;
-    let reads = roots.into_iter().map(|root| {
+    let read = |(root, _)| {
         let inner = Arc::clone(inner);
         async move { (root, inner.read_manifest(&root).await) }
-    });
-    let mut reads = stream::iter(reads).buffered(inner.options.concurrency);
+    };
+    let mut reads = live::read_bounded(roots, read, inner.options.concurrency);
     let mut done = 0;
     let mut refreshed = false;
     while let Some((root, manifest)) = reads.next().await {
@@ -280,12 +352,15 @@ async fn check_files(
         };
         report.files += 1;
         let mut seen = HashSet::new();
-        let ids: Arc<[ChunkId]> = live::chunks(&manifest).filter(|id| seen.insert(*id)).collect();
-        let mut chunks = lost_chunks(inner, &ids, bad).await?;
+        let algorithm = manifest.hash_algorithm();
+        let chunks =
+            manifest.chunks().iter().map(|chunk| (ChunkId::new(algorithm, chunk.hash), chunk.length));
+        let wanted: Arc<[_]> = chunks.filter(|chunk| seen.insert(*chunk)).collect();
+        let mut chunks = lost_chunks(inner, &wanted, bad).await?;
         if !chunks.is_empty() && !refreshed {
             inner.refresh(true).await?; // it may have been committed, or a pack rewritten, after the lists
             refreshed = true;
-            chunks = lost_chunks(inner, &ids, bad).await?;
+            chunks = lost_chunks(inner, &wanted, bad).await?;
         }
         if !chunks.is_empty() && found(inner.objects.head(&Folder::Manifests.object(root)).await)?.is_some() {
             report.hurt_files.push(HurtFile { root, error: None, chunks });
@@ -294,17 +369,19 @@ async fn check_files(
     Ok(())
 }
 
+/// Returns the chunks of which no good copy of this length is known.
 async fn lost_chunks(
     inner: &Arc<Inner>,
-    ids: &Arc<[ChunkId]>,
-    bad: &HashSet<(ChunkId, TimeName)>,
+    chunks: &Arc<[(ChunkId, usize)]>,
+    bad: &Bad,
 ) -> Result<Vec<ChunkId>, StoreError> {
-    let copies = inner.look_up(Arc::clone(ids), View::copies).await?;
-    let lost = ids
-        .iter()
-        .zip(copies)
-        .filter(|(id, copies)| copies.iter().all(|copy| bad.contains(&(**id, copy.pack))));
-    Ok(lost.map(|(id, _)| *id).collect())
+    let copies = inner.look_up(Arc::clone(chunks), |view, (id, _)| view.copies(id)).await?;
+    let lost = chunks.iter().zip(copies).filter(|&(&(id, length), ref copies)| {
+        copies.iter().all(|copy| copy.place.length as usize != length || bad.has(id, copy.pack))
+    });
+    let mut lost: Vec<ChunkId> = lost.map(|(&(id, _), _)| id).collect();
+    lost.dedup();
+    Ok(lost)
 }
 
 /// Dooms the damaged packs, and finishes that as far as it can be.
@@ -320,10 +397,12 @@ async fn repair(
     let mut collector = Collector::new(Arc::clone(inner), collect).await?;
     let doomed: HashSet<TimeName> =
         inner.view().present().filter(|pack| pack.doomed).map(|pack| pack.name).collect();
-    let packs = report.damaged_packs.iter().map(|damaged| damaged.pack);
-    let packs: Vec<TimeName> = packs.filter(|pack| !doomed.contains(pack)).collect();
-    if !packs.is_empty() {
-        collector.doom(packs).await?;
+    // What cannot be read now may be sound.
+    let packs = report.damaged_packs.iter().filter(|damaged| !is_unreadable(damaged.error.as_ref()));
+    let packs: Vec<TimeName> =
+        packs.map(|damaged| damaged.pack).filter(|pack| !doomed.contains(pack)).collect();
+    for packs in packs.chunks(DOOMED_PACKS) {
+        collector.doom(packs.to_vec()).await?;
     }
     // Any other error is a damaged manifest: nothing may be deleted then, and the report has it already.
     if let Err(error @ StoreError::Object(_)) = collector.finish().await {

@@ -283,6 +283,9 @@ impl Collector {
         inner.refresh(false).await?;
         inner.all_dooms_known()?;
         let dooms = self.unfinished().await?;
+        if dooms.is_empty() {
+            return Ok(());
+        }
         let lag = inner.format.listing_lag;
         if !lag.is_zero() && inner.rules.hold(Rule::Grace) {
             inner.host.sleep(lag * 2).await; // rule 7: now everybody sees these dooms, and we their packs

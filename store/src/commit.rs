@@ -2,7 +2,9 @@
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::{CommitError, StoreError};
+use crate::index::{Standing, View};
 use crate::objects::{Folder, ObjectError, found};
+use crate::pack::encoding::ChunkError;
 use crate::rules::Rule;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
@@ -23,7 +25,8 @@ impl Store {
     ///
     /// # Errors
     /// [`CommitError::MissingChunks`] with the chunks to add before the next try: those that were never
-    /// added, and those that were collected since; [`CommitError::Store`].
+    /// added, and those that were collected since; [`CommitError::Store`], of a [`StoreError::Chunk`] when the
+    /// manifest gives a chunk another length than it has.
     pub async fn commit(&self, manifest: &Manifest) -> Result<Root, CommitError> {
         let root = self.inner.commit(manifest).await.inspect_err(|error| {
             crate::observability::failed(error.code());
@@ -49,6 +52,25 @@ impl Store {
     }
 }
 
+/// A chunk that keeps a file from being committed.
+struct Refused {
+    id: ChunkId,
+    length: usize,
+    standing: Standing,
+}
+
+/// Returns why a file with such chunks is not committed: a wrong length cannot be mended by adding chunks.
+fn refusal(chunks: Vec<Refused>) -> CommitError {
+    match chunks.iter().find(|chunk| chunk.standing == Standing::OtherLength) {
+        Some(&Refused { id, length, .. }) => StoreError::from(ChunkError::Length { id, length }).into(),
+        None => {
+            let mut seen = HashSet::new();
+            let chunks = chunks.iter().map(|chunk| chunk.id).filter(|id| seen.insert(*id)).collect();
+            CommitError::MissingChunks { chunks }
+        }
+    }
+}
+
 impl Inner {
     async fn commit(self: &Arc<Self>, manifest: &Manifest) -> Result<Root, CommitError> {
         let algorithm = manifest.hash_algorithm();
@@ -59,8 +81,9 @@ impl Inner {
         }
         let root = Root::new(algorithm, algorithm.digest(&bytes));
         let mut seen = HashSet::new();
-        let chunks = manifest.chunks().iter().map(|chunk| ChunkId::new(algorithm, chunk.hash));
-        let chunks: Arc<[ChunkId]> = chunks.filter(|id| seen.insert(*id)).collect();
+        let chunks =
+            manifest.chunks().iter().map(|chunk| (ChunkId::new(algorithm, chunk.hash), chunk.length));
+        let chunks: Arc<[(ChunkId, usize)]> = chunks.filter(|chunk| seen.insert(*chunk)).collect();
         for _ in 0..ATTEMPTS {
             // Rule 2: who looks for live chunks from now on sees this file, or we see its doom.
             let pending = Folder::Pending.object(self.new_name()?);
@@ -71,14 +94,14 @@ impl Inner {
             if self.rules.hold(Rule::PendingFirst) {
                 self.refresh(false).await?;
             }
-            let mut missing = self.missing_chunks(&chunks).await?;
-            if !missing.is_empty() && self.rules.hold(Rule::Slack) {
+            let mut refused = self.refused_chunks(&chunks).await?;
+            if !refused.is_empty() && self.rules.hold(Rule::Slack) {
                 self.refresh(true).await?; // rule 8
-                missing = self.missing_chunks(&chunks).await?;
+                refused = self.refused_chunks(&chunks).await?;
             }
-            if !missing.is_empty() {
+            if !refused.is_empty() {
                 drop(self.objects.delete(&pending).await); // if that fails it expires
-                return Err(CommitError::MissingChunks { chunks: missing });
+                return Err(refusal(refused));
             }
             if self.publish(&pending, &Folder::Manifests.object(root), &bytes).await? {
                 return Ok(root);
@@ -87,11 +110,16 @@ impl Inner {
         Err(StoreError::Contended { attempts: ATTEMPTS }.into())
     }
 
-    async fn missing_chunks(self: &Arc<Self>, chunks: &Arc<[ChunkId]>) -> Result<Vec<ChunkId>, StoreError> {
+    /// Returns the chunks of which no copy of this length may be relied on.
+    async fn refused_chunks(
+        self: &Arc<Self>,
+        chunks: &Arc<[(ChunkId, usize)]>,
+    ) -> Result<Vec<Refused>, StoreError> {
         self.all_dooms_known()?;
-        let present = self.look_up(Arc::clone(chunks), |view, id| view.has(id)).await?;
-        let missing = chunks.iter().zip(present).filter(|(_, present)| !present);
-        Ok(missing.map(|(id, _)| *id).collect())
+        let ask = |view: &View, &(id, length): &(ChunkId, usize)| view.standing(&id, length);
+        let standings = self.look_up(Arc::clone(chunks), ask).await?;
+        let refused = chunks.iter().zip(standings).filter(|(_, standing)| *standing != Standing::Present);
+        Ok(refused.map(|(&(id, length), standing)| Refused { id, length, standing }).collect())
     }
 
     /// Publishes a manifest that is pending, and says whether the pending one lasted so long.

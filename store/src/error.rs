@@ -58,6 +58,14 @@ pub enum StoreError {
         /// The object's name.
         name: String,
     },
+    /// A manifest's chunks have digests of another algorithm than its name says.
+    #[error("the manifest {name} is one of {algorithm}")]
+    ManifestAlgorithm {
+        /// The object's name.
+        name: String,
+        /// The algorithm of its chunks' digests.
+        algorithm: HashAlgorithm,
+    },
     /// A manifest is longer than what the store takes.
     #[error("a manifest of {length} bytes is above {limit}")]
     ManifestTooLarge {
@@ -66,18 +74,22 @@ pub enum StoreError {
         /// Bytes allowed.
         limit: u64,
     },
-    /// A list of packs to be deleted is damaged.
+    /// A list of packs to be deleted is damaged: any pack may be on it, so that nothing can be committed or
+    /// collected.
+    ///
+    /// To get out, end every process that writes to the store, remove the object, and
+    /// [repair](crate::CheckOptions::repair) the store.
     #[error("the doom {name} is damaged")]
     Doom {
         /// The object's name.
         name: String,
     },
-    /// A range begins or ends behind the file.
+    /// A range starts or ends past the end of the file.
     #[error("range {start}..{end} is not within the file's {length} bytes")]
     Range {
         /// First byte asked for.
         start: u64,
-        /// The byte behind the last one asked for.
+        /// The end of the range: one past the last byte asked for.
         end: u64,
         /// Length of the file in bytes.
         length: u64,
@@ -131,6 +143,7 @@ impl StoreError {
             Self::RootNotFound { .. } => "root_not_found",
             Self::Manifest { source, .. } => source.code(),
             Self::ManifestDigest { .. } => "manifest_digest_mismatch",
+            Self::ManifestAlgorithm { .. } => "manifest_algorithm_mismatch",
             Self::ManifestTooLarge { .. } => "manifest_too_large",
             Self::Doom { .. } => "invalid_doom",
             Self::Range { .. } => "range_not_satisfiable",

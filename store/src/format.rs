@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// The object's name.
 pub(crate) const NAME: &str = "format";
+/// The most bytes that the object may have.
+pub(crate) const LONGEST: u64 = 1024;
 /// The version of the store that this library reads and writes.
 pub const VERSION: u32 = 1;
 

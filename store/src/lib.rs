@@ -26,7 +26,7 @@ pub mod blocking;
 #[cfg(test)]
 mod simulation;
 
-pub use check::{CheckOptions, CheckReport, DamagedPack, HurtFile};
+pub use check::{CheckOptions, CheckReport, DamagedObject, DamagedPack, HurtFile};
 pub use chunk::{ChunkId, InvalidRoot, Root};
 pub use collect::{CollectOptions, CollectReport};
 pub use error::{CommitError, StoreError};

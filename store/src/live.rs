@@ -7,10 +7,13 @@ use crate::progress::{Callback, Step};
 use crate::rules::PENDING_EXPIRY;
 use crate::store::Inner;
 use chunker::manifest::Manifest;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+/// Bytes of manifests that are in memory at the same time.
+const MANIFEST_BYTES: u64 = 128 << 20;
 
 /// Reads manifests, each once, however often it looks.
 #[derive(Debug)]
@@ -62,11 +65,12 @@ impl LiveFiles {
             }
         }
         let list = self.inner.objects.list(Folder::Manifests, None).await?;
-        let names = list.into_iter().map(|file| file.name);
-        let unseen: Vec<_> = names.filter(|name| !self.seen.contains(name)).collect();
+        let files = list.into_iter().map(|file| (file.name, file.size));
+        let unseen: Vec<_> = files.filter(|(name, _)| !self.seen.contains(name)).collect();
         let total = unseen.len() as u64;
-        let reads = unseen.into_iter().map(|name| {
-            let inner = Arc::clone(&self.inner);
+        let inner = Arc::clone(&self.inner);
+        let read = |(name, _): (String, u64)| {
+            let inner = Arc::clone(&inner);
             async move {
                 let manifest = match name.parse::<Root>() {
                     Ok(root) => inner.read_manifest(&root).await?,
@@ -74,8 +78,8 @@ impl LiveFiles {
                 };
                 Ok::<_, StoreError>((name, manifest))
             }
-        });
-        let mut reads = stream::iter(reads).buffered(self.inner.options.concurrency);
+        };
+        let mut reads = read_bounded(unseen, read, self.inner.options.concurrency);
         let mut done = 0;
         while let Some((name, manifest)) = reads.try_next().await? {
             if let Some(manifest) = manifest {
@@ -88,6 +92,42 @@ impl LiveFiles {
         }
         Ok(())
     }
+}
+
+/// Reads manifests, given with their sizes, several at a time, in order.
+pub(crate) fn read_bounded<'a, N, T, F: Future<Output = T> + Send + 'a>(
+    manifests: Vec<(N, u64)>,
+    read: impl FnMut((N, u64)) -> F + Send + 'a,
+    concurrency: usize,
+) -> BoxStream<'a, T>
+where
+    N: Send + 'a,
+    T: Send + 'a,
+{
+    let mut read = read;
+    let groups = groups(manifests, MANIFEST_BYTES);
+    let groups = groups.into_iter().map(move |group| {
+        let reads: Vec<F> = group.into_iter().map(&mut read).collect();
+        stream::iter(reads).buffered(concurrency)
+    });
+    stream::iter(groups).flatten().boxed()
+}
+
+/// Splits a list of things with sizes into runs that together have at most `most` bytes, or are one thing.
+fn groups<N>(list: Vec<(N, u64)>, most: u64) -> Vec<Vec<(N, u64)>> {
+    let mut groups: Vec<Vec<_>> = Vec::new();
+    let mut bytes: u64 = 0;
+    for (name, size) in list {
+        bytes = bytes.saturating_add(size);
+        match groups.last_mut() {
+            Some(group) if bytes <= most => group.push((name, size)),
+            _ => {
+                groups.push(vec![(name, size)]);
+                bytes = size;
+            }
+        }
+    }
+    groups
 }
 
 /// Returns the chunks of a manifest.
@@ -104,5 +144,25 @@ impl Inner {
         let object = found(self.objects.head(&name).await)?;
         self.objects.delete(&name).await?;
         Ok(object.map_or_else(|| self.host.now(), |object| object.modified))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_in_memory_are_bounded_by_their_bytes() {
+        let list = |sizes: &[u64]| sizes.iter().enumerate().map(|(name, &size)| (name, size)).collect();
+        let sizes = |groups: Vec<Vec<(usize, u64)>>| -> Vec<Vec<u64>> {
+            groups.into_iter().map(|group| group.into_iter().map(|(_, size)| size).collect()).collect()
+        };
+        assert_eq!(sizes(groups(list(&[]), 10)), [[]; 0] as [[u64; 0]; 0]);
+        assert_eq!(sizes(groups(list(&[4, 6, 1]), 10)), [vec![4, 6], vec![1]]);
+        assert_eq!(sizes(groups(list(&[11, 1, 12, 13]), 10)), [[11], [1], [12], [13]]);
+        assert_eq!(
+            sizes(groups(list(&[0, u64::MAX, u64::MAX, 0]), 10)),
+            [vec![0], vec![u64::MAX], vec![u64::MAX], vec![0]]
+        );
     }
 }

@@ -30,6 +30,11 @@ impl TimeName {
         Self((self.0 >> 80).saturating_sub(before.as_millis()) << 80)
     }
 
+    /// Returns the name after this one, if there is one.
+    pub(crate) fn next(self) -> Option<Self> {
+        self.0.checked_add(1).map(Self)
+    }
+
     pub(crate) fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }

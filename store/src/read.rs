@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::host::start_work;
 use crate::index::Copy;
 use crate::name::TimeName;
-use crate::objects::{Folder, found};
+use crate::objects::{Folder, get_bounded};
 use crate::pack::encoding::{ChunkError, decode};
 use crate::pack::format::Place;
 use crate::rules::Rule;
@@ -286,19 +286,19 @@ impl Inner {
         Batch { pack, range, chunks }: Batch,
     ) -> Result<Vec<(ChunkId, Result<Fetched, StoreError>)>, StoreError> {
         let start = range.start;
-        let bytes = match self.objects.get(&Folder::Packs.object(pack), Some(range)).await {
-            Err(error) if error.is_not_found() => {
+        let bytes = match self.read_pack(pack, range).await? {
+            None => {
                 self.view_mut().remove(pack);
                 return Ok(Vec::new());
             }
-            Err(error) if error.kind == std::io::ErrorKind::UnexpectedEof => {
-                let source = crate::pack::format::PackError::Truncated;
+            Some(Err(source)) => {
                 let damaged =
                     |Wanted { id, .. }| (id, Err(StoreError::Pack { pack, source: source.clone() }));
                 return Ok(chunks.into_iter().map(damaged).collect());
             }
-            bytes => bytes?,
+            Some(Ok(bytes)) => bytes,
         };
+        let places: Vec<_> = chunks.iter().map(|Wanted { id, place }| (*id, *place)).collect();
         let decoded = move || {
             let decode_one = |Wanted { id, place }: Wanted| {
                 let at = usize::try_from(place.range().start - start).unwrap_or(usize::MAX);
@@ -308,7 +308,12 @@ impl Inner {
             };
             chunks.into_iter().map(decode_one).collect()
         };
-        Ok(start_work(&self.host, decoded).await?)
+        let mut results: Vec<(ChunkId, Result<_, _>)> = start_work(&self.host, decoded).await?;
+        // The index of this machine may be wrong about the pack.
+        if results.iter().any(|(_, result)| result.is_err()) && self.correct(pack, &places).await? {
+            results.retain(|(_, result)| result.is_ok());
+        }
+        Ok(results)
     }
 
     /// Returns the manifest of a file, verified, if the store has it.
@@ -318,7 +323,12 @@ impl Inner {
         if root.algorithm().digest(&bytes) != root.digest() {
             return Err(StoreError::ManifestDigest { name });
         }
-        self.parse_manifest(name, &bytes).map(Some)
+        let manifest = self.parse_manifest(name.clone(), &bytes)?;
+        let algorithm = manifest.hash_algorithm();
+        if algorithm != root.algorithm() {
+            return Err(StoreError::ManifestAlgorithm { name, algorithm });
+        }
+        Ok(Some(manifest))
     }
 
     pub(crate) fn parse_manifest(&self, name: String, bytes: &[u8]) -> Result<Manifest, StoreError> {
@@ -328,11 +338,11 @@ impl Inner {
 
     /// Returns an object whose length is within the limit for manifests.
     pub(crate) async fn read_bounded(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        let Some(object) = found(self.objects.head(name).await)? else { return Ok(None) };
         let limit = self.options.manifest_limit;
-        if object.size > limit {
-            return Err(StoreError::ManifestTooLarge { length: object.size, limit });
+        match get_bounded(self.objects.as_ref(), name, limit).await? {
+            None => Ok(None),
+            Some(Ok(bytes)) => Ok(Some(bytes)),
+            Some(Err(length)) => Err(StoreError::ManifestTooLarge { length, limit }),
         }
-        Ok(found(self.objects.get(name, None).await)?)
     }
 }

@@ -2,20 +2,28 @@
 
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
+use crate::format;
 use crate::host::{Moment, start_work, within};
 use crate::index::CACHE_PATIENCE;
 use crate::index::{Damaged, View};
 use crate::name::TimeName;
 use crate::objects::{Folder, found};
-use crate::pack::format::{ENTRY, Entry, PackError, footer_length, parse_footer};
+use crate::pack::format::{ENTRY, Entry, PackError, Place, TRAILER, footer_length, parse_footer};
 use crate::rules::{DOOM_RETENTION, LISTING_SLACK, Rule};
 use crate::store::Inner;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes of the first read at the end of a pack: the footer of 1,500 chunks.
 const TAIL: u64 = 64 << 10;
+/// The most packs that one doom names.
+pub(crate) const DOOMED_PACKS: usize = 1 << 20;
+/// Bytes of the longest doom: a line for every pack.
+const LONGEST_DOOM: u64 = DOOMED_PACKS as u64 * 37;
 /// Packs whose footers are read before the table may be written.
 const BATCH: usize = 1024;
 /// The most chunks that are kept in memory.
@@ -57,27 +65,38 @@ impl Inner {
         }
     }
 
+    /// Returns the packs of a doom, `None` in it when it is damaged, and `None` when it is not there.
+    pub(crate) async fn read_doom(
+        &self,
+        name: TimeName,
+        size: u64,
+    ) -> Result<Option<Option<Vec<TimeName>>>, StoreError> {
+        if size > LONGEST_DOOM {
+            return Ok(Some(None));
+        }
+        let bytes = found(self.objects.get(&Folder::Dooms.object(name), Some(0..size)).await)?;
+        Ok(bytes.map(|bytes| parse_doom(&bytes)))
+    }
+
     /// Reads the dooms that are not known yet, and says whether all packs must be listed.
     async fn read_dooms(self: &Arc<Self>, start: Moment) -> Result<bool, StoreError> {
         let newest = self.view().dooms.last_key_value().map(|(name, _)| name.to_string());
         let after = newest.filter(|_| !self.rules.hold(Rule::WholeDooms));
         let list = self.objects.list(Folder::Dooms, after.as_deref()).await?;
-        let unknown: Vec<TimeName> = {
+        let unknown: Vec<(TimeName, u64)> = {
             let view = self.view();
-            let names = list.iter().filter_map(|doom| doom.name.parse().ok());
-            names.filter(|name| !view.dooms.contains_key(name)).collect()
+            let dooms = list.iter().filter_map(|doom| Some((doom.name.parse().ok()?, doom.size)));
+            dooms.filter(|(name, _)| !view.dooms.contains_key(name)).collect()
         };
-        let reads = unknown.into_iter().map(|name| {
+        let reads = unknown.into_iter().map(|(name, size)| {
             let inner = Arc::clone(self);
-            async move {
-                let bytes = found(inner.objects.get(&Folder::Dooms.object(name), None).await)?;
-                Ok::<_, StoreError>((name, bytes.map(|bytes| parse_doom(&bytes))))
-            }
+            async move { Ok::<_, StoreError>((name, inner.read_doom(name, size).await?)) }
         });
         let dooms: Vec<_> =
             futures::stream::iter(reads).buffered(self.options.concurrency).try_collect().await?;
         let mut view = self.view_mut();
-        let mut vanished = false;
+        // A damaged one that is not there any more was removed by a person, who knows what that means.
+        let mut vanished = view.damaged_doom.take().is_some();
         for (name, packs) in dooms {
             match packs {
                 Some(Some(packs)) => view.doom(name, packs),
@@ -120,30 +139,83 @@ impl Inner {
         name: TimeName,
         size: u64,
     ) -> Result<Option<Result<Vec<Entry>, PackError>>, StoreError> {
-        let object = Folder::Packs.object(name);
-        let tail = |length: u64| {
-            let object = &object;
-            async move {
-                match self.objects.get(object, Some(size - length..size)).await {
-                    Err(error) if error.kind == std::io::ErrorKind::UnexpectedEof => Ok(Some(Bytes::new())),
-                    result => found(result),
-                }
-            }
+        if size < TRAILER as u64 {
+            return Ok(Some(Err(PackError::Truncated)));
+        }
+        let tail = |length: u64| self.read_pack(name, size - length..size);
+        let bytes = match tail(size.min(TAIL)).await? {
+            None => return Ok(None),
+            Some(Err(error)) => return Ok(Some(Err(error))),
+            Some(Ok(bytes)) => bytes,
         };
-        let Some(bytes) = tail(size.min(TAIL)).await? else { return Ok(None) };
         let length = match footer_length(&bytes, size) {
             Err(error) => return Ok(Some(Err(error))),
             Ok(length) => length as u64,
         };
-        let bytes = if length > bytes.len() as u64 { tail(length).await? } else { Some(bytes) };
-        Ok(bytes.map(|bytes| parse_footer(&bytes, size)))
+        let bytes = if length > bytes.len() as u64 { tail(length).await? } else { Some(Ok(bytes)) };
+        Ok(bytes.map(|bytes| parse_footer(&bytes?, size)))
+    }
+
+    /// Returns a range of a pack, or what is wrong with it, or `None` if the pack is not there.
+    pub(crate) async fn read_pack(
+        &self,
+        name: TimeName,
+        range: Range<u64>,
+    ) -> Result<Option<Result<Bytes, PackError>>, StoreError> {
+        let error = match self.objects.get(&Folder::Packs.object(name), Some(range)).await {
+            Ok(bytes) => return Ok(Some(Ok(bytes))),
+            Err(error) => error,
+        };
+        match error.kind {
+            ErrorKind::NotFound => Ok(None),
+            ErrorKind::UnexpectedEof => Ok(Some(Err(PackError::Truncated))),
+            // One pack that cannot be read must not take the store down; a store that cannot be read must
+            // not pass for one without chunks.
+            kind if self.objects.is_of_one(&error) && self.objects.get(format::NAME, None).await.is_ok() => {
+                Ok(Some(Err(PackError::Unreadable { kind })))
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Reads the footer of a pack again in which chunks are not where they should be, and says whether the
+    /// view was wrong: then it is not any more.
+    pub(crate) async fn correct(
+        self: &Arc<Self>,
+        pack: TimeName,
+        chunks: &[(ChunkId, Place)],
+    ) -> Result<bool, StoreError> {
+        let Some(size) = self.view().size_of(pack) else { return Ok(false) };
+        match self.read_footer(pack, size).await? {
+            None => {
+                self.view_mut().remove(pack);
+                Ok(true)
+            }
+            Some(Err(error)) => {
+                self.view_mut().add_damaged(pack, size, error);
+                Ok(false)
+            }
+            Some(Ok(entries)) => {
+                let places: HashMap<ChunkId, Place> =
+                    entries.iter().map(|entry| (entry.id, entry.place)).collect();
+                if chunks.iter().all(|(id, place)| places.get(id) == Some(place)) {
+                    return Ok(false);
+                }
+                let corrected = self.view().agrees(pack, size, &entries) == Ok(true); // by another task
+                if !corrected {
+                    self.discard_cache().await?; // it is wrong about other packs, too
+                    self.forget_chunks().await?;
+                }
+                Ok(true)
+            }
+        }
     }
 
     /// Asks the view about chunks; should its snapshot turn out to be damaged, makes another one first.
-    pub(crate) async fn look_up<T: Send + 'static>(
+    pub(crate) async fn look_up<C: Send + Sync + 'static, T: Send + 'static>(
         self: &Arc<Self>,
-        ids: Arc<[ChunkId]>,
-        ask: impl Fn(&View, &ChunkId) -> Result<T, Damaged> + Clone + Send + 'static,
+        ids: Arc<[C]>,
+        ask: impl Fn(&View, &C) -> Result<T, Damaged> + Clone + Send + 'static,
     ) -> Result<Vec<T>, StoreError> {
         loop {
             let (inner, ids, ask) = (Arc::clone(self), Arc::clone(&ids), ask.clone());
@@ -156,6 +228,15 @@ impl Inner {
             }
             self.forget_chunks().await?;
         }
+    }
+
+    /// Removes this machine's snapshots, which are wrong.
+    pub(crate) async fn discard_cache(&self) -> Result<(), StoreError> {
+        let cache = self.cache.clone();
+        within(&self.host, CACHE_PATIENCE, start_work(&self.host, move || cache.discard()))
+            .await
+            .transpose()?;
+        Ok(())
     }
 
     /// Reads all footers again, and uses no snapshot any more: this machine's are damaged.

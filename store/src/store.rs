@@ -7,7 +7,7 @@ use crate::host::{Host, TokioHost, start_work, within};
 use crate::index::{CACHE_PATIENCE, Cache, View};
 use crate::location::Location;
 use crate::name::TimeName;
-use crate::objects::{Objects, found};
+use crate::objects::{Objects, get_bounded};
 use crate::options::StoreOptions;
 use crate::rules::Rules;
 use chunker::hashing::HashAlgorithm;
@@ -100,7 +100,8 @@ impl Store {
     /// missing, one that is about to be collected may not. [`commit`](Self::commit) decides.
     ///
     /// # Errors
-    /// [`StoreError::Object`], when the store cannot be listed.
+    /// [`StoreError::Object`], when the store cannot be listed; [`StoreError::Doom`], when no commit could
+    /// succeed.
     pub async fn missing(
         &self,
         algorithm: HashAlgorithm,
@@ -111,6 +112,7 @@ impl Store {
         if age.is_none_or(|age| age > VIEW_AGE) || !inner.view().packs_listed {
             inner.refresh(false).await?;
         }
+        inner.all_dooms_known()?; // better now than once everything is uploaded
         let ids: Arc<[ChunkId]> = digests.iter().map(|&digest| ChunkId::new(algorithm, digest)).collect();
         let missing = inner.look_up(ids, |view, id| Ok(!view.has(id)?)).await?;
         crate::observability::looked_up(&missing);
@@ -135,23 +137,30 @@ async fn open_format(
     host: &dyn Host,
     options: &StoreOptions,
 ) -> Result<Format, StoreError> {
-    if let Some(bytes) = found(objects.get(format::NAME, None).await)? {
-        return Ok(Format::parse(&bytes)?);
+    if let Some(format) = read_format(objects).await? {
+        return Ok(format);
     }
     if !options.create {
         return Err(FormatError::NoStore { url: objects.url().to_owned() }.into());
     }
     if objects.holds_anything().await? {
         // Another process may have made the store meanwhile.
-        return match found(objects.get(format::NAME, None).await)? {
-            Some(bytes) => Ok(Format::parse(&bytes)?),
-            None => Err(FormatError::NotAStore.into()),
-        };
+        return read_format(objects).await?.ok_or_else(|| FormatError::NotAStore.into());
     }
     let id = TimeName::now(host).map_err(StoreError::Random)?;
     let format = Format { id, listing_lag: options.listing_lag };
-    objects.put(format::NAME, vec![format.to_text().into()]).await?;
-    Ok(Format::parse(&objects.get(format::NAME, None).await?)?)
+    objects.create(format::NAME, format.to_text().into()).await?;
+    // Of several that make the store at the same time, one wins.
+    read_format(objects).await?.ok_or_else(|| FormatError::NotAStore.into())
+}
+
+/// Returns the format of the store in `objects`, if there is one.
+async fn read_format(objects: &dyn Objects) -> Result<Option<Format>, StoreError> {
+    match get_bounded(objects, format::NAME, format::LONGEST).await? {
+        None => Ok(None),
+        Some(Ok(bytes)) => Ok(Some(Format::parse(&bytes)?)),
+        Some(Err(_)) => Err(FormatError::NotAStore.into()),
+    }
 }
 
 impl Inner {

@@ -59,6 +59,16 @@ impl Cache {
         self.enabled.store(false, Ordering::Relaxed);
     }
 
+    /// Removes all snapshots, and keeps none from now on.
+    pub(crate) fn discard(&self) {
+        self.disable();
+        if let Some(folder) = &self.folder {
+            for name in names(folder, INDEX).into_iter().flatten() {
+                drop(fs::remove_file(folder.join(name)));
+            }
+        }
+    }
+
     /// Returns the newest snapshot that is sound.
     pub(crate) fn open(&self) -> Option<Snapshot> {
         let folder = self.folder.as_ref()?;
@@ -71,6 +81,7 @@ impl Cache {
     pub(crate) fn write(&self, parts: &Parts, name: TimeName, now: SystemTime) -> io::Result<Snapshot> {
         let folder = self.folder.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         fs::create_dir_all(folder)?;
+        let name = later_name(folder, name)?;
         let temporary = folder.join(format!("{TEMPORARY}{name}"));
         let path = folder.join(format!("{INDEX}{name}"));
         let written = write(&temporary, parts).and_then(|()| fs::rename(&temporary, &path));
@@ -106,6 +117,19 @@ fn write(path: &Path, parts: &Parts) -> io::Result<()> {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     snapshot::write(File::create_new(path)?, &parts.packs, most, parts.rows())
+}
+
+/// Returns `name`, or one that comes after those of all snapshots: a clock that was once ahead must not make
+/// an old one last. Names that leave no later one are removed.
+fn later_name(folder: &Path, name: TimeName) -> io::Result<TimeName> {
+    let mut latest = name;
+    for other in names(folder, INDEX)? {
+        match other[INDEX.len()..].parse::<TimeName>().ok().map(TimeName::next) {
+            Some(Some(next)) => latest = latest.max(next),
+            _ => drop(fs::remove_file(folder.join(other))),
+        }
+    }
+    Ok(latest)
 }
 
 /// Returns the names in a folder that begin so.

@@ -6,4 +6,4 @@ mod view;
 
 pub(crate) use cache::{CACHE_PATIENCE, Cache};
 pub(crate) use snapshot::{Damaged, Snapshot};
-pub(crate) use view::{Copy, View};
+pub(crate) use view::{Copy, Standing, View};

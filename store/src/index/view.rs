@@ -15,8 +15,8 @@ use std::time::SystemTime;
 pub(crate) struct View {
     packs: BTreeMap<TimeName, Pack>,
     snapshot: Option<Arc<Snapshot>>,
-    /// The names behind the numbers in the snapshot.
-    numbers: Vec<TimeName>,
+    /// The names behind the numbers in the snapshot; `None` where it was wrong about a pack.
+    numbers: Vec<Option<TimeName>>,
     recent: Arc<BTreeMap<(ChunkId, TimeName), Place>>,
     /// Every pack that a doom has named. Dooms are irrevocable, so this only grows.
     doomed: BTreeSet<TimeName>,
@@ -74,13 +74,24 @@ pub(crate) struct Copy {
     pub(crate) usable: bool,
 }
 
+/// How a chunk of a manifest is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// A copy may be relied on.
+    Present,
+    /// None may.
+    Missing,
+    /// One may, but a chunk of another length is in it.
+    OtherLength,
+}
+
 impl View {
     /// Returns the view of a process that has a snapshot and has listed nothing.
     pub(crate) fn new(snapshot: Option<Snapshot>) -> Self {
         let mut view = Self::default();
         if let Some(snapshot) = snapshot {
             for SnapshotPack { name, size, chunks } in snapshot.packs() {
-                view.numbers.push(name);
+                view.numbers.push(Some(name));
                 view.packs
                     .insert(name, Pack { size, chunks, state: PackState::Gone, added: 0, modified: None });
             }
@@ -120,7 +131,8 @@ impl View {
         if let Some(snapshot) = &self.snapshot {
             let mut unknown = false;
             snapshot.find(id, |_, row| match self.numbers.get(row.pack as usize) {
-                Some(&pack) => add(pack, row.place),
+                Some(Some(pack)) => add(*pack, row.place),
+                Some(None) => {}
                 None => unknown = true,
             })?;
             if unknown {
@@ -136,22 +148,47 @@ impl View {
 
     /// Says whether a chunk has a copy that may be relied on.
     pub(crate) fn has(&self, id: &ChunkId) -> Result<bool, Damaged> {
+        let mut has = false;
+        self.each_usable(id, |_| has = true)?;
+        Ok(has)
+    }
+
+    /// Says whether a chunk of this length has a copy that may be relied on.
+    pub(crate) fn standing(&self, id: &ChunkId, length: usize) -> Result<Standing, Damaged> {
+        let mut standing = Standing::Missing;
+        self.each_usable(id, |place| {
+            if place.length as usize == length {
+                standing = Standing::Present;
+            } else if standing == Standing::Missing {
+                standing = Standing::OtherLength;
+            }
+        })?;
+        Ok(standing)
+    }
+
+    /// Calls `found` with every copy of a chunk that may be relied on.
+    fn each_usable(&self, id: &ChunkId, mut found: impl FnMut(Place)) -> Result<(), Damaged> {
         let is_usable = |pack: &TimeName| {
             let known = self.packs.get(pack);
             known.is_some_and(|pack| pack.state == PackState::Present) && !self.doomed.contains(pack)
         };
-        let mut usable = false;
         if let Some(snapshot) = &self.snapshot {
             let mut unknown = false;
             snapshot.find(id, |_, row| match self.numbers.get(row.pack as usize) {
-                Some(pack) => usable |= is_usable(pack),
+                Some(Some(pack)) if is_usable(pack) => found(row.place),
+                Some(_) => {}
                 None => unknown = true,
             })?;
             if unknown {
                 return Err(Damaged);
             }
         }
-        Ok(usable || self.recent(id).any(|(pack, _)| is_usable(&pack)))
+        for (pack, place) in self.recent(id) {
+            if is_usable(&pack) {
+                found(place);
+            }
+        }
+        Ok(())
     }
 
     /// Returns the copies of a chunk that are in no snapshot.
@@ -162,28 +199,80 @@ impl View {
         range.into_iter().flatten().map(|(&(_, pack), &place)| (pack, place))
     }
 
-    /// Adds a pack whose footer was written or read.
+    /// Adds a pack whose footer was written or read. What the snapshot says of one with another size is
+    /// dropped.
     pub(crate) fn add(&mut self, name: TimeName, size: u64, entries: &[Entry]) {
         self.sequence += 1;
         self.newest = self.newest.max(Some(name));
-        let known = self.packs.get(&name).is_some_and(|pack| !matches!(pack.state, PackState::Damaged(_)));
+        let known = self.packs.get(&name);
+        let other_size = known.is_some_and(|pack| pack.size != size);
+        let new = other_size || known.is_none_or(|pack| matches!(pack.state, PackState::Damaged(_)));
+        let modified = known.and_then(|pack| pack.modified);
+        if new && known.is_some() {
+            self.forget_rows(name);
+        }
         #[expect(clippy::cast_possible_truncation, reason = "a pack has at most MAX_CHUNKS entries")]
         let chunks = entries.len() as u32;
-        let modified = self.packs.get(&name).and_then(|pack| pack.modified);
         let state = PackState::Present;
         self.packs.insert(name, Pack { size, chunks, state, added: self.sequence, modified });
-        if !known {
+        if new {
             let recent = Arc::make_mut(&mut self.recent);
             recent.extend(entries.iter().map(|entry| ((entry.id, name), entry.place)));
+        }
+    }
+
+    /// Puts what a footer says in the place of what was known of its pack.
+    pub(crate) fn replace(&mut self, name: TimeName, size: u64, entries: &[Entry]) {
+        self.forget_rows(name);
+        if let Some(pack) = self.packs.get_mut(&name) {
+            pack.state = PackState::Damaged(PackError::FooterDigest); // so that its chunks are added
+        }
+        self.add(name, size, entries);
+    }
+
+    /// Says whether this is what is known of a pack.
+    pub(crate) fn agrees(&self, name: TimeName, size: u64, entries: &[Entry]) -> Result<bool, Damaged> {
+        let known = self.packs.get(&name);
+        let known = known.filter(|pack| pack.size == size && pack.chunks as usize == entries.len());
+        if known.is_none_or(|pack| pack.state != PackState::Present) {
+            return Ok(false);
+        }
+        for entry in entries {
+            let copies = self.copies(&entry.id)?;
+            if !copies.iter().any(|copy| copy.pack == name && copy.place == entry.place) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forgets which chunks are in a pack.
+    fn forget_rows(&mut self, name: TimeName) {
+        for number in self.numbers.iter_mut().filter(|number| **number == Some(name)) {
+            *number = None;
+        }
+        if self.recent.keys().any(|(_, pack)| *pack == name) {
+            Arc::make_mut(&mut self.recent).retain(|(_, pack), _| *pack != name);
         }
     }
 
     /// Adds a pack that is damaged.
     pub(crate) fn add_damaged(&mut self, name: TimeName, size: u64, error: PackError) {
         self.sequence += 1;
-        let state = PackState::Damaged(error);
-        let pack = Pack { size, chunks: 0, state, added: self.sequence, modified: None };
-        self.packs.entry(name).and_modify(|known| known.state = pack.state.clone()).or_insert(pack);
+        let pack = self.packs.entry(name).or_insert(Pack {
+            size,
+            chunks: 0,
+            state: PackState::Gone,
+            added: self.sequence,
+            modified: None,
+        });
+        pack.size = size;
+        pack.state = PackState::Damaged(error);
+    }
+
+    /// Returns the length of a pack in bytes, if it is known.
+    pub(crate) fn size_of(&self, name: TimeName) -> Option<u64> {
+        self.packs.get(&name).map(|pack| pack.size)
     }
 
     /// Notes that these packs are doomed.
@@ -219,9 +308,12 @@ impl View {
                     if pack.state == PackState::Gone {
                         pack.state = PackState::Present;
                     }
+                    if let PackState::Damaged(PackError::Unreadable { .. }) = pack.state {
+                        unknown.push((name, *size)); // perhaps it can be read now
+                    }
                 }
-                Some(pack) => pack.state = PackState::Damaged(PackError::Size { size: *size }),
-                None => unknown.push((name, *size)),
+                // What is known is wrong, or the pack is: its footer says which.
+                _ => unknown.push((name, *size)),
             }
         }
         if full {
@@ -275,7 +367,7 @@ impl View {
 
     /// Goes over to a snapshot that was made of `parts`.
     pub(crate) fn adopt(&mut self, snapshot: Snapshot, parts: &Parts) {
-        self.numbers = parts.packs.iter().map(|pack| pack.name).collect();
+        self.numbers = parts.packs.iter().map(|pack| Some(pack.name)).collect();
         self.snapshot = Some(Arc::new(snapshot));
         let numbers = &parts.numbers;
         if Arc::ptr_eq(&self.recent, &parts.recent) {
@@ -293,7 +385,7 @@ impl View {
 pub(crate) struct Parts {
     pub(crate) packs: Vec<SnapshotPack>,
     numbers: BTreeMap<TimeName, u32>,
-    old_numbers: Vec<TimeName>,
+    old_numbers: Vec<Option<TimeName>>,
     snapshot: Option<Arc<Snapshot>>,
     recent: Arc<BTreeMap<(ChunkId, TimeName), Place>>,
 }
@@ -308,7 +400,7 @@ impl Parts {
     pub(crate) fn rows(&self) -> impl Iterator<Item = Result<Row, Damaged>> + '_ {
         let old = self.snapshot.iter().flat_map(|snapshot| snapshot.rows()).filter_map(|row| match row {
             Ok(row) => {
-                let number = *self.numbers.get(self.old_numbers.get(row.pack as usize)?)?;
+                let number = *self.numbers.get(self.old_numbers.get(row.pack as usize)?.as_ref()?)?;
                 Some(Ok(Row { pack: number, ..row }))
             }
             Err(damaged) => Some(Err(damaged)),

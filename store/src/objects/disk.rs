@@ -9,11 +9,12 @@ mod folder_sync;
 use super::{Folder, Found, ObjectError, Objects, Operation};
 use crate::host::{Host, start_work};
 use bytes::Bytes;
-use std::fs::{self, File};
+use std::collections::HashSet;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Where files lie until they are whole.
@@ -30,6 +31,14 @@ pub(crate) struct Disk {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
+    /// Folders whose own names this process has made durable: whoever made them may not have come so far.
+    durable: Mutex<HashSet<PathBuf>>,
+}
+
+impl Inner {
+    fn new(root: PathBuf) -> Self {
+        Self { root, durable: Mutex::default() }
+    }
 }
 
 impl Disk {
@@ -37,7 +46,14 @@ impl Disk {
     pub(crate) fn new(root: &Path, host: Arc<dyn Host>) -> io::Result<Self> {
         let root = std::path::absolute(root)?;
         let url = format!("file://{}", root.display());
-        Ok(Self { inner: Arc::new(Inner { root }), url, host })
+        Ok(Self { inner: Arc::new(Inner::new(root)), url, host })
+    }
+
+    /// Returns a name that no other file has.
+    fn temporary(&self, name: &str) -> Result<String, ObjectError> {
+        let mut random = [0; 16];
+        self.host.random(&mut random).map_err(|error| ObjectError::from_io(Operation::Put, name, error))?;
+        Ok(hex::encode(random))
     }
 
     async fn run<T: Send + 'static>(
@@ -62,10 +78,13 @@ impl Objects for Disk {
     }
 
     async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError> {
-        let mut random = [0; 16];
-        self.host.random(&mut random).map_err(|error| ObjectError::from_io(Operation::Put, name, error))?;
-        let temporary = hex::encode(random);
+        let temporary = self.temporary(name)?;
         self.run(Operation::Put, name, move |disk, name| disk.put(name, &temporary, &parts)).await
+    }
+
+    async fn create(&self, name: &str, bytes: Bytes) -> Result<(), ObjectError> {
+        let temporary = self.temporary(name)?;
+        self.run(Operation::Put, name, move |disk, name| disk.create(name, &temporary, bytes)).await
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError> {
@@ -114,11 +133,7 @@ impl Objects for Disk {
     }
 
     async fn holds_anything(&self) -> Result<bool, ObjectError> {
-        self.run(Operation::List, "", |disk, _| match fs::read_dir(&disk.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            entries => Ok(entries?.next().is_some()),
-        })
-        .await
+        self.run(Operation::List, "", |disk, _| disk.holds_anything()).await
     }
 
     async fn sweep(&self, older_than: Duration) -> Result<u64, ObjectError> {
@@ -127,13 +142,23 @@ impl Objects for Disk {
             let mut removed = 0;
             for file in disk.list(folder, None)? {
                 if now.duration_since(file.modified).is_ok_and(|age| age > older_than) {
-                    fs::remove_file(disk.path(folder).join(file.name))?;
-                    removed += 1;
+                    match fs::remove_file(disk.path(folder).join(file.name)) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {} // by another collector
+                        removal => {
+                            removal?;
+                            removed += 1;
+                        }
+                    }
                 }
             }
             Ok(removed)
         })
         .await
+    }
+
+    fn is_of_one(&self, error: &ObjectError) -> bool {
+        use io::ErrorKind::{Interrupted, OutOfMemory, StaleNetworkFileHandle, TimedOut};
+        !matches!(error.kind, Interrupted | OutOfMemory | StaleNetworkFileHandle | TimedOut)
     }
 
     fn gap(&self) -> u64 {
@@ -147,16 +172,53 @@ impl Inner {
     }
 
     fn put(&self, name: &str, temporary: &str, parts: &[Bytes]) -> io::Result<()> {
+        self.write(name, temporary, parts, |temporary, path| fs::rename(temporary, path))
+    }
+
+    /// Writes a file unless there is one of that name.
+    fn create(&self, name: &str, temporary: &str, bytes: Bytes) -> io::Result<()> {
+        self.write(name, temporary, &[bytes], |temporary, path| match fs::hard_link(temporary, path) {
+            Ok(()) => fs::remove_file(temporary),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(temporary),
+            Err(_) => fs::rename(temporary, path), // this file system has no links
+        })
+    }
+
+    /// Writes a file under a temporary name, lets `publish` give it its own, and makes that durable.
+    fn write(
+        &self,
+        name: &str,
+        temporary: &str,
+        parts: &[Bytes],
+        publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         let path = self.path(name);
         self.make_folder_of(&path)?;
         let temporary = self.path(TEMPORARY).join(temporary);
         self.make_folder_of(&temporary)?;
-        let written = write_synced(&temporary, parts).and_then(|()| fs::rename(&temporary, &path));
+        let written = write_synced(&temporary, parts).and_then(|()| publish(&temporary, &path));
         if written.is_err() {
             drop(fs::remove_file(&temporary));
         }
         written?;
         sync_folder_of(&path)
+    }
+
+    /// Says whether there is anything but empty folders of a store and what lies in its temporary one.
+    fn holds_anything(&self) -> io::Result<bool> {
+        let entries = match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            entries => entries?,
+        };
+        for entry in entries {
+            let (name, path) = entry.map(|entry| (entry.file_name(), entry.path()))?;
+            let ours = name == TEMPORARY || Folder::ALL.iter().any(|folder| name == folder.name());
+            let empty = ours && path.is_dir() && (name == TEMPORARY || fs::read_dir(path)?.next().is_none());
+            if !empty {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn get(&self, name: &str, range: Option<Range<u64>>) -> io::Result<Bytes> {
@@ -169,7 +231,8 @@ impl Inner {
         }
         let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
         file.seek(SeekFrom::Start(range.start))?;
-        let mut bytes = Vec::with_capacity(length);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         file.take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -189,10 +252,7 @@ impl Inner {
             if after.is_some_and(|after| *name <= *after) {
                 continue;
             }
-            let metadata = match entry.metadata() {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // removed meanwhile
-                metadata => metadata?,
-            };
+            let Some(metadata) = metadata(&entry.path())? else { continue };
             if metadata.is_file() {
                 files.push(Found { name, size: metadata.len(), modified: metadata.modified()? });
             }
@@ -204,18 +264,31 @@ impl Inner {
     /// Makes the folder of a file that is about to be written, and those above it, durably.
     fn make_folder_of(&self, path: &Path) -> io::Result<()> {
         let Some(folder) = path.parent() else { return Ok(()) };
-        if folder.is_dir() {
+        let known = |durable: &Mutex<HashSet<PathBuf>>| {
+            durable.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+        };
+        if known(&self.durable) && folder.is_dir() {
             return Ok(());
         }
-        let mut missing = Vec::new();
-        let mut above = folder;
-        while !above.is_dir() {
-            missing.push(above);
-            let Some(next) = above.parent() else { break };
-            above = next;
-        }
+        let missing = folder.ancestors().take_while(|above| !above.is_dir() || above.starts_with(&self.root));
+        let missing: Vec<_> = missing.collect();
         fs::create_dir_all(folder)?;
-        missing.into_iter().try_for_each(sync_folder_of)
+        missing.into_iter().try_for_each(sync_folder_of)?;
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+        Ok(())
+    }
+}
+
+/// Returns what a name leads to, or `None` if the name was removed meanwhile. A link whose target cannot be
+/// found is an error: what it stands for is in the store, and nobody may act as if it were not.
+fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(_) => Err(io::Error::other(format!("{} is a link to nothing", path.display()))),
+            Err(error) => Err(error),
+        },
+        metadata => metadata.map(Some),
     }
 }
 
@@ -252,7 +325,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_get_its_name_leaves_nothing() {
         let root = std::env::temp_dir().join(format!("chunker-store-disk-{}", std::process::id()));
-        let disk = Inner { root: root.clone() };
+        let disk = Inner::new(root.clone());
         disk.put("packs/one", "a", &[Bytes::from_static(b"whole")]).unwrap();
         fs::create_dir_all(root.join("packs/two/folder")).unwrap();
         assert!(disk.put("packs/two", "b", &[Bytes::from_static(b"lost")]).is_err());
@@ -261,6 +334,29 @@ mod tests {
         assert_eq!(names(TEMPORARY).count(), 0);
         assert_eq!(disk.get("packs/one", Some(1..4)).unwrap(), "hol");
         assert!(disk.get("packs/one", Some(1..6)).is_err());
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_somebody_else_has_made_is_made_durable() {
+        let root = std::env::temp_dir().join(format!("chunker-store-made-{}", std::process::id()));
+        fs::create_dir_all(root.join("packs")).unwrap();
+        let disk = Inner::new(root.clone());
+        disk.put("packs/one", "a", &[Bytes::from_static(b"whole")]).unwrap();
+        let durable = disk.durable.lock().unwrap().clone();
+        assert_eq!(durable, [root.join("packs"), root.join(TEMPORARY)].into());
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn of_several_that_create_a_file_the_first_wins() {
+        let root = std::env::temp_dir().join(format!("chunker-store-create-{}", std::process::id()));
+        let disk = Inner::new(root.clone());
+        for (temporary, text) in [("a", "first"), ("b", "second")] {
+            disk.create("format", temporary, Bytes::from_static(text.as_bytes())).unwrap();
+        }
+        assert_eq!(disk.get("format", None).unwrap(), "first");
+        assert!(disk.list(TEMPORARY, None).unwrap().is_empty());
         fs::remove_dir_all(root).unwrap();
     }
 

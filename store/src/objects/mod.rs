@@ -19,6 +19,12 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// replaced. After an error the object may be there or not, but never a part of it.
     async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError>;
 
+    /// Stores an object of a name that nobody may have used yet; where that can be done in one step, one that
+    /// is there already stays. Read it back to see whose it is.
+    async fn create(&self, name: &str, bytes: Bytes) -> Result<(), ObjectError> {
+        self.put(name, vec![bytes]).await
+    }
+
     /// Returns a range of an object, or all of it. A range beyond the object's end is an error.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError>;
 
@@ -34,11 +40,17 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Renames an object in one step, durably, or returns `None` where that cannot be done.
     async fn rename(&self, from: &str, to: &str) -> Option<Result<(), ObjectError>>;
 
-    /// Says whether there is any object here, of whatever name.
+    /// Says whether there is any object here, of whatever name; what a store leaves that was not made to the
+    /// end does not count.
     async fn holds_anything(&self) -> Result<bool, ObjectError>;
 
     /// Removes what writers left that died; returns how many files that were.
     async fn sweep(&self, older_than: Duration) -> Result<u64, ObjectError>;
+
+    /// Says whether a read may have failed because of this one object, and others can be read.
+    fn is_of_one(&self, error: &ObjectError) -> bool {
+        error.kind == io::ErrorKind::PermissionDenied
+    }
 
     /// Bytes between two ranges that are cheaper to read than to ask twice.
     fn gap(&self) -> u64;
@@ -146,6 +158,19 @@ impl ObjectError {
             _ => "storage_failed",
         }
     }
+}
+
+/// Returns an object if it is there and has at most `limit` bytes, or its length if that is more.
+pub(crate) async fn get_bounded(
+    objects: &dyn Objects,
+    name: &str,
+    limit: u64,
+) -> Result<Option<Result<Bytes, u64>>, ObjectError> {
+    let Some(object) = found(objects.head(name).await)? else { return Ok(None) };
+    if object.size > limit {
+        return Ok(Some(Err(object.size)));
+    }
+    Ok(found(objects.get(name, Some(0..object.size)).await)?.map(Ok))
 }
 
 /// Turns "not found" into `None`.

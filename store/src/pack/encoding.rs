@@ -43,13 +43,13 @@ const SAMPLED: usize = 64 << 10;
 const SAMPLE: usize = 8 << 10;
 
 /// Encodes `chunks` at a level of zstd, or raw when it is `None`.
-pub(crate) fn encode(chunks: Vec<Incoming>, level: Option<i32>) -> Result<Vec<Encoded>, ChunkError> {
+pub(crate) fn encode(mut chunks: Vec<Incoming>, level: Option<i32>) -> Result<Vec<Encoded>, ChunkError> {
     SCRATCH.with_borrow_mut(|scratch| {
         let mut encoded = Vec::with_capacity(chunks.len());
         // What is compressed lies in one buffer: an allocation a chunk is what put would wait for.
         let mut compressed = Vec::new();
         let mut ends = Vec::new();
-        for chunk in &chunks {
+        for chunk in &mut chunks {
             let before = compressed.len();
             encode_one(scratch, chunk, level, &mut compressed)?;
             ends.push(before..compressed.len());
@@ -74,24 +74,25 @@ pub(crate) fn encode(chunks: Vec<Incoming>, level: Option<i32>) -> Result<Vec<En
 /// length of its content.
 fn encode_one(
     scratch: &mut CompressionScratch,
-    Incoming { id, bytes, kind }: &Incoming,
+    chunk: &mut Incoming,
     level: Option<i32>,
     output: &mut Vec<u8>,
 ) -> Result<(), ChunkError> {
-    let id = *id;
-    match kind {
-        Kind::Frame(limits) => {
-            let content = scratch
-                .decompress(Codec::Zstd, bytes, *limits)
-                .map_err(|source| ChunkError::Compression { id, source })?;
-            let length = checked_length(id, content.len())?;
-            verify(id, content)?;
-            output.extend_from_slice(&length.to_le_bytes());
-            return Ok(());
-        }
-        Kind::Unverified => verify(id, bytes)?,
+    match chunk.kind {
+        Kind::Frame(limits) => match check_frame(scratch, chunk.id, &chunk.bytes, limits)? {
+            Frame::Kept { length } => {
+                output.extend_from_slice(&length.to_le_bytes());
+                return Ok(());
+            }
+            Frame::Unpacked(content) => {
+                chunk.bytes = content.into();
+                chunk.kind = Kind::Hashed;
+            }
+        },
+        Kind::Unverified => verify(chunk.id, &chunk.bytes)?,
         Kind::Hashed => {}
     }
+    let (id, bytes) = (chunk.id, &chunk.bytes);
     let Some(level) = level else { return Ok(()) };
     let mut compress = |data: &[u8], level, output: &mut Vec<u8>| {
         let compressed = scratch.compress(Codec::Zstd, data, Some(level));
@@ -116,6 +117,36 @@ fn encode_one(
         }
     }
     compress(bytes, level, output).map(drop)
+}
+
+/// What becomes of frames that came from outside.
+enum Frame {
+    /// They are stored as they are; their content has this length.
+    Kept { length: u32 },
+    /// Their window is too large for readers of the store: this is the content.
+    Unpacked(Vec<u8>),
+}
+
+/// Checks frames within the caller's limits, and whether every reader of the store can decompress them.
+fn check_frame(
+    scratch: &mut CompressionScratch,
+    id: ChunkId,
+    frame: &[u8],
+    limits: DecompressionLimits,
+) -> Result<Frame, ChunkError> {
+    let content = scratch.decompress(Codec::Zstd, frame, limits);
+    let content = content.map_err(|source| ChunkError::Compression { id, source })?;
+    let length = checked_length(id, content.len())?;
+    verify(id, content)?;
+    let readable = limits_of(length);
+    if limits.max_window_log <= readable.max_window_log {
+        return Ok(Frame::Kept { length });
+    }
+    let content = content.to_vec();
+    match scratch.decompress(Codec::Zstd, frame, readable) {
+        Ok(_) => Ok(Frame::Kept { length }),
+        Err(_) => Ok(Frame::Unpacked(content)),
+    }
 }
 
 /// Says whether `data` begins like a format whose content is compressed.
@@ -158,10 +189,13 @@ pub(crate) fn decode(id: ChunkId, place: Place, stored: Bytes) -> Result<Bytes, 
     Ok(chunk)
 }
 
+/// Base-2 logarithm of the window that every decoder must have (RFC 9659).
+const WINDOW_LOG: u32 = 23;
+
 /// Returns the limits for a chunk of this length: no more output, and a window that is no longer than the
 /// chunk or than what every decoder must have (RFC 9659).
 fn limits_of(length: u32) -> DecompressionLimits {
-    let window_log = length.next_power_of_two().trailing_zeros().max(23);
+    let window_log = length.next_power_of_two().trailing_zeros().max(WINDOW_LOG);
     DecompressionLimits::default().with_max_output(length.into()).with_max_window_log(window_log)
 }
 

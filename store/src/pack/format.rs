@@ -9,13 +9,14 @@
 //! | 32 | BLAKE3 digest of the entries and of `n` |
 //! | 8 | `CDCFOOT` in ASCII and the version: 1 |
 //!
-//! An entry is 1 byte algorithm of the digest (1 SHA-256, 2 BLAKE3), 1 byte encoding (0 raw, 1 a zstd
-//! frame), 4 bytes length, 4 bytes stored length, 32 bytes digest of the chunk's bytes (not of the stored
+//! An entry is 1 byte algorithm of the digest (1 SHA-256, 2 BLAKE3), 1 byte encoding (0 raw, 1 zstd
+//! frames), 4 bytes length, 4 bytes stored length, 32 bytes digest of the chunk's bytes (not of the stored
 //! ones). Where a chunk begins follows from the stored lengths before, so that there is exactly one form;
 //! the lengths of all parts add up to the object's.
 
 use crate::chunk::{ChunkId, algorithm_byte, algorithm_of};
 use bytes::Bytes;
+use std::io;
 use std::ops::Range;
 
 /// How a pack begins.
@@ -24,7 +25,7 @@ pub const HEAD: &[u8; 8] = b"CDCPACK\x01";
 pub const FOOT: &[u8; 8] = b"CDCFOOT\x01";
 /// Bytes of one entry.
 pub const ENTRY: usize = 1 + 1 + 4 + 4 + 32;
-/// Bytes behind the entries.
+/// Bytes after the entries.
 pub const TRAILER: usize = 4 + 32 + 8;
 /// The most chunks that a pack has.
 pub const MAX_CHUNKS: u32 = 1 << 20;
@@ -70,7 +71,7 @@ pub struct Place {
     pub length: u32,
     /// Where its stored bytes begin.
     pub offset: u32,
-    /// How many these are: at most [`length`](Self::length) for zstd, and exactly that for raw.
+    /// How many these are: [`length`](Self::length) for raw, `1..=MAX_CHUNK` for zstd.
     pub stored: u32,
 }
 
@@ -127,7 +128,7 @@ impl Builder {
     }
 }
 
-/// Returns the bytes behind the chunks.
+/// Returns the footer.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "a builder takes at most MAX_CHUNKS entries")]
 pub fn footer(entries: &[Entry]) -> Vec<u8> {
@@ -220,6 +221,12 @@ pub enum PackError {
     /// The object does not end like a pack, or begin like one.
     #[error("the pack is truncated or overwritten")]
     Truncated,
+    /// The object is there, but cannot be read.
+    #[error("the pack cannot be read: {kind}")]
+    Unreadable {
+        /// What the disk or the service said.
+        kind: io::ErrorKind,
+    },
     /// The object is a pack of another version.
     #[error("pack version {version} is not supported")]
     Version {
@@ -255,6 +262,7 @@ impl PackError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Version { .. } => "unsupported_pack_version",
+            Self::Unreadable { .. } => "unreadable_pack",
             _ => "invalid_pack",
         }
     }

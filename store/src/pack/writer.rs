@@ -106,6 +106,9 @@ impl PackWriter {
     /// Adds a chunk that comes as zstd frames, which are kept as they are once they were decompressed within
     /// `limits` and their content has this digest.
     ///
+    /// Frames whose window is above 8 MiB and above the chunk's length are not kept: readers of a store
+    /// need not have so much memory. Their content is added as by [`add`](Self::add).
+    ///
     /// # Errors
     /// As [`add`](Self::add), and [`StoreError::Chunk`] when the frames are damaged or exceed the limits.
     pub async fn add_compressed(
