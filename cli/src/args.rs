@@ -150,7 +150,7 @@ pub(crate) struct Gc {
 ///
 /// The exit status is 4 if there is damage, even if it was repaired. JSON: {"sound", "files", "packs",
 /// "chunks", "bytes", "damaged_packs": [{"pack", "error", "chunks"}], "hurt_files": [{"root", "error",
-/// "chunks"}], "strange_objects", "rescued_chunks", "deleted_packs"}.
+/// "chunks"}], "strange_objects": [{"object", "error"}], "rescued_chunks", "deleted_packs"}.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
     /// Read every chunk and check its digest, instead of only the lists of chunks

@@ -155,6 +155,7 @@ fn status_of(error: &StoreError) -> u8 {
         | StoreError::ChunkNotFound { .. }
         | StoreError::Manifest { .. }
         | StoreError::ManifestDigest { .. }
+        | StoreError::ManifestAlgorithm { .. }
         | StoreError::Doom { .. } => DAMAGED,
         _ => FAILURE,
     }

@@ -62,7 +62,7 @@ async fn a_frame_that_is_acknowledged_can_be_read() {
     let store = open(folder.path()).await;
     for window_log in [17, 23, 24, 27, 30] {
         let chunk = file(100_000, u64::from(window_log));
-        let digest = ALGORITHM.compute(&chunk);
+        let digest = ALGORITHM.digest(&chunk);
         let frame = frame(&chunk, window_log);
         let mut writer = store.pack_writer(ALGORITHM);
         let limits = DecompressionLimits::default().with_max_window_log(30);
@@ -168,7 +168,7 @@ async fn a_manifest_under_the_name_of_another_algorithm_is_refused() {
     let data = file(100_000, 44);
     put(&store, &data, ALGORITHM).await;
     let bytes = manifest(&data, ALGORITHM).to_bytes();
-    let root = Root::new(HashAlgorithm::Blake3, HashAlgorithm::Blake3.compute(&bytes));
+    let root = Root::new(HashAlgorithm::Blake3, HashAlgorithm::Blake3.digest(&bytes));
     fs::write(folder.path().join("manifests").join(root.to_string()), bytes).unwrap();
     assert_eq!(store.manifest(&root).await.unwrap_err().code(), "manifest_algorithm_mismatch");
     let report = store.check(CheckOptions::new()).await.unwrap();
@@ -257,7 +257,7 @@ async fn a_cache_that_is_wrong_about_packs_harms_nobody() {
     let (folder, cache) = (Folder::new(), Folder::new());
     let options = || options().cache(CacheFolder::At(cache.path().into()));
     let path = folder.path().to_str().unwrap().to_owned();
-    let digest = |chunk: &[u8]| ALGORITHM.compute(chunk);
+    let digest = |chunk: &[u8]| ALGORITHM.digest(chunk);
     let store = Store::open(&path, options()).await.unwrap();
     // Two packs of one size, and two of other sizes.
     let chunks = [file(3_000, 1), file(3_000, 2), file(4_000, 3), file(5_000, 4)];

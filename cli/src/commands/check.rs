@@ -17,7 +17,7 @@ struct Checked {
     bytes: u64,
     damaged_packs: Vec<DamagedPack>,
     hurt_files: Vec<HurtFile>,
-    strange_objects: Vec<String>,
+    strange_objects: Vec<StrangeObject>,
     rescued_chunks: u64,
     deleted_packs: u64,
 }
@@ -34,6 +34,12 @@ struct HurtFile {
     root: String,
     error: Option<String>,
     chunks: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct StrangeObject {
+    object: String,
+    error: Option<String>,
 }
 
 pub(crate) fn run(global: &Global, options: &Check) -> Result<(), Failure> {
@@ -64,6 +70,10 @@ fn checked(report: &CheckReport) -> Checked {
         error: text(hurt.error.as_ref().map(|error| error as _)),
         chunks: chunks(&hurt.chunks),
     });
+    let strange_objects = report.strange_objects.iter().map(|object| {
+        let damage = report.damaged_objects.iter().find(|damaged| damaged.name == *object);
+        StrangeObject { object: object.clone(), error: text(damage.map(|damaged| &damaged.error as _)) }
+    });
     Checked {
         sound: report.is_sound(),
         files: report.files,
@@ -72,7 +82,7 @@ fn checked(report: &CheckReport) -> Checked {
         bytes: report.bytes,
         damaged_packs: damaged_packs.collect(),
         hurt_files: hurt_files.collect(),
-        strange_objects: report.strange_objects.clone(),
+        strange_objects: strange_objects.collect(),
         rescued_chunks: report.rescued_chunks,
         deleted_packs: report.deleted_packs,
     }
@@ -88,8 +98,11 @@ fn print(checked: &Checked, options: &Check, quiet: bool) -> Result<(), Failure>
         let what = error.clone().unwrap_or_else(lost);
         print_line(format_args!("hurt file {root}: {what}"))?;
     }
-    for object in &checked.strange_objects {
-        print_line(format_args!("strange object {object}"))?;
+    for StrangeObject { object, error } in &checked.strange_objects {
+        match error {
+            Some(error) => print_line(format_args!("damaged object {object}: {error}"))?,
+            None => print_line(format_args!("strange object {object}"))?,
+        }
     }
     if options.repair && !checked.damaged_packs.is_empty() {
         let rescued = count(checked.rescued_chunks, "chunk");
