@@ -31,6 +31,7 @@ need cc build-essential "a C compiler"
 need python3 python3 "Python 3"
 for codec in zstd lz4 bzip2; do need "$codec" "$codec" "$codec"; done
 need xz xz-utils "xz"
+need b3sum b3sum "b3sum"
 need openssl openssl "OpenSSL"
 need nix-hash nix-bin "Nix"
 need mix elixir "Elixir 1.14 or newer"
