@@ -110,8 +110,8 @@ impl Profile {
     /// Returns this profile with another seed, which is XORed into every entry of the gear table; 0, the
     /// default, leaves the table as it is.
     ///
-    /// Another seed gives other cut points. It is **not** a protection against fingerprinting: whoever
-    /// sees the lengths of a few chunks of known content can compute it (Alexeev, Percival and Zhang,
+    /// Another seed gives other cut points. It is **not** a protection against fingerprinting: anyone
+    /// who sees the lengths of a few chunks of known content can compute it (Alexeev, Percival and Zhang,
     /// "Chunking Attacks on File Backup Services using Content-Defined Chunking", 2025).
     #[must_use]
     pub const fn seed(self, seed: u64) -> Self {

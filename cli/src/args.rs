@@ -138,7 +138,7 @@ pub(crate) struct Gc {
     /// longer sends some chunks twice
     #[arg(long, value_name = "AGE", default_value = "24h", value_parser = parse_duration)]
     pub(crate) min_age: Duration,
-    /// Rewrite packs of which at least this percentage is waste
+    /// Rewrite packs with at least this percentage of waste
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) max_waste: u8,
     /// Only report what would be done

@@ -62,8 +62,8 @@ impl CollectOptions {
         self
     }
 
-    /// A pack of which at least this percentage is of no use is rewritten. Default: 20; 100 deletes only
-    /// packs that are of no use at all.
+    /// Rewrites packs with at least this percentage of waste. Default: 20; 100 deletes only packs that
+    /// are nothing but waste.
     #[must_use]
     pub const fn max_waste(mut self, percent: u8) -> Self {
         self.max_waste = percent;
