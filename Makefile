@@ -25,7 +25,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 	npm/node_modules/.bin/tsc -p npm/demo
 	cd nif/examples/ingest && mix run serve.exs "$${STORE:-$$(mktemp -d)}" --port "$${PORT:-4000}" \
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
-		--page /chunker-wasm/=../../../npm/dist
+		--page /chunker-cdc/=../../../npm/dist
 
 test: lint test-regression test-rust test-store test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
 
@@ -158,7 +158,7 @@ publish-crate: setup ## publish the crates: the core, the store and the command
 publish-npm: package ## publish the npm package, with its provenance: REPOSITORY, the URL of the source, has to be in it
 	$(if $(REPOSITORY),npm --prefix npm pkg set repository.url="git+$(REPOSITORY).git")
 	scripts/package.sh
-	npm publish $(DRY_RUN) --access public $(if $(REPOSITORY),--provenance) ./target/packages/chunker-wasm-*.tgz
+	npm publish $(DRY_RUN) --access public $(if $(REPOSITORY),--provenance) ./target/packages/chunker-cdc-[0-9]*.tgz
 
 publish-assets: sbom ## make the release on GitHub: the changelog, target/libraries and target/sbom
 	gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes "$$(scripts/changelog.sh)" target/libraries/* target/sbom/*

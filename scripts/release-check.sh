@@ -44,7 +44,7 @@ mapfile -t entries < <(node -p '
     holds "chunker-cdc-$version.crate" 150000 \
         '(src|examples)/.*\.rs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
         "${core[@]}" README.md CHANGELOG.md $licences
-    holds "chunker-wasm-$version.tgz" 1000000 \
+    holds "chunker-cdc-$version.tgz" 1000000 \
         'dist/.*\.(js|d\.ts|wasm)|dist/cjs/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
         "${entries[@]}" README.md $licences
     holds "chunker-$version.tar.gz" 60000 \

@@ -57,7 +57,7 @@ javascript() (
     mkdir "$home/javascript"
     cd "$home/javascript"
     echo '{ "private": true, "type": "module" }' >package.json
-    npm install --silent --no-audit --no-fund "$packages"/chunker-wasm-*.tgz
+    npm install --silent --no-audit --no-fund "$packages"/chunker-cdc-[0-9]*.tgz
     { echo 'const file = new Blob(["a file"]);' && example js; } >example.js
     node example.js
 )

@@ -9,7 +9,7 @@ import {
   HttpTransport,
   type UploadResult,
   upload,
-} from "chunker-wasm/dedup";
+} from "chunker-cdc/dedup";
 import { DEFAULT_PROFILE } from "./page/profiles.js";
 
 /** Uploads the file at `path` as the page would. */

@@ -9,8 +9,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { ChunkEncoding } from "chunker-wasm/dedup";
-import { DiskChunkStore } from "chunker-wasm/dedup/server";
+import type { ChunkEncoding } from "chunker-cdc/dedup";
+import { DiskChunkStore } from "chunker-cdc/dedup/server";
 import { isSameFile, uploadFile } from "./files.js";
 import { fetchReleases } from "./releases.js";
 import { startServer } from "./server.js";

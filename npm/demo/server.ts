@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { extname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ChunkStore, createUploadHandler } from "chunker-wasm/dedup/server";
+import { type ChunkStore, createUploadHandler } from "chunker-cdc/dedup/server";
 
 const MIME_TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
@@ -80,7 +80,7 @@ async function loadAssets(): Promise<ReadonlyMap<string, Asset>> {
   };
   await add(source, "/page/");
   await add(built, "/page/");
-  await add(library, "/chunker-wasm/");
+  await add(library, "/chunker-cdc/");
   return assets;
 }
 

@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { compress, decompress } from "chunker-wasm/codecs";
+import { compress, decompress } from "chunker-cdc/codecs";
 
 const ROUNDS = 5;
 const LIMIT = 20_000_000;

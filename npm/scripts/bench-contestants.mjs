@@ -1,8 +1,8 @@
 // What `bench-pool.mjs` runs, in Node and in a page.
 
-import { chunk, Hasher, ready } from "chunker-wasm";
-import { ChunkerPool } from "chunker-wasm/pool";
-import { ThreadedChunker } from "chunker-wasm/threads";
+import { chunk, Hasher, ready } from "chunker-cdc";
+import { ChunkerPool } from "chunker-cdc/pool";
+import { ThreadedChunker } from "chunker-cdc/threads";
 
 const KIB = 1024;
 export const PROFILES = {

@@ -25,9 +25,9 @@ const BENCH = "target/wasm/bench/bound/bindgen";
 const NATIVE = "target/portable/release/portable";
 /** The modules of the page, in the repository. */
 const MODULES = {
-  "chunker-wasm": "npm/dist/index.browser.js",
-  "chunker-wasm/pool": "npm/dist/pool/index.browser.js",
-  "chunker-wasm/threads": "npm/dist/threads/index.browser.js",
+  "chunker-cdc": "npm/dist/index.browser.js",
+  "chunker-cdc/pool": "npm/dist/pool/index.browser.js",
+  "chunker-cdc/threads": "npm/dist/threads/index.browser.js",
   "@huggingface/blake3-jit": `${PEERS}@huggingface/blake3-jit/dist/esm/index.js`,
   "gearhash-jit": `${PEERS}gearhash-jit/dist/esm/index.js`,
 };

@@ -1,7 +1,7 @@
 // Prints the throughput of chunking and hashing random bytes on one thread: `npm run bench`.
 
 import { createHash, randomFillSync } from "node:crypto";
-import { chunk, Hasher } from "chunker-wasm";
+import { chunk, Hasher } from "chunker-cdc";
 
 const MIB = 1024 * 1024;
 const ROUNDS = 7;

@@ -65,7 +65,7 @@ export class ChunkerError extends Error {
   }
 }
 
-/** By name: `chunker-wasm/dedup` has an error of its own, and a program may have two instances. */
+/** By name: `chunker-cdc/dedup` has an error of its own, and a program may have two instances. */
 const OURS: readonly string[] = ["ChunkerError", "DedupError"];
 
 /** Returns what `call` returns; an error of the WebAssembly module becomes a {@link ChunkerError}. */

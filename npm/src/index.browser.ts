@@ -1,4 +1,4 @@
-// `chunker-wasm` in pages and workers: the module is fetched from beside this file by `ready()`.
+// `chunker-cdc` in pages and workers: the module is fetched from beside this file by `ready()`.
 
 import { setSource, simdSupported } from "./load.js";
 

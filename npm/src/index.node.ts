@@ -1,4 +1,4 @@
-// `chunker-wasm` in Node: the module is read from its file when the package is imported.
+// `chunker-cdc` in Node: the module is read from its file when the package is imported.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

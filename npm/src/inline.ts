@@ -1,4 +1,4 @@
-// `chunker-wasm/inline`: the module is inside a JavaScript file, for places where none can be fetched.
+// `chunker-cdc/inline`: the module is inside a JavaScript file, for places where none can be fetched.
 
 import { setSource, simdSupported } from "./load.js";
 

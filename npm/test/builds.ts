@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import type * as Api from "chunker-wasm";
+import type * as Api from "chunker-cdc";
 import * as api from "../dist/index.js";
 import { loadSync } from "../dist/load.js";
 import { runConformance, type Vectors } from "./conformance.js";

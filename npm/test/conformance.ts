@@ -1,6 +1,6 @@
 // The runner of `tests/conformance/vectors.json`, for Node and for pages.
 
-import type * as Api from "chunker-wasm";
+import type * as Api from "chunker-cdc";
 import { type CaseFile, type Outcome, runCases } from "./case-loop.js";
 import { bytesOf, type Input } from "./inputs.js";
 

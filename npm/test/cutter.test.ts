@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash, webcrypto } from "node:crypto";
 import { test } from "node:test";
-import "chunker-wasm";
+import "chunker-cdc";
 import { type Chunk, unpackChunks } from "../dist/chunk.js";
 import type { AsyncCutter, Cutter } from "../dist/cutter.js";
 import { ChunkerError } from "../dist/errors.js";

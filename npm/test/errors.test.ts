@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { PassThrough, Readable } from "node:stream";
 import { test } from "node:test";
-import * as api from "chunker-wasm";
+import * as api from "chunker-cdc";
 import type * as Load from "../dist/load.js";
 import { moduleOf } from "./builds.js";
 import { assertRefused, detached, type Hostile } from "./hostile.js";

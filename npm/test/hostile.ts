@@ -1,7 +1,7 @@
 // Calls that JavaScript allows and the types do not.
 
 import assert from "node:assert/strict";
-import type { ChunkerError, ChunkerErrorCode } from "chunker-wasm";
+import type { ChunkerError, ChunkerErrorCode } from "chunker-cdc";
 
 export type Hostile = [what: string, call: () => unknown, code: ChunkerErrorCode];
 

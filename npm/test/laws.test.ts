@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import * as api from "chunker-wasm";
+import * as api from "chunker-cdc";
 import type * as Load from "../dist/load.js";
 import { moduleOf } from "./builds.js";
 import { splitMix64 } from "./inputs.js";

@@ -1,6 +1,6 @@
 // Laws that hold in Node and in pages: every function throws when its law is broken.
 
-import type * as Api from "chunker-wasm";
+import type * as Api from "chunker-cdc";
 import { splitMix64 } from "./inputs.js";
 
 export const SMALL = { minSize: 64, avgSize: 256, maxSize: 1024 } as const;

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { type ByteSource, chunk, chunks, metrics, setLogLevel } from "chunker-wasm";
-import { DedupError, download, upload } from "chunker-wasm/dedup";
-import { ChunkerPool } from "chunker-wasm/pool";
+import { type ByteSource, chunk, chunks, metrics, setLogLevel } from "chunker-cdc";
+import { DedupError, download, upload } from "chunker-cdc/dedup";
+import { ChunkerPool } from "chunker-cdc/pool";
 import { counted } from "../dist/errors.js";
 import { codeOf, collect, MemoryTransport, randomBytes } from "./dedup/support.js";
 

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import * as api from "chunker-wasm";
-import { type ByteSource, type Chunk, type Metrics, metrics } from "chunker-wasm";
+import * as api from "chunker-cdc";
+import { type ByteSource, type Chunk, type Metrics, metrics } from "chunker-cdc";
 import {
   CompressTransform,
   compress,
@@ -11,9 +11,9 @@ import {
   DecompressTransform,
   decompress,
   detectCodec,
-} from "chunker-wasm/codecs";
-import { DedupError, download, type UploadProgress, upload } from "chunker-wasm/dedup";
-import { ChunkerPool } from "chunker-wasm/pool";
+} from "chunker-cdc/codecs";
+import { DedupError, download, type UploadProgress, upload } from "chunker-cdc/dedup";
+import { ChunkerPool } from "chunker-cdc/pool";
 import { codeOf, collect, MemoryTransport, QUICK, randomBytes } from "./dedup/support.js";
 
 const SHA256 = { profile: { minSize: 1024, avgSize: 4096, maxSize: 16_384 } } as const;

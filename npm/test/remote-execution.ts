@@ -2,7 +2,7 @@
 // fastcdc2020_test_vectors.txt. Their input is a picture that this repository does not have,
 // `test/fixtures/SekienAkashita.jpg` of the `fastcdc` crate; REMOTE_EXECUTION_INPUT names it.
 
-import type * as Api from "chunker-wasm";
+import type * as Api from "chunker-cdc";
 import type { Outcome } from "./case-loop.js";
 
 const INPUT_SHA256 = "d9e749d9367fc908876749d6502eb212fee88c9a94892fb07da5ef3ba8bc39ed";

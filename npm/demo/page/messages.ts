@@ -1,7 +1,7 @@
 // What the page and the worker of an upload say to each other.
 
-import type { ProfileName } from "chunker-wasm";
-import type { ChunkEncoding, ChunkState, UploadProgress } from "chunker-wasm/dedup";
+import type { ProfileName } from "chunker-cdc";
+import type { ChunkEncoding, ChunkState, UploadProgress } from "chunker-cdc/dedup";
 
 /** Page to worker. The first message starts the upload. */
 export type ToWorker =

@@ -1,7 +1,7 @@
 // The page: files enter a queue, one at a time is uploaded by a worker, a card shows each.
 
-import type { ProfileName } from "chunker-wasm";
-import type { ChunkEncoding, UploadProgress } from "chunker-wasm/dedup";
+import type { ProfileName } from "chunker-cdc";
+import type { ChunkEncoding, UploadProgress } from "chunker-cdc/dedup";
 import { ChunkMap } from "./chunk-map.js";
 import { explain, formatBytes, formatCount, formatShare } from "./format.js";
 import type { FromWorker, ToWorker } from "./messages.js";
@@ -9,8 +9,8 @@ import { DEFAULT_PROFILE, PROFILES } from "./profiles.js";
 import { editedCopy, sampleFile } from "./sample.js";
 
 const library = {
-  dedup: import.meta.resolve("chunker-wasm/dedup"),
-  pool: import.meta.resolve("chunker-wasm/pool"),
+  dedup: import.meta.resolve("chunker-cdc/dedup"),
+  pool: import.meta.resolve("chunker-cdc/pool"),
 };
 const NO_PROGRESS: UploadProgress = {
   bytesRead: 0,

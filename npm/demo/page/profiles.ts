@@ -1,4 +1,4 @@
-import type { ProfileName } from "chunker-wasm";
+import type { ProfileName } from "chunker-cdc";
 
 /** The profiles to choose from; files share chunks only when they are cut with the same. */
 export const PROFILES: Record<ProfileName, string> = {

@@ -1,7 +1,7 @@
 // One upload, in a worker: the page stays responsive whatever the file. The page ends it, and with it
 // the workers of its pool.
 
-import type { ChunkEvent, UploadProgress } from "chunker-wasm/dedup";
+import type { ChunkEvent, UploadProgress } from "chunker-cdc/dedup";
 import { type FromWorker, STATES, type ToWorker } from "./messages.js";
 
 /** The page is told at most this often. */
@@ -23,8 +23,8 @@ scope.onmessage = ({ data }) => {
 async function run({ file, profile, compression, library }: Extract<ToWorker, { type: "start" }>) {
   const report = new Report();
   try {
-    const dedup: typeof import("chunker-wasm/dedup") = await import(library.dedup);
-    const { ChunkerPool }: typeof import("chunker-wasm/pool") = await import(library.pool);
+    const dedup: typeof import("chunker-cdc/dedup") = await import(library.dedup);
+    const { ChunkerPool }: typeof import("chunker-cdc/pool") = await import(library.pool);
     const { rootDigest } = await dedup.upload(file, {
       transport: new dedup.HttpTransport({ baseUrl: scope.location.origin }),
       profile,

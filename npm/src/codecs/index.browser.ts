@@ -1,4 +1,4 @@
-// `chunker-wasm/codecs` in pages and workers: the module is fetched from beside this package's files
+// `chunker-cdc/codecs` in pages and workers: the module is fetched from beside this package's files
 // when it is first needed.
 
 import { setSource } from "./load.js";

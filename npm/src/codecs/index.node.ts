@@ -1,4 +1,4 @@
-// `chunker-wasm/codecs` in Node: the module is read from its file when it is first needed.
+// `chunker-cdc/codecs` in Node: the module is read from its file when it is first needed.
 
 import { readFileSync } from "node:fs";
 import { setSyncSource } from "./load.js";

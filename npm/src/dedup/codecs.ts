@@ -4,7 +4,7 @@
 import type { compressAdaptive } from "../codecs/index.js";
 import { ChunkerError } from "../index.js";
 
-/** What an upload needs of `chunker-wasm/codecs`. */
+/** What an upload needs of `chunker-cdc/codecs`. */
 export interface Codecs {
   readonly compressAdaptive: typeof compressAdaptive;
 }

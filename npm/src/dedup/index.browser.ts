@@ -1,4 +1,4 @@
-// `chunker-wasm/dedup` in pages and workers.
+// `chunker-cdc/dedup` in pages and workers.
 
 import "../index.browser.js";
 import { setCodecs } from "./codecs.js";

@@ -1,4 +1,4 @@
-// `chunker-wasm/dedup` in Node.
+// `chunker-cdc/dedup` in Node.
 
 import "../index.node.js";
 import { setCodecs } from "./codecs.js";

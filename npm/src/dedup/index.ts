@@ -1,4 +1,4 @@
-// `chunker-wasm/dedup`: uploads that send only the chunks the server lacks. `docs/upload-protocol.md`
+// `chunker-cdc/dedup`: uploads that send only the chunks the server lacks. `docs/upload-protocol.md`
 // specifies what goes over the wire.
 
 export { type DownloadOptions, type DownloadProgress, download } from "./download.js";

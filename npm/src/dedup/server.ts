@@ -1,4 +1,4 @@
-// `chunker-wasm/dedup/server`: the receiving side of the upload protocol, for Node.
+// `chunker-cdc/dedup/server`: the receiving side of the upload protocol, for Node.
 
 import "../index.node.js";
 

@@ -27,7 +27,7 @@ export interface UploadOptions {
   readonly maxBytesInFlight?: number | undefined;
   /**
    * Sends chunks compressed, if the server takes that and they become smaller. Loads
-   * `chunker-wasm/codecs` when the first chunk is sent. Compresses on the calling thread: in a page,
+   * `chunker-cdc/codecs` when the first chunk is sent. Compresses on the calling thread: in a page,
    * upload from a worker. Default: chunks are sent as they are.
    */
   readonly compression?: ChunkEncoding | undefined;

@@ -1,4 +1,4 @@
-// `chunker-wasm/pool` in pages and workers.
+// `chunker-cdc/pool` in pages and workers.
 
 import "../index.browser.js";
 import { threadOf } from "./thread.browser.js";

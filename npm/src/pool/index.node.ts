@@ -1,4 +1,4 @@
-// `chunker-wasm/pool` in Node.
+// `chunker-cdc/pool` in Node.
 
 import { availableParallelism } from "node:os";
 import "../index.node.js";

@@ -10,7 +10,7 @@ export interface PoolOptions {
 }
 
 /**
- * Workers that cut and hash. They find the same chunks as `chunks` of `chunker-wasm`, together: one
+ * Workers that cut and hash. They find the same chunks as `chunks` of `chunker-cdc`, together: one
  * large input takes a part of the time, and the calling thread is free meanwhile.
  *
  * ```ts

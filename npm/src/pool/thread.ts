@@ -60,5 +60,5 @@ export class Spawner<M, R> {
 
 const MOST_BY_DEFAULT = 4;
 
-/** The workers of `chunker-wasm/pool`. */
+/** The workers of `chunker-cdc/pool`. */
 export const { setSpawn, spawn, count } = new Spawner<Request, Reply>();

@@ -1,4 +1,4 @@
-// A worker of `chunker-wasm/pool` in a page.
+// A worker of `chunker-cdc/pool` in a page.
 
 import "../index.browser.js";
 import { load } from "../load.js";

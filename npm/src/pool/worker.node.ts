@@ -1,4 +1,4 @@
-// A worker of `chunker-wasm/pool` in Node.
+// A worker of `chunker-cdc/pool` in Node.
 
 import { parentPort } from "node:worker_threads";
 import "../index.node.js";

@@ -35,7 +35,7 @@ export abstract class Workforce {
    * other sources are copied to them. Workers stay some segments ahead of the loop and no more; of a
    * stream a segment for each worker is held.
    *
-   * @throws {ChunkerError} As `chunks` of `chunker-wasm`, `worker_failed` when a worker ends or cannot
+   * @throws {ChunkerError} As `chunks` of `chunker-cdc`, `worker_failed` when a worker ends or cannot
    * be started, `chunker_closed` after {@link close}. Errors of the source pass through. Leaving
    * the loop cancels the source.
    */

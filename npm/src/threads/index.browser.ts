@@ -1,4 +1,4 @@
-// `chunker-wasm/threads` in pages and workers.
+// `chunker-cdc/threads` in pages and workers.
 
 import "../index.browser.js";
 import { threadOf } from "../pool/thread.browser.js";

@@ -1,4 +1,4 @@
-// `chunker-wasm/threads` in Node.
+// `chunker-cdc/threads` in Node.
 
 import { availableParallelism } from "node:os";
 import "../index.node.js";

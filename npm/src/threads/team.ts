@@ -4,7 +4,7 @@ import { type Reply, type Request, unpackFailure } from "../pool/messages.js";
 import { type Spawn, Spawner, type Thread } from "../pool/thread.js";
 import type { Instance, Order, Report } from "./messages.js";
 
-/** The workers of `chunker-wasm/threads`. */
+/** The workers of `chunker-cdc/threads`. */
 export const { setSpawn, spawn, count } = new Spawner<Order, Report>();
 
 /**

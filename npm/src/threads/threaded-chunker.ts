@@ -12,7 +12,7 @@ export interface ThreadsOptions {
 
 /**
  * A WebAssembly module with threads, which cut and hash one input together. It finds the same chunks as
- * `chunks` of `chunker-wasm`. The calling thread is never blocked, and so may be that of a page.
+ * `chunks` of `chunker-cdc`. The calling thread is never blocked, and so may be that of a page.
  *
  * ```ts
  * await using chunker = new ThreadedChunker();

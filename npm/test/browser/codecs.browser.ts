@@ -11,7 +11,7 @@ import { CODECS, LAWS } from "../codecs/laws.js";
 import { tarOfSources, tool } from "../codecs/tools.js";
 
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
-const IMPORTS = { imports: { "chunker-wasm/codecs": "/dist/codecs/index.browser.js" } };
+const IMPORTS = { imports: { "chunker-cdc/codecs": "/dist/codecs/index.browser.js" } };
 const PAGE = `<!doctype html><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify(IMPORTS)}</script>`;
 
@@ -45,7 +45,7 @@ test("chromium codecs", async () => {
   });
   const { line, differences, laws } = await page.evaluate(async () => {
     const at = (path: string) => import(path);
-    const api = await import("chunker-wasm/codecs");
+    const api = await import("chunker-cdc/codecs");
     const { runConformance } = await at("/test-out/codecs/conformance.js");
     const vectors = await (await fetch("/codecs.json")).json();
     const outcome = await runConformance(api, vectors, "chromium");
@@ -71,7 +71,7 @@ test("chromium reads what the tools make of a tar archive", async () => {
   const read = await page.evaluate(async () => {
     const bytes = (text: string) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
     const { tar, fixtures } = await (await fetch("/fixtures.json")).json();
-    const { DecompressTransform, decompressAuto } = await import("chunker-wasm/codecs");
+    const { DecompressTransform, decompressAuto } = await import("chunker-cdc/codecs");
     const wanted = bytes(tar);
     const equal = (found: Uint8Array) =>
       found.length === wanted.length && found.every((byte, at) => byte === wanted[at]);

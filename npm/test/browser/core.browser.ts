@@ -10,7 +10,7 @@ import { launch, open, type Site, serve } from "../chromium.js";
 import { LAWS } from "../laws.js";
 
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
-const IMPORTS = { imports: { "chunker-wasm": "/dist/index.browser.js" } };
+const IMPORTS = { imports: { "chunker-cdc": "/dist/index.browser.js" } };
 const PAGE = `<!doctype html><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify(IMPORTS)}</script>`;
 
@@ -78,7 +78,7 @@ test("the entry for pages takes the simd128 module, once, and only when it is ne
     if (request.url().endsWith(".wasm")) fetched.push(request.url());
   });
   const codes = await page.evaluate(async () => {
-    const { Chunker, ready } = await import("chunker-wasm");
+    const { Chunker, ready } = await import("chunker-cdc");
     const before = await Promise.resolve()
       .then(() => new Chunker())
       .catch((error) => error.code);
@@ -98,7 +98,7 @@ test("metrics of a page count what the page was given, not what its workers did"
   const { page, problems } = await open(browser, site.url);
   const totals = await page.evaluate(async () => {
     const at = (path: string) => import(path);
-    const { chunks, metrics } = await import("chunker-wasm");
+    const { chunks, metrics } = await import("chunker-cdc");
     const { ChunkerPool } = await at("/dist/pool/index.browser.js");
     const profile = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
     const blob = new Blob([new Uint8Array(6_000_000)]);
@@ -131,7 +131,7 @@ test("a file of the page is read by a worker as well", async () => {
       "file",
     );
     const profile = { minSize: 4096, avgSize: 16_384, maxSize: 65_536 };
-    const { chunks } = await import("chunker-wasm");
+    const { chunks } = await import("chunker-cdc");
     const here: unknown[] = [];
     for await (const chunk of chunks(file, { profile })) here.push(chunk);
     // An import map does not reach into a worker.
@@ -162,7 +162,7 @@ test("lines of a page come to its console at the level that was set", async () =
   const lines: string[] = [];
   page.on("console", (message) => lines.push(`${message.type()} ${message.text()}`));
   await page.evaluate(async () => {
-    const { chunk, setLogLevel } = await import("chunker-wasm");
+    const { chunk, setLogLevel } = await import("chunker-cdc");
     const refused = () => chunk(new Uint8Array(1), { profile: { minSize: 63 } }).catch(() => {});
     await refused();
     setLogLevel("all");

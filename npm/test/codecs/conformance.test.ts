@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import * as api from "chunker-wasm/codecs";
+import * as api from "chunker-cdc/codecs";
 import { runConformance, VECTORS, type Vectors } from "./conformance.js";
 
 test("the module of the codecs agrees with the vectors", async () => {

@@ -1,6 +1,6 @@
 // The runner of `tests/conformance/codecs.json`, for Node and for pages.
 
-import type * as Api from "chunker-wasm/codecs";
+import type * as Api from "chunker-cdc/codecs";
 import { type CaseFile, type Outcome, runCases } from "../case-loop.js";
 import { collected, streamOf } from "./streams.js";
 

@@ -1,7 +1,7 @@
 // Laws of the codecs, signatures and keys that hold in Node and in pages: every function throws when
 // its law is broken.
 
-import type * as Api from "chunker-wasm/codecs";
+import type * as Api from "chunker-cdc/codecs";
 import { bytesOf, splitMix64 } from "../inputs.js";
 import { hex, unhex } from "./conformance.js";
 import { collected, streamOf } from "./streams.js";

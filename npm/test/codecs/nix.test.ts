@@ -12,7 +12,7 @@ import {
   NixPublicKey,
   NixSecretKey,
   nixBase32Decode,
-} from "chunker-wasm/codecs";
+} from "chunker-cdc/codecs";
 
 const NAME = "test.example.org-1";
 /** A path that is not content-addressed, and so needs a signature, with a reference. */

@@ -1,7 +1,7 @@
 // The tools whose formats the codecs have.
 
 import { execFileSync } from "node:child_process";
-import type { Codec } from "chunker-wasm/codecs";
+import type { Codec } from "chunker-cdc/codecs";
 
 /** Runs a codec's own tool as a filter. */
 export function tool(codec: Codec, options: string[], data: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { ChunkStore } from "chunker-wasm/dedup/server";
+import type { ChunkStore } from "chunker-cdc/dedup/server";
 import type { Browser, Page } from "playwright-core";
 import { launch } from "../chromium.js";
 

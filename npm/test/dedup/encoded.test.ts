@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { compress, trainDictionary } from "chunker-wasm/codecs";
-import { download, HttpTransport, upload } from "chunker-wasm/dedup";
+import { compress, trainDictionary } from "chunker-cdc/codecs";
+import { download, HttpTransport, upload } from "chunker-cdc/dedup";
 import { serveDisk } from "./servers.js";
 import { collect, compressibleBytes, digestHex, named, randomBytes, SMALL } from "./support.js";
 

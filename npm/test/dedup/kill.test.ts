@@ -3,14 +3,14 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ChunkerError } from "chunker-wasm";
+import type { ChunkerError } from "chunker-cdc";
 import {
   download,
   HttpTransport,
   MemoryResumeStore,
   type UploadResult,
   upload,
-} from "chunker-wasm/dedup";
+} from "chunker-cdc/dedup";
 import { startProcess } from "./servers.js";
 import {
   collect,

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type ChunkStore, DiskChunkStore } from "chunker-wasm/dedup/server";
+import { type ChunkStore, DiskChunkStore } from "chunker-cdc/dedup/server";
 import type { Browser, Page } from "playwright-core";
 import { launch } from "../chromium.js";
 import { compressibleBytes, randomBytes, temporaryDirectory } from "./support.js";
@@ -304,7 +304,7 @@ test("the server gives the page's files and nothing else, to localhost only", as
     (await fetch(server.url + path, init)).status;
   assert.equal(await get("/page/../../package.json"), 404);
   assert.equal(await get("/page/%2e%2e/server.js"), 404);
-  assert.equal(await get("/chunker-wasm/cjs/index.js"), 404);
+  assert.equal(await get("/chunker-cdc/cjs/index.js"), 404);
   assert.equal(await get("/", { method: "POST" }), 405);
   const { request } = await import("node:http");
   const status = await new Promise((resolve) => {

@@ -7,8 +7,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Manifest } from "chunker-wasm";
-import { download, upload } from "chunker-wasm/dedup";
+import { Manifest } from "chunker-cdc";
+import { download, upload } from "chunker-cdc/dedup";
 import { serveDisk } from "./servers.js";
 import { codeOf, collect, digestHex, named, QUICK, randomBytes, SMALL } from "./support.js";
 
@@ -648,7 +648,7 @@ test("twenty uploads of the same file at once all succeed", async (t) => {
 
 test("a server that refuses everything is a typed error with its status", async (t) => {
   const { baseUrl } = await serveDisk(t);
-  const { HttpTransport } = await import("chunker-wasm/dedup");
+  const { HttpTransport } = await import("chunker-cdc/dedup");
   const wrong = new HttpTransport({ baseUrl: `${baseUrl}/elsewhere/` });
   const error = await upload(data, { transport: wrong, profile: SMALL }).catch((e) => e);
   assert.equal(error.code, "not_found");

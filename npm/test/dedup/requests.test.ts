@@ -7,9 +7,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Manifest } from "chunker-wasm";
-import { compress } from "chunker-wasm/codecs";
-import { upload } from "chunker-wasm/dedup";
+import { Manifest } from "chunker-cdc";
+import { compress } from "chunker-cdc/codecs";
+import { upload } from "chunker-cdc/dedup";
 import { serveDisk } from "./servers.js";
 import { digestHex, randomBytes, SMALL, splitMix64 } from "./support.js";
 

@@ -7,7 +7,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { DiskChunkStore } from "chunker-wasm/dedup/server";
+import { DiskChunkStore } from "chunker-cdc/dedup/server";
 import type { Browser, Page } from "playwright-core";
 import { launch } from "../chromium.js";
 import { startElsewhere } from "./servers.js";
@@ -35,7 +35,7 @@ async function elsewhere(root: string): Promise<Site> {
   const page: [string, string][] = [
     ["/page/", join(PACKAGE, "demo/page")],
     ["/page/", join(PACKAGE, "demo-out/page")],
-    ["/chunker-wasm/", join(PACKAGE, "dist")],
+    ["/chunker-cdc/", join(PACKAGE, "dist")],
   ];
   const { port, stop } = await startElsewhere({ root, port: 0, page });
   return { url: `http://localhost:${port}`, stop };

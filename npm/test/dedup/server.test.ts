@@ -6,9 +6,9 @@ import { writeFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
-import { toHex } from "chunker-wasm";
-import { HttpTransport, upload } from "chunker-wasm/dedup";
-import { type ChunkStore, createUploadHandler, DiskChunkStore } from "chunker-wasm/dedup/server";
+import { toHex } from "chunker-cdc";
+import { HttpTransport, upload } from "chunker-cdc/dedup";
+import { type ChunkStore, createUploadHandler, DiskChunkStore } from "chunker-cdc/dedup/server";
 import { codeOf, digestHex, QUICK, randomBytes, serve, temporaryDirectory } from "./support.js";
 
 const data = randomBytes(200_000, 3);

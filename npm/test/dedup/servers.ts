@@ -9,8 +9,8 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { after, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { HttpTransport } from "chunker-wasm/dedup";
-import { type CorsOptions, DiskChunkStore, type UploadLimits } from "chunker-wasm/dedup/server";
+import { HttpTransport } from "chunker-cdc/dedup";
+import { type CorsOptions, DiskChunkStore, type UploadLimits } from "chunker-cdc/dedup/server";
 import { serve, temporaryDirectory } from "./support.js";
 
 const PROGRAM = process.env.CHUNKER_SERVER;

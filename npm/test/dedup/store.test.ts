@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DiskChunkStore } from "chunker-wasm/dedup/server";
+import { DiskChunkStore } from "chunker-cdc/dedup/server";
 import { codeOf, digestHex, randomBytes, temporaryDirectory } from "./support.js";
 
 const data = randomBytes(50_000, 6);

@@ -5,15 +5,15 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { type HashAlgorithm, Hasher, Manifest, toHex } from "chunker-wasm";
+import { type HashAlgorithm, Hasher, Manifest, toHex } from "chunker-cdc";
 import {
   type ChunkBody,
   DedupError,
   HttpTransport,
   type RequestOptions,
   type Transport,
-} from "chunker-wasm/dedup";
-import { createUploadServer, type UploadHandlerOptions } from "chunker-wasm/dedup/server";
+} from "chunker-cdc/dedup";
+import { createUploadServer, type UploadHandlerOptions } from "chunker-cdc/dedup/server";
 
 /** Small chunks, so that little data has many. */
 export const SMALL = { minSize: 1024, avgSize: 4096, maxSize: 16384 } as const;

@@ -3,7 +3,7 @@ import { openAsBlob } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ChunkerError, chunk, toHex } from "chunker-wasm";
+import { ChunkerError, chunk, toHex } from "chunker-cdc";
 import {
   type ChunkEvent,
   DedupError,
@@ -11,7 +11,7 @@ import {
   MemoryResumeStore,
   type UploadProgress,
   upload,
-} from "chunker-wasm/dedup";
+} from "chunker-cdc/dedup";
 import {
   codeOf,
   collect,

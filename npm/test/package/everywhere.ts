@@ -9,7 +9,7 @@ import { assertTitle, launch, serve } from "../chromium.js";
 import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "./packed.js";
 
 export interface Part {
-  /** Exported by `chunker-wasm/` and `entry`. */
+  /** Exported by `chunker-cdc/` and `entry`. */
   name: string;
   entry: string;
   /** Heading of its example in the README, which prints the chunks of `file`. */
@@ -34,13 +34,13 @@ const data = new Uint8Array(9_000_000).map((_, i) => (i * i) >> 7);
 const options = { profile: { minSize: 4096, avgSize: 16384, maxSize: 65536, hash: "blake3" } };
 const show = (found) => found.length + " chunks, " + found.map(({ hashHex }) => hashHex.slice(0, 2)).join("");
 `;
-const SINGLE = `import { chunk } from "chunker-wasm";${INPUT}console.log(show(await chunk(data, options)));`;
+const SINGLE = `import { chunk } from "chunker-cdc";${INPUT}console.log(show(await chunk(data, options)));`;
 const PRINT = "console.log(show(found));";
 const PUT = "document.title = show(found);";
 
 /** Tests `part` in Node and in pages, plain and bundled; the result serves for more tests of it. */
 export function testEverywhere({ name, entry, section, find, headers }: Part): Environments {
-  const module = `chunker-wasm/${entry}`;
+  const module = `chunker-cdc/${entry}`;
   const body = `${INPUT}${find}`;
   let packed: Packed;
   let browser: Browser;
@@ -76,7 +76,7 @@ export function testEverywhere({ name, entry, section, find, headers }: Part): E
   });
 
   test("a plain page, without an import map", async () => {
-    const path = `/node_modules/chunker-wasm/dist/${entry}/index.browser.js`;
+    const path = `/node_modules/chunker-cdc/dist/${entry}/index.browser.js`;
     const script = `import { ${name} } from "${path}";${body}${PUT}`;
     await servedShows(packed.project("plain", { "index.html": page(`>${script}`) }));
   });

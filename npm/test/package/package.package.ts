@@ -47,10 +47,10 @@ const PUT = "document.title = line + ', ' + code;";
 const CONSUMER = `
 import { chunk, Chunk, Chunker, ChunkerError, type ChunkerOptions, chunks, chunksWithPayload, ChunkTransform, digest,
   fromHex, Hasher, Manifest, profile, ready, toHex, type ByteSource, type ChunkerErrorCode,
-  type HashAlgorithm, type ProfileInput } from "chunker-wasm";
+  type HashAlgorithm, type ProfileInput } from "chunker-cdc";
 import { compress, type Codec, CompressTransform, type DecompressOptions, DecompressTransform,
-  generateKeypair, NarInfo, NixSecretKey, signManifest, verify } from "chunker-wasm/codecs";
-import * as inline from "chunker-wasm/inline";
+  generateKeypair, NarInfo, NixSecretKey, signManifest, verify } from "chunker-cdc/codecs";
+import * as inline from "chunker-cdc/inline";
 
 export async function packed(source: ReadableStream<Uint8Array>, codec: Codec): Promise<string> {
   const limits: DecompressOptions = { maxOutput: 5, maxWindowLog: 20 };
@@ -102,11 +102,11 @@ export async function all(source: ByteSource, signal: AbortSignal): Promise<stri
 `;
 const IN_NODE = `${CONSUMER}
 import { Readable } from "node:stream";
-import { DiskChunkStore } from "chunker-wasm/dedup/server";
+import { DiskChunkStore } from "chunker-cdc/dedup/server";
 export const more = [chunks(Readable.from([])), DiskChunkStore];
 `;
 const IN_PAGE = `${CONSUMER}
-import { upload } from "chunker-wasm/dedup";
+import { upload } from "chunker-cdc/dedup";
 export const more = [chunks(new File([], "file")), upload];
 `;
 
@@ -120,7 +120,7 @@ let expectedOfCodecs: string;
 before(async () => {
   packed = await pack();
   browser = await launch();
-  const folder = packed.project("reference", { "a.mjs": esm("chunker-wasm", PRINT) });
+  const folder = packed.project("reference", { "a.mjs": esm("chunker-cdc", PRINT) });
   expected = await output(folder, "node", "a.mjs");
   const codecs = packed.project("reference of codecs", { "a.mjs": codecsEsm(PRINT) });
   expectedOfCodecs = await output(codecs, "node", "a.mjs");
@@ -138,7 +138,7 @@ function esm(from: string, end: string): string {
 }
 
 function codecsEsm(end: string): string {
-  return `import { ${CODECS_NAMES} } from "chunker-wasm/codecs";\n${CODECS_BODY}${end}\n`;
+  return `import { ${CODECS_NAMES} } from "chunker-cdc/codecs";\n${CODECS_BODY}${end}\n`;
 }
 
 test("the tarball holds what is needed and nothing else", () => {
@@ -206,7 +206,7 @@ function weigh(name: string, ...files: Buffer[]): number {
   return brotli;
 }
 
-for (const from of ["chunker-wasm", "chunker-wasm/inline"]) {
+for (const from of ["chunker-cdc", "chunker-cdc/inline"]) {
   test(`Node ESM: ${from}`, async () => {
     const init = from.endsWith("inline") ? `import { ready } from "${from}"; await ready();\n` : "";
     const folder = packed.project(`esm-${init.length}`, { "a.mjs": init + esm(from, PRINT) });
@@ -221,8 +221,8 @@ for (const from of ["chunker-wasm", "chunker-wasm/inline"]) {
   });
 }
 
-test("Node CommonJS: chunker-wasm/codecs", async () => {
-  const text = `const { ${CODECS_NAMES} } = require("chunker-wasm/codecs");
+test("Node CommonJS: chunker-cdc/codecs", async () => {
+  const text = `const { ${CODECS_NAMES} } = require("chunker-cdc/codecs");
     (async () => { ${CODECS_BODY}${PRINT} })();`;
   const folder = packed.project("cjs-codecs", { "a.cjs": text });
   assert.equal(await output(folder, "node", "a.cjs"), expectedOfCodecs);
@@ -230,14 +230,14 @@ test("Node CommonJS: chunker-wasm/codecs", async () => {
 
 test("Node: handles work at once, and every entry can be imported and required", async () => {
   const folder = packed.project("entries", {
-    "a.mjs": `import { Chunker } from "chunker-wasm"; new Chunker().finish();
-      import { NixSecretKey } from "chunker-wasm/codecs";
+    "a.mjs": `import { Chunker } from "chunker-cdc"; new Chunker().finish();
+      import { NixSecretKey } from "chunker-cdc/codecs";
       NixSecretKey.create("a", new Uint8Array(32)).publicKey.toString();
-      import * as dedup from "chunker-wasm/dedup"; import * as server from "chunker-wasm/dedup/server";
+      import * as dedup from "chunker-cdc/dedup"; import * as server from "chunker-cdc/dedup/server";
       console.log(typeof dedup.upload, typeof server.DiskChunkStore);`,
-    "a.cjs": `const { Chunker } = require("chunker-wasm"); new Chunker().finish();
-      require("chunker-wasm/codecs").NixSecretKey.create("a", new Uint8Array(32)).publicKey.toString();
-      const dedup = require("chunker-wasm/dedup"), server = require("chunker-wasm/dedup/server");
+    "a.cjs": `const { Chunker } = require("chunker-cdc"); new Chunker().finish();
+      require("chunker-cdc/codecs").NixSecretKey.create("a", new Uint8Array(32)).publicKey.toString();
+      const dedup = require("chunker-cdc/dedup"), server = require("chunker-cdc/dedup/server");
       console.log(typeof dedup.upload, typeof server.DiskChunkStore);`,
   });
   for (const file of ["a.mjs", "a.cjs"]) {
@@ -278,14 +278,14 @@ test("the README's examples of chunks and codecs", async () => {
   const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
   const examples = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, example = ""]) => example);
   const of = (entry: string) => examples.find((example) => example.includes(`from "${entry}"`));
-  const [chunking, codecs] = [of("chunker-wasm"), of("chunker-wasm/codecs")];
+  const [chunking, codecs] = [of("chunker-cdc"), of("chunker-cdc/codecs")];
   const manifests = examples.find((example) => example.includes("reassemble"));
   const profiles = examples
     .find((example) => example.includes("remoteExecutionProfile"))
     ?.replaceAll(/^(await .*); \/\/ (".*")$/gm, "console.log(($1) === $2);");
   const folder = packed.project("readme", {
     "a.mjs": `import { openAsBlob } from "node:fs"; const file = await openAsBlob("a.mjs");\n${chunking}`,
-    "b.mjs": `import { compress as by, verify } from "chunker-wasm/codecs";
+    "b.mjs": `import { compress as by, verify } from "chunker-cdc/codecs";
       const data = new Uint8Array(9); const response = new Response(await by("xz", data));
       ${codecs}
       await verify(data, signature, publicKey);
@@ -302,9 +302,9 @@ test("the README's examples of chunks and codecs", async () => {
 test("a plain page with an import map", async () => {
   const map = {
     imports: {
-      "chunker-wasm": "/node_modules/chunker-wasm/dist/index.browser.js",
-      "chunker-wasm/codecs": "/node_modules/chunker-wasm/dist/codecs/index.browser.js",
-      "chunker-wasm/inline": "/node_modules/chunker-wasm/dist/inline.js",
+      "chunker-cdc": "/node_modules/chunker-cdc/dist/index.browser.js",
+      "chunker-cdc/codecs": "/node_modules/chunker-cdc/dist/codecs/index.browser.js",
+      "chunker-cdc/inline": "/node_modules/chunker-cdc/dist/inline.js",
     },
   };
   const document = (script: string) => `<!doctype html><link rel="icon" href="data:,">
@@ -312,8 +312,8 @@ test("a plain page with an import map", async () => {
     <script type="module">${script}</script>`;
   const page = (from: string) => document(esm(from, PUT));
   const folder = packed.project("plain", {
-    "default.html": page("chunker-wasm"),
-    "inline.html": page("chunker-wasm/inline"),
+    "default.html": page("chunker-cdc"),
+    "inline.html": page("chunker-cdc/inline"),
     "codecs.html": document(codecsEsm(PUT)),
   });
   for (const path of ["default.html", "inline.html"]) await shows(folder, path);
@@ -323,7 +323,7 @@ test("a plain page with an import map", async () => {
 test("a page that Vite builds", async () => {
   const folder = packed.project("vite", {
     "index.html": `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/a.js"></script>`,
-    "a.js": esm("chunker-wasm", PUT),
+    "a.js": esm("chunker-cdc", PUT),
     "package.json": `{ "type": "module" }`,
   });
   await output(folder, tool("vite"), "build", "--logLevel", "warn");
@@ -331,7 +331,7 @@ test("a page that Vite builds", async () => {
 });
 
 test("a page that Vite builds loads the codecs when it uses them", async () => {
-  const lazy = `const { ${CODECS_NAMES} } = await import("chunker-wasm/codecs");\n${CODECS_BODY}${PUT}\n`;
+  const lazy = `const { ${CODECS_NAMES} } = await import("chunker-cdc/codecs");\n${CODECS_BODY}${PUT}\n`;
   const folder = packed.project("vite-codecs", {
     "index.html": `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/a.js"></script>`,
     "a.js": `(async () => { ${lazy} })();`,
@@ -343,9 +343,9 @@ test("a page that Vite builds loads the codecs when it uses them", async () => {
 
 test("a page that webpack bundles, and loads the codecs when it uses them", async () => {
   const page = `<!doctype html><link rel="icon" href="data:,"><script src="/main.js"></script>`;
-  const lazy = `const { ${CODECS_NAMES} } = await import("chunker-wasm/codecs");\n${CODECS_BODY}${PUT}\n`;
+  const lazy = `const { ${CODECS_NAMES} } = await import("chunker-cdc/codecs");\n${CODECS_BODY}${PUT}\n`;
   for (const [name, script, wanted] of [
-    ["webpack", esm("chunker-wasm", PUT), expected],
+    ["webpack", esm("chunker-cdc", PUT), expected],
     ["webpack-codecs", `(async () => { ${lazy} })();`, expectedOfCodecs],
   ] as const) {
     const folder = packed.project(name, {

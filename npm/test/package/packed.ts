@@ -24,7 +24,7 @@ export interface Packed extends Disposable {
 
 /** Packs the package as `npm publish` would. */
 export async function pack(): Promise<Packed> {
-  const home = mkdtempSync(join(tmpdir(), "chunker-wasm-"));
+  const home = mkdtempSync(join(tmpdir(), "chunker-cdc-"));
   const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", home], {
     cwd: PACKAGE,
   });
@@ -41,7 +41,7 @@ export async function pack(): Promise<Packed> {
     project(name, files) {
       const folder = join(home, name);
       // Copied, as npm would: tools treat linked packages as sources.
-      cpSync(unpacked, join(folder, "node_modules/chunker-wasm"), { recursive: true });
+      cpSync(unpacked, join(folder, "node_modules/chunker-cdc"), { recursive: true });
       for (const [path, text] of Object.entries(files)) {
         mkdirSync(dirname(join(folder, path)), { recursive: true });
         writeFileSync(join(folder, path), text);

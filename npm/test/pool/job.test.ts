@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as api from "chunker-wasm";
+import * as api from "chunker-cdc";
 import { core } from "../../dist/load.js";
 import { inputOf } from "../../dist/pool/input.js";
 import { Job } from "../../dist/pool/job.js";

@@ -1,7 +1,7 @@
 // Laws of the pool that hold in Node and in pages: every function throws when its law is broken.
 
-import type * as Api from "chunker-wasm";
-import type { ChunkerPool } from "chunker-wasm/pool";
+import type * as Api from "chunker-cdc";
+import type { ChunkerPool } from "chunker-cdc/pool";
 import { bytesOf, type Input, splitMix64 } from "../inputs.js";
 import { byteStream, defaultStream, iterable, piecesOf } from "../laws.js";
 

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type * as Api from "chunker-wasm";
-import type { ChunkerPool } from "chunker-wasm/pool";
+import type * as Api from "chunker-cdc";
+import type { ChunkerPool } from "chunker-cdc/pool";
 import type { Browser } from "playwright-core";
 import { VECTORS } from "../builds.js";
 import { launch, open, type Site, serve } from "../chromium.js";
@@ -14,8 +14,8 @@ import { POOL_LAWS } from "./laws.js";
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 const IMPORTS = {
   imports: {
-    "chunker-wasm": "/dist/index.browser.js",
-    "chunker-wasm/pool": "/dist/pool/index.browser.js",
+    "chunker-cdc": "/dist/index.browser.js",
+    "chunker-cdc/pool": "/dist/pool/index.browser.js",
   },
 };
 const PAGE = `<!doctype html><link rel="icon" href="data:,">
@@ -38,9 +38,8 @@ test("the laws of the pool and the vectors hold in a page", async () => {
   const { page, problems } = await open(browser, site.url);
   const { line, differences, laws } = await page.evaluate(async () => {
     const at = (path: string) => import(path);
-    const api: typeof Api = await at("chunker-wasm");
-    const { ChunkerPool: Pool }: { ChunkerPool: typeof ChunkerPool } =
-      await at("chunker-wasm/pool");
+    const api: typeof Api = await at("chunker-cdc");
+    const { ChunkerPool: Pool }: { ChunkerPool: typeof ChunkerPool } = await at("chunker-cdc/pool");
     const { runConformance } = await at("/test-out/conformance.js");
     const vectors = await (await fetch("/vectors.json")).json();
     const pool = new Pool({ workers: 2 });
@@ -66,7 +65,7 @@ test("the laws of the pool and the vectors hold in a page", async () => {
 test("a worker that fails or cannot be loaded is a typed error, in a page too", async () => {
   const { page } = await open(browser, site.url);
   const reading = page.evaluate(async () => {
-    const { ChunkerPool } = await import("chunker-wasm/pool");
+    const { ChunkerPool } = await import("chunker-cdc/pool");
     const pool = new ChunkerPool({ workers: 2 });
     const file = new File(
       Array.from({ length: 100 }, () => crypto.getRandomValues(new Uint8Array(65_536))),
@@ -94,7 +93,7 @@ test("a worker that fails or cannot be loaded is a typed error, in a page too", 
   assert.deepEqual(await reading, ["worker_failed", true]);
   await page.route("**/worker.browser.js", (route) => route.abort());
   const code = await page.evaluate(async () => {
-    const { ChunkerPool } = await import("chunker-wasm/pool");
+    const { ChunkerPool } = await import("chunker-cdc/pool");
     return new ChunkerPool().chunk(new Uint8Array(5)).catch(({ code }) => code);
   });
   assert.equal(code, "worker_failed");
@@ -104,7 +103,7 @@ test("a worker that fails or cannot be loaded is a typed error, in a page too", 
 test("the page stays responsive and its memory bounded while a large Blob is cut", async () => {
   const { page, problems } = await open(browser, site.url);
   const { length, longest, heap } = await page.evaluate(async () => {
-    const { ChunkerPool } = await import("chunker-wasm/pool");
+    const { ChunkerPool } = await import("chunker-cdc/pool");
     const part = new Blob(
       Array.from({ length: 256 }, () => crypto.getRandomValues(new Uint8Array(65_536))),
     );

@@ -42,8 +42,8 @@ test("a page of Vite's development server", async (t) => {
 });
 
 test("TypeScript, strict: a page and Node", async () => {
-  const text = `import { ChunkerPool, type PoolOptions } from "chunker-wasm/pool";
-    import type { Chunk, ReadOptions } from "chunker-wasm";
+  const text = `import { ChunkerPool, type PoolOptions } from "chunker-cdc/pool";
+    import type { Chunk, ReadOptions } from "chunker-cdc";
     const options: PoolOptions = { workers: 2 };
     const read: ReadOptions = { profile: { minSize: 64 }, signal: new AbortController().signal };
     export async function all(file: Blob): Promise<Chunk[]> {

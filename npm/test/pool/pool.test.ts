@@ -10,8 +10,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Worker } from "node:worker_threads";
-import * as api from "chunker-wasm";
-import { ChunkerPool, type PoolOptions } from "chunker-wasm/pool";
+import * as api from "chunker-cdc";
+import { ChunkerPool, type PoolOptions } from "chunker-cdc/pool";
 import { VECTORS } from "../builds.js";
 import { runConformance, type Vectors } from "../conformance.js";
 import { assertRefused, type Hostile } from "../hostile.js";
@@ -228,7 +228,7 @@ test("closing stops what is being cut, at any time and any number of times", asy
 
 test("a pool that is not closed does not keep Node alive, one at work does", async () => {
   const program = `
-    import { ChunkerPool } from "chunker-wasm/pool";
+    import { ChunkerPool } from "chunker-cdc/pool";
     const pool = new ChunkerPool({ workers: 2 });
     const left = pool.chunks(new Blob([new Uint8Array(40_000_000)]), ${JSON.stringify(OPTIONS)});
     await left.next();

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ChunkerError } from "chunker-wasm";
-import { type ChunkEvent, download, MemoryResumeStore, upload } from "chunker-wasm/dedup";
-import { ChunkerPool } from "chunker-wasm/pool";
+import { ChunkerError } from "chunker-cdc";
+import { type ChunkEvent, download, MemoryResumeStore, upload } from "chunker-cdc/dedup";
+import { ChunkerPool } from "chunker-cdc/pool";
 import { codeOf, collect, MemoryTransport, randomBytes } from "../dedup/support.js";
 
 const profile = "medium";

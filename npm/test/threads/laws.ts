@@ -1,8 +1,8 @@
 // Laws of the threads that hold in Node and in pages, beside those of the pool.
 
-import type * as Api from "chunker-wasm";
-import type { ChunkerPool } from "chunker-wasm/pool";
-import type { ThreadedChunker } from "chunker-wasm/threads";
+import type * as Api from "chunker-cdc";
+import type { ChunkerPool } from "chunker-cdc/pool";
+import type { ThreadedChunker } from "chunker-cdc/threads";
 import { bytesOf, splitMix64 } from "../inputs.js";
 import { POOL_LAWS } from "../pool/laws.js";
 

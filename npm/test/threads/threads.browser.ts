@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type * as Api from "chunker-wasm";
-import type { ThreadedChunker } from "chunker-wasm/threads";
+import type * as Api from "chunker-cdc";
+import type { ThreadedChunker } from "chunker-cdc/threads";
 import type { Browser } from "playwright-core";
 import { VECTORS } from "../builds.js";
 import { ISOLATED, launch, open, type Site, serve } from "../chromium.js";
@@ -14,8 +14,8 @@ import { THREADS_LAWS } from "./laws.js";
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 const IMPORTS = {
   imports: {
-    "chunker-wasm": "/dist/index.browser.js",
-    "chunker-wasm/threads": "/dist/threads/index.browser.js",
+    "chunker-cdc": "/dist/index.browser.js",
+    "chunker-cdc/threads": "/dist/threads/index.browser.js",
   },
 };
 const PAGE = `<!doctype html><link rel="icon" href="data:,">
@@ -39,9 +39,9 @@ test("the laws of the threads and the vectors hold in a page, and its workers en
   const { page, problems } = await open(browser, site.url);
   const { line, differences, laws } = await page.evaluate(async () => {
     const at = (path: string) => import(path);
-    const api: typeof Api = await at("chunker-wasm");
+    const api: typeof Api = await at("chunker-cdc");
     const { ThreadedChunker: Threaded }: { ThreadedChunker: typeof ThreadedChunker } =
-      await at("chunker-wasm/threads");
+      await at("chunker-cdc/threads");
     const { runConformance } = await at("/test-out/conformance.js");
     const vectors = await (await fetch("/vectors.json")).json();
     const chunker = new Threaded({ threads: 2 });
@@ -70,7 +70,7 @@ test("a page that is not isolated has no threads, and starts no worker", async (
   await using plain = await serve(PACKAGE, PAGES);
   const { page, problems } = await open(browser, plain.url);
   const code = await page.evaluate(async () => {
-    const { ThreadedChunker } = await import("chunker-wasm/threads");
+    const { ThreadedChunker } = await import("chunker-cdc/threads");
     try {
       new ThreadedChunker();
       return undefined;
@@ -91,7 +91,7 @@ test("a module, a script or a member that fails is a typed error", async () => {
     // What workers fetch is routed by the context.
     await page.context().route(missing, (route) => route.abort());
     const code = await page.evaluate(async () => {
-      const { ThreadedChunker } = await import("chunker-wasm/threads");
+      const { ThreadedChunker } = await import("chunker-cdc/threads");
       return new ThreadedChunker({ threads: 2 })
         .chunk(new Uint8Array(5))
         .catch((error: Api.ChunkerError) => error.code);
@@ -101,7 +101,7 @@ test("a module, a script or a member that fails is a typed error", async () => {
   }
   const { page } = await open(browser, site.url);
   const reading = page.evaluate(async () => {
-    const { ThreadedChunker } = await import("chunker-wasm/threads");
+    const { ThreadedChunker } = await import("chunker-cdc/threads");
     const chunker = new ThreadedChunker({ threads: 2 });
     const data = new Uint8Array(9_000_000);
     try {

@@ -3,8 +3,8 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import * as api from "chunker-wasm";
-import { ThreadedChunker } from "chunker-wasm/threads";
+import * as api from "chunker-cdc";
+import { ThreadedChunker } from "chunker-cdc/threads";
 import { VECTORS } from "../builds.js";
 import { runConformance, type Vectors } from "../conformance.js";
 import { assertRefused, type Hostile } from "../hostile.js";
@@ -87,7 +87,7 @@ test("where memory cannot be shared, there are no threads", (t) => {
 
 test("threads that wait do not keep Node alive", async () => {
   const script = `
-    import { ThreadedChunker } from "chunker-wasm/threads";
+    import { ThreadedChunker } from "chunker-cdc/threads";
     const found = await new ThreadedChunker({ threads: 2 }).chunk(new Uint8Array(5_000_000));
     console.log(found.length);`;
   const { stdout } = await promisify(execFile)(

@@ -6,7 +6,7 @@ defmodule Ingest do
       children = [{Ingest, root: "/var/lib/uploads", port: 4000}]
       Supervisor.start_link(children, strategy: :one_for_one)
 
-  The store on disk is that of `chunker-wasm/dedup/server` for Node.js: either server can be started on
+  The store on disk is that of `chunker-cdc/dedup/server` for Node.js: either server can be started on
   a directory that the other has written, one at a time.
 
   ## How it works
