@@ -12,6 +12,6 @@ target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 
 rm -rf target/sbom
 mkdir -p target/sbom
 cp "$name.json" target/sbom/chunker-cdc.cdx.json
-cp "wasm/$name.json" target/sbom/chunker-cdc.cdx.json
+cp "wasm/$name.json" target/sbom/chunker-cdc-npm.cdx.json
 cp "nif/native/chunker_nif/$name.json" target/sbom/chunker-nif.cdx.json
 ls -l target/sbom
