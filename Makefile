@@ -202,7 +202,8 @@ remote-execution: package ## the Remote Execution API's own vectors in every tie
 vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and the tools that setup installs)
 	cargo run --quiet --profile test --all-features --example conformance-vectors > target/vectors.json
 	python3 tests/conformance/generate_codecs.py > target/codecs.json
-	mv target/vectors.json target/codecs.json tests/conformance
+	python3 tests/conformance/generate_references.py > target/references.json
+	mv target/vectors.json target/codecs.json target/references.json tests/conformance
 
 bench: setup ## time and allocations of every operation; JSON in target/benchmarks.json, target/allocations.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
 	rm -rf target/benchmarks
@@ -240,6 +241,9 @@ observability-builds: setup
 
 bench-codecs: setup ## each codec against its crate called directly, on real files, as ratios
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs
+
+bench-references: setup ## replacing and restoring references of Nix against a copy and against aho-corasick, as ratios
+	cargo bench --quiet --package chunker-cdc --features nix --bench references
 
 bench-bombs: setup ## data of each codec that would become 10 GB: time and memory until they are refused
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
@@ -298,7 +302,7 @@ instructions-hooks: observability-builds ## instructions that tracing and metric
 	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
-FUZZ_TARGETS = scan cuts manifest nix decode round_trip pack
+FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack
 
 fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	$(call tool,cargo-fuzz,0.13.2)
@@ -309,4 +313,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-references bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs

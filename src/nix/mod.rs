@@ -1,6 +1,8 @@
-//! What a binary cache of Nix needs: base32, key files, and signatures of narinfo files.
+//! What a binary cache of Nix needs: base32, key files, signatures of narinfo files, and references
+//! taken out of archives before they are chunked.
 
 pub(crate) mod base32;
+pub mod references;
 
 pub use base32::InvalidBase32;
 

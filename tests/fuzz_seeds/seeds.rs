@@ -77,6 +77,13 @@ pub(crate) fn all() -> Vec<Seed> {
             }
         }
     }
+    for case in cases(include_str!("../conformance/references.json")) {
+        for field in ["stream", "patches"] {
+            let mut input = hex::decode(text(&case, field)).expect("hexadecimal");
+            input.truncate(LENGTH);
+            add("references", input);
+        }
+    }
     for (codec, frames) in FORMER_FAULTS {
         let data = hex::decode(frames).expect("hexadecimal");
         for piece in [1, 5, 100] {
