@@ -202,8 +202,7 @@ remote-execution: package ## the Remote Execution API's own vectors in every tie
 vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and the tools that setup installs)
 	cargo run --quiet --profile test --all-features --example conformance-vectors > target/vectors.json
 	python3 tests/conformance/generate_codecs.py > target/codecs.json
-	python3 tests/conformance/generate_references.py > target/references.json
-	mv target/vectors.json target/codecs.json target/references.json tests/conformance
+	mv target/vectors.json target/codecs.json tests/conformance
 
 bench: setup ## time and allocations of every operation; JSON in target/benchmarks.json, target/allocations.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
 	rm -rf target/benchmarks

@@ -66,6 +66,13 @@ pub(crate) fn all() -> Vec<Seed> {
                     add("nix", format!("cache.example.org-1:{}", BASE64.encode(&bytes)).into());
                 }
             }
+            "references" => {
+                for field in ["stream", "patches"] {
+                    let mut input = hex::decode(text(&case, field)).expect("hexadecimal");
+                    input.truncate(LENGTH);
+                    add("references", input);
+                }
+            }
             _ => {
                 let codec = Codec::ALL.iter().find(|codec| codec.name() == text(&case, "codec"));
                 let data = BASE64.decode(text(&case, "data").as_bytes()).expect("base64");
@@ -75,13 +82,6 @@ pub(crate) fn all() -> Vec<Seed> {
                     add("decode", laws::decode::seed(*codec.expect("a codec"), limit, piece, &data));
                 }
             }
-        }
-    }
-    for case in cases(include_str!("../conformance/references.json")) {
-        for field in ["stream", "patches"] {
-            let mut input = hex::decode(text(&case, field)).expect("hexadecimal");
-            input.truncate(LENGTH);
-            add("references", input);
         }
     }
     for (codec, frames) in FORMER_FAULTS {

@@ -13,15 +13,23 @@ export {
   trainDictionary,
 } from "./compression.js";
 export {
+  formatNarInfo,
   NarInfo,
   type NarInfoFields,
+  type NarInfoFile,
+  type NixHashFormat,
   NixPublicKey,
   NixSecretKey,
   nixBase32Decode,
   nixBase32Encode,
+  nixHashDecode,
+  nixHashEncode,
+  type ParsedNarInfoFile,
+  parseNarInfo,
 } from "./nix.js";
 export type { Codec, CompressOptions, DecompressOptions, LevelOptions } from "./options.js";
 export { ready } from "./ready.js";
+export { ReferenceNormalizer, ReferencePatches } from "./references.js";
 export {
   generateKeypair,
   type Keypair,

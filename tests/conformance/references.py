@@ -1,12 +1,9 @@
-#!/usr/bin/env python3
-"""Prints references.json: streams with hashes of Nix store paths, normalized by a search of every offset.
+"""Streams with hashes of Nix store paths, normalized by a search of every offset.
 
 Written from docs/nix-references.md; shares no code with the library.
 """
 
 import hashlib
-import json
-import sys
 
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 PLACEHOLDER = bytes(32)
@@ -97,21 +94,9 @@ CASES = {
 }
 
 
-def main():
-    cases = []
+def reference_cases():
     for name, (stream, hashes) in CASES.items():
         output, patches = normalize(stream, set(hashes))
-        cases.append(
-            {
-                "name": name,
-                "hashes": hashes,
-                "stream": stream.hex(),
-                "normalizedSha256": hashlib.sha256(output).hexdigest(),
-                "patches": patches.hex(),
-            }
-        )
-    json.dump(cases, sys.stdout, indent=1)
-    print()
-
-
-main()
+        digest = hashlib.sha256(output).hexdigest()
+        case = {"kind": "references", "name": name, "hashes": hashes, "stream": stream.hex()}
+        yield {**case, "sha256": digest, "patches": patches.hex()}
