@@ -1,5 +1,4 @@
-import type { Bytes } from "./bytes.js";
-import { isBytes } from "./bytes.js";
+import { type Bytes, bytesOf, isBytes } from "./bytes.js";
 import type { Chunk } from "./chunk.js";
 import { counted, invalidArgument } from "./errors.js";
 import { isFile } from "./file.js";
@@ -137,7 +136,7 @@ const SHORT = 1024 * 1024;
 /** Yields the chunks that are found, by the addon's threads where it has them and they pay. */
 async function* finding(source: ByteSource, options: ReadOptions | undefined) {
   const native = addon();
-  const isForThreads = isFile(source) || (isBytes(source) && source.byteLength > SHORT);
+  const isForThreads = isFile(source) || (isBytes(source) && bytesOf(source).length > SHORT);
   if (native === undefined || !isForThreads) {
     yield* reading(source, options);
     return;

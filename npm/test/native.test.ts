@@ -97,13 +97,12 @@ const REFUSED: [what: string, write: ((folder: string) => void) | undefined, rea
     /too short|invalid ELF|not a mach-o|not a valid Win32/i,
   ],
   [
-    "is half a library",
+    "is empty",
     (folder) => {
       COPY(folder);
-      const whole = readFileSync(join(folder, "chunker.node"));
-      writeFileSync(join(folder, "chunker.node"), whole.subarray(0, whole.length / 2));
+      writeFileSync(join(folder, "chunker.node"), "");
     },
-    /chunker\.node/,
+    /too short|not a mach-o|not a valid Win32/i,
   ],
   [
     "is of another version",
@@ -158,7 +157,7 @@ test("every function of the addon catches panics", () => {
   let functions = 0;
   for (const file of files.filter((file) => file.endsWith(".rs"))) {
     const text = readFileSync(join(source, file), "utf8");
-    for (const [, attribute = ""] of text.matchAll(/#\[napi\(?([^\]]*?)\)?\]\s[^{]*?\bfn \w+/g)) {
+    for (const [, attribute = ""] of text.matchAll(/#\[napi(?:\(([^\]]*)\))?\]\s[^{]*?\bfn \w+/g)) {
       if (/\b(struct|impl)\b/.test(attribute)) continue;
       assert.match(attribute, /catch_unwind/, `${file}: ${attribute}`);
       functions++;
@@ -168,8 +167,8 @@ test("every function of the addon catches panics", () => {
 });
 
 const THREAD = `
-  const { parentPort, workerData } = require("node:worker_threads");
   (async () => {
+    const { parentPort, workerData } = await import("node:worker_threads");
     const { chunk, backend, Chunker } = await import(workerData.url);
     const data = new Uint8Array(workerData.length).map((_, at) => (at * at) >> 7);
     for (let round = 0; ; round++) {
