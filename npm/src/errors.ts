@@ -53,7 +53,10 @@ export const CHUNKER_ERROR_CODES = [
   "zstd_decompression_failed",
   "aborted",
   "chunker_closed",
+  "internal_error",
   "invalid_argument",
+  "invalid_environment",
+  "native_unavailable",
   "not_ready",
   "platform_hash_failed",
   "threads_unavailable",
@@ -77,7 +80,7 @@ export class ChunkerError extends Error {
 /** By name: `chunker-cdc/dedup` has an error of its own, and a program may have two instances. */
 const OURS: readonly string[] = ["ChunkerError", "DedupError"];
 
-/** Returns what `call` returns; an error of the WebAssembly module becomes a {@link ChunkerError}. */
+/** Returns what `call` returns; an error of the module or the addon becomes a {@link ChunkerError}. */
 export function calling<T>(call: () => T): T {
   try {
     return call();
@@ -94,10 +97,14 @@ export function counted<E>(error: E): E {
   return error;
 }
 
-/** Returns an error of the WebAssembly module as a {@link ChunkerError}, and others as they are. */
+/** The code of the error that the addon makes of a panic. */
+const PANIC = "GenericFailure";
+
+/** Returns an error of the module or the addon as a {@link ChunkerError}, and others as they are. */
 export function failureOf(error: unknown): unknown {
   if (!(error instanceof ChunkerError) && error instanceof Error && "code" in error) {
     if (isCode(error.code)) return new ChunkerError(error.code, error.message);
+    if (error.code === PANIC) return new ChunkerError("internal_error", error.message);
   }
   return error;
 }

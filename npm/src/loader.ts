@@ -1,4 +1,5 @@
-// Loading of a WebAssembly module. An entry file says where it is; everything else asks `core()`.
+// Loading of a WebAssembly module. An entry file says where it is, or what has the same functions;
+// everything else asks `core()`.
 
 import { ChunkerError, counted } from "./errors.js";
 
@@ -6,14 +7,14 @@ import { ChunkerError, counted } from "./errors.js";
 export type ModuleSource = () => Promise<Response | BufferSource>;
 
 /** The JavaScript that wasm-bindgen writes for a module. */
-interface Glue {
+export interface Glue {
   init(options: { module_or_path: Response | BufferSource }): Promise<unknown>;
   initSync(options: { module: BufferSource }): unknown;
 }
 
 /** Loads one module, once. */
 export class Loader<G extends Glue> {
-  readonly #glue: G;
+  #glue: G;
   #loaded = false;
   #loading: Promise<void> | undefined;
   #source: ModuleSource | undefined;
@@ -32,6 +33,12 @@ export class Loader<G extends Glue> {
   readonly setSyncSource = (from: () => BufferSource): void => {
     this.#syncSource ??= from;
     this.setSource(async () => from());
+  };
+
+  /** Says that `addon` has the functions, and no module is needed. */
+  readonly use = (addon: Omit<G, keyof Glue>): void => {
+    this.#glue = addon as G;
+    this.#loaded = true;
   };
 
   /** Loads the module from bytes, at once. */

@@ -25,6 +25,7 @@ export class ChunkerPool extends Workforce {
   /** @throws {ChunkerError} `invalid_argument` */
   constructor(options?: PoolOptions) {
     const { workers } = checkedOptions(options, ["workers"]);
-    super(new Seats(count("workers", workers), spawn));
+    const wanted = count("workers", workers);
+    super(new Seats(wanted, spawn), wanted);
   }
 }

@@ -33,7 +33,7 @@ export class ThreadedChunker extends Workforce {
     const { threads } = checkedOptions(options, ["threads"]);
     const wanted = count("threads", threads);
     throwUnlessShareable();
-    super(new Seats(1, teamOf(wanted)));
+    super(new Seats(1, teamOf(wanted)), wanted);
   }
 }
 
