@@ -1,12 +1,13 @@
 // The public API, without a WebAssembly module: `index.node.ts`, `index.browser.ts` and `inline.ts`
 // say where that comes from.
 
-export { type Bytes, fromHex, toHex } from "./bytes.js";
+export { type ByteArray, type Bytes, fromHex, toHex } from "./bytes.js";
 export { Chunk } from "./chunk.js";
 export { Chunker } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
 export { digest, Hasher } from "./hasher.js";
 export type { LogLevel } from "./lines.js";
+export type { ReadyOptions } from "./loader.js";
 export { setLogLevel } from "./log.js";
 export {
   Manifest,

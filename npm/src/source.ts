@@ -1,4 +1,4 @@
-import { type Bytes, bytesOf, isBytes, kindOf } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf, isBytes, kindOf } from "./bytes.js";
 import { ChunkerError, counted, invalidArgument } from "./errors.js";
 
 /** What bytes can be read from: `File` and Node's streams included. */
@@ -25,7 +25,7 @@ export function lengthOf(source: ByteSource): number | undefined {
 export function pieces(
   source: ByteSource,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+): AsyncGenerator<ByteArray, void, undefined> {
   if (isBytes(source)) return memoryPieces(source, signal);
   if (isBlob(source)) return streamPieces(source.stream(), signal);
   if (isReadableStream(source)) return streamPieces(source, signal);
@@ -109,7 +109,7 @@ function cancel(source: AsyncIterable<unknown>, iterator: AsyncIterator<unknown>
   Promise.resolve(iterator.return?.()).catch(() => {});
 }
 
-function* slices(piece: unknown): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
+function* slices(piece: unknown): Generator<ByteArray, void, undefined> {
   if (!isBytes(piece))
     throw invalidArgument(`a piece of the source is ${kindOf(piece)}, not bytes`);
   const { length } = bytesOf(piece, "a piece of the source");

@@ -1,4 +1,4 @@
-import type { Bytes } from "./bytes.js";
+import type { ByteArray, Bytes } from "./bytes.js";
 import type { Chunk } from "./chunk.js";
 import { counted, invalidArgument } from "./errors.js";
 import { Finder } from "./finder.js";
@@ -32,7 +32,7 @@ const READ_KEYS = [...CHUNKER_KEYS, ...SOURCE_KEYS] as const;
 /** A chunk with its bytes. */
 export interface ChunkWithPayload {
   chunk: Chunk;
-  payload: Uint8Array<ArrayBuffer>;
+  payload: ByteArray;
 }
 
 /** Returns the chunks of `data`. Other tasks of the thread get to run: do not change it meanwhile. */

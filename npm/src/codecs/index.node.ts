@@ -1,8 +1,9 @@
-// `chunker-cdc/codecs` in Node: the module is read from its file when it is first needed.
+// `chunker-cdc/codecs` in Node: the module is loaded when it is first needed.
 
-import { readFileSync } from "node:fs";
+import { text } from "#inline/chunker-codecs";
+import { unpacked } from "../inline.node.js";
 import { setSyncSource } from "./load.js";
 
-setSyncSource(() => readFileSync(new URL("../chunker-codecs.wasm", import.meta.url)));
+setSyncSource(() => unpacked(text));
 
 export * from "./index.js";

@@ -1,11 +1,12 @@
+import { moduleOf, type ReadyOptions } from "../loader.js";
 import { load } from "./load.js";
 
 /**
  * Resolves when the WebAssembly module of the codecs is loaded, which in Node nothing has to wait for.
  * May be called any number of times; after a failure the next call tries again.
  *
- * @throws {ChunkerError} `not_ready` when it cannot be loaded; `cause` says why.
+ * @throws {ChunkerError} `not_ready` when it cannot be loaded; `cause` says why. `invalid_argument`.
  */
-export function ready(): Promise<void> {
-  return load();
+export async function ready(options?: ReadyOptions): Promise<void> {
+  await load(moduleOf(options));
 }

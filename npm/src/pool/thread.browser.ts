@@ -1,20 +1,61 @@
-import type { Thread } from "./thread.js";
+import { type Inlined, textOf } from "../inline.browser.js";
+import type { Spawn } from "./thread.js";
 
-/** Returns a worker of a page, or of a worker, as a {@link Thread}. */
-export function threadOf<M, R>(
-  worker: Worker,
-  onReply: (reply: R) => void,
-  onDeath: (cause: unknown) => void,
-): Thread<M> {
-  worker.onmessage = ({ data }) => onReply(data);
-  worker.onmessageerror = () => onDeath(new Error("a reply could not be cloned"));
-  worker.onerror = (event) => {
-    event.preventDefault();
-    onDeath(event.error ?? new Error(event.message || "its script could not be loaded"));
-  };
-  return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
-    keepAlive: () => {},
-    terminate: async () => worker.terminate(),
+/** What a worker of a page says first: its script is there. */
+export const STARTED = "started";
+
+/**
+ * Returns what starts workers of a page, or of a worker: by `start`, or where the script is not found
+ * by that, with `script`.
+ */
+export function threadOf<M, R>(start: () => Worker, script: () => Promise<Inlined>): Spawn<M, R> {
+  return (onReply, onDeath) => {
+    let worker: Worker | undefined;
+    let ended = false;
+    /** What was posted to a worker that may not start. */
+    let waiting: [message: M, transfer: ArrayBuffer[]][] | undefined = [];
+
+    const listen = (to: Worker, onFailure: (cause: unknown) => void): void => {
+      worker = to;
+      to.onmessage = ({ data }) => {
+        if (data !== STARTED) return onReply(data);
+        for (const posted of waiting ?? []) to.postMessage(...posted);
+        waiting = undefined;
+      };
+      to.onmessageerror = () => onDeath(new Error("a reply could not be cloned"));
+      to.onerror = (event) => {
+        event.preventDefault();
+        const cause = event.error ?? new Error(event.message || "its script could not be loaded");
+        if (waiting === undefined) onDeath(cause);
+        else onFailure(cause);
+      };
+    };
+    const startInlined = async (cause: unknown): Promise<void> => {
+      worker?.terminate();
+      try {
+        const text = await textOf(script());
+        if (ended) return;
+        const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+        listen(new Worker(url), onDeath);
+      } catch {
+        onDeath(cause);
+      }
+    };
+    try {
+      listen(start(), startInlined);
+    } catch (cause) {
+      void startInlined(cause);
+    }
+    return {
+      post(message, transfer) {
+        if (waiting === undefined) worker?.postMessage(message, transfer);
+        else waiting.push([message, transfer]);
+      },
+      keepAlive: () => {},
+      async terminate() {
+        ended = true;
+        worker?.terminate();
+      },
+    };
   };
 }

@@ -5,7 +5,6 @@ import { Chunker } from "../chunker.js";
 import { ChunkerError, counted } from "../errors.js";
 import { handedOut } from "../metrics.js";
 import { resolveProfile } from "../profile.js";
-import { ready } from "../ready.js";
 import { aborted, type ByteSource, lengthOf, throwIfAborted } from "../source.js";
 import { checkedReadOptions, type ReadOptions } from "../stream.js";
 import { inputOf, isForWorkers } from "./input.js";
@@ -16,11 +15,14 @@ import type { Seats } from "./seats.js";
 /** What cuts and hashes inputs by workers, of whichever kind. */
 export abstract class Workforce {
   readonly #seats: Seats;
+  readonly #load: () => Promise<unknown>;
   readonly #jobs = new Set<Job>();
   #closing: Promise<void> | undefined;
 
-  protected constructor(seats: Seats) {
+  /** @param load Resolves when the workers can be started. */
+  protected constructor(seats: Seats, load: () => Promise<unknown>) {
     this.#seats = seats;
+    this.#load = load;
   }
 
   /** Returns the chunks of `data`: do not change it meanwhile. Its bytes are copied to the workers. */
@@ -43,7 +45,7 @@ export abstract class Workforce {
     const { signal, onProgress, profile, offset } = checkedReadOptions(options);
     throwIfAborted(signal);
     this.#throwIfClosed();
-    await ready();
+    await this.#load();
     const resolved = resolveProfile(profile);
     const { id, hash } = resolved;
     // A wrong offset fails here, not in a worker.

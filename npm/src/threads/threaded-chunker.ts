@@ -2,6 +2,8 @@ import { ChunkerError, counted } from "../errors.js";
 import { checkedOptions } from "../options.js";
 import { Seats } from "../pool/seats.js";
 import { Workforce } from "../pool/workforce.js";
+import { ready } from "../ready.js";
+import { compile, module } from "./load.js";
 import { count, teamOf } from "./team.js";
 
 /** Options of a {@link ThreadedChunker}. */
@@ -33,7 +35,7 @@ export class ThreadedChunker extends Workforce {
     const { threads } = checkedOptions(options, ["threads"]);
     const wanted = count("threads", threads);
     throwUnlessShareable();
-    super(new Seats(1, teamOf(wanted)));
+    super(new Seats(1, teamOf(wanted, module)), () => Promise.all([ready(), compile()]));
   }
 }
 
