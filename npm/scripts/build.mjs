@@ -43,6 +43,13 @@ const WORKERS = {
   "threads-member.browser": "dist/threads/member.browser.js",
   "threads-member.node": "dist/threads/member.node.js",
 };
+/** Globals of Node that test runners hide where they imitate a page, and the modules that have them. */
+const GLOBALS = [
+  ["TextDecoder", "node:util"],
+  ["TextEncoder", "node:util"],
+  ["TransformStream", "node:stream/web"],
+];
+
 /** What rustc's default target uses; wasm-opt would refuse the module without them. */
 const FEATURES = [
   "--enable-bulk-memory",
@@ -174,10 +181,11 @@ function adaptPaths(build) {
     const esm = path.slice(join(root, "dist/").length);
     const up = "../".repeat(esm.split("/").length);
     // dist/cjs is a package of its own, without `imports`.
-    const contents = readFileSync(path, "utf8").replace(
-      /"#inline\/(.*?)"/g,
-      `"${up}inline/$1.cjs"`,
-    );
+    const source = readFileSync(path, "utf8").replace(/"#inline\/(.*?)"/g, `"${up}inline/$1.cjs"`);
+    const globals = GLOBALS.filter(([name]) => source.includes(name))
+      .map(([name, from]) => `import { ${name} } from "${from}";\n`)
+      .join("");
+    const contents = globals + source;
     if (!contents.includes("import.meta.url")) return { contents };
     const url = `require("node:url").pathToFileURL(require("node:path").join(__dirname, "${up}${esm}")).href`;
     return { contents: `const importMetaUrl = ${url};\n${contents}` };

@@ -7,7 +7,6 @@ export { Chunker } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
 export { digest, Hasher } from "./hasher.js";
 export type { LogLevel } from "./lines.js";
-export type { ReadyOptions } from "./loader.js";
 export { setLogLevel } from "./log.js";
 export {
   Manifest,
@@ -23,7 +22,7 @@ export {
   type Tally,
   type UploadTotals,
 } from "./metrics.js";
-export type { ChunkerOptions, HashAlgorithm } from "./options.js";
+export type { ChunkerOptions, HashAlgorithm, ReadyOptions } from "./options.js";
 export {
   type ProfileFields,
   type ProfileInput,

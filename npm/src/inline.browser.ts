@@ -2,14 +2,16 @@
 // import.meta.url)`. Where package.json has nothing for the condition `production`, or where nobody
 // resolves `#inline/…`, there is none.
 
-/** A file as text: a script, or a module with gzip and base64. */
-export interface Inlined {
-  readonly text: string;
-}
+/**
+ * A file as text: a script, or a module with gzip and base64. It is CommonJS, of which some bundlers
+ * give only the whole.
+ */
+export type Inlined = { readonly text: string } | { readonly default: { readonly text: string } };
 
 /** Returns the text of a file. */
 export async function textOf(file: Promise<Inlined>): Promise<string> {
-  const { text } = await file;
+  const inlined = await file;
+  const { text } = "text" in inlined ? inlined : inlined.default;
   if (text === "") throw new Error("the file is not in this bundle");
   return text;
 }

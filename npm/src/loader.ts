@@ -2,28 +2,12 @@
 
 import { type Bytes, bytesOf, isBytes } from "./bytes.js";
 import { ChunkerError, counted } from "./errors.js";
-import { checkedOptions } from "./options.js";
 
 /** What a module is made of: itself, a response that carries its bytes, or these. */
 export type ModuleInput = WebAssembly.Module | Response | Bytes;
 
 /** Where a module comes from. */
 export type ModuleSource = () => Promise<ModuleInput>;
-
-/** Options of `ready`. */
-export interface ReadyOptions {
-  /**
-   * The module, where the package cannot find it: a `WebAssembly.Module`, the bytes of one of the
-   * package's `.wasm` files, a `Response` that carries these, or a promise of one of them. Of no
-   * account once a module is loaded or being loaded.
-   */
-  module?: object | undefined;
-}
-
-/** Returns the module of the options. */
-export function moduleOf(options: ReadyOptions | undefined): ModuleInput | undefined {
-  return checkedOptions(options, ["module"]).module as ModuleInput | undefined;
-}
 
 /** Compiles one module, once. */
 export class Compiler {
@@ -47,7 +31,7 @@ export class Compiler {
   readonly compile = (
     from?: ModuleInput | PromiseLike<ModuleInput>,
   ): Promise<WebAssembly.Module> => {
-    const sources = from === undefined ? this.#sources : [async () => from];
+    const sources = from === undefined ? this.#sources : [async () => from as ModuleInput];
     this.#compiling ??= firstOf(sources).then(
       (module) => (this.#module ??= module),
       (cause: unknown) => {
@@ -106,7 +90,7 @@ export class Loader<G extends Glue> extends Compiler {
   readonly loadSync = (bytes: Bytes): void => this.#instantiate(() => this.compileSync(bytes));
 
   /** Loads the module, as {@link compile} finds it. `ready()` is the public name of this. */
-  readonly load = async (from?: ModuleInput | PromiseLike<ModuleInput>): Promise<void> => {
+  readonly load = async (from?: object): Promise<void> => {
     if (this.#loaded) return;
     const module = await this.compile(from);
     // Never both ways at once: the second would take the place of the first.

@@ -1,5 +1,5 @@
 import { load } from "./load.js";
-import { moduleOf, type ReadyOptions } from "./loader.js";
+import { checkedOptions, type ReadyOptions } from "./options.js";
 
 /**
  * Resolves when the WebAssembly module is loaded, which in Node nothing has to wait for. May be called
@@ -8,5 +8,6 @@ import { moduleOf, type ReadyOptions } from "./loader.js";
  * @throws {ChunkerError} `not_ready` when it cannot be loaded; `cause` says why. `invalid_argument`.
  */
 export async function ready(options?: ReadyOptions): Promise<void> {
-  await load(moduleOf(options));
+  const { module } = checkedOptions(options, ["module"]);
+  await load(module);
 }

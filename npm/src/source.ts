@@ -27,7 +27,11 @@ export function pieces(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ByteArray, void, undefined> {
   if (isBytes(source)) return memoryPieces(source, signal);
-  if (isBlob(source)) return streamPieces(source.stream(), signal);
+  if (isBlob(source)) {
+    return has(source, "stream")
+      ? streamPieces(source.stream(), signal)
+      : slicePieces(source, signal);
+  }
   if (isReadableStream(source)) return streamPieces(source, signal);
   if (isAsyncIterable(source)) return iterablePieces(source, signal);
   throw invalidArgument(
@@ -63,6 +67,19 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
     // Not awaited: a source may take for ever to cancel. It has no one left to tell of an error.
     if (!ended) reader.cancel(signal?.reason).catch(() => {});
     reader.releaseLock();
+  }
+}
+
+/** Reads a Blob of jsdom, or of an old browser, which has no streams. */
+async function* slicePieces(blob: Blob, signal: AbortSignal | undefined) {
+  for (let start = 0; start < blob.size; start += PIECE) {
+    const reader = new FileReader();
+    const reading = new Promise<ByteArray>((resolve, reject) => {
+      reader.onload = () => resolve(new Uint8Array(reader.result as ArrayBuffer));
+      reader.onerror = () => reject(reader.error);
+    });
+    reader.readAsArrayBuffer(blob.slice(start, start + PIECE));
+    yield await orAborted(reading, signal);
   }
 }
 
@@ -151,8 +168,10 @@ function nextTask(): Promise<void> {
   return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
 }
 
-export function isBlob(source: ByteSource): source is Blob {
-  return has(source, "stream") && has(source, "arrayBuffer");
+/** Whether `source` is a `Blob` or `File`: of any realm, or of a package that has its own. */
+export function isBlob(source: unknown): source is Blob {
+  if (!has(source, "slice") || typeof (source as Blob).size !== "number") return false;
+  return has(source, "stream") || "FileReader" in globalThis;
 }
 
 function isReadableStream(source: ByteSource): source is ReadableStream<Uint8Array> {

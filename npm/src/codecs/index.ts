@@ -3,7 +3,7 @@
 
 export type { ByteArray, Bytes } from "../bytes.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "../errors.js";
-export type { ReadyOptions } from "../loader.js";
+export type { ReadyOptions } from "../options.js";
 export {
   type Adapted,
   compress,

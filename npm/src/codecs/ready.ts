@@ -1,4 +1,4 @@
-import { moduleOf, type ReadyOptions } from "../loader.js";
+import { checkedOptions, type ReadyOptions } from "../options.js";
 import { load } from "./load.js";
 
 /**
@@ -8,5 +8,6 @@ import { load } from "./load.js";
  * @throws {ChunkerError} `not_ready` when it cannot be loaded; `cause` says why. `invalid_argument`.
  */
 export async function ready(options?: ReadyOptions): Promise<void> {
-  await load(moduleOf(options));
+  const { module } = checkedOptions(options, ["module"]);
+  await load(module);
 }

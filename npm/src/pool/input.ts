@@ -37,12 +37,14 @@ export function inputOf(
   return new StreamInput(pieces(source, signal), limit, onChange);
 }
 
-/** Whether workers can read `source` themselves. They cannot where it is a file of Node. */
+/**
+ * Whether workers can read `source` themselves. They cannot where it is a file of Node, or a Blob of
+ * a package, whose clone is empty.
+ */
 export function isForWorkers(source: ByteSource): source is Blob {
   if (!isBlob(source)) return false;
   try {
-    structuredClone(source);
-    return true;
+    return isBlob(structuredClone(source));
   } catch {
     return false;
   }

@@ -26,7 +26,7 @@ export type Request =
   | { type: "close"; run: number };
 
 /** What a worker is sent: first of all, the module. */
-export type Order = { type: "load"; module: WebAssembly.Module } | Request;
+export type Order = { type: "load"; module: object } | Request;
 
 /** From a worker. Nothing follows an error of a run. */
 export type Reply =

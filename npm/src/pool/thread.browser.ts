@@ -9,6 +9,8 @@ export const STARTED = "started";
  * by that, with `script`.
  */
 export function threadOf<M, R>(start: () => Worker, script: () => Promise<Inlined>): Spawn<M, R> {
+  /** Why no worker is started by `start`. */
+  let missing: { cause: unknown } | undefined;
   return (onReply, onDeath) => {
     let worker: Worker | undefined;
     let ended = false;
@@ -34,6 +36,7 @@ export function threadOf<M, R>(start: () => Worker, script: () => Promise<Inline
       worker?.terminate();
       try {
         const text = await textOf(script());
+        missing = { cause };
         if (ended) return;
         const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
         listen(new Worker(url), onDeath);
@@ -42,7 +45,8 @@ export function threadOf<M, R>(start: () => Worker, script: () => Promise<Inline
       }
     };
     try {
-      listen(start(), startInlined);
+      if (missing === undefined) listen(start(), startInlined);
+      else void startInlined(missing.cause);
     } catch (cause) {
       void startInlined(cause);
     }
