@@ -9,6 +9,7 @@ const TIERS = {
   node: /\.test\.js$/,
   browser: /\.browser\.js$/,
   package: /\.package\.js$/,
+  bundlers: /\.bundlers\.js$/,
   // What holds of any server of the upload protocol, of the one that CHUNKER_SERVER starts.
   server: /dedup\/(protocol|encoded|kill|requests)\.test\.js$|\.server\.js$/,
 };

@@ -1,0 +1,7 @@
+import { probe } from "../../../probe.js";
+
+export const dynamic = "force-dynamic";
+
+export async function GET() {
+  return new Response(await probe());
+}
