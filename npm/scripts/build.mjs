@@ -70,6 +70,9 @@ if (!existsSync("wasm-out/bindgen.js")) {
   console.error("wasm-out/ is missing: run `cargo xtask wasm` first");
   process.exit(1);
 }
+const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+writeFileSync("wasm-out/version.js", `export const VERSION = "${version}";\n`);
+writeFileSync("wasm-out/version.d.ts", `export declare const VERSION: "${version}";\n`);
 rmSync("dist", { recursive: true, force: true });
 for (const folder of ["cjs", "inline"]) mkdirSync(`dist/${folder}`, { recursive: true });
 optimizeModules();
@@ -129,10 +132,11 @@ async function inlineWorkers() {
   inline("none", "");
 }
 
-/** Adds what tsc only reads: wasm-bindgen's JavaScript, small, and the inlined modules. */
+/** Adds what tsc only reads: the version, wasm-bindgen's JavaScript, small, and the inlined modules. */
 async function bundleGenerated() {
   const names = Object.keys(MODULES).filter((name) => MODULES[name].inlined);
-  const files = [...names.map((name) => `${name}.wasm.js`), ...Object.keys(GLUE)];
+  const modules = names.map((name) => `${name}.wasm.js`);
+  const files = ["version.js", ...modules, ...Object.keys(GLUE)];
   for (const file of files) {
     copyFileSync(`wasm-out/${file}`, `dist/${file}`);
     const types = file.replace(/js$/, "d.ts");

@@ -44,7 +44,10 @@ export const CHUNKER_ERROR_CODES = [
   "zstd_decompression_failed",
   "aborted",
   "chunker_closed",
+  "internal_error",
   "invalid_argument",
+  "invalid_environment",
+  "native_unavailable",
   "not_ready",
   "platform_hash_failed",
   "threads_unavailable",
@@ -77,7 +80,7 @@ function isCoded(error: unknown): error is CodedError {
   return [code, name, message].every((part) => typeof part === "string");
 }
 
-/** Returns what `call` returns; an error of the WebAssembly module becomes a {@link ChunkerError}. */
+/** Returns what `call` returns; an error of the module or the addon becomes a {@link ChunkerError}. */
 export function calling<T>(call: () => T): T {
   try {
     return call();
@@ -92,10 +95,15 @@ export function counted<E>(error: E): E {
   return error;
 }
 
-/** Returns an error of the WebAssembly module as a {@link ChunkerError}, and others as they are. */
+/** The code of the error that the addon makes of a panic. */
+const PANIC = "GenericFailure";
+
+/** Returns an error of the module or the addon as a {@link ChunkerError}, and others as they are. */
 export function failureOf(error: unknown): unknown {
-  if (!isCoded(error) || OURS.includes(error.name) || !isCode(error.code)) return error;
-  return new ChunkerError(error.code, error.message);
+  if (!isCoded(error) || OURS.includes(error.name)) return error;
+  if (isCode(error.code)) return new ChunkerError(error.code, error.message);
+  if (error.code === PANIC) return new ChunkerError("internal_error", error.message);
+  return error;
 }
 
 export function invalidArgument(message: string, options?: ErrorOptions): ChunkerError {

@@ -1,13 +1,23 @@
-// `chunker-cdc` in Node: the module is loaded when it is first needed.
+// `chunker-cdc` in Node: by the native addon, or else by the module, which is loaded when it is first
+// needed.
 
 import { createHash } from "node:crypto";
 import { text as plain } from "#inline/chunker";
 import { text as simd128 } from "#inline/chunker-simd128";
+import { native } from "./addon.node.js";
+import { setFiles } from "./file.js";
+import { files } from "./file.node.js";
 import { unpacked } from "./inline.node.js";
-import { setSyncSource, simdSupported } from "./load.js";
-import { setRunningSha256 } from "./sha256.js";
+import { setSyncSource, simdSupported, use } from "./load.js";
+import { setRunningSha256, useNoPlatform } from "./sha256.js";
 
-setSyncSource(() => unpacked(simdSupported() ? simd128 : plain));
-setRunningSha256(() => createHash("sha256"));
+setFiles(files);
+if (native !== undefined) {
+  use(native);
+  useNoPlatform();
+} else {
+  setSyncSource(() => unpacked(simdSupported() ? simd128 : plain));
+  setRunningSha256(() => createHash("sha256"));
+}
 
 export * from "./index.js";

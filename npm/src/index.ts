@@ -1,6 +1,7 @@
 // The public API, without a WebAssembly module: `index.node.ts`, `index.browser.ts` and `inline.ts`
 // say where that comes from.
 
+export { type Backend, backend } from "./backend.js";
 export { type ByteArray, type Bytes, fromHex, toHex } from "./bytes.js";
 export { Chunk } from "./chunk.js";
 export { Chunker } from "./chunker.js";

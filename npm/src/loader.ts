@@ -1,4 +1,5 @@
-// Loading of a WebAssembly module. An entry file says where it is; everything else asks `core()`.
+// Loading of a WebAssembly module. An entry file says where it is, or what has the same functions;
+// everything else asks `core()`.
 
 import { type Bytes, bytesOf, isBytes } from "./bytes.js";
 import { ChunkerError, counted } from "./errors.js";
@@ -71,20 +72,26 @@ function notReady(): ChunkerError {
 }
 
 /** The JavaScript that wasm-bindgen writes for a module. */
-interface Glue {
+export interface Glue {
   init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
   initSync(options: { module: WebAssembly.Module }): unknown;
 }
 
 /** Loads one module, once. */
 export class Loader<G extends Glue> extends Compiler {
-  readonly #glue: G;
+  #glue: G;
   #loaded = false;
 
   constructor(glue: G) {
     super();
     this.#glue = glue;
   }
+
+  /** Says that `addon` has the functions, and no module is needed. */
+  readonly use = (addon: Omit<G, keyof Glue>): void => {
+    this.#glue = addon as G;
+    this.#loaded = true;
+  };
 
   /** Loads the module from bytes, at once. */
   readonly loadSync = (bytes: Bytes): void => this.#instantiate(() => this.compileSync(bytes));

@@ -1,8 +1,18 @@
 import { type ByteArray, type Bytes, bytesOf, isBytes, kindOf } from "./bytes.js";
 import { ChunkerError, counted, invalidArgument } from "./errors.js";
+import { filePieces, isFile } from "./file.js";
 
-/** What bytes can be read from: `File` and Node's streams included. */
-export type ByteSource = Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | Bytes;
+/**
+ * What bytes can be read from: `File` and Node's streams included. A string is the path of a file, which
+ * only Node reads, and a `URL` is that of one.
+ */
+export type ByteSource =
+  | Blob
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>
+  | Bytes
+  | string
+  | URL;
 
 /** Sources are read, and given on, in pieces of at most 1 MiB: the fastest for the reads of a page. */
 const PIECE = 1024 * 1024;
@@ -20,13 +30,14 @@ export function lengthOf(source: ByteSource): number | undefined {
  * for. When the consumer stops early, the source is cancelled.
  *
  * @throws {ChunkerError} `aborted`, or `invalid_argument` when the source or a piece of it is not
- * bytes. Errors of the source pass through.
+ * bytes, or `io_error` of a file. Errors of the source pass through.
  */
 export function pieces(
   source: ByteSource,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ByteArray, void, undefined> {
   if (isBytes(source)) return memoryPieces(source, signal);
+  if (isFile(source)) return filePieces(source, signal);
   if (isBlob(source)) {
     return has(source, "stream")
       ? streamPieces(source.stream(), signal)

@@ -26,6 +26,7 @@ export class ChunkerPool extends Workforce {
   /** @throws {ChunkerError} `invalid_argument` */
   constructor(options?: PoolOptions) {
     const { workers } = checkedOptions(options, ["workers"]);
-    super(new Seats(count("workers", workers), spawnLoaded), ready);
+    const wanted = count("workers", workers);
+    super(new Seats(wanted, spawnLoaded), wanted, ready);
   }
 }

@@ -22,7 +22,7 @@ const found = await chunk(data, { profile: fields });
 const manifest = Manifest.create(await profile(fields), found);
 const line = found.length + " chunks, " + manifest.rootDigestHex + ", " + await profile();
 let code;
-try { await chunk("text") } catch (error) { code = error instanceof ChunkerError && error.code }
+try { await chunk(5) } catch (error) { code = error instanceof ChunkerError && error.code }
 `;
 /** Prints one line that depends on a codec, a signature and base32. */
 const CODECS_BODY = `

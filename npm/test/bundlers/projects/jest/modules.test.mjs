@@ -6,5 +6,5 @@ test("every part works", async () => {
 });
 
 test("errors have their class", async () => {
-  await expect(chunk("text")).rejects.toBeInstanceOf(ChunkerError);
+  await expect(chunk(5)).rejects.toBeInstanceOf(ChunkerError);
 });

@@ -1,0 +1,5 @@
+//! Codecs, signatures and Nix.
+
+pub mod compression;
+pub mod nix;
+pub mod signing;
