@@ -143,7 +143,7 @@ function codecsEsm(end: string): string {
 
 test("the tarball holds what is needed and nothing else", () => {
   const wanted =
-    /^(dist\/.+\.(js|d\.ts|wasm)|dist\/cjs\/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE))$/;
+    /^(dist\/.+\.(js|d\.ts|wasm)|dist\/inline\/.+\.cjs|dist\/cjs\/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE))$/;
   assert.deepEqual(
     packed.files.filter((file) => !wanted.test(file)),
     [],

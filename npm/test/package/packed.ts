@@ -93,13 +93,18 @@ export function tool(name: string): string {
   return join(PACKAGE, "node_modules/.bin", name);
 }
 
-/** Bundles `a.js` of a folder by webpack, without a configuration, into `dist/main.js`. */
-export async function bundleByWebpack(folder: string): Promise<void> {
+/**
+ * Bundles `a.js` of a folder by webpack, without a configuration, into `dist/main.js` of a page, or
+ * into `dist/main.cjs` of a program for Node.
+ */
+export async function bundleByWebpack(folder: string, target = "web"): Promise<void> {
+  const filename = target === "web" ? "main.js" : "main.cjs";
   const compiler = webpack({
     context: folder,
     entry: "./a.js",
     mode: "production",
-    output: { path: join(folder, "dist") },
+    target,
+    output: { path: join(folder, "dist"), filename },
     performance: false, // the module of codecs is larger than webpack likes, and loaded lazily
   });
   if (compiler === null) throw new Error("webpack did not start");
