@@ -27,7 +27,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-test: lint test-regression test-rust test-store test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+test: lint test-regression test-rust test-store test-no-std miri conformance test-npm test-bundlers test-nif test-ingest release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -176,6 +176,9 @@ test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball 
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
 
+test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript (installs them into target/)
+	npm --prefix npm run --silent test:bundlers
+
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
 
@@ -309,4 +312,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-bundlers test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs

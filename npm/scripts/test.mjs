@@ -28,10 +28,11 @@ const files = readdirSync("test-out", { recursive: true })
   .filter((file) => names.test(file) && patterns.every((pattern) => file.includes(pattern)))
   .map((file) => join("test-out", file));
 if (files.length === 0) fail(`no tests match ${names}`);
-// Two at a time: some measure memory or start browsers.
+// Two at a time: some measure memory or start browsers. Those of bundlers share a folder.
+const concurrency = tier === "bundlers" ? 1 : 2;
 const { status } = spawnSync(
   process.execPath,
-  ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files.sort()],
+  ["--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`, ...files.sort()],
   {
     stdio: "inherit",
   },

@@ -13,6 +13,10 @@ import { ISOLATED, launch, open, serve } from "../chromium.js";
 import { output, outputIn, type Packed, pack } from "../package/packed.js";
 import { fileOf, install, projectOf } from "./tools.js";
 
+const VECTORS = join(PACKAGE, "../tests/conformance");
+/** Leaves the choice of a back end to the package. */
+const { CHUNKER_BACKEND: _, ...withoutChoice } = process.env;
+
 let packed: Packed;
 let browser: Browser;
 /** What every tool's output has to print. */
@@ -65,10 +69,15 @@ for (const tool of ["vite5", "vite6", "vite7"]) {
   });
 }
 
-for (const tool of ["next15", "next16"]) {
-  test(`${tool}: a page and a route, standalone`, async (t) => {
+for (const [tool, external, backend] of [
+  ["next15", "", /^wasm/],
+  ["next16", "", /^wasm/],
+  ["next16", "1", /^native/],
+] as const) {
+  const how = external ? "left out of the bundle, natively" : "in the bundle";
+  test(`${tool}: a page and a route, standalone, ${how}`, async (t) => {
     const folder = projectOf(tool, "next");
-    const variables = { NEXT_TELEMETRY_DISABLED: "1" };
+    const variables = { NEXT_TELEMETRY_DISABLED: "1", EXTERNAL: external };
     await outputIn(folder, variables, "node", fileOf(folder, "next", "dist/bin/next"), "build");
     // Elsewhere, so that nothing is found but what it holds.
     const away = mkdtempSync(join(tmpdir(), "chunker-next-"));
@@ -76,21 +85,29 @@ for (const tool of ["next15", "next16"]) {
     cpSync(join(folder, ".next/standalone"), away, { recursive: true, verbatimSymlinks: true });
     cpSync(join(folder, ".next/static"), join(away, tool, ".next/static"), { recursive: true });
     const port = await freePort();
-    const env = { ...process.env, ...variables, PORT: `${port}`, HOSTNAME: "127.0.0.1" };
+    const env = { ...withoutChoice, ...variables, PORT: `${port}`, HOSTNAME: "127.0.0.1" };
     const server = spawn("node", [join(away, tool, "server.js")], { env });
     t.after(() => server.kill());
     await answers(server, port);
     const route = await fetch(`http://127.0.0.1:${port}/api/chunks`);
     assert.equal(await route.text(), expected);
+    assert.match(route.headers.get("x-backend") ?? "", backend);
     await shows(`http://127.0.0.1:${port}/`);
   });
 }
 
 for (const runtime of ["bun", "deno"]) {
-  test(`${runtime}: every part`, async () => {
-    const folder = projectOf("runtimes");
-    assert.equal(await output(folder, ...runBy(runtime, folder), "print.js"), expected);
-  });
+  for (const backend of ["native", "wasm"]) {
+    test(`${runtime}, ${backend}: every part, and all vectors`, async () => {
+      const folder = projectOf("runtimes");
+      const variables = { CHUNKER_BACKEND: backend, VECTORS };
+      const [program, ...args] = runBy(runtime, folder);
+      const run = (file: string) => outputIn(folder, variables, program, ...args, file);
+      assert.equal(await run("print.js"), expected);
+      cpSync(join(PACKAGE, "test-out"), join(folder, "test-out"), { recursive: true });
+      console.log(`${runtime}: ${await run("vectors.js")}`);
+    });
+  }
 }
 
 test("bun build: for Node, for Bun, and for a page", async () => {

@@ -2,7 +2,7 @@
 // the packed tarball.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { PACKAGE, type Packed } from "../package/packed.js";
@@ -11,7 +11,10 @@ const HOME = join(PACKAGE, "../target/bundlers");
 const TOOLS = join(PACKAGE, "test/bundlers/tools");
 const PROJECTS = join(PACKAGE, "test/bundlers/projects");
 
-/** Installs the tools of the lock file, unless they are there, and the packed package. */
+/**
+ * Installs the tools of the lock file, unless they are there, the packed package, and the addon of this
+ * tree, if there is one.
+ */
 export function install(packed: Packed): void {
   const lock = readFileSync(join(TOOLS, "package-lock.json"), "utf8");
   const mark = join(HOME, "installed.json");
@@ -23,19 +26,23 @@ export function install(packed: Packed): void {
   }
   rmSync(join(HOME, "node_modules/chunker-cdc"), { recursive: true, force: true });
   packed.installIn(HOME);
+  const modules = join(PACKAGE, "node_modules");
+  for (const name of readdirSync(modules).filter((each) => each.startsWith("chunker-cdc-"))) {
+    const copy = join(HOME, "node_modules", name);
+    cpSync(join(modules, name), copy, { recursive: true, dereference: true });
+  }
 }
 
 /** Returns the folder of a tool with the files of these projects, and the program `name` of its package. */
 export function projectOf(tool: string, ...projects: string[]): string {
   const folder = join(HOME, tool);
-  const leftovers = [".next", "dist", "out", "node_modules/.vite"].map((name) =>
-    join(folder, name),
-  );
+  const leftovers = [".next", "dist", "node_modules/.vite"].map((name) => join(folder, name));
   // A tool whose packages are all in the folder above keeps its cache there.
   for (const each of [...leftovers, join(HOME, "node_modules/.vite")]) {
     rmSync(each, { recursive: true, force: true });
   }
-  for (const name of ["probe.js", "print.js"]) cpSync(join(PROJECTS, name), join(folder, name));
+  for (const name of ["probe.js", "print.js", "vectors.js"])
+    cpSync(join(PROJECTS, name), join(folder, name));
   for (const project of projects) {
     cpSync(join(PROJECTS, project), folder, { recursive: true });
   }
