@@ -27,7 +27,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-test: lint test-regression test-rust test-store test-no-std miri conformance test-npm test-bundlers test-nif test-ingest release-check ## everything that must hold before a change lands
+test: lint test-regression test-rust test-store test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -114,11 +114,17 @@ test-no-std: setup ## the crate builds for a target without std, and for one wit
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features tracing,metrics --target wasm32-unknown-unknown
 
-package: setup ## the npm package, built
+package: setup addon ## the npm package, built
 	cargo xtask wasm
 	npm --prefix npm run --silent build
 
-packages: package ## the crate, the npm and the Hex package as they are published, in target/packages
+addon: setup ## the npm package's native addon for this machine, for tests
+	scripts/addon.sh
+
+addons: setup ## its packages for all platforms, in target/addons/packages (TARGETS="linux-x64-gnu …": for these; installs Zig)
+	scripts/addons.sh $(TARGETS)
+
+packages: package ## the crate, the npm and the Hex packages as they are published, in target/packages (ADDONS=target/addons/packages)
 	scripts/package.sh
 
 test-packages: packages ## the three packages, installed in empty projects, run the README's examples
@@ -155,10 +161,12 @@ nif-libraries: setup ## the Elixir package's native library for all systems, in 
 publish-crate: setup ## publish the crates: the core, the store and the command
 	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
 
-publish-npm: package ## publish the npm package, with its provenance: REPOSITORY, the URL of the source, has to be in it
+publish-npm: package ## publish the npm packages, with their provenance: REPOSITORY, the URL of the source, has to be in them
 	$(if $(REPOSITORY),npm --prefix npm pkg set repository.url="git+$(REPOSITORY).git")
-	scripts/package.sh
-	npm publish $(DRY_RUN) --access public $(if $(REPOSITORY),--provenance) ./target/packages/chunker-cdc-[0-9]*.tgz
+	ADDONS=target/addons/packages scripts/package.sh
+	ADDONS=target/addons/packages scripts/release-check.sh
+	for package in target/packages/chunker-cdc-[a-z]*.tgz target/packages/chunker-cdc-[0-9]*.tgz; do \
+		npm publish $(DRY_RUN) --access public $(if $(REPOSITORY),--provenance) "./$$package" || exit 1; done
 
 publish-assets: sbom ## make the release on GitHub: the changelog, target/libraries and target/sbom
 	gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes "$$(scripts/changelog.sh)" target/libraries/* target/sbom/*
@@ -171,8 +179,9 @@ publish-hex: package ## publish the Elixir package, with the list of target/libr
 		cargo fetch --locked --manifest-path "$$crate/Cargo.toml" # fails unless the registry has that very crate
 	cd target/packages/hex && mix hex.publish package --yes
 
-test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball in throw-away projects
+test-npm: package ## the npm package: Node.js by the addon and by WebAssembly, Chromium, and the packed tarball in throw-away projects
 	npm --prefix npm test --silent
+	npm --prefix npm run --silent test:wasm
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
 
@@ -269,6 +278,10 @@ dedup-report: setup target/peers/python/bin/python ## what deduplication saves o
 	cargo build --quiet --release --package bench-peers --bin dedup
 	scripts/dedup-report.py target/release/dedup target/peers/python/bin/pip
 
+bench-node: package ## Node.js: the native addon, WebAssembly and the crate called directly, as ratios; calls, event loop (ROUNDS=20: more)
+	cargo build --quiet --release --package chunker-napi --example direct
+	node npm/scripts/bench-node.mjs
+
 bench-pool: package target/peers/npm ## Node.js and Chromium: workers, threads, the same code natively, peers, as ratios (ROUNDS=20: more)
 	cargo xtask wasm-bench
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_scan=\"portable\"" cargo build --quiet --release --target-dir target/portable \
@@ -312,4 +325,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-bundlers test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup addon addons bench-node demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-bundlers test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs

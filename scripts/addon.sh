@@ -9,7 +9,7 @@ case $(uname -s) in
     Darwin) built=libchunker_napi.dylib ;;
     *) built=libchunker_napi.so ;;
 esac
-name=$(node --input-type=module -e 'import { here } from "./npm/scripts/addons.mjs"; console.log(here())')
-node npm/scripts/addons.mjs "${CARGO_TARGET_DIR:-target}/release/$built" "$name" target/addons/test
+name=$(node npm/scripts/addons.mjs here)
+node npm/scripts/addons.mjs make "${CARGO_TARGET_DIR:-target}/release/$built" "$name" target/addons/test
 mkdir -p npm/node_modules
 ln -sfn "../../target/addons/test/$name" "npm/node_modules/$name"

@@ -15,23 +15,15 @@ targets=("$@")
 )
 version=$(scripts/version.sh)
 
-zig=$PWD/target/tools/zig
-[ -x "$zig/bin/cargo-zigbuild" ] || {
-    echo "nif-libraries: installing Zig into target/tools"
-    python3 -m venv "$zig"
-    "$zig/bin/pip" install --quiet --disable-pip-version-check ziglang==0.17.1 cargo-zigbuild==0.24.1
-}
-export PATH=$zig/bin:$PATH CARGO_ZIGBUILD_CACHE_DIR=$zig/cache CARGO_TARGET_DIR=$PWD/target/nif-libraries
+source scripts/zig.sh
+export CARGO_TARGET_DIR=$PWD/target/nif-libraries
 
 mkdir -p target/libraries
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for target in "${targets[@]}"; do
     triple=${target%%.*}
-    rustup target list --installed | grep -qx "$triple" || rustup target add "$triple" 2>"$log" || {
-        cat "$log" >&2
-        exit 1
-    }
+    zig_target "$triple"
     flags="" built=libchunker_nif.so ending=so
     case $triple in
         *-musl) flags="-C target-feature=-crt-static" ;; # a static library cannot be loaded

@@ -1,5 +1,8 @@
-// Makes the package of a native addon: `node scripts/addons.mjs FILE NAME FOLDER` from a library that cargo
-// has built, into FOLDER/NAME.
+// The packages of the native addon:
+//
+//   node scripts/addons.mjs here                    prints the name of this machine's
+//   node scripts/addons.mjs make FILE NAME FOLDER   makes it of a library from cargo, as FOLDER/NAME
+//   node scripts/addons.mjs list FOLDER             lets the main package in FOLDER name all of them
 
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,12 +39,12 @@ const PLATFORMS = {
 };
 
 /** The packages, by the platform each is for. */
-export const ADDONS = Object.fromEntries(
+const ADDONS = Object.fromEntries(
   Object.entries(PLATFORMS).map(([platform, fields]) => [`${main.name}-${platform}`, fields]),
 );
 
 /** The name of the package for this machine. */
-export function here() {
+function here() {
   const { arch, platform, report } = process;
   const gnu = platform === "linux" && report.getReport().header.glibcVersionRuntime !== undefined;
   const kind = { linux: gnu ? "-gnu" : "-musl", win32: "-gnu" }[platform] ?? "";
@@ -49,7 +52,7 @@ export function here() {
 }
 
 /** Writes the package `name` into `folder`, around the library `file`. */
-export function pack(file, name, folder) {
+function make(file, name, folder) {
   const { title, ...fields } = ADDONS[name] ?? fail(`there is no package ${name}`);
   const to = join(folder, name);
   rmSync(to, { recursive: true, force: true });
@@ -78,8 +81,22 @@ function fail(message) {
   process.exit(1);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [file, name, folder] = process.argv.slice(2);
-  if (folder === undefined) fail("usage: node scripts/addons.mjs FILE NAME FOLDER");
-  pack(file, name, folder);
+/**
+ * Writes the packages into those that the main one, unpacked in `folder`, wants to have: npm installs the
+ * one for its machine, and none is an error. The lock file of the sources cannot name packages that are
+ * published with this one.
+ */
+function list(folder) {
+  const path = join(folder, "package.json");
+  const manifest = JSON.parse(readFileSync(path, "utf8"));
+  manifest.optionalDependencies = Object.fromEntries(
+    Object.keys(ADDONS).map((name) => [name, manifest.version]),
+  );
+  writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
 }
+
+const [command, ...args] = process.argv.slice(2);
+if (command === "here") console.log(here());
+else if (command === "make" && args.length === 3) make(...args);
+else if (command === "list" && args.length === 1) list(...args);
+else fail("usage: node scripts/addons.mjs here | make FILE NAME FOLDER | list FOLDER");

@@ -1,4 +1,5 @@
-// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|browser|package|server`.
+// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|wasm|browser|package|server`.
+// Those of Node run on the native addon, unless CHUNKER_BACKEND says otherwise.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
@@ -7,6 +8,8 @@ import { fileURLToPath } from "node:url";
 
 const TIERS = {
   node: /\.test\.js$/,
+  // Conformance and laws, on WebAssembly.
+  wasm: /(conformance\.backend|codecs\/conformance|laws|errors|pool|codecs)\.test\.js$/,
   browser: /\.browser\.js$/,
   package: /\.package\.js$/,
   bundlers: /\.bundlers\.js$/,
@@ -20,6 +23,7 @@ const names = TIERS[tier];
 if (names === undefined)
   fail(`usage: node scripts/test.mjs ${Object.keys(TIERS).join("|")} [NAME]`);
 if (!existsSync("dist/glue.js")) fail("dist/ is missing: run `npm run build` first");
+process.env.CHUNKER_BACKEND ??= tier === "wasm" ? "wasm" : "native";
 if (tier === "server" && !process.env.CHUNKER_SERVER) fail("CHUNKER_SERVER must name a program");
 
 rmSync("test-out", { recursive: true, force: true });
