@@ -23,7 +23,10 @@ const names = TIERS[tier];
 if (names === undefined)
   fail(`usage: node scripts/test.mjs ${Object.keys(TIERS).join("|")} [NAME]`);
 if (!existsSync("dist/glue.js")) fail("dist/ is missing: run `npm run build` first");
-process.env.CHUNKER_BACKEND ??= tier === "wasm" ? "wasm" : "native";
+// Packed packages choose for themselves.
+if (!["package", "bundlers"].includes(tier)) {
+  process.env.CHUNKER_BACKEND ??= tier === "wasm" ? "wasm" : "native";
+}
 if (tier === "server" && !process.env.CHUNKER_SERVER) fail("CHUNKER_SERVER must name a program");
 
 rmSync("test-out", { recursive: true, force: true });

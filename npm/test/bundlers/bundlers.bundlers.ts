@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { ISOLATED, launch, open, serve } from "../chromium.js";
-import { output, outputIn, type Packed, pack } from "../package/packed.js";
+import { output, outputIn, PACKAGE, type Packed, pack } from "../package/packed.js";
 import { fileOf, install, projectOf } from "./tools.js";
 
 const VECTORS = join(PACKAGE, "../tests/conformance");

@@ -2,10 +2,10 @@
 // the packed tarball.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { PACKAGE, type Packed } from "../package/packed.js";
+import { installAddonIn, PACKAGE, type Packed } from "../package/packed.js";
 
 const HOME = join(PACKAGE, "../target/bundlers");
 const TOOLS = join(PACKAGE, "test/bundlers/tools");
@@ -13,7 +13,7 @@ const PROJECTS = join(PACKAGE, "test/bundlers/projects");
 
 /**
  * Installs the tools of the lock file, unless they are there, the packed package, and the addon of this
- * tree, if there is one.
+ * tree.
  */
 export function install(packed: Packed): void {
   const lock = readFileSync(join(TOOLS, "package-lock.json"), "utf8");
@@ -26,11 +26,7 @@ export function install(packed: Packed): void {
   }
   rmSync(join(HOME, "node_modules/chunker-cdc"), { recursive: true, force: true });
   packed.installIn(HOME);
-  const modules = join(PACKAGE, "node_modules");
-  for (const name of readdirSync(modules).filter((each) => each.startsWith("chunker-cdc-"))) {
-    const copy = join(HOME, "node_modules", name);
-    cpSync(join(modules, name), copy, { recursive: true, dereference: true });
-  }
+  installAddonIn(HOME);
 }
 
 /** Returns the folder of a tool with the files of these projects, and the program `name` of its package. */

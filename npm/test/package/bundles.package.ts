@@ -10,7 +10,7 @@ import { type BuildOptions, build } from "esbuild";
 import type { Browser } from "playwright-core";
 import { ISOLATED, launch, open, serve } from "../chromium.js";
 import { startVite } from "../vite.js";
-import { bundleByWebpack, output, PACKAGE, type Packed, pack } from "./packed.js";
+import { bundleByWebpack, installAddonIn, output, PACKAGE, type Packed, pack } from "./packed.js";
 
 const PROJECTS = join(PACKAGE, "test/bundlers/projects");
 const text = (name: string) => readFileSync(join(PROJECTS, name), "utf8");
@@ -82,6 +82,28 @@ test("webpack, for Node", async () => {
   const folder = packed.project("webpack-node", { ...FILES, "a.js": text("print.js") });
   await bundleByWebpack(folder, "node20");
   assert.equal(await runAway(join(folder, "dist"), "main.cjs"), expected);
+});
+
+test("a bundle that leaves the package out runs the addon that is installed with it", async () => {
+  const folder = packed.project("external", {
+    ...FILES,
+    "a.js": `import { backend } from "chunker-cdc"; import { probe } from "./probe.js";
+      probe().then((line) => console.log(line + ", " + backend()));`,
+  });
+  const [inside, outside] = [join(folder, "inside.js"), join(folder, "outside.js")];
+  const common: BuildOptions = {
+    absWorkingDir: folder,
+    entryPoints: ["a.js"],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+  };
+  await build({ ...common, outfile: inside });
+  await build({ ...common, outfile: outside, external: ["chunker-cdc"] });
+  assert.match(await output(folder, "node", outside), /, wasm simd128$/);
+  installAddonIn(folder);
+  assert.match(await output(folder, "node", outside), /, native \w+$/);
+  assert.ok((await output(folder, "node", inside)).startsWith(expected));
 });
 
 for (const [name, options] of [

@@ -1,7 +1,7 @@
 // The packed tarball, installed in throw-away projects.
 
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -58,6 +58,15 @@ export async function pack(): Promise<Packed> {
     },
     [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }),
   };
+}
+
+/** Installs the addon of this tree in a folder, as npm would with the package. */
+export function installAddonIn(folder: string): void {
+  const modules = join(PACKAGE, "node_modules");
+  const name = readdirSync(modules).find((each) => each.startsWith("chunker-cdc-"));
+  if (name === undefined) throw new Error("there is no addon: run scripts/addon.sh");
+  const options = { recursive: true, dereference: true };
+  cpSync(join(modules, name), join(folder, "node_modules", name), options);
 }
 
 interface PackedByNpm {
