@@ -105,6 +105,7 @@ test("the default module is at most 30 KB with brotli", async () => {
   const { outputFiles } = await build({
     entryPoints: [dist("index.browser.js")],
     bundle: true,
+    conditions: ["production"],
     format: "esm",
     minify: true,
     write: false,
