@@ -5,12 +5,15 @@ import type { Spawn } from "./thread.js";
 export const STARTED = "started";
 
 /**
- * Returns what starts workers of a page, or of a worker: by `start`, or where the script is not found
- * by that, with `script`.
+ * Returns what starts workers of a page, or of a worker: by `start`, or where that finds no script, by
+ * the text of it.
  */
-export function threadOf<M, R>(start: () => Worker, script: () => Promise<Inlined>): Spawn<M, R> {
-  /** Why no worker is started by `start`. */
-  let missing: { cause: unknown } | undefined;
+export function threadOf<M, R>(
+  start: () => Worker,
+  scriptFile: () => Promise<Inlined>,
+): Spawn<M, R> {
+  /** The address of the text, and why it is needed. */
+  let inlined: { url: string; cause: unknown } | undefined;
   return (onReply, onDeath) => {
     let worker: Worker | undefined;
     let ended = false;
@@ -35,18 +38,18 @@ export function threadOf<M, R>(start: () => Worker, script: () => Promise<Inline
     const startInlined = async (cause: unknown): Promise<void> => {
       worker?.terminate();
       try {
-        const text = await textOf(script());
-        missing = { cause };
-        if (ended) return;
-        const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-        listen(new Worker(url), onDeath);
+        if (inlined === undefined) {
+          const script = new Blob([await textOf(scriptFile())], { type: "text/javascript" });
+          inlined = { url: URL.createObjectURL(script), cause };
+        }
+        if (!ended) listen(new Worker(inlined.url), onDeath);
       } catch {
         onDeath(cause);
       }
     };
     try {
-      if (missing === undefined) listen(start(), startInlined);
-      else void startInlined(missing.cause);
+      if (inlined === undefined) listen(start(), startInlined);
+      else void startInlined(inlined.cause);
     } catch (cause) {
       void startInlined(cause);
     }
