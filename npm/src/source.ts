@@ -16,7 +16,7 @@ export type ByteSource =
 
 /** Sources are read, and given on, in pieces of at most 1 MiB: the fastest for the reads of a page. */
 const PIECE = 1024 * 1024;
-/** Pieces of memory between two pauses, about 20 ms: a page stays responsive. */
+/** Pieces of memory between two pauses: about 20 ms, in which a page stays responsive, if they are hashed. */
 const PIECES_PER_TASK = 8;
 
 /** The length of `source` in bytes, if it is known before it is read. */
@@ -29,14 +29,16 @@ export function lengthOf(source: ByteSource): number | undefined {
  * Yields the bytes of `source` in pieces of at most 1 MiB. A piece is valid until the next is asked
  * for. When the consumer stops early, the source is cancelled.
  *
+ * @param piecesPerTask Pieces of memory after which other tasks of the thread run.
  * @throws {ChunkerError} `aborted`, or `invalid_argument` when the source or a piece of it is not
  * bytes, or `io_error` of a file. Errors of the source pass through.
  */
 export function pieces(
   source: ByteSource,
   signal: AbortSignal | undefined,
+  piecesPerTask = PIECES_PER_TASK,
 ): AsyncGenerator<ByteArray, void, undefined> {
-  if (isBytes(source)) return memoryPieces(source, signal);
+  if (isBytes(source)) return memoryPieces(source, signal, piecesPerTask);
   if (isFile(source)) return filePieces(source, signal);
   if (isBlob(source)) {
     return has(source, "stream")
@@ -50,14 +52,14 @@ export function pieces(
   );
 }
 
-async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined) {
+async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined, piecesPerTask: number) {
   const { length } = bytesOf(data);
   for (let start = 0, count = 1; start < length; start += PIECE, count++) {
     throwIfAborted(signal);
     const bytes = bytesOf(data);
     if (bytes.length !== length) throw invalidArgument("data changed its length while it was read");
     yield bytes.subarray(start, start + PIECE);
-    if (count % PIECES_PER_TASK === 0) await nextTask();
+    if (count % piecesPerTask === 0) await nextTask();
   }
 }
 
