@@ -185,6 +185,9 @@ test-npm: package ## the npm package: Node.js by the addon and by WebAssembly, C
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
 
+test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript (installs them into target/)
+	npm --prefix npm run --silent test:bundlers
+
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
 

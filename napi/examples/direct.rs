@@ -1,10 +1,13 @@
 //! What `make bench-node` compares with: the crate called by a native program.
 //!
 //! `direct BYTES` reads lines `WHAT MIN AVG MAX THREADS`, where `WHAT` is `cut` or a hash algorithm, does
-//! that to as many random bytes, in pieces of 1 MiB as JavaScript does, and answers with a line.
+//! that to as many random bytes, in pieces of 1 MiB as JavaScript does, and answers with the number of chunks
+//! and the microseconds of processor time that it took.
 
 use chunker::chunking::{ChunkPipeline, HashAlgorithm, PushChunker};
 use chunker::{CutFinder, Profile};
+use cpu_time::ProcessTime;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead as _, Cursor, Write as _};
@@ -15,22 +18,19 @@ const PIECE: usize = 1 << 20;
 fn main() -> Result<(), Box<dyn Error>> {
     let bytes: usize = std::env::args().nth(1).ok_or("usage: direct BYTES")?.parse()?;
     let data: Arc<[u8]> = random(bytes).into();
-    let pools = [1, 2].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build());
-    let pools = pools.map(|pool| pool.map(Arc::new));
+    let pool = Arc::new(ThreadPoolBuilder::new().num_threads(2).build()?);
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let [what, min, avg, max, threads] =
             line.split(' ').collect::<Vec<_>>().try_into().map_err(|_| "WHAT MIN AVG MAX THREADS")?;
         let profile = Profile::new(min.parse()?, avg.parse()?, max.parse()?)?;
+        let start = ProcessTime::now();
         let chunks = match (what, threads.parse::<usize>()?) {
             ("cut", _) => cut(&data, profile),
             (hash, 1) => push(&data, profile.hash(hash.parse()?)),
-            (hash, _) => {
-                let pool = pools[1].as_ref().map_err(|error| error.to_string())?;
-                piped(&data, profile.hash(hash.parse::<HashAlgorithm>()?), pool)?
-            }
+            (hash, _) => piped(&data, profile.hash(hash.parse::<HashAlgorithm>()?), &pool)?,
         };
-        println!("{chunks}");
+        println!("{chunks} {}", start.elapsed().as_micros());
         std::io::stdout().flush()?;
     }
     Ok(())

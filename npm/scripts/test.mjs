@@ -12,6 +12,7 @@ const TIERS = {
   wasm: /(conformance\.backend|codecs\/conformance|laws|errors|pool|codecs)\.test\.js$/,
   browser: /\.browser\.js$/,
   package: /\.package\.js$/,
+  bundlers: /\.bundlers\.js$/,
   // What holds of any server of the upload protocol, of the one that CHUNKER_SERVER starts.
   server: /dedup\/(protocol|encoded|kill|requests)\.test\.js$|\.server\.js$/,
 };
@@ -22,7 +23,10 @@ const names = TIERS[tier];
 if (names === undefined)
   fail(`usage: node scripts/test.mjs ${Object.keys(TIERS).join("|")} [NAME]`);
 if (!existsSync("dist/glue.js")) fail("dist/ is missing: run `npm run build` first");
-process.env.CHUNKER_BACKEND ??= tier === "wasm" ? "wasm" : "native";
+// Packed packages choose for themselves.
+if (!["package", "bundlers"].includes(tier)) {
+  process.env.CHUNKER_BACKEND ??= tier === "wasm" ? "wasm" : "native";
+}
 if (tier === "server" && !process.env.CHUNKER_SERVER) fail("CHUNKER_SERVER must name a program");
 
 rmSync("test-out", { recursive: true, force: true });
@@ -31,10 +35,11 @@ const files = readdirSync("test-out", { recursive: true })
   .filter((file) => names.test(file) && patterns.every((pattern) => file.includes(pattern)))
   .map((file) => join("test-out", file));
 if (files.length === 0) fail(`no tests match ${names}`);
-// Two at a time: some measure memory or start browsers.
+// Two at a time: some measure memory or start browsers. Those of bundlers share a folder.
+const concurrency = tier === "bundlers" ? 1 : 2;
 const { status } = spawnSync(
   process.execPath,
-  ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files.sort()],
+  ["--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`, ...files.sort()],
   {
     stdio: "inherit",
   },

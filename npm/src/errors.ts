@@ -80,6 +80,15 @@ export class ChunkerError extends Error {
 /** By name: `chunker-cdc/dedup` has an error of its own, and a program may have two instances. */
 const OURS: readonly string[] = ["ChunkerError", "DedupError"];
 
+type CodedError = Error & { readonly code: string };
+
+/** Whether `error` has a code, be it of another realm. */
+function isCoded(error: unknown): error is CodedError {
+  if (typeof error !== "object" || error === null) return false;
+  const { code, name, message } = error as Partial<Record<keyof CodedError, unknown>>;
+  return [code, name, message].every((part) => typeof part === "string");
+}
+
 /** Returns what `call` returns; an error of the module or the addon becomes a {@link ChunkerError}. */
 export function calling<T>(call: () => T): T {
   try {
@@ -91,9 +100,7 @@ export function calling<T>(call: () => T): T {
 
 /** Returns `error`, counted by `metrics()` if it is one of this library. */
 export function counted<E>(error: E): E {
-  if (error instanceof Error && "code" in error && OURS.includes(error.name)) {
-    countError(error as E & Error & { readonly code: string });
-  }
+  if (isCoded(error) && OURS.includes(error.name)) countError(error);
   return error;
 }
 
@@ -102,10 +109,9 @@ const PANIC = "GenericFailure";
 
 /** Returns an error of the module or the addon as a {@link ChunkerError}, and others as they are. */
 export function failureOf(error: unknown): unknown {
-  if (!(error instanceof ChunkerError) && error instanceof Error && "code" in error) {
-    if (isCode(error.code)) return new ChunkerError(error.code, error.message);
-    if (error.code === PANIC) return new ChunkerError("internal_error", error.message);
-  }
+  if (!isCoded(error) || OURS.includes(error.name)) return error;
+  if (isCode(error.code)) return new ChunkerError(error.code, error.message);
+  if (error.code === PANIC) return new ChunkerError("internal_error", error.message);
   return error;
 }
 

@@ -1,5 +1,6 @@
 // Files by their paths: only Node has them.
 
+import type { ByteArray } from "./bytes.js";
 import { invalidArgument } from "./errors.js";
 
 /** What reads files. */
@@ -7,10 +8,7 @@ export interface Files {
   /** Returns the path of a file's URL. */
   pathOf(url: URL): string;
   /** Yields the bytes of the file at `path`, in pieces that are valid until the next is asked for. */
-  pieces(
-    path: string,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>;
+  pieces(path: string, signal: AbortSignal | undefined): AsyncGenerator<ByteArray, void, undefined>;
 }
 
 let reader: Files | undefined;
@@ -40,7 +38,7 @@ export function pathOf(source: string | URL): string {
 export function filePieces(
   source: string | URL,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+): AsyncGenerator<ByteArray, void, undefined> {
   return reading(source).pieces(pathOf(source), signal);
 }
 

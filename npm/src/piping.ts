@@ -7,6 +7,9 @@ import type { Addon, Pipeline, Threads } from "./native.js";
 import { aborted, type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
 import type { SourceOptions } from "./stream.js";
 
+/** Pieces of memory that are copied before other tasks of the thread run: less than 1 ms. */
+const PIECES_PER_TASK = 2;
+
 /** One source on its way through a pipeline. Threads read a file themselves; all else is copied to them. */
 export class Piping {
   readonly #pipeline: Pipeline;
@@ -104,7 +107,7 @@ export class Piping {
       const { onProgress } = this.#options;
       const totalBytes = lengthOf(this.#source);
       let bytesRead = 0;
-      for await (const piece of pieces(this.#source, this.#reading.signal)) {
+      for await (const piece of pieces(this.#source, this.#reading.signal, PIECES_PER_TASK)) {
         const room = calling(() => this.#pipeline.push(piece));
         bytesRead += piece.length;
         onProgress?.(totalBytes === undefined ? { bytesRead } : { bytesRead, totalBytes });

@@ -1,4 +1,4 @@
-import { type Bytes, bytesOf, isBytes } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf, isBytes } from "./bytes.js";
 import type { Chunk } from "./chunk.js";
 import { counted, invalidArgument } from "./errors.js";
 import { isFile } from "./file.js";
@@ -36,7 +36,7 @@ const READ_KEYS = [...CHUNKER_KEYS, ...SOURCE_KEYS] as const;
 /** A chunk with its bytes. */
 export interface ChunkWithPayload {
   chunk: Chunk;
-  payload: Uint8Array<ArrayBuffer>;
+  payload: ByteArray;
 }
 
 /**

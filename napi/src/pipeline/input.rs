@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 const MOST: usize = 8 << 20;
 
 /// Buffers kept for further pieces: that of a new one costs more than the copy of its bytes.
-const SPARES: usize = 16;
+const SPARES: usize = 8;
 
 /// What was pushed and not read.
 pub(super) struct Input {

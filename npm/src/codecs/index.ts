@@ -1,8 +1,9 @@
 // The public API, without a WebAssembly module: `index.node.ts` and `index.browser.ts` say where that
 // comes from.
 
-export type { Bytes } from "../bytes.js";
+export type { ByteArray, Bytes } from "../bytes.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "../errors.js";
+export type { ReadyOptions } from "../options.js";
 export {
   type Adapted,
   compress,

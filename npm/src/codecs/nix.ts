@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Bytes, bytesOf, kindOf } from "../bytes.js";
+import { type ByteArray, type Bytes, bytesOf, kindOf } from "../bytes.js";
 import { Owned } from "../disposable.js";
 import { calling, invalidArgument } from "../errors.js";
 import { checkedOptions } from "../options.js";
@@ -26,7 +26,7 @@ export async function nixBase32Encode(data: Bytes): Promise<string> {
  *
  * @throws {ChunkerError} `invalid_base32` or `invalid_argument`.
  */
-export async function nixBase32Decode(text: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function nixBase32Decode(text: string): Promise<ByteArray> {
   const checked = textOf(text, "text");
   await ready();
   return owned(calling(() => core().nixBase32Decode(checked)));

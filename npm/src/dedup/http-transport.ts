@@ -9,14 +9,18 @@ import {
 } from "./protocol.js";
 import type { ChunkBody, RequestOptions, Transport } from "./transport.js";
 
+// What `fetch` takes: not every library that has it names these types.
+type Credentials = NonNullable<RequestInit["credentials"]>;
+type HeadersLike = NonNullable<ConstructorParameters<typeof Headers>[0]>;
+
 /** How {@link HttpTransport} reaches its server. */
 export interface HttpTransportOptions {
   /** Where the server's `/v1/…` routes begin: `""` for the page's own origin, else an absolute URL. */
   readonly baseUrl?: string | undefined;
   /** Headers of every request, for example an authorization; a function is asked before each one. */
-  readonly headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>) | undefined;
+  readonly headers?: HeadersLike | (() => HeadersLike | Promise<HeadersLike>) | undefined;
   /** Whether cookies are sent; as `fetch` defines it. Default `same-origin`. */
-  readonly credentials?: RequestCredentials | undefined;
+  readonly credentials?: Credentials | undefined;
   /** How long one request may take, in milliseconds. Default 300,000. */
   readonly timeoutMs?: number | undefined;
   /** The `fetch` to use. Default: the global one. */
@@ -31,7 +35,7 @@ const MAX_RETRY_AFTER_MS = 120_000;
 export class HttpTransport implements Transport {
   readonly #baseUrl: string;
   readonly #headers: HttpTransportOptions["headers"];
-  readonly #credentials: RequestCredentials;
+  readonly #credentials: Credentials;
   readonly #timeoutMs: number;
   readonly #fetch: typeof fetch;
 

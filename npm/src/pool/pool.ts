@@ -1,6 +1,7 @@
 import { checkedOptions } from "../options.js";
+import { ready } from "../ready.js";
 import { Seats } from "./seats.js";
-import { count, spawn } from "./thread.js";
+import { count, spawnLoaded } from "./thread.js";
 import { Workforce } from "./workforce.js";
 
 /** Options of a {@link ChunkerPool}. */
@@ -26,6 +27,6 @@ export class ChunkerPool extends Workforce {
   constructor(options?: PoolOptions) {
     const { workers } = checkedOptions(options, ["workers"]);
     const wanted = count("workers", workers);
-    super(new Seats(wanted, spawn), wanted);
+    super(new Seats(wanted, spawnLoaded), wanted, ready);
   }
 }

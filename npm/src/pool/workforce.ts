@@ -19,14 +19,17 @@ import type { Seats } from "./seats.js";
 export abstract class Workforce {
   readonly #seats: Seats;
   readonly #count: number;
+  readonly #load: () => Promise<unknown>;
   readonly #jobs = new Set<Job | Piping>();
   /** Those of the addon, started when they are first needed. */
   #threads: Threads | undefined;
   #closing: Promise<void> | undefined;
 
-  protected constructor(seats: Seats, count: number) {
+  /** @param load Resolves when workers can be started. */
+  protected constructor(seats: Seats, count: number, load: () => Promise<unknown>) {
     this.#seats = seats;
     this.#count = count;
+    this.#load = load;
   }
 
   /** Returns the chunks of `data`: do not change it meanwhile. Its bytes are copied to the workers. */
@@ -67,6 +70,7 @@ export abstract class Workforce {
       }
       return;
     }
+    await this.#load();
     // A wrong offset fails here, not in a worker.
     new Chunker({ profile: id, offset })[Symbol.dispose]();
     const totalBytes = lengthOf(source);
