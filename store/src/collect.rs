@@ -341,6 +341,7 @@ impl Collector {
         if lost {
             keep.extend(&unreadable); // who knows what is in them
         }
+        inner.settle_packs().await?;
         self.delete(dooms, &present, &keep).await
     }
 

@@ -40,6 +40,12 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Renames an object in one step, durably, or returns `None` where that cannot be done.
     async fn rename(&self, from: &str, to: &str) -> Option<Result<(), ObjectError>>;
 
+    /// Makes durable what others are writing in a folder, as far as lists show it: they may not have come
+    /// so far. Most services show nothing earlier.
+    async fn settle(&self, _folder: Folder) -> Result<(), ObjectError> {
+        Ok(())
+    }
+
     /// Says whether there is any object here, of whatever name; what a store leaves that was not made to the
     /// end does not count.
     async fn holds_anything(&self) -> Result<bool, ObjectError>;
