@@ -254,8 +254,8 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
-bench-scale: ## the store's index: look-ups, memory and rebuilding (CHUNKS=10000000)
-	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000)
+bench-scale: ## the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)
+	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000) $(or $(FILES),100000)
 
 bench-store: setup target/peers/store.tar ## the command against restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
 	@scripts/setup.sh restic borg=borgbackup casync
