@@ -72,6 +72,15 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 test-s3: setup ## the store on S3, as moto plays it on this machine (installs it into target/)
 	scripts/test-s3.sh
 
+soak-store: setup ## processes that write, read, remove and collect in one store at once, and are killed (MINUTES=10; S3=1: on S3, as moto plays it)
+	cargo build --quiet --release --package chunker-cli
+	rm -rf target/soak && mkdir -p target/soak
+	$(if $(S3),scripts/with-s3.sh) scripts/soak-store.py target/release/chunker \
+		$(if $(S3),s3://chunker/soak,target/soak/store) $(or $(MINUTES),10) $(SEED)
+
+cross-store: setup ## whether the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
+	scripts/cross-store.sh $(TARGETS)
+
 test-store: setup ## tests of the store and of the command
 	cargo test --quiet --package chunker-store --package chunker-cli
 
@@ -298,7 +307,7 @@ instructions-hooks: observability-builds ## instructions that tracing and metric
 	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
-FUZZ_TARGETS = scan cuts manifest nix decode round_trip pack
+FUZZ_TARGETS = scan cuts manifest nix decode round_trip pack store
 
 fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	$(call tool,cargo-fuzz,0.13.2)
@@ -309,4 +318,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 soak-store cross-store test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool instructions instructions-hooks fuzz docs
