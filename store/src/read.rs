@@ -348,16 +348,22 @@ impl Inner {
     /// Returns the manifest of a file, verified, if the store has it.
     pub(crate) async fn read_manifest(&self, root: &Root) -> Result<Option<Manifest>, StoreError> {
         let name = Folder::Manifests.object(root);
-        let Some(bytes) = self.read_bounded(&name).await? else { return Ok(None) };
-        if root.algorithm().digest(&bytes) != root.digest() {
+        let bytes = self.read_bounded(&name).await?;
+        bytes.map(|bytes| self.checked_manifest(root, &bytes)).transpose()
+    }
+
+    /// Returns the manifest of this file if these are its bytes.
+    pub(crate) fn checked_manifest(&self, root: &Root, bytes: &[u8]) -> Result<Manifest, StoreError> {
+        let name = Folder::Manifests.object(root);
+        if root.algorithm().digest(bytes) != root.digest() {
             return Err(StoreError::ManifestDigest { name });
         }
-        let manifest = self.parse_manifest(name.clone(), &bytes)?;
+        let manifest = self.parse_manifest(name.clone(), bytes)?;
         let algorithm = manifest.hash_algorithm();
         if algorithm != root.algorithm() {
             return Err(StoreError::ManifestAlgorithm { name, algorithm });
         }
-        Ok(Some(manifest))
+        Ok(manifest)
     }
 
     pub(crate) fn parse_manifest(&self, name: String, bytes: &[u8]) -> Result<Manifest, StoreError> {

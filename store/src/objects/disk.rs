@@ -7,10 +7,11 @@ mod changes;
 #[cfg(test)]
 mod power_loss;
 
-use super::{Folder, Found, ObjectError, Objects, Operation};
+use super::{Folder, Found, GotMany, ObjectError, Objects, Operation, Wanted};
 use crate::host::{Host, start_work};
 use bytes::Bytes;
 use changes::{Changes, System};
+use futures::stream::{self, StreamExt as _};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -21,6 +22,9 @@ use std::time::Duration;
 
 /// Where files lie until they are whole.
 const TEMPORARY: &str = "tmp";
+
+/// Small files that are read together.
+const TOGETHER: usize = 64;
 
 /// A folder whose files are objects.
 #[derive(Debug)]
@@ -96,6 +100,30 @@ impl Objects for Disk {
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError> {
         self.run(Operation::Get, name, |disk, name| disk.get(name, range)).await
+    }
+
+    fn get_many(self: Arc<Self>, mut wanted: Wanted, _concurrency: usize) -> GotMany {
+        let parallelism = self.host.parallelism();
+        // To change threads costs more than to read a small file.
+        let groups = std::iter::from_fn(move || {
+            let group: Vec<_> = wanted.by_ref().take(TOGETHER).collect();
+            (!group.is_empty()).then_some(group)
+        });
+        let reads = groups.map(move |group| {
+            let inner = Arc::clone(&self.inner);
+            let work = start_work(&self.host, move || {
+                let read = |(name, range): (String, Range<u64>)| {
+                    let bytes = inner.get(&name, Some(range));
+                    bytes.map_err(|error| ObjectError::from_io(Operation::Get, &name, error))
+                };
+                group.into_iter().map(read).collect()
+            });
+            async {
+                let lost = |error| ObjectError::from_io(Operation::Get, "", io::Error::other(error));
+                stream::iter(work.await.unwrap_or_else(|error| vec![Err(lost(error))]))
+            }
+        });
+        stream::iter(reads).buffered(parallelism).flatten().boxed()
     }
 
     async fn head(&self, name: &str) -> Result<Found, ObjectError> {
