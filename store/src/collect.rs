@@ -139,6 +139,8 @@ pub(crate) struct Collector {
     options: CollectOptions,
     now: SystemTime,
     pub(crate) files: LiveFiles,
+    /// Dooms that were removed; late lists may still have them.
+    forgotten: HashSet<TimeName>,
     pub(crate) report: CollectReport,
 }
 
@@ -146,7 +148,7 @@ impl Collector {
     pub(crate) async fn new(inner: Arc<Inner>, options: CollectOptions) -> Result<Self, StoreError> {
         let now = if options.dry_run { inner.host.now() } else { inner.store_time().await? };
         let files = LiveFiles::new(Arc::clone(&inner), now, !options.dry_run, options.progress.clone());
-        Ok(Self { inner, options, now, files, report: CollectReport::default() })
+        Ok(Self { inner, options, now, files, forgotten: HashSet::new(), report: CollectReport::default() })
     }
 
     async fn collect(mut self) -> Result<CollectReport, StoreError> {
@@ -352,8 +354,8 @@ impl Collector {
         let listed = self.inner.objects.list(Folder::Dooms, None).await?;
         let listed: HashSet<TimeName> = listed.iter().filter_map(|doom| doom.name.parse().ok()).collect();
         let view = self.inner.view();
-        let unfinished =
-            view.dooms.iter().filter(|(name, _)| listed.contains(name) && !finished.contains(name));
+        let over = |name| !listed.contains(name) || finished.contains(name) || self.forgotten.contains(name);
+        let unfinished = view.dooms.iter().filter(|(name, _)| !over(name));
         Ok(unfinished.map(|(name, packs)| (*name, packs.clone())).collect())
     }
 
@@ -461,11 +463,12 @@ impl Collector {
     }
 
     /// Removes dooms whose packs were deleted long ago.
-    async fn forget_old_dooms(&self) -> Result<(), StoreError> {
+    async fn forget_old_dooms(&mut self) -> Result<(), StoreError> {
         for finished in self.inner.objects.list(Folder::Finished, None).await? {
             if self.now.duration_since(finished.modified).is_ok_and(|age| age > DOOM_RETENTION) {
                 self.inner.objects.delete(&Folder::Dooms.object(&finished.name)).await?;
                 self.inner.objects.delete(&Folder::Finished.object(&finished.name)).await?;
+                self.forgotten.extend(finished.name.parse::<TimeName>());
             }
         }
         Ok(())
