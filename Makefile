@@ -72,6 +72,15 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 test-s3: setup ## the store on S3, as moto plays it on this machine (installs it into target/)
 	scripts/test-s3.sh
 
+soak-store: setup ## processes that write, read, remove and collect in one store at once, and are killed (MINUTES=10; S3=1: on S3, as moto plays it)
+	cargo build --quiet --release --package chunker-cli
+	rm -rf target/soak && mkdir -p target/soak
+	$(if $(S3),scripts/with-s3.sh) scripts/soak-store.py target/release/chunker \
+		$(if $(S3),s3://chunker/soak,target/soak/store) $(or $(MINUTES),10) $(SEED)
+
+cross-store: setup ## whether the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
+	scripts/cross-store.sh $(TARGETS)
+
 test-store: setup ## tests of the store and of the command
 	cargo test --quiet --package chunker-store --package chunker-cli
 
@@ -269,8 +278,8 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
-bench-scale: ## the store's index: look-ups, memory and rebuilding (CHUNKS=10000000)
-	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000)
+bench-scale: ## the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)
+	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000) $(or $(FILES),100000)
 
 bench-store: setup target/peers/store.tar ## the command against restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
 	@scripts/setup.sh restic borg=borgbackup casync
@@ -317,7 +326,7 @@ instructions-hooks: observability-builds ## instructions that tracing and metric
 	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
-FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack
+FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack store
 
 fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	$(call tool,cargo-fuzz,0.13.2)

@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// Where help lists the options that every command has.
+const GLOBAL: &str = "Global options";
+
 #[derive(Args, Debug)]
 pub(crate) struct Global {
     /// The store: a folder, file://…, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
@@ -37,12 +40,13 @@ pub(crate) struct Global {
     /// Default: the folder `chunker` of the platform's data folder. Credentials for remote stores come from
     /// the usual environment variables (AWS_ACCESS_KEY_ID, …).
     #[arg(long, global = true, env = "CHUNKER_STORE", value_name = "URL", hide_env_values = true)]
+    #[arg(help_heading = GLOBAL)]
     pub(crate) store: Option<String>,
     /// Print JSON, one document per line; errors too, on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
     /// Show no progress, and print only what was asked for: `put` prints only roots
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub(crate) quiet: bool,
 }
 
@@ -129,7 +133,8 @@ pub(crate) struct Rm {
 
 /// Delete chunks that no file needs
 ///
-/// Safe at any time, even while others use the store. JSON: {"files", "packs", "bytes", "live_bytes",
+/// Safe at any time, even while others use the store. A damaged pack with the only copy of a chunk that a
+/// file needs is kept, and named on standard error. JSON: {"files", "packs", "bytes", "live_bytes",
 /// "doomed_packs", "deleted_packs", "deleted_bytes", "copied_chunks", "copied_bytes", "kept_packs",
 /// "expired_commits", "removed_temporaries"}.
 #[derive(Args, Debug)]
@@ -218,7 +223,8 @@ pub(crate) struct Cutting {
     /// Sizes of chunks: large (1 MiB on average), medium (64 KiB), small (16 KiB), or a profile id
     ///
     /// Files share chunks only if they were stored with the same profile. Smaller chunks find more in
-    /// common, and cost more to keep track of. The Rust, npm and Hex packages default to
+    /// common, and cost more to keep track of: a file has at most 29 million of them, which is 28 TiB with
+    /// large, 1.7 TiB with medium and 450 GiB with small. The Rust, npm and Hex packages default to
     /// fastcdc-v2020/nc1/262144-1048576-4194304/sha256: to share chunks with them, use that.
     #[arg(long, value_name = "PROFILE", default_value = "medium", env = "CHUNKER_PROFILE")]
     #[arg(hide_env_values = true, value_parser = parse_profile)]

@@ -5,6 +5,7 @@ use chunker::chunking::ChunkingError;
 use chunker::manifest::ManifestError;
 use chunker_store::{CommitError, FormatError, Root, StoreError};
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
@@ -170,6 +171,12 @@ pub(crate) fn print_error(code: &str, message: &str, json: bool) {
         format!("error: {message}")
     };
     drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// Says on standard error what somebody must look at, although the command has done its work.
+pub(crate) fn warn(text: impl Display) {
+    use std::io::Write as _;
+    drop(writeln!(io::stderr(), "warning: {text}"));
 }
 
 /// Returns what an error says and what its causes say, each once.

@@ -103,6 +103,7 @@ impl Inner {
                 drop(self.objects.delete(&pending).await); // if that fails it expires
                 return Err(refusal(refused));
             }
+            self.settle_packs().await?;
             if self.publish(&pending, &Folder::Manifests.object(root), &bytes).await? {
                 return Ok(root);
             }

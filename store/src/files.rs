@@ -4,7 +4,7 @@ use crate::chunk::Root;
 use crate::error::StoreError;
 use crate::objects::{Folder, Found, found};
 use crate::read::Results;
-use crate::store::{Inner, Store};
+use crate::store::Store;
 use futures::stream::{self, StreamExt as _};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -49,18 +49,26 @@ impl Store {
         let list = self.inner.objects.list(Folder::Manifests, None).await?;
         let roots = list.into_iter().filter_map(|file| Some((file.name.parse().ok()?, file)));
         let roots: Vec<(Root, Found)> = roots.collect();
-        let inner = Arc::clone(&self.inner);
-        let concurrency = inner.options.concurrency;
-        let entries = stream::iter(roots).map(move |(root, file)| {
-            let inner = Arc::clone(&inner);
-            async move {
-                let length = inner.file_length(&file).await.transpose()?;
-                let entry = |length| FileEntry { root, length, committed: file.modified };
-                Some(length.map(entry))
-            }
+        let head = |file: &Found| (Folder::Manifests.object(&file.name), 0..file.size.min(HEAD));
+        let heads: Vec<_> = roots.iter().map(|(_, file)| head(file)).collect();
+        let objects = Arc::clone(&self.inner.objects);
+        let heads = objects.get_many(Box::new(heads.into_iter()), self.inner.options.concurrency);
+        let entries = heads.zip(stream::iter(roots)).map(|(head, (root, file))| {
+            let head = found(head).map_err(StoreError::from).transpose()?; // deleted meanwhile
+            let entry = |length| FileEntry { root, length, committed: file.modified };
+            Some(head.map(|head| entry(file_length(&head))))
         });
-        let entries = entries.buffered(concurrency);
         Ok(entries.filter_map(std::future::ready).boxed())
+    }
+
+    /// Returns the root of every file, in order, and when it was last committed, by the clock of what holds
+    /// the store. Reads no manifest, as [`manifests`](Self::manifests) does.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`], when the store cannot be listed.
+    pub async fn roots(&self) -> Result<Vec<(Root, SystemTime)>, StoreError> {
+        let list = self.inner.objects.list(Folder::Manifests, None).await?;
+        Ok(list.iter().filter_map(|file| Some((file.name.parse().ok()?, file.modified))).collect())
     }
 
     /// Returns how much is in the store.
@@ -69,9 +77,7 @@ impl Store {
     /// [`StoreError::Object`], when the store cannot be listed or read.
     pub async fn usage(&self) -> Result<Usage, StoreError> {
         self.inner.refresh(true).await?;
-        let list = self.inner.objects.list(Folder::Manifests, None).await?;
-        let files = list.iter().filter(|file| file.name.parse::<Root>().is_ok()).count();
-        let mut usage = Usage { files: files as u64, ..Usage::default() };
+        let mut usage = Usage { files: self.roots().await?.len() as u64, ..Usage::default() };
         for pack in self.inner.view().present() {
             usage.packs += 1;
             usage.doomed_packs += u64::from(pack.doomed);
@@ -82,17 +88,11 @@ impl Store {
     }
 }
 
-impl Inner {
-    /// Returns the length that the head of a manifest says, `None` in it when it is not a manifest, and
-    /// `None` when it was deleted meanwhile.
-    async fn file_length(&self, file: &Found) -> Result<Option<Option<u64>>, StoreError> {
-        /// Bytes of the longest head: magic, version, profile id with its length, length of the file.
-        const HEAD: u64 = 7 + 1 + 1 + 255 + 8;
-        let name = Folder::Manifests.object(&file.name);
-        let head = found(self.objects.get(&name, Some(0..file.size.min(HEAD))).await)?;
-        Ok(head.map(|head| {
-            let profile = usize::from(*head.strip_prefix(b"CDCMNFT\x01")?.first()?);
-            Some(u64::from_le_bytes(*head.get(9 + profile..)?.first_chunk()?))
-        }))
-    }
+/// Bytes of the longest head of a manifest: magic, version, profile id with its length, length of the file.
+const HEAD: u64 = 7 + 1 + 1 + 255 + 8;
+
+/// Returns the length that the head of a manifest says, `None` when it is not a manifest.
+fn file_length(head: &[u8]) -> Option<u64> {
+    let profile = usize::from(*head.strip_prefix(b"CDCMNFT\x01")?.first()?);
+    Some(u64::from_le_bytes(*head.get(9 + profile..)?.first_chunk()?))
 }

@@ -13,9 +13,9 @@ use crate::store::{Inner, Store};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
-use futures::FutureExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use std::collections::HashMap;
+use futures::{FutureExt as _, TryFutureExt as _};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -125,16 +125,18 @@ impl Store {
 
 /// Returns the chunks in order, in windows that are fetched ahead.
 fn fetch_all(inner: Arc<Inner>, ids: Vec<ChunkId>) -> Results<(ChunkId, Option<Bytes>)> {
-    let windows = stream::unfold((Arc::clone(&inner), ids.into_iter()), |(inner, mut ids)| async move {
+    let windows = stream::try_unfold((Arc::clone(&inner), ids.into_iter()), |(inner, mut ids)| async move {
         let window: Vec<_> = ids.by_ref().take(WINDOW_CHUNKS).collect();
         if window.is_empty() {
-            return None;
+            return Ok::<_, StoreError>(None);
         }
-        let windows = inner.split_window(window).await;
-        Some((stream::iter(windows), (inner, ids)))
+        inner.list_packs_once().await?; // where chunks are not known, a window is not bounded
+        let windows = inner.split_window(window).await?;
+        Ok(Some((stream::iter(windows.into_iter().map(Ok)), (inner, ids))))
     });
+    let windows = windows.try_flatten();
     let fetched =
-        windows.flatten().map(move |window| Arc::clone(&inner).fetch(window).boxed()).buffered(WINDOWS);
+        windows.map_ok(move |window| Arc::clone(&inner).fetch(window).boxed()).try_buffered(WINDOWS);
     let mut failed = false;
     fetched
         .map_ok(|chunks| stream::iter(chunks).map(Ok))
@@ -159,6 +161,21 @@ pub(crate) struct Fetched {
     pub(crate) place: Place,
 }
 
+/// Copies of chunks that could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Failed {
+    copies: HashSet<(ChunkId, TimeName)>,
+    /// Why the last copy of each could not be read.
+    errors: HashMap<ChunkId, StoreError>,
+}
+
+impl Failed {
+    fn add(&mut self, id: ChunkId, pack: TimeName, error: StoreError) {
+        self.copies.insert((id, pack));
+        self.errors.insert(id, error);
+    }
+}
+
 /// Chunks of one pack that are read at once.
 struct Batch {
     pack: TimeName,
@@ -168,8 +185,11 @@ struct Batch {
 
 impl Inner {
     /// Splits a window into ones of a bounded number of bytes, as far as their chunks are known.
-    pub(crate) async fn split_window(self: &Arc<Self>, ids: Vec<ChunkId>) -> Vec<Vec<ChunkId>> {
-        let places = self.look_up(ids.clone().into(), |view, id| view.copies(id)).await.unwrap_or_default();
+    pub(crate) async fn split_window(
+        self: &Arc<Self>,
+        ids: Vec<ChunkId>,
+    ) -> Result<Vec<Vec<ChunkId>>, StoreError> {
+        let places = self.look_up(ids.clone().into(), |view, id| view.copies(id)).await?;
         let mut windows = vec![Vec::new()];
         let mut bytes = 0;
         for (index, id) in ids.into_iter().enumerate() {
@@ -184,7 +204,12 @@ impl Inner {
             }
         }
         windows.retain(|window| !window.is_empty());
-        windows
+        Ok(windows)
+    }
+
+    /// Learns which packs there are, unless that is known from some time in the past.
+    async fn list_packs_once(self: &Arc<Self>) -> Result<(), StoreError> {
+        if self.view().packs_listed { Ok(()) } else { self.refresh(false).await }
     }
 
     /// Returns these chunks in this order; looks again, with a whole list of packs, for those that are not
@@ -193,20 +218,18 @@ impl Inner {
         self: Arc<Self>,
         ids: Vec<ChunkId>,
     ) -> Result<Vec<(ChunkId, Option<Bytes>)>, StoreError> {
-        if !self.view().packs_listed {
-            self.refresh(false).await?;
-        }
+        self.list_packs_once().await?;
         let mut chunks = HashMap::new();
-        let mut errors = HashMap::new();
+        let mut failed = Failed::default();
         let mut wanted = ids.clone();
         wanted.sort_unstable();
         wanted.dedup();
         // Rule 9: collectors copy before they delete, so what is not where it was is looked for again: among
-        // new packs, then in two whole views.
+        // new packs, then in two whole views. What is damaged may have a copy that is not known yet.
         let lag = self.format.listing_lag;
         let mut unknown = 0;
         for _ in 0..LOOKS {
-            let known = self.fetch_known(&wanted, &mut chunks, &mut errors).await?;
+            let known = self.fetch_known(&wanted, &mut chunks, &mut failed).await?;
             wanted.retain(|id| !chunks.contains_key(id));
             unknown = if known { 0 } else { unknown + 1 };
             if wanted.is_empty() || !self.rules.hold(Rule::Liveness) {
@@ -223,7 +246,7 @@ impl Inner {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let fetched: Option<&Fetched> = chunks.get(&id);
-            match (fetched, errors.remove(&id)) {
+            match (fetched, failed.errors.remove(&id)) {
                 (None, Some(error)) => return Err(error),
                 (fetched, _) => found.push((id, fetched.map(|fetched| fetched.chunk.clone()))),
             }
@@ -232,27 +255,33 @@ impl Inner {
         Ok(found)
     }
 
-    /// Fetches chunks from where the view says they are, from other copies if one is damaged; says whether it
-    /// knew a place for any.
+    /// Fetches chunks from where the view says they are, from other copies if one is damaged, but from none
+    /// that `failed` before; says whether it knew a place for any.
     pub(crate) async fn fetch_known(
         self: &Arc<Self>,
         ids: &[ChunkId],
         chunks: &mut HashMap<ChunkId, Fetched>,
-        errors: &mut HashMap<ChunkId, StoreError>,
+        failed: &mut Failed,
     ) -> Result<bool, StoreError> {
-        let copies = self.look_up(ids.into(), |view, id| view.copies(id)).await?;
+        let mut copies = self.look_up(ids.into(), |view, id| view.copies(id)).await?;
+        for (id, copies) in ids.iter().zip(&mut copies) {
+            copies.retain(|copy| !failed.copies.contains(&(*id, copy.pack)));
+        }
         let most = copies.iter().map(Vec::len).max().unwrap_or(0);
         for turn in 0..most {
             let wanted = ids.iter().zip(&copies).filter(|(id, _)| !chunks.contains_key(id));
             let wanted = wanted.filter_map(|(&id, copies)| Some((id, *copies.get(turn)?)));
             let batches = self.batches(wanted.collect());
-            let reads = batches.into_iter().map(|batch| Arc::clone(self).read_batch(batch));
+            let reads = batches.into_iter().map(|batch| {
+                let pack = batch.pack;
+                Arc::clone(self).read_batch(batch).map_ok(move |results| (pack, results))
+            });
             let mut reads = stream::iter(reads).buffered(self.options.concurrency);
-            while let Some(results) = reads.try_next().await? {
+            while let Some((pack, results)) = reads.try_next().await? {
                 for (id, result) in results {
                     match result {
                         Ok(chunk) => drop(chunks.insert(id, chunk)),
-                        Err(error) => drop(errors.insert(id, error)),
+                        Err(error) => failed.add(id, pack, error),
                     }
                 }
             }
@@ -319,16 +348,22 @@ impl Inner {
     /// Returns the manifest of a file, verified, if the store has it.
     pub(crate) async fn read_manifest(&self, root: &Root) -> Result<Option<Manifest>, StoreError> {
         let name = Folder::Manifests.object(root);
-        let Some(bytes) = self.read_bounded(&name).await? else { return Ok(None) };
-        if root.algorithm().digest(&bytes) != root.digest() {
+        let bytes = self.read_bounded(&name).await?;
+        bytes.map(|bytes| self.checked_manifest(root, &bytes)).transpose()
+    }
+
+    /// Returns the manifest of this file if these are its bytes.
+    pub(crate) fn checked_manifest(&self, root: &Root, bytes: &[u8]) -> Result<Manifest, StoreError> {
+        let name = Folder::Manifests.object(root);
+        if root.algorithm().digest(bytes) != root.digest() {
             return Err(StoreError::ManifestDigest { name });
         }
-        let manifest = self.parse_manifest(name.clone(), &bytes)?;
+        let manifest = self.parse_manifest(name.clone(), bytes)?;
         let algorithm = manifest.hash_algorithm();
         if algorithm != root.algorithm() {
             return Err(StoreError::ManifestAlgorithm { name, algorithm });
         }
-        Ok(Some(manifest))
+        Ok(manifest)
     }
 
     pub(crate) fn parse_manifest(&self, name: String, bytes: &[u8]) -> Result<Manifest, StoreError> {

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds the command `chunker`, and with it the store with all remote features, for every system that the
+# Elixir package's native library is for, or for the targets that are named. Zig links and compiles C for each.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+targets=("$@")
+[ $# -gt 0 ] || targets=(
+    x86_64-unknown-linux-gnu.2.28 aarch64-unknown-linux-gnu.2.28
+    x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+    x86_64-apple-darwin aarch64-apple-darwin
+    x86_64-pc-windows-gnu
+)
+
+zig=$PWD/target/tools/zig
+[ -x "$zig/bin/cargo-zigbuild" ] || {
+    echo "cross-store: installing Zig into target/tools"
+    python3 -m venv "$zig"
+    "$zig/bin/pip" install --quiet --disable-pip-version-check ziglang==0.17.1 cargo-zigbuild==0.24.1
+}
+export PATH=$zig/bin:$PATH CARGO_ZIGBUILD_CACHE_DIR=$zig/cache CARGO_TARGET_DIR=$PWD/target/cross-store
+
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for target in "${targets[@]}"; do
+    triple=${target%%.*}
+    rustup target list --installed | grep -qx "$triple" || rustup target add "$triple" 2>"$log" || cat "$log" >&2
+    ending=""
+    case $triple in *-windows-*) ending=.exe ;; esac
+    # Whether it links does not depend on optimization, which takes most of the time.
+    if RUSTFLAGS="" cargo zigbuild --quiet --locked --package chunker-cli --target "$target" \
+        --config 'profile.dev.debug=false' --config 'profile.dev.strip="symbols"' 2>"$log"; then
+        echo "cross-store: $target links: $(stat -c %s "$CARGO_TARGET_DIR/$triple/debug/chunker$ending") bytes"
+    else
+        cat "$log" >&2
+        echo "cross-store: $target fails" >&2
+        failed=1
+    fi
+done
+exit $failed
