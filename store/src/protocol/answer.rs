@@ -100,6 +100,16 @@ impl Answer {
         Self::new(200, AnswerBody::Bytes(bytes.into())).with("Content-Type", OCTETS)
     }
 
+    /// Returns an answer of the shell's own, 200 with a text.
+    #[must_use]
+    pub fn text(text: impl Into<Bytes>) -> Self {
+        let text = text.into();
+        let length = text.len().to_string();
+        let answer = Self::new(200, AnswerBody::Bytes(text)).with("Content-Length", length);
+        let answer = answer.with("Content-Type", "text/plain; charset=utf-8");
+        answer.with("Cache-Control", "no-store").with("X-Content-Type-Options", "nosniff")
+    }
+
     /// Returns an answer whose body, of `length` bytes, comes later.
     pub(super) fn streamed(status: u16, length: u64, body: AnswerBody) -> Self {
         Self::new(status, body).with("Content-Length", length.to_string())

@@ -6,6 +6,7 @@ use super::cors;
 use super::intake::{self, Intake};
 use super::json::{self, Json};
 use super::options::EngineOptions;
+use super::recent::Recent;
 use super::request::RequestHead;
 use super::route::{Asked, Operation, Routed, route};
 use super::{chunks, files, manifests};
@@ -25,9 +26,13 @@ pub struct Engine(Arc<Shared>);
 pub(super) struct Shared {
     pub(super) options: EngineOptions,
     pub(super) budget: Budget,
+    pub(super) recent: Recent,
     /// As many permits as there are cores: chunks are checked and encoded by no more threads than that.
     pub(super) work: Semaphore,
 }
+
+/// The part of the memory that manifests which were read lately take besides.
+const RECENT: u64 = 8;
 
 /// What [`Engine::begin`] says of a request.
 #[derive(Debug)]
@@ -47,7 +52,8 @@ impl Engine {
         let options = options.checked()?;
         let budget = Budget::new(options.memory, options.line);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self(Arc::new(Shared { options, budget, work: Semaphore::new(cores) })))
+        let recent = Recent::new(options.memory / RECENT);
+        Ok(Self(Arc::new(Shared { options, budget, recent, work: Semaphore::new(cores) })))
     }
 
     /// Begins an exchange by the head of its request.
@@ -156,17 +162,19 @@ impl Request {
     /// The answer `server_busy`, when the line is full.
     pub async fn start(self, store: &Store) -> Result<Exchange, Box<Answer>> {
         let Self { shared, context, asked, length } = self;
-        let bytes = match (&asked, length) {
-            (Asked::WritePack(_), Some(length)) => intake::memory(length),
-            (Asked::AskMissing(_), Some(length)) => 4 * length,
-            (Asked::ReadChunks { .. }, Some(length)) => chunks::memory(length),
-            (Asked::Commit(_), Some(length)) => manifests::memory(length),
-            _ => 0, // it takes memory once it knows how much it needs
-        };
-        let memory = if bytes == 0 { None } else { Some(shared.budget.take(bytes).await) };
-        let memory = match memory.transpose() {
-            Ok(memory) => memory,
-            Err(Busy) => return Err(Box::new(context.answer(Err(Refusal::server_busy())))),
+        let bytes = length.map(|length| match &asked {
+            Asked::WritePack(_) => intake::memory(length),
+            Asked::ReadChunks { .. } => chunks::memory(length),
+            Asked::Commit(_) => manifests::memory(length),
+            _ => 4 * length,
+        });
+        // Without a body, it takes memory once it knows how much it needs.
+        let memory = match bytes {
+            None => None,
+            Some(bytes) => match shared.budget.take(bytes).await {
+                Ok(memory) => Some(memory),
+                Err(Busy) => return Err(Box::new(context.answer(Err(Refusal::server_busy())))),
+            },
         };
         let body = match (&asked, length, memory) {
             (Asked::WritePack(algorithm), Some(length), Some(memory)) => {

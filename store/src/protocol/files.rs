@@ -13,6 +13,7 @@ use crate::files::FileEntry;
 use crate::host::start_task;
 use crate::store::Store;
 use futures::TryStreamExt as _;
+use std::sync::Arc;
 
 /// Answers a file, or a part of it.
 pub(super) async fn read(
@@ -35,34 +36,59 @@ pub(super) async fn read(
     if conditions.has(&tag) {
         return Ok(unchanged(tag));
     }
-    let head = inner.file_head(root, size).await?.ok_or_else(|| Refusal::root_not_found(root))?;
-    let (part, status) = match Part::of(conditions, head.length, &tag) {
-        Part::Whole => (0..head.length, 200),
-        Part::Range(_) if reader.head_only => (0..head.length, 200), // a range is for GET alone
+    let recent = reader.shared.recent.get(inner.format.id, root);
+    let (total, longest) = match &recent {
+        Some(manifest) => (manifest.total_length(), manifest.profile().options().max_size() as u64),
+        None => {
+            let head = inner.file_head(root, size).await?.ok_or_else(|| Refusal::root_not_found(root))?;
+            (head.length, head.longest)
+        }
+    };
+    let (part, status) = match Part::of(conditions, total, &tag) {
+        Part::Whole => (0..total, 200),
+        Part::Range(_) if reader.head_only => (0..total, 200), // a range is for GET alone
         Part::Range(range) => (range, 206),
-        Part::Unsatisfiable if reader.head_only => (0..head.length, 200),
+        Part::Unsatisfiable if reader.head_only => (0..total, 200),
         Part::Unsatisfiable => {
             let refusal = Refusal::new(416, "range_not_satisfiable", "the file has no such bytes");
-            return Err(refusal.with_header("Content-Range", format!("bytes */{}", head.length)));
+            return Err(refusal.with_header("Content-Range", format!("bytes */{total}")));
         }
     };
     let length = part.end - part.start;
     let body = if reader.head_only || length == 0 {
         AnswerBody::Empty
     } else {
-        let mut memory = take(reader, 4 * size + near(head.longest.min(head.length))).await?;
-        let manifest = inner.read_manifest(&root).await?.ok_or_else(|| Refusal::root_not_found(root))?;
-        let ahead = ahead(&reader.shared.budget, &mut memory, head.longest, length);
+        let longest = longest.min(total);
+        let needed = 2 * share(size, length, total) + near(longest);
+        let reading = if recent.is_some() { 0 } else { 4 * size };
+        let mut memory = take(reader, needed.max(reading + near(longest))).await?;
+        let manifest = match recent {
+            Some(manifest) => manifest,
+            None => {
+                let manifest = inner.read_manifest(&root).await?;
+                let manifest = Arc::new(manifest.ok_or_else(|| Refusal::root_not_found(root))?);
+                reader.shared.recent.keep(inner.format.id, root, Arc::clone(&manifest));
+                manifest
+            }
+        };
+        memory.shrink(needed);
+        let ahead = ahead(&reader.shared.budget, &mut memory, longest, length);
         let pieces = reader.store.read_ahead(&manifest, Some(part.clone()), ahead)?;
         begun(pieces, memory, 1).await?
     };
     let answer = presented(Answer::streamed(status, length, body));
     Ok(if status == 206 {
-        let range = format!("bytes {}-{}/{}", part.start, part.end - 1, head.length);
+        let range = format!("bytes {}-{}/{total}", part.start, part.end - 1);
         answer.with("Content-Range", range)
     } else {
         answer
     })
+}
+
+/// Returns the part of a manifest's `size` that lists `length` bytes of `total`.
+fn share(size: u64, length: u64, total: u64) -> u64 {
+    let share = u128::from(size) * u128::from(length) / u128::from(total.max(1));
+    u64::try_from(share).unwrap_or(size)
 }
 
 /// Takes a file's name away.

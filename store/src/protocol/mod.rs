@@ -61,6 +61,7 @@ mod manifests;
 mod media;
 mod options;
 mod range;
+mod recent;
 mod request;
 mod route;
 pub mod wire;

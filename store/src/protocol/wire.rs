@@ -87,7 +87,7 @@ impl TableReader {
             return Ok(None);
         }
         let (rows, _) = self.bytes[HEAD..].as_chunks::<ROW>();
-        let rows = rows.iter().map(Row::parse).collect();
+        let rows: Vec<Row> = rows.iter().map(Row::parse).collect();
         self.check(&rows, options)?;
         self.bytes = Vec::new();
         Ok(Some(rows))
@@ -120,30 +120,26 @@ impl TableReader {
         usize::try_from(count).map_err(|_| Refusal::internal())
     }
 
-    fn check(&self, rows: &Vec<Row>, options: &EngineOptions) -> Result<(), Refusal> {
-        let mut seen = HashSet::with_capacity(rows.len());
-        let (mut length, mut encoded) = (0, (HEAD + rows.len() * ROW) as u64);
-        for row in rows {
-            if row.encoded == 0 || row.encoded > row.length {
-                return Err(Refusal::invalid_pack("an encoded length is not 1 to the chunk's length"));
-            }
-            if u64::from(row.length) > options.chunk_bytes {
-                let (length, limit) = (row.length.into(), options.chunk_bytes);
-                return Err(Refusal::above("chunk_too_large", "chunk of bytes", length, limit));
-            }
-            if !seen.insert(row.digest) {
-                return Err(Refusal::duplicate(self.algorithm, row.digest));
-            }
-            length += u64::from(row.length);
-            encoded += u64::from(row.encoded);
+    fn check(&self, rows: &[Row], options: &EngineOptions) -> Result<(), Refusal> {
+        if rows.iter().any(|row| row.encoded == 0 || row.encoded > row.length) {
+            return Err(Refusal::invalid_pack("an encoded length is not 1 to the chunk's length"));
         }
-        if encoded != self.length {
+        let encoded: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
+        if encoded + (HEAD + rows.len() * ROW) as u64 != self.length {
             return Err(Refusal::invalid_pack("the lengths do not add up to Content-Length"));
         }
-        if length > options.pack_length {
-            let limit = options.pack_length;
-            return Err(Refusal::above("pack_too_large", "chunks of bytes", length, limit));
+        let longest = rows.iter().map(|row| row.length.into()).max().unwrap_or_default();
+        if longest > options.chunk_bytes {
+            return Err(Refusal::above("chunk_too_large", "chunk of bytes", longest, options.chunk_bytes));
         }
-        Ok(())
+        let length = rows.iter().map(|row| u64::from(row.length)).sum();
+        if length > options.pack_length {
+            return Err(Refusal::above("pack_too_large", "chunks of bytes", length, options.pack_length));
+        }
+        let mut seen = HashSet::with_capacity(rows.len());
+        match rows.iter().find(|row| !seen.insert(row.digest)) {
+            Some(row) => Err(Refusal::duplicate(self.algorithm, row.digest)),
+            None => Ok(()),
+        }
     }
 }
