@@ -1,6 +1,6 @@
 //! The law of the fuzz target `protocol`, without a fuzzer: on sound requests, and on damaged ones.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails a test")]
 
 #[path = "../../fuzz/laws/protocol.rs"]
 mod law;
