@@ -326,12 +326,13 @@ instructions-hooks: observability-builds ## instructions that tracing and metric
 	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
-FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack store
+FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack store protocol
 
 fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	$(call tool,cargo-fuzz,0.13.2)
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	FUZZ_SEEDS=target/fuzz/seeds cargo test --quiet --package chunker-cdc --all-features --test fuzz_seeds -- --ignored
+	FUZZ_SEEDS=$(CURDIR)/target/fuzz/seeds cargo test --quiet --package chunker-store --test protocol_law -- --ignored
 	scripts/fuzz.sh $(or $(SECONDS),60) $(or $(TARGET),$(FUZZ_TARGETS))
 
 docs: ## the crate's documentation, in target/doc

@@ -1,8 +1,8 @@
 //! The command `chunker`: files in a store that holds equal parts only once.
 //!
 //! Arguments become a command of `commands`, which opens the store by `session` and reads inputs by
-//! `input`; results go through `output`, failures through `failure`. Nothing here decides what a chunk or a
-//! store is: `chunker-cdc` and `chunker-store` do.
+//! `input`; results go through `output`, failures through `failure`; `serve` has the sockets of a server.
+//! Nothing here decides what a chunk, a store or the protocol is: `chunker-cdc` and `chunker-store` do.
 
 mod args;
 mod commands;
@@ -13,6 +13,7 @@ mod manual;
 mod output;
 mod progress;
 mod roots;
+mod serve;
 mod session;
 mod target;
 
@@ -33,7 +34,9 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let json = arguments.global.json;
-    interrupt::listen(json);
+    if !matches!(arguments.command, Command::Serve(_)) {
+        interrupt::listen(json); // a server stops in its own way
+    }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -52,6 +55,7 @@ fn run(Arguments { global, command }: &Arguments) -> Result<(), Failure> {
         Command::Gc(options) => commands::gc::run(global, options),
         Command::Check(options) => commands::check::run(global, options),
         Command::Stats(options) => commands::stats::run(global, options),
+        Command::Serve(options) => commands::serve::run(global, options),
         Command::Cuts(options) => commands::cuts::run(global, options),
         Command::Dedup(options) => commands::dedup::run(global, options),
         Command::Completions(options) => commands::completions::run(options),

@@ -10,7 +10,7 @@ use crate::objects::{Folder, found};
 use crate::pack::PackWriter;
 use crate::pack::format::ENTRY;
 use crate::progress::{Callback, Progress, Step};
-use crate::read::Failed;
+use crate::read::{Ahead, Failed};
 use crate::refresh::doom_text;
 use crate::rules::{DOOM_RETENTION, PENDING_EXPIRY, Rule};
 use crate::store::{Inner, Store};
@@ -395,7 +395,7 @@ impl Collector {
         let mut writer = PackWriter::new(Arc::clone(&self.inner), first.algorithm);
         let (mut copied, mut bytes) = (0, 0);
         for window in chunks.chunks(1024) {
-            for ids in self.inner.split_window(window.to_vec()).await? {
+            for ids in self.inner.split_window(window.to_vec(), Ahead::FAR.window).await? {
                 let mut fetched = HashMap::new();
                 self.inner.fetch_known(&ids, &mut fetched, &mut Failed::default()).await?;
                 for id in ids {

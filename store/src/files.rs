@@ -4,7 +4,8 @@ use crate::chunk::Root;
 use crate::error::StoreError;
 use crate::objects::{Folder, Found, found};
 use crate::read::Results;
-use crate::store::Store;
+use crate::store::{Inner, Store};
+use chunker::Profile;
 use futures::stream::{self, StreamExt as _};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -46,7 +47,24 @@ impl Store {
     /// [`StoreError::Object`], when the store cannot be listed; in the stream, when a manifest cannot be
     /// read.
     pub async fn manifests(&self) -> Result<Results<FileEntry>, StoreError> {
-        let list = self.inner.objects.list(Folder::Manifests, None).await?;
+        Ok(self.files_in(self.inner.objects.list(Folder::Manifests, None).await?))
+    }
+
+    /// Returns the next files after one, ordered by root, at most `most`.
+    pub(crate) async fn files_after(
+        &self,
+        after: Option<Root>,
+        most: usize,
+    ) -> Result<Results<FileEntry>, StoreError> {
+        let after = after.map(|root| root.to_string());
+        let mut list = self.inner.objects.list(Folder::Manifests, after.as_deref()).await?;
+        list.retain(|file| after.as_ref().is_none_or(|after| file.name > *after));
+        list.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        list.truncate(most);
+        Ok(self.files_in(list))
+    }
+
+    fn files_in(&self, list: Vec<Found>) -> Results<FileEntry> {
         let roots = list.into_iter().filter_map(|file| Some((file.name.parse().ok()?, file)));
         let roots: Vec<(Root, Found)> = roots.collect();
         let head = |file: &Found| (Folder::Manifests.object(&file.name), 0..file.size.min(HEAD));
@@ -56,9 +74,9 @@ impl Store {
         let entries = heads.zip(stream::iter(roots)).map(|(head, (root, file))| {
             let head = found(head).map_err(StoreError::from).transpose()?; // deleted meanwhile
             let entry = |length| FileEntry { root, length, committed: file.modified };
-            Some(head.map(|head| entry(file_length(&head))))
+            Some(head.map(|head| entry(parse_head(&head).map(|(_, length)| length))))
         });
-        Ok(entries.filter_map(std::future::ready).boxed())
+        entries.filter_map(std::future::ready).boxed()
     }
 
     /// Returns the root of every file, in order, and when it was last committed, by the clock of what holds
@@ -91,8 +109,33 @@ impl Store {
 /// Bytes of the longest head of a manifest: magic, version, profile id with its length, length of the file.
 const HEAD: u64 = 7 + 1 + 1 + 255 + 8;
 
-/// Returns the length that the head of a manifest says, `None` when it is not a manifest.
-fn file_length(head: &[u8]) -> Option<u64> {
-    let profile = usize::from(*head.strip_prefix(b"CDCMNFT\x01")?.first()?);
-    Some(u64::from_le_bytes(*head.get(9 + profile..)?.first_chunk()?))
+/// What the head of a manifest says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileHead {
+    /// Length of the file in bytes.
+    pub(crate) length: u64,
+    /// Length of the longest chunk that its profile can give, in bytes.
+    pub(crate) longest: u64,
+}
+
+impl Inner {
+    /// Returns what the head of a file's manifest of `size` bytes says, if it is there.
+    pub(crate) async fn file_head(&self, root: Root, size: u64) -> Result<Option<FileHead>, StoreError> {
+        let name = Folder::Manifests.object(root);
+        let Some(head) = found(self.objects.get(&name, Some(0..size.min(HEAD))).await)? else {
+            return Ok(None);
+        };
+        let parsed = parse_head(&head).and_then(|(profile, length)| {
+            let profile: Profile = std::str::from_utf8(profile).ok()?.parse().ok()?;
+            Some(FileHead { length, longest: profile.options().max_size() as u64 })
+        });
+        parsed.map(Some).ok_or(StoreError::ManifestDigest { name })
+    }
+}
+
+/// Returns the profile id and the length of the file from the head of a manifest.
+fn parse_head(head: &[u8]) -> Option<(&[u8], u64)> {
+    let (&profile, rest) = head.strip_prefix(b"CDCMNFT\x01")?.split_first()?;
+    let (profile, rest) = rest.split_at_checked(profile.into())?;
+    Some((profile, u64::from_le_bytes(*rest.first_chunk()?)))
 }

@@ -3,7 +3,7 @@
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
 use crate::host::start_work;
-use crate::index::Copy;
+use crate::index::{Copy, View};
 use crate::name::TimeName;
 use crate::objects::{Folder, get_bounded};
 use crate::pack::encoding::{ChunkError, decode};
@@ -19,16 +19,26 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of chunks that are fetched together.
-const WINDOW: u64 = 8 << 20;
 /// Chunks that are fetched together.
 const WINDOW_CHUNKS: usize = 1024;
-/// Windows that are under way at the same time.
-const WINDOWS: usize = 3;
 /// How often chunks are looked for that are not where they were.
 const LOOKS: u32 = 16;
 /// The longest range that is made of several.
 const LONGEST_RANGE: u64 = 4 << 20;
+
+/// How much is fetched before it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// Bytes of chunks after which a window is full; the last chunk may exceed them.
+    pub(crate) window: u64,
+    /// Windows that are under way at the same time.
+    pub(crate) windows: usize,
+}
+
+impl Ahead {
+    /// What keeps a program busy that has memory to spare.
+    pub(crate) const FAR: Self = Self { window: 8 << 20, windows: 3 };
+}
 
 /// A stream of what a store returns piece by piece.
 pub type Results<T> = BoxStream<'static, Result<T, StoreError>>;
@@ -40,7 +50,7 @@ impl Store {
     /// [`StoreError::Chunk`], when every copy of it is damaged; [`StoreError::Object`].
     pub async fn get(&self, algorithm: HashAlgorithm, digest: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
         let chunks = Arc::clone(&self.inner).fetch(vec![ChunkId::new(algorithm, digest)]).await?;
-        Ok(chunks.into_iter().next().and_then(|(_, chunk)| chunk))
+        Ok(chunks.into_iter().next().and_then(|(_, fetched)| Some(fetched?.chunk)))
     }
 
     /// Returns many chunks, verified, each with its digest, in the order asked for; `None` stands for one
@@ -56,7 +66,8 @@ impl Store {
         digests: impl IntoIterator<Item = [u8; 32]>,
     ) -> Results<([u8; 32], Option<Bytes>)> {
         let ids = digests.into_iter().map(|digest| ChunkId::new(algorithm, digest)).collect();
-        fetch_all(Arc::clone(&self.inner), ids).map_ok(|(id, chunk)| (id.digest, chunk)).boxed()
+        let chunks = fetch_all(Arc::clone(&self.inner), ids, Ahead::FAR);
+        chunks.map_ok(|(id, fetched)| (id.digest, fetched.map(|fetched| fetched.chunk))).boxed()
     }
 
     /// Returns the manifest of a file, verified.
@@ -92,6 +103,15 @@ impl Store {
         manifest: &Manifest,
         range: Option<Range<u64>>,
     ) -> Result<Results<Bytes>, StoreError> {
+        self.read_ahead(manifest, range, Ahead::FAR)
+    }
+
+    pub(crate) fn read_ahead(
+        &self,
+        manifest: &Manifest,
+        range: Option<Range<u64>>,
+        ahead: Ahead,
+    ) -> Result<Results<Bytes>, StoreError> {
         let length = manifest.total_length();
         let range = range.unwrap_or(0..length);
         if range.start > range.end || range.end > length {
@@ -110,10 +130,10 @@ impl Store {
                 (chunk.length, cut(range.start)..cut(range.end).min(chunk.length))
             })
             .collect();
-        let chunks = fetch_all(Arc::clone(&self.inner), ids).zip(stream::iter(cuts));
+        let chunks = fetch_all(Arc::clone(&self.inner), ids, ahead).zip(stream::iter(cuts));
         let pieces = chunks.map(|(fetched, (length, cut))| {
             let (id, chunk) = fetched?;
-            let chunk = chunk.ok_or(StoreError::ChunkNotFound { chunk: id })?;
+            let chunk = chunk.ok_or(StoreError::ChunkNotFound { chunk: id })?.chunk;
             if chunk.len() != length {
                 return Err(ChunkError::Length { id, length: chunk.len() }.into());
             }
@@ -124,19 +144,24 @@ impl Store {
 }
 
 /// Returns the chunks in order, in windows that are fetched ahead.
-fn fetch_all(inner: Arc<Inner>, ids: Vec<ChunkId>) -> Results<(ChunkId, Option<Bytes>)> {
-    let windows = stream::try_unfold((Arc::clone(&inner), ids.into_iter()), |(inner, mut ids)| async move {
-        let window: Vec<_> = ids.by_ref().take(WINDOW_CHUNKS).collect();
-        if window.is_empty() {
-            return Ok::<_, StoreError>(None);
-        }
-        inner.list_packs_once().await?; // where chunks are not known, a window is not bounded
-        let windows = inner.split_window(window).await?;
-        Ok(Some((stream::iter(windows.into_iter().map(Ok)), (inner, ids))))
-    });
+pub(crate) fn fetch_all(
+    inner: Arc<Inner>,
+    ids: Vec<ChunkId>,
+    ahead: Ahead,
+) -> Results<(ChunkId, Option<Fetched>)> {
+    let windows =
+        stream::try_unfold((Arc::clone(&inner), ids.into_iter()), move |(inner, mut ids)| async move {
+            let window: Vec<_> = ids.by_ref().take(WINDOW_CHUNKS).collect();
+            if window.is_empty() {
+                return Ok::<_, StoreError>(None);
+            }
+            inner.list_packs_once().await?; // where chunks are not known, a window is not bounded
+            let windows = inner.split_window(window, ahead.window).await?;
+            Ok(Some((stream::iter(windows.into_iter().map(Ok)), (inner, ids))))
+        });
     let windows = windows.try_flatten();
     let fetched =
-        windows.map_ok(move |window| Arc::clone(&inner).fetch(window).boxed()).try_buffered(WINDOWS);
+        windows.map_ok(move |window| Arc::clone(&inner).fetch(window).boxed()).try_buffered(ahead.windows);
     let mut failed = false;
     fetched
         .map_ok(|chunks| stream::iter(chunks).map(Ok))
@@ -188,6 +213,7 @@ impl Inner {
     pub(crate) async fn split_window(
         self: &Arc<Self>,
         ids: Vec<ChunkId>,
+        most: u64,
     ) -> Result<Vec<Vec<ChunkId>>, StoreError> {
         let places = self.look_up(ids.clone().into(), |view, id| view.copies(id)).await?;
         let mut windows = vec![Vec::new()];
@@ -198,7 +224,7 @@ impl Inner {
             if let Some(window) = windows.last_mut() {
                 window.push(id);
             }
-            if bytes >= WINDOW {
+            if bytes >= most {
                 bytes = 0;
                 windows.push(Vec::new());
             }
@@ -217,7 +243,7 @@ impl Inner {
     pub(crate) async fn fetch(
         self: Arc<Self>,
         ids: Vec<ChunkId>,
-    ) -> Result<Vec<(ChunkId, Option<Bytes>)>, StoreError> {
+    ) -> Result<Vec<(ChunkId, Option<Fetched>)>, StoreError> {
         self.list_packs_once().await?;
         let mut chunks = HashMap::new();
         let mut failed = Failed::default();
@@ -248,11 +274,31 @@ impl Inner {
             let fetched: Option<&Fetched> = chunks.get(&id);
             match (fetched, failed.errors.remove(&id)) {
                 (None, Some(error)) => return Err(error),
-                (fetched, _) => found.push((id, fetched.map(|fetched| fetched.chunk.clone()))),
+                (fetched, _) => found.push((id, fetched.cloned())),
             }
         }
-        crate::observability::chunks_read(found.iter().filter_map(|(_, chunk)| chunk.as_ref()));
+        let read = found.iter().filter_map(|(_, fetched)| Some(&fetched.as_ref()?.chunk));
+        crate::observability::chunks_read(read);
         Ok(found)
+    }
+
+    /// Returns the place of the best copy of each chunk, in the same order; looks again, as
+    /// [`fetch`](Self::fetch) does, while one is unknown.
+    pub(crate) async fn locate(
+        self: &Arc<Self>,
+        ids: &Arc<[ChunkId]>,
+    ) -> Result<Vec<Option<Place>>, StoreError> {
+        self.list_packs_once().await?;
+        let place = |view: &View, id: &ChunkId| Ok(view.copies(id)?.first().map(|copy| copy.place));
+        let mut places = self.look_up(Arc::clone(ids), place).await?;
+        for full in [false, true, true] {
+            if places.iter().all(Option::is_some) {
+                break;
+            }
+            self.refresh(full).await?;
+            places = self.look_up(Arc::clone(ids), place).await?;
+        }
+        Ok(places)
     }
 
     /// Fetches chunks from where the view says they are, from other copies if one is damaged, but from none
@@ -348,27 +394,19 @@ impl Inner {
     /// Returns the manifest of a file, verified, if the store has it.
     pub(crate) async fn read_manifest(&self, root: &Root) -> Result<Option<Manifest>, StoreError> {
         let name = Folder::Manifests.object(root);
-        let bytes = self.read_bounded(&name).await?;
-        bytes.map(|bytes| self.checked_manifest(root, &bytes)).transpose()
+        let Some(bytes) = self.read_bounded(&name).await? else { return Ok(None) };
+        let (limit, root) = (self.options.manifest_limit, *root);
+        let manifest = move || verified_manifest(name, &bytes, root, limit);
+        start_work(&self.host, manifest).await?.map(Some)
     }
 
     /// Returns the manifest of this file if these are its bytes.
     pub(crate) fn checked_manifest(&self, root: &Root, bytes: &[u8]) -> Result<Manifest, StoreError> {
-        let name = Folder::Manifests.object(root);
-        if root.algorithm().digest(bytes) != root.digest() {
-            return Err(StoreError::ManifestDigest { name });
-        }
-        let manifest = self.parse_manifest(name.clone(), bytes)?;
-        let algorithm = manifest.hash_algorithm();
-        if algorithm != root.algorithm() {
-            return Err(StoreError::ManifestAlgorithm { name, algorithm });
-        }
-        Ok(manifest)
+        verified_manifest(Folder::Manifests.object(root), bytes, *root, self.options.manifest_limit)
     }
 
     pub(crate) fn parse_manifest(&self, name: String, bytes: &[u8]) -> Result<Manifest, StoreError> {
-        let limit = usize::try_from(self.options.manifest_limit).unwrap_or(usize::MAX);
-        Manifest::parse(bytes, limit).map_err(|source| StoreError::Manifest { name, source })
+        parse_manifest(name, bytes, self.options.manifest_limit)
     }
 
     /// Returns an object whose length is within the limit for manifests.
@@ -380,4 +418,22 @@ impl Inner {
             Some(Err(length)) => Err(StoreError::ManifestTooLarge { length, limit }),
         }
     }
+}
+
+/// Returns the manifest of a file from the bytes of the object `name`.
+fn verified_manifest(name: String, bytes: &[u8], root: Root, limit: u64) -> Result<Manifest, StoreError> {
+    if root.algorithm().digest(bytes) != root.digest() {
+        return Err(StoreError::ManifestDigest { name });
+    }
+    let manifest = parse_manifest(name.clone(), bytes, limit)?;
+    let algorithm = manifest.hash_algorithm();
+    if algorithm != root.algorithm() {
+        return Err(StoreError::ManifestAlgorithm { name, algorithm });
+    }
+    Ok(manifest)
+}
+
+fn parse_manifest(name: String, bytes: &[u8], limit: u64) -> Result<Manifest, StoreError> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    Manifest::parse(bytes, limit).map_err(|source| StoreError::Manifest { name, source })
 }
