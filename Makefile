@@ -27,7 +27,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-test: lint test-regression test-rust test-store test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -57,7 +57,8 @@ deny: setup ## licences, sources and duplicates of all dependencies
 	$(call tool,cargo-deny,0.20.2)
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
-test-rust: setup ## tests of the crate: all features, each alone; the xz and the scan kernel of WebAssembly
+test-rust: setup ## tests of the crate: all features, each alone; the xz and the scan kernel of WebAssembly; the vectors in Python
+	python3 tests/conformance/reference.py
 	cargo test --quiet --package chunker-cdc --all-features
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
