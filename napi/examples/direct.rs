@@ -53,7 +53,7 @@ fn push(data: &[u8], profile: Profile) -> usize {
     fed + usize::from(chunker.finish().is_some())
 }
 
-fn piped(data: &Arc<[u8]>, profile: Profile, pool: &Arc<rayon::ThreadPool>) -> Result<usize, Box<dyn Error>> {
+fn piped(data: &Arc<[u8]>, profile: Profile, pool: &Arc<ThreadPool>) -> Result<usize, Box<dyn Error>> {
     let reader = Cursor::new(Arc::clone(data));
     let pipeline = ChunkPipeline::in_pool(Arc::clone(pool), reader, profile, 0, |chunk| chunk.hash)?;
     let mut chunks = 0;

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const TIERS = {
   node: /\.test\.js$/,
   // Conformance and laws, on WebAssembly.
-  wasm: /(conformance\.backend|codecs\/conformance|laws|errors|pool|codecs)\.test\.js$/,
+  wasm: /(conformance\.backend|codecs\/conformance|laws|errors|pool|codecs|threads)\.test\.js$/,
   browser: /\.browser\.js$/,
   package: /\.package\.js$/,
   bundlers: /\.bundlers\.js$/,

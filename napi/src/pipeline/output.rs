@@ -110,6 +110,7 @@ impl Output {
                     return Step::Found(std::mem::take(&mut state.records));
                 }
                 if let Some(end) = state.end.take() {
+                    state.closed = true;
                     return Step::Ended(end);
                 }
             }
