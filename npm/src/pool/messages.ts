@@ -28,6 +28,9 @@ export type Request =
 /** What a worker is sent: first of all, the module. */
 export type Order = { type: "load"; module: object } | Request;
 
+/** What a worker of a page says first: its script is there. */
+export const STARTED = "started";
+
 /** From a worker. Nothing follows an error of a run. */
 export type Reply =
   | {

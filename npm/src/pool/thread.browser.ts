@@ -1,8 +1,6 @@
 import { type Inlined, textOf } from "../inline.browser.js";
+import { STARTED } from "./messages.js";
 import type { Spawn } from "./thread.js";
-
-/** What a worker of a page says first: its script is there. */
-export const STARTED = "started";
 
 /**
  * Returns what starts workers of a page, or of a worker: by `start`, or where that finds no script, by

@@ -1,8 +1,7 @@
 // A worker of `chunker-cdc/pool` in a page.
 
 import { pieces } from "../source.js";
-import type { Order, Reply } from "./messages.js";
-import { STARTED } from "./thread.browser.js";
+import { type Order, type Reply, STARTED } from "./messages.js";
 import { working } from "./worker.js";
 
 /** The parts of a worker's global scope used here: the types of the DOM know only the page's. */

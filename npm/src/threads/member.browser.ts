@@ -1,6 +1,6 @@
 // A member of a team in a page.
 
-import { STARTED } from "../pool/thread.browser.js";
+import { STARTED } from "../pool/messages.js";
 import { pieces } from "../source.js";
 import { member } from "./member.js";
 import type { Order, Report } from "./messages.js";
