@@ -274,6 +274,23 @@ fn whoever_sends_a_large_body_sees_why_it_is_refused() {
 }
 
 #[test]
+fn a_client_that_goes_away_at_any_byte_leaves_nothing() {
+    let served = Served::with(&["--max-body", "4M"]);
+    let limits = served.send(&Sent::new("GET", "/v1")).json()["limits"].clone();
+    assert_eq!(limits["packBytes"], 4 << 20);
+    let pack = suite::write_pack(ALGORITHM, &some_chunks(3, 70));
+    let body = pack.body.concat();
+    for end in [0, 1, 4, 7, 8, 9, 47, 48, 127, 128, 129, 197, 198, 199, body.len() - 1] {
+        let mut connection = served.connect();
+        connection.head(&pack).unwrap();
+        connection.0.write_all(&body[..end]).unwrap();
+    }
+    common::wait_until(|| served.metric("chunker_server_connections") == 1.0);
+    assert_eq!(served.metric("chunker_server_memory_taken_bytes"), 0.0);
+    assert_eq!(served.send(&Sent::new("GET", "/v1/usage")).json()["packs"], 0);
+}
+
+#[test]
 fn a_sender_may_be_slow_but_not_pause() {
     let served = Served::with(&["--patience", "1s"]);
     let pack = suite::write_pack(ALGORITHM, &some_chunks(2, 20));

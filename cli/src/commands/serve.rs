@@ -69,8 +69,7 @@ fn engine_options(options: &Serve) -> EngineOptions {
         origins => Origins::These(origins.to_vec()),
     };
     let engine = EngineOptions::new().origins(origins).credentials(options.credentials);
-    let engine = engine.pack_bytes(options.max_body).pack_length(8 * options.max_body);
-    engine.memory(options.memory).prefix(options.prefix.as_str())
+    engine.pack_bytes(options.max_body).memory(options.memory).prefix(options.prefix.as_str())
 }
 
 /// Returns the token that clients must have, from a file or from the environment.

@@ -15,11 +15,11 @@ use crate::error::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineOptions {
     pub(super) pack_bytes: u64,
-    pub(super) pack_length: u64,
+    pack_length: Option<u64>,
     pub(super) pack_chunks: u64,
     pub(super) missing_digests: u64,
     pub(super) read_digests: u64,
-    pub(super) chunk_bytes: u64,
+    chunk_bytes: Option<u64>,
     pub(super) manifest_bytes: u64,
     pub(super) memory: u64,
     pub(super) line: usize,
@@ -45,11 +45,11 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             pack_bytes: 32 << 20,
-            pack_length: 256 << 20,
+            pack_length: None,
             pack_chunks: 16 << 10,
             missing_digests: 64 << 10,
             read_digests: 64 << 10,
-            chunk_bytes: 16 << 20,
+            chunk_bytes: None,
             manifest_bytes: 64 << 20,
             memory: 256 << 20,
             line: 256,
@@ -77,11 +77,11 @@ impl EngineOptions {
         self
     }
 
-    /// Bytes of all chunks of a pack, decompressed: at least [`pack_bytes`](Self::pack_bytes). Default: 256
-    /// MiB.
+    /// Bytes of all chunks of a pack, decompressed: at least [`pack_bytes`](Self::pack_bytes). Default: eight
+    /// times that.
     #[must_use]
     pub const fn pack_length(mut self, bytes: u64) -> Self {
-        self.pack_length = bytes;
+        self.pack_length = Some(bytes);
         self
     }
 
@@ -106,10 +106,11 @@ impl EngineOptions {
         self
     }
 
-    /// Bytes of the longest chunk that is taken: 1 to what fits in a pack. Default: 16 MiB.
+    /// Bytes of the longest chunk that is taken: 1 to what fits in a pack. Default: 16 MiB, or what fits in a
+    /// pack if that is less.
     #[must_use]
     pub const fn chunk_bytes(mut self, bytes: u64) -> Self {
-        self.chunk_bytes = bytes;
+        self.chunk_bytes = Some(bytes);
         self
     }
 
@@ -165,12 +166,16 @@ impl EngineOptions {
         };
         let most = 1 << 20;
         within("pack_bytes", self.pack_bytes, SMALLEST_PACK..=1 << 30, "4194304 to 1073741824")?;
-        within("pack_length", self.pack_length, self.pack_bytes..=u64::MAX, "at least pack_bytes")?;
+        within("pack_length", self.pack_length_limit(), self.pack_bytes..=u64::MAX, "at least pack_bytes")?;
         within("pack_chunks", self.pack_chunks, 1..=most, "1 to 1048576")?;
         within("missing_digests", self.missing_digests, 1..=most, "1 to 1048576")?;
         within("read_digests", self.read_digests, 1..=most, "1 to 1048576")?;
-        let longest = self.pack_bytes - (wire::HEAD + wire::ROW) as u64;
-        within("chunk_bytes", self.chunk_bytes, 1..=longest, "1 to what fits in a pack")?;
+        within(
+            "chunk_bytes",
+            self.chunk_bytes_limit(),
+            1..=self.longest_that_fits(),
+            "1 to what fits in a pack",
+        )?;
         within("manifest_bytes", self.manifest_bytes, 1..=1 << 30, "1 to 1073741824")?;
         let memory = 2 * self.pack_bytes..=1 << 40;
         within("memory", self.memory, memory, "twice pack_bytes to 1099511627776")?;
@@ -184,15 +189,27 @@ impl EngineOptions {
         Ok(self)
     }
 
+    const fn longest_that_fits(&self) -> u64 {
+        self.pack_bytes - (wire::HEAD + wire::ROW) as u64
+    }
+
+    pub(super) fn pack_length_limit(&self) -> u64 {
+        self.pack_length.unwrap_or(8 * self.pack_bytes)
+    }
+
+    pub(super) fn chunk_bytes_limit(&self) -> u64 {
+        self.chunk_bytes.unwrap_or_else(|| self.longest_that_fits().min(16 << 20))
+    }
+
     /// Returns the limits that clients are told, as JSON.
     pub(super) fn announced(&self) -> String {
         Json::default()
             .with("packBytes", self.pack_bytes)
-            .with("packLength", self.pack_length)
+            .with("packLength", self.pack_length_limit())
             .with("packChunks", self.pack_chunks)
             .with("missingDigests", self.missing_digests)
             .with("readDigests", self.read_digests)
-            .with("chunkBytes", self.chunk_bytes)
+            .with("chunkBytes", self.chunk_bytes_limit())
             .with("manifestBytes", self.manifest_bytes)
             .finish()
     }
@@ -226,5 +243,8 @@ mod tests {
             }
         }
         assert!(new().checked().is_ok() && new().prefix("/a/b").checked().is_ok());
+        assert_eq!((new().pack_length_limit(), new().chunk_bytes_limit()), (256 << 20, 16 << 20));
+        let small = new().pack_bytes(SMALLEST_PACK).checked().unwrap();
+        assert_eq!((small.pack_length_limit(), small.chunk_bytes_limit()), (32 << 20, SMALLEST_PACK - 48));
     }
 }

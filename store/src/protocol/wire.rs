@@ -129,12 +129,22 @@ impl TableReader {
             return Err(Refusal::invalid_pack("the lengths do not add up to Content-Length"));
         }
         let longest = rows.iter().map(|row| row.length.into()).max().unwrap_or_default();
-        if longest > options.chunk_bytes {
-            return Err(Refusal::above("chunk_too_large", "chunk of bytes", longest, options.chunk_bytes));
+        if longest > options.chunk_bytes_limit() {
+            return Err(Refusal::above(
+                "chunk_too_large",
+                "chunk of bytes",
+                longest,
+                options.chunk_bytes_limit(),
+            ));
         }
         let length = rows.iter().map(|row| u64::from(row.length)).sum();
-        if length > options.pack_length {
-            return Err(Refusal::above("pack_too_large", "chunks of bytes", length, options.pack_length));
+        if length > options.pack_length_limit() {
+            return Err(Refusal::above(
+                "pack_too_large",
+                "chunks of bytes",
+                length,
+                options.pack_length_limit(),
+            ));
         }
         let mut seen = HashSet::with_capacity(rows.len());
         match rows.iter().find(|row| !seen.insert(row.digest)) {

@@ -173,6 +173,40 @@ fn a_large_upload_that_is_given_up_leaves_nothing() {
 }
 
 #[test]
+fn what_is_given_up_after_its_last_byte_is_stored_whole_or_not_at_all() {
+    let local = Local::new();
+    let data = suite::noise(600_000, 40);
+    let file = suite::manifest(&data, ALGORITHM);
+    let chunks = || -> Vec<Chunk> {
+        file.chunks().iter().map(|chunk| Chunk::raw(ALGORITHM, chunk.slice(&data).unwrap())).collect()
+    };
+    let digests: Vec<_> = file.chunks().iter().map(|chunk| chunk.hash).collect();
+    let give_up = |request: &Sent, after: Duration| {
+        local.runtime.block_on(async {
+            let mut exchange = local.start(request).await.unwrap();
+            exchange.push(Bytes::from(request.body.concat())).await.unwrap();
+            drop(tokio::time::timeout(after, exchange.finish()).await);
+            while local.engine.memory_taken() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    };
+    for step in 0..20 {
+        give_up(&suite::write_pack(ALGORITHM, &chunks()), Duration::from_micros(step * step * 100));
+        let missing = suite::missing(&local, ALGORITHM, &digests);
+        assert!(missing.iter().all(|&bit| bit == missing[0]), "all or nothing");
+    }
+    local.send(&suite::write_pack(ALGORITHM, &chunks())).ok(200);
+    for step in 0..20 {
+        give_up(&suite::commit(&file), Duration::from_micros(step * step * 50));
+        assert_eq!(std::fs::read_dir(local.store().join("pending")).map_or(0, Iterator::count), 0);
+    }
+    local.send(&suite::commit(&file)).ok(200);
+    let check = CheckOptions::new().read_data(true);
+    assert!(local.runtime.block_on(local.store.check(check)).unwrap().is_sound());
+}
+
+#[test]
 fn whoever_finds_no_memory_waits_and_whoever_finds_the_line_full_is_told_when_to_come_back() {
     let options = EngineOptions::new().pack_bytes(4 << 20).chunk_bytes(1 << 20).memory(8 << 20).line(2);
     let local = Local::with(options);
