@@ -1,7 +1,7 @@
 // The native addon, where there is one: only Node has it. Its classes and functions that the WebAssembly
 // modules have too are called through their loaders; the others, declared here, by whoever can use them.
 
-import type { ChunkerErrorCode } from "./errors.js";
+import { type ChunkerErrorCode, calling } from "./errors.js";
 
 /** Threads of the addon, that pipelines share. */
 export interface Threads {
@@ -59,8 +59,17 @@ export function addon(): Addon | undefined {
   return loaded;
 }
 
-/** The threads of those who have none of their own: one for each core, but at most 4. */
-export function sharedThreads({ Threads }: Addon): Threads {
-  shared ??= new Threads(Math.min(4, cores));
+/** @throws {ChunkerError} `io_error` when the system has no threads left. */
+export function startThreads({ Threads }: Addon, count: number): Threads {
+  return calling(() => new Threads(count));
+}
+
+/**
+ * The threads of those who have none of their own: one for each core, but at most 4.
+ *
+ * @throws {ChunkerError} As {@link startThreads}.
+ */
+export function sharedThreads(addon: Addon): Threads {
+  shared ??= startThreads(addon, Math.min(4, cores));
   return shared;
 }

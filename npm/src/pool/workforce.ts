@@ -4,7 +4,7 @@ import type { Chunk } from "../chunk.js";
 import { Chunker } from "../chunker.js";
 import { ChunkerError, counted } from "../errors.js";
 import { handedOut } from "../metrics.js";
-import { addon, type Threads } from "../native.js";
+import { addon, startThreads, type Threads } from "../native.js";
 import { Piping } from "../piping.js";
 import { resolveProfile } from "../profile.js";
 import { ready } from "../ready.js";
@@ -58,7 +58,7 @@ export abstract class Workforce {
     this.#throwIfClosed();
     const native = addon();
     if (native !== undefined) {
-      this.#threads ??= new native.Threads(this.#count);
+      this.#threads ??= startThreads(native, this.#count);
       const piping = new Piping(native, this.#threads, source, id, offset, { signal, onProgress });
       this.#jobs.add(piping);
       try {
