@@ -12,20 +12,15 @@ targets=("$@")
     x86_64-pc-windows-gnu
 )
 
-zig=$PWD/target/tools/zig
-[ -x "$zig/bin/cargo-zigbuild" ] || {
-    echo "cross-store: installing Zig into target/tools"
-    python3 -m venv "$zig"
-    "$zig/bin/pip" install --quiet --disable-pip-version-check ziglang==0.17.1 cargo-zigbuild==0.24.1
-}
-export PATH=$zig/bin:$PATH CARGO_ZIGBUILD_CACHE_DIR=$zig/cache CARGO_TARGET_DIR=$PWD/target/cross-store
+source scripts/zig.sh
+export CARGO_TARGET_DIR=$PWD/target/cross-store
 
 failed=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for target in "${targets[@]}"; do
     triple=${target%%.*}
-    rustup target list --installed | grep -qx "$triple" || rustup target add "$triple" 2>"$log" || cat "$log" >&2
+    zig_target "$triple"
     ending=""
     case $triple in *-windows-*) ending=.exe ;; esac
     # Whether it links does not depend on optimization, which takes most of the time.
