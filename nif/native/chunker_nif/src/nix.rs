@@ -113,7 +113,7 @@ fn digest_of(bytes: &Binary<'_>) -> Result<[u8; 32], Failure> {
 /// Returns a SHA-256 digest as Nix writes it.
 #[rustler::nif]
 fn nix_hash_encode(digest: Binary<'_>, format: Format) -> Result<String, Failure> {
-    Ok(chunker::nix::nix_hash_encode(&digest_of(&digest)?, format.into()))
+    Ok(chunker::nix::nix_hash_encode(&digest_of(&digest)?, format.0))
 }
 
 /// Returns the SHA-256 digest of a text of Nix.
@@ -122,19 +122,16 @@ fn nix_hash_decode(text: &str) -> Result<Bytes<[u8; 32]>, Failure> {
     Ok(Bytes(chunker::nix::nix_hash_decode(text)?))
 }
 
-#[derive(rustler::NifUnitEnum)]
-enum Format {
-    Base32,
-    Base16,
-    Sri,
-}
+/// The name of a format; another value raises `ArgumentError`.
+struct Format(NixHashFormat);
 
-impl From<Format> for NixHashFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Base32 => Self::Base32,
-            Format::Base16 => Self::Base16,
-            Format::Sri => Self::Sri,
+impl<'a> Decoder<'a> for Format {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        match term.atom_to_string()?.as_str() {
+            "base32" => Ok(Self(NixHashFormat::Base32)),
+            "base16" => Ok(Self(NixHashFormat::Base16)),
+            "sri" => Ok(Self(NixHashFormat::Sri)),
+            _ => Err(rustler::Error::BadArg),
         }
     }
 }
