@@ -56,10 +56,10 @@ wanted=$(tar xOf "target/packages/chunker-cdc-$version.tgz" package/package.json
     holds "chunker-cdc-$version.crate" 150000 \
         '(src|examples)/.*\.rs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
         "${core[@]}" README.md CHANGELOG.md $licences
-    holds "chunker-cdc-$version.tgz" 1000000 \
-        'dist/.*\.(js|d\.ts|wasm)|dist/cjs/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
+    holds "chunker-cdc-$version.tgz" 1500000 \
+        'dist/.*\.(js|d\.ts|wasm)|dist/inline/.*\.cjs|dist/cjs/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
         "${entries[@]}" README.md $licences
-    holds "chunker-$version.tar.gz" 60000 \
+    holds "chunker-$version.tar.gz" 70000 \
         'lib/.*\.ex|native/(mix_compiler|precompiled|libraries)\.exs|native/chunker_nif/(src/.*\.rs|Cargo\.(toml|lock))|mix\.exs|\.formatter\.exs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)' \
         "${nif[@]}" native/mix_compiler.exs native/precompiled.exs native/chunker_nif/Cargo.toml native/chunker_nif/Cargo.lock \
         mix.exs .formatter.exs README.md CHANGELOG.md $licences
