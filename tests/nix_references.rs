@@ -215,7 +215,9 @@ fn hashes_are_those_of_store_paths() {
     let hash: StoreHash = HASHES[0].parse().expect("a hash");
     for path in [format!("/nix/store/{}-glibc-2.38", HASHES[0]), format!("{}-glibc", HASHES[0])] {
         assert_eq!(StoreHash::of_path(&path), Ok(hash));
+        assert_eq!(StoreHash::of_path_or_hash(&path), Ok(hash));
     }
+    assert_eq!(StoreHash::of_path_or_hash(HASHES[0]), Ok(hash));
     assert_eq!(hash.to_string(), HASHES[0]);
     for text in [
         "",

@@ -25,6 +25,14 @@ impl StoreHash {
         hash.ok_or_else(|| ReferenceError::InvalidStoreHash { text: path.to_owned() })
     }
 
+    /// Returns the hash of a text: a store path, its base name, or the hash alone.
+    ///
+    /// # Errors
+    /// As [`of_path`](Self::of_path), which reads what has a dash.
+    pub fn of_path_or_hash(text: &str) -> Result<Self, ReferenceError> {
+        if text.contains('-') { Self::of_path(text) } else { text.parse() }
+    }
+
     /// Returns the 32 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -21,8 +21,8 @@ impl JsReferenceNormalizer {
     /// Returns a normalizer that looks for the hashes of these store paths.
     #[wasm_bindgen(constructor)]
     pub fn new(paths: Vec<String>) -> Result<Self, Failure> {
-        let hash = |path: &String| if path.contains('-') { StoreHash::of_path(path) } else { path.parse() };
-        let hashes = paths.iter().map(hash).collect::<Result<Vec<_>, _>>()?;
+        let hashes =
+            paths.iter().map(|path| StoreHash::of_path_or_hash(path)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { normalizer: Some(ReferenceNormalizer::new(hashes)?), patches: None })
     }
 

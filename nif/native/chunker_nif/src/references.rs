@@ -9,7 +9,7 @@ use rustler::{Binary, Env, LocalPid, Monitor, NewBinary, Resource, ResourceArc, 
 /// Bytes normalized in 1 % of a timeslice, 10 µs, where most of them are digits of base32.
 const BYTES_PER_PERCENT: usize = 4 * 1024;
 
-/// A stream of which the hashes are replaced.
+/// A stream whose hashes are being replaced.
 struct NormalizerResource(Handle<ReferenceNormalizer>);
 
 #[rustler::resource_impl]
@@ -30,7 +30,7 @@ impl Resource for PatchesResource {}
 fn normalizer_open_dirty(env: Env<'_>, paths: Items<'_>) -> Result<ResourceArc<NormalizerResource>, Failure> {
     let hash = |path: &Term<'_>| -> Result<StoreHash, Failure> {
         let path: &str = path.decode().map_err(|_| Failure::ARGUMENT)?;
-        Ok(if path.contains('-') { StoreHash::of_path(path)? } else { path.parse()? })
+        Ok(StoreHash::of_path_or_hash(path)?)
     };
     let hashes = paths.0.iter().map(hash).collect::<Result<Vec<_>, _>>()?;
     let resource = ResourceArc::new(NormalizerResource(Handle::new(ReferenceNormalizer::new(hashes)?)));
