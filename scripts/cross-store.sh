@@ -4,21 +4,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=("$@")
-[ $# -gt 0 ] || targets=(
-    x86_64-unknown-linux-gnu.2.28 aarch64-unknown-linux-gnu.2.28
-    x86_64-unknown-linux-musl aarch64-unknown-linux-musl
-    x86_64-apple-darwin aarch64-apple-darwin
-    x86_64-pc-windows-gnu
-)
-
 source scripts/zig.sh
+[ $# -gt 0 ] || set -- "${zig_targets[@]}"
 export CARGO_TARGET_DIR=$PWD/target/cross-store
 
 failed=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for target in "${targets[@]}"; do
+for target in "$@"; do
     triple=${target%%.*}
     zig_target "$triple"
     ending=""

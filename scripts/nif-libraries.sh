@@ -5,23 +5,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# glibc 2.28 is that of Debian 10 and RHEL 8.
-targets=("$@")
-[ $# -gt 0 ] || targets=(
-    x86_64-unknown-linux-gnu.2.28 aarch64-unknown-linux-gnu.2.28
-    x86_64-unknown-linux-musl aarch64-unknown-linux-musl
-    x86_64-apple-darwin aarch64-apple-darwin
-    x86_64-pc-windows-gnu
-)
 version=$(scripts/version.sh)
 
 source scripts/zig.sh
+[ $# -gt 0 ] || set -- "${zig_targets[@]}"
 export CARGO_TARGET_DIR=$PWD/target/nif-libraries
 
 mkdir -p target/libraries
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for target in "${targets[@]}"; do
+for target in "$@"; do
     triple=${target%%.*}
     zig_target "$triple"
     flags="" built=libchunker_nif.so ending=so
