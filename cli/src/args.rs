@@ -195,7 +195,7 @@ pub(crate) struct Serve {
     /// File with the token that clients send as `Authorization: Bearer TOKEN`; default: CHUNKER_TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Let whoever reaches the server use it; without this, only a loopback address needs no token
+    /// Let anyone who can reach the server use it; otherwise only a loopback address works without a token
     #[arg(long)]
     pub(crate) open: bool,
     /// Let pages of this origin use the server, such as https://example.org; `*` is any. Repeatable

@@ -23,8 +23,8 @@ use failure::Failure;
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
-/// Buffers of megabytes come and go between threads. Many systems' allocators return them to the kernel, which
-/// then clears every page anew: of the CPU time of `get`, with chunks of 1 MiB, 15 %.
+/// Threads allocate and free megabytes at a time. Many systems' allocators return such buffers to the kernel,
+/// which clears every page again: 15 % of the CPU time of `get` with chunks of 1 MiB.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -2,7 +2,7 @@
 //! the whole, and of everything else comes an error.
 //!
 //! The input is a list of objects: a byte of what kind each is, two bytes how long, little-endian, and that many
-//! bytes. Footers and names are made to fit, so that what lies behind their digests is reached.
+//! bytes. Footers and names get the right digests, so that the checks after these are reached too.
 
 use chunker::Profile;
 use chunker::chunking::ChunkDescriptor;

@@ -26,7 +26,7 @@ pub struct JsPushChunker {
 
 #[napi]
 impl JsPushChunker {
-    /// Returns a chunker for the input behind `offset`. With `cuts_only` the digests are zeros in the
+    /// Returns a chunker for the input from `offset` on. With `cuts_only` the digests are zeros in the
     /// records.
     #[napi(constructor, catch_unwind)]
     pub fn new(profile: Input<'_>, offset: Number<'_>, cuts_only: bool) -> Result<Self, Failure> {

@@ -47,7 +47,7 @@ pub struct End {
 
 #[napi]
 impl JsPipeline {
-    /// Returns a pipeline for pieces that are pushed, the input behind `offset`.
+    /// Returns a pipeline for pieces that are pushed: the input from `offset` on.
     #[napi(constructor, catch_unwind)]
     pub fn new(threads: &Threads, profile: ProfileInput<'_>, offset: Number<'_>) -> Result<Self, Failure> {
         let (profile, offset) = (profile_of(profile)?, offset_of(offset)?);
@@ -57,7 +57,7 @@ impl JsPipeline {
         Ok(Self { input: Some(input), output })
     }
 
-    /// Returns a pipeline for the file at `path`, all of which is the input behind `offset`.
+    /// Returns a pipeline for the whole file at `path`: the input from `offset` on.
     #[napi(factory, catch_unwind)]
     pub fn open(
         threads: &Threads,

@@ -38,7 +38,7 @@ struct Queue {
     failed: bool,
     /// The reader waits for a piece.
     starved: bool,
-    /// The reader is not read from while so many chunks wait to be taken.
+    /// Reading stops while this many chunks wait to be taken.
     resting: bool,
 }
 
