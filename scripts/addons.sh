@@ -40,7 +40,7 @@ for platform in "$@"; do
         *-darwin) built=libchunker_napi.dylib ;;
         *-windows-*) built=chunker_napi.dll ;;
     esac
-    RUSTFLAGS=$flags cargo zigbuild --quiet --release --locked --package chunker-napi --target "$target" \
+    RUSTFLAGS="$zig_flags $flags" cargo zigbuild --quiet --release --locked --package chunker-napi --target "$target" \
         --config 'profile.release.strip="symbols"' 2>"$log" || {
         cat "$log" >&2
         exit 1

@@ -17,7 +17,7 @@ for target in "$@"; do
     ending=""
     case $triple in *-windows-*) ending=.exe ;; esac
     # Whether it links does not depend on optimization, which takes most of the time.
-    if RUSTFLAGS="" cargo zigbuild --quiet --locked --package chunker-cli --target "$target" \
+    if RUSTFLAGS=$zig_flags cargo zigbuild --quiet --locked --package chunker-cli --target "$target" \
         --config 'profile.dev.debug=false' --config 'profile.dev.strip="symbols"' 2>"$log"; then
         echo "cross-store: $target links: $(stat -c %s "$CARGO_TARGET_DIR/$triple/debug/chunker$ending") bytes"
     else

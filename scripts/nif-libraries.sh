@@ -23,7 +23,7 @@ for target in "$@"; do
         *-darwin) built=libchunker_nif.dylib ;;          # the VM wants .so there too
         *-windows-*) built=chunker_nif.dll ending=dll ;;
     esac
-    RUSTFLAGS=$flags cargo zigbuild --quiet --release --locked --package chunker-nif --target "$target" \
+    RUSTFLAGS="$zig_flags $flags" cargo zigbuild --quiet --release --locked --package chunker-nif --target "$target" \
         --config 'profile.release.strip="symbols"' 2>"$log" || {
         cat "$log" >&2
         exit 1

@@ -1,5 +1,6 @@
 # To be sourced: installs Zig into target/tools, as linker and C compiler for every system, and puts it on
-# the path. `zig_target TRIPLE` installs Rust's part; `zig_targets` are all systems of a release.
+# the path. `zig_target TRIPLE` installs Rust's part and sets the flags of its linker; `zig_targets` are all
+# systems of a release.
 
 # glibc 2.28 is that of Debian 10 and RHEL 8.
 zig_targets=(
@@ -19,4 +20,6 @@ export PATH=$zig/bin:$PATH CARGO_ZIGBUILD_CACHE_DIR=$zig/cache
 
 zig_target() {
     rustup target list --installed | grep -qx "$1" || rustup target add --quiet "$1"
+    zig_flags=
+    case $1 in *-apple-darwin) zig_flags="-L framework=$PWD/scripts/macos" ;; esac
 }
