@@ -40,7 +40,7 @@ defmodule Chunker.Upload do
             engine: Engine.t(),
             store: Store.t() | nil,
             authorize: nil | (Request.t() -> :ok | {:ok, Store.t()} | {:refuse, Engine.refusal()}),
-            quota: nil | (Request.t() -> :ok | {:refuse, Engine.refusal()}),
+            quota: nil | (Request.t() -> non_neg_integer | :infinity),
             on_commit: nil | (Answer.committed(), Request.t() -> term)
           }
 
@@ -49,7 +49,7 @@ defmodule Chunker.Upload do
           Engine.option()
           | {:store, Store.t()}
           | {:authorize, (Request.t() -> :ok | {:ok, Store.t()} | {:refuse, Engine.refusal()})}
-          | {:quota, (Request.t() -> :ok | {:refuse, Engine.refusal()})}
+          | {:quota, (Request.t() -> non_neg_integer | :infinity)}
           | {:on_commit, (Answer.committed(), Request.t() -> term)}
 
   @doc """
@@ -63,8 +63,8 @@ defmodule Chunker.Upload do
     * `:authorize` - is called with each `Chunker.Upload.Request` but preflights, which carry no credentials:
       `:ok`, `{:ok, store}` for one in the store of a tenant, or `{:refuse, refusal}`, see
       `t:Chunker.Upload.Engine.refusal/0`. Without it, anybody may do everything
-    * `:quota` - is called with each request that writes, before its body is read: `:ok`, or
-      `{:refuse, :insufficient_storage}`
+    * `:quota` - is called with each request that writes, before its body is read, and returns how many bytes
+      whoever asks may still write: a longer body is answered 507. What is stored of it may be less
     * `:on_commit` - is called with what was committed and the request, once the file is durable and before the
       client knows. An upload that is repeated calls it again, with `new: false`
   """
@@ -140,12 +140,9 @@ defmodule Chunker.Upload do
     end
   end
 
-  defp within_quota(%{quota: quota}, %{writes: true} = request) when quota != nil do
-    case quota.(request) do
-      :ok -> :ok
-      {:refuse, _} = refuse -> refuse
-    end
-  end
+  # Every number is less than an atom.
+  defp within_quota(%{quota: quota}, %{writes: true} = request) when quota != nil,
+    do: if(request.body_length <= quota.(request), do: :ok, else: {:refuse, :insufficient_storage})
 
   defp within_quota(_, _), do: :ok
 
