@@ -201,9 +201,8 @@ test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, 
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
 
-test-ingest: package ## the upload server on the BEAM: alone, by the protocol's tests of npm, and in turn with that of Node.js
+test-ingest: setup ## the upload server on the BEAM: sockets, time and kill -9
 	cd nif/examples/ingest && mix test
-	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/servers npm --prefix npm run --silent test:server
 
 test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
 	npm --prefix npm run --silent test:bigfile
