@@ -44,6 +44,8 @@ defmodule Ingest.Http.Listener do
         active: false,
         reuseaddr: true,
         nodelay: true,
+        # Who has said all can still be answered.
+        exit_on_close: false,
         backlog: 1024,
         buffer: 256 * 1024,
         send_timeout: options.patience
