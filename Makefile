@@ -268,12 +268,12 @@ bench-references: setup ## replacing and restoring references of Nix against a c
 bench-bombs: setup ## data of each codec that would become 10 GB: time and memory until they are refused
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
 
-bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to others, batches, 1,000,000 hostile calls
+bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to others, batches, 2,000,000 hostile calls
 	cargo build --quiet --release --package chunker-nif --example direct
-	cd nif && export MIX_ENV=prod && mix compile && for table in overhead throughput fairness batch; do \
+	cd nif && export MIX_ENV=prod && mix compile && for table in overhead throughput fairness fairness_stores batch; do \
 		mix run bench/$$table.exs ../target/release/examples/direct || exit 1; \
 	done
-	cd nif && MIX_ENV=test mix run bench/hostile.exs
+	cd nif && MIX_ENV=test mix run bench/hostile.exs && MIX_ENV=test mix run bench/hostile.exs stores
 
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
