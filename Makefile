@@ -201,8 +201,10 @@ test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, 
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
 
-test-ingest: setup ## the upload server on the BEAM: sockets, time and kill -9
+test-ingest: setup ## the upload server on the BEAM: sockets, time and kill -9, and the laws of every server of the protocol
 	cd nif/examples/ingest && mix test
+	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/server \
+		cargo test --quiet --package chunker-store --test server
 
 test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
 	npm --prefix npm run --silent test:bigfile
