@@ -248,5 +248,25 @@ defmodule Chunker.StoreTest do
     assert store |> Store.files() |> Enum.count() == 10
   end
 
+  # `scripts/test-s3.sh` runs it.
+  @tag :s3
+  test "a store on S3 is a store like any other" do
+    store =
+      Store.open!("s3://chunker/elixir-#{System.unique_integer([:positive])}-#{System.pid()}", cache: :none)
+
+    data = noise(3_000_000)
+    assert {:ok, root} = Store.write(store, pieces(data), profile: :small)
+    assert store |> Store.read(root) |> Enum.join() == data
+
+    assert store |> Store.read(root, range: {1_000, 2_000_000}) |> Enum.join() ==
+             binary_part(data, 1_000, 1_999_000)
+
+    assert [%{root: ^root, length: 3_000_000}] = Enum.to_list(Store.files(store))
+    assert {:ok, %{sound: true}} = Store.check(store, read_data: true)
+    assert {:ok, true} = Store.delete(store, root)
+    assert {:ok, %{deleted_packs: 1}} = Store.collect(store, min_age: 0)
+    assert {:ok, %{packs: 0, files: 0}} = Store.usage(store)
+  end
+
   defp message_count, do: self() |> Process.info(:message_queue_len) |> elem(1)
 end

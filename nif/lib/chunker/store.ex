@@ -31,7 +31,7 @@ defmodule Chunker.Store do
 
   Errors are a `Chunker.Error` with a code and a message. Streams raise it.
 
-  An open store is shared by all processes that have it, and closed when none has it any more.
+  An open store is shared by all processes of its node that have it, and closed when none has it any more.
   """
 
   alias Chunker.{Error, Manifest, Nif, Work}

@@ -8,7 +8,7 @@ defmodule Chunker.Upload do
 
     * `Chunker.Upload.Plug` for Plug and Phoenix
     * `examples/ingest` in the repository: a server of OTP's sockets alone
-    * your own: `answer/4`
+    * your own: `answer/5`
 
   An upload is made once, and used by all processes:
 
@@ -30,7 +30,7 @@ defmodule Chunker.Upload do
   """
 
   require Logger
-  alias Chunker.Store
+  alias Chunker.{Store, Telemetry}
   alias Chunker.Upload.{Answer, Engine, Request}
 
   @enforce_keys [:engine]
@@ -104,12 +104,19 @@ defmodule Chunker.Upload do
   """
   @spec answer(t, Engine.head(), state, read(state), context :: term) :: {Answer.t(), state} when state: term
   def answer(%__MODULE__{} = upload, head, state, read, context \\ nil) do
-    {answer, state} =
+    start = System.monotonic_time()
+
+    {answer, state, operation, bytes} =
       case Engine.begin(upload.engine, head) do
-        {:answer, answer} -> {answer, state}
-        {:request, request} -> decide(upload, %{request | context: context}, state, read)
+        {:answer, answer} ->
+          {answer, state, nil, 0}
+
+        {:request, request} ->
+          {answer, state} = decide(upload, %{request | context: context}, state, read)
+          {answer, state, request.operation, request.body_length}
       end
 
+    Telemetry.upload(start, bytes, %{operation: operation, status: answer.status, code: answer.code})
     if answer.cause, do: Logger.error("#{head.method} #{head.target}: #{answer.cause}", domain: [:chunker])
     {answer, state}
   end

@@ -41,7 +41,7 @@ defmodule Chunker.Hostile do
       outcome =
         cond do
           rem(index, 100) == 0 -> killed(store, upload)
-          rem(index, 2) == 0 -> file(store, upload)
+          rem(index, 2) == 0 -> file(store, upload, :rand.uniform(4))
           true -> call(@stores, opened(store, upload), &plausible/2)
         end
 
@@ -50,7 +50,7 @@ defmodule Chunker.Hostile do
   end
 
   # A file that is stored, read whole and in part by one of the ways there are.
-  defp file(store, upload) do
+  defp file(store, upload, way) do
     data = binary()
     profile = [min_size: 64, avg_size: 1024, max_size: 8192, hash: Enum.random([:sha256, :blake3])]
 
@@ -66,7 +66,7 @@ defmodule Chunker.Hostile do
 
     end_at = :rand.uniform(byte_size(data) + 1) - 1
 
-    case :rand.uniform(4) do
+    case way do
       1 ->
         ^data = store |> Store.read(root) |> Enum.join()
 
@@ -91,7 +91,8 @@ defmodule Chunker.Hostile do
   end
 
   defp killed(store, upload) do
-    {pid, monitor} = spawn_monitor(fn -> for _ <- Stream.cycle([:again]), do: file(store, upload) end)
+    # What is killed amid a deletion may still happen, to a file that others have just stored again.
+    {pid, monitor} = spawn_monitor(fn -> for way <- Stream.cycle(1..3), do: file(store, upload, way) end)
     Process.sleep(:rand.uniform(4) - 1)
     Process.exit(pid, :kill)
 
@@ -139,7 +140,20 @@ defmodule Chunker.Hostile do
     digest = :binary.copy("h", 32)
     root = "blake3-" <> Base.encode16(digest, case: :lower)
 
-    [nil, true, false, :sha256, :blake3, digest, root, {nil, nil, true}, {0, 100, false}, {0, 5}, {5, 0}, ""] ++
+    [
+      nil,
+      true,
+      false,
+      :sha256,
+      :blake3,
+      digest,
+      root,
+      {nil, nil, true},
+      {nil, 100, false},
+      {0, 5},
+      {5, 0},
+      ""
+    ] ++
       [:forbidden, {400, "code", "message"}, [{digest, "bytes"}], [memory: 1 <<< 26], binary()] ++
       [{"GET", "/v1/files/" <> root, []}, {"POST", "/v1/packs/sha256", [{"content-length", "100"}]}]
   end
