@@ -17,5 +17,6 @@ expect "the dependency chunker-cdc in Cargo.toml" "$(sed -n 's/^chunker-cdc = .*
 expect "the dependency chunker-store in Cargo.toml" "$(sed -n 's/^chunker-store = .*version = "\([^"]*\)".*/\1/p' Cargo.toml)"
 expect nif/mix.exs "$(sed -n 's/^  @version "\(.*\)"$/\1/p' nif/mix.exs)"
 expect nif/examples/ingest/mix.exs "$(sed -n 's/^ *version: "\(.*\)",$/\1/p' nif/examples/ingest/mix.exs)"
+expect nif/examples/binary_cache/mix.exs "$(sed -n 's/^ *version: "\(.*\)",$/\1/p' nif/examples/binary_cache/mix.exs)"
 expect CHANGELOG.md "$(sed -n 's/^## \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -n 1)"
 exit "$differs"

@@ -1,0 +1,29 @@
+defmodule BinaryCache.Cache do
+  @moduledoc """
+  What the processes of a cache share.
+  """
+
+  alias BinaryCache.{Catalog, Limits}
+  alias Chunker.{Nix, Store}
+
+  @enforce_keys [:store, :records, :incoming, :catalog, :limits, :profile, :hash, :normalize, :info, :key]
+  defstruct @enforce_keys
+
+  @typedoc """
+  `:records` and `:incoming` are directories. `:profile` is the id of the profile that NARs are chunked with and
+  `:hash` the algorithm in it, `:normalize` says whether references are taken out first. `:info` is what
+  `nix-cache-info` says; `:key` signs, if there is one.
+  """
+  @type t :: %__MODULE__{
+          store: Store.t(),
+          records: Path.t(),
+          incoming: Path.t(),
+          catalog: Catalog.t(),
+          limits: Limits.t(),
+          profile: String.t(),
+          hash: Chunker.hash_algorithm(),
+          normalize: boolean,
+          info: %{store_dir: String.t(), want_mass_query: boolean, priority: non_neg_integer},
+          key: nil | {name :: String.t(), Nix.secret_key()}
+        }
+end

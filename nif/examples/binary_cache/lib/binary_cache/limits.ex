@@ -1,0 +1,23 @@
+defmodule BinaryCache.Limits do
+  @moduledoc """
+  What one request may cost.
+  """
+
+  @typedoc "Sizes in bytes, times in milliseconds."
+  @type t :: %__MODULE__{
+          max_nar_bytes: pos_integer,
+          max_ratio: pos_integer,
+          max_window_log: 10..30,
+          max_narinfo_bytes: pos_integer,
+          expiry: pos_integer
+        }
+
+  defstruct max_nar_bytes: 8 * 1024 * 1024 * 1024,
+            # How many times larger than what was sent a NAR may be, beyond its first 64 MiB.
+            max_ratio: 1000,
+            # A decoder's window: 64 MiB, what `xz -9` needs.
+            max_window_log: 26,
+            max_narinfo_bytes: 1024 * 1024,
+            # How long a NAR waits for its narinfo.
+            expiry: 86_400_000
+end

@@ -1,0 +1,146 @@
+defmodule BinaryCache.Publication do
+  @moduledoc """
+  From a NAR that waits and its narinfo to chunks in the store and a record; and back.
+  """
+
+  import BinaryCache.Refusal, only: [refuse: 2]
+  alias BinaryCache.{Cache, Catalog, Incoming, Record, Refusal}
+  alias Chunker.{Error, Manifest, Nix, Store}
+  alias Chunker.Nix.{NarInfoFile, ReferenceNormalizer, ReferencePatches}
+
+  @doc """
+  Makes a store path available whose NAR was sent with the digest `file_hash`.
+
+  Chunks and record are durable when this returns, and the NAR waits no longer.
+  """
+  @spec publish(Cache.t(), NarInfoFile.t(), String.t()) :: {:ok, :created | :known} | {:error, Refusal.t()}
+  def publish(cache, narinfo, file_hash) do
+    case Incoming.find(cache, file_hash) do
+      nil ->
+        publish_again(cache, narinfo, file_hash)
+
+      incoming ->
+        with :ok <- check_sizes(narinfo, incoming),
+             :ok <- check_nar(narinfo, incoming.nar_hash, incoming.nar_size),
+             {:ok, _} = published <- publish_new(cache, narinfo, file_hash, incoming) do
+          Incoming.remove(incoming)
+          published
+        end
+    end
+  end
+
+  defp check_sizes(narinfo, incoming) do
+    cond do
+      narinfo.compression != incoming.compression ->
+        refuse(422, "Compression is #{narinfo.compression}, the NAR was sent with #{incoming.compression}")
+
+      narinfo.file_size not in [nil, incoming.file_size] ->
+        refuse(422, "FileSize is #{narinfo.file_size}, the NAR was sent in #{incoming.file_size} bytes")
+
+      true ->
+        :ok
+    end
+  end
+
+  defp check_nar(%{narinfo: %{nar_hash: nar_hash, nar_size: nar_size}}, hash, size) do
+    cond do
+      nar_hash != hash -> refuse(422, "the NAR has the hash #{Nix.base32_encode(hash)}, not NarHash")
+      nar_size != size -> refuse(422, "the NAR has #{size} bytes, NarSize is #{nar_size}")
+      true -> :ok
+    end
+  end
+
+  # Nix does not send a NAR again that was sent for another path with the same content.
+  defp publish_again(cache, narinfo, file_hash) do
+    with {:ok, known} <- sent(cache, file_hash) do
+      Catalog.holding(cache.catalog, known.root, fn ->
+        # It may have been deleted before it was held.
+        with {:ok, known} <- sent(cache, file_hash),
+             :ok <- check_nar(narinfo, known.narinfo.narinfo.nar_hash, known.narinfo.narinfo.nar_size),
+             do: Catalog.publish(cache.catalog, Record.new(narinfo, file_hash, known.root, known.patches))
+      end)
+    end
+  end
+
+  defp sent(cache, file_hash) do
+    with hash when hash != nil <- Catalog.sent(cache.catalog, file_hash),
+         {:ok, record} <- Catalog.read(cache.records, hash) do
+      {:ok, record}
+    else
+      _ -> refuse(409, "there is no NAR for this narinfo: send that first")
+    end
+  end
+
+  defp publish_new(cache, narinfo, file_hash, incoming) do
+    {chunks, patches} = store_chunks(cache, narinfo, incoming)
+    manifest = Manifest.new!(chunks, profile: cache.profile)
+    root = "#{cache.hash}-#{Base.encode16(manifest.root_digest, case: :lower)}"
+
+    committed =
+      Catalog.holding(cache.catalog, root, fn ->
+        with {:ok, ^root} <- Store.commit(cache.store, manifest),
+             do: Catalog.publish(cache.catalog, Record.new(narinfo, file_hash, root, patches))
+      end)
+
+    case committed do
+      # Somebody else has collected them.
+      {:error, %Error{code: :missing_chunks}} -> publish_new(cache, narinfo, file_hash, incoming)
+      {:error, %Error{} = error} -> raise error
+      published -> published
+    end
+  catch
+    :damaged ->
+      Incoming.remove(incoming)
+      refuse(409, "the NAR was damaged while it waited: send it again")
+  end
+
+  defp store_chunks(cache, %{narinfo: signed}, incoming) do
+    references = if cache.normalize, do: [signed.store_path | signed.references], else: []
+    ticket = make_ref()
+
+    chunks =
+      incoming
+      |> Incoming.stream()
+      |> normalize(references, ticket)
+      |> Chunker.stream(payloads: true, profile: cache.profile)
+
+    chunks = cache.store |> Store.put(chunks, hash: cache.hash) |> Error.unwrap!()
+
+    receive do
+      {^ticket, patches} -> {chunks, ReferencePatches.to_binary(patches)}
+    end
+  end
+
+  # What was replaced is known at the end of the stream, and is sent to the process that reads it.
+  defp normalize(pieces, references, ticket) do
+    Stream.transform(
+      pieces,
+      fn -> references |> ReferenceNormalizer.open() |> Error.unwrap!() end,
+      fn piece, normalizer ->
+        {[normalizer |> ReferenceNormalizer.feed(piece) |> Error.unwrap!()], normalizer}
+      end,
+      fn normalizer ->
+        {rest, patches} = normalizer |> ReferenceNormalizer.finish() |> Error.unwrap!()
+        send(self(), {ticket, patches})
+        {[rest], normalizer}
+      end,
+      fn _ -> :ok end
+    )
+  end
+
+  @doc """
+  Returns a stream of the bytes of a record's NAR from `start` up to and without `stop`.
+
+  It raises where a chunk is damaged: what came before it is right.
+  """
+  @spec stream(Cache.t(), Record.t(), {non_neg_integer, non_neg_integer}) :: Enumerable.t()
+  def stream(cache, record, {start, _} = range) do
+    patches = record.patches |> ReferencePatches.parse() |> Error.unwrap!()
+
+    cache.store
+    |> Store.read(record.root, range: range)
+    |> Stream.transform(start, fn piece, offset ->
+      {[patches |> ReferencePatches.restore(piece, offset) |> Error.unwrap!()], offset + byte_size(piece)}
+    end)
+  end
+end
