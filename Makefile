@@ -27,9 +27,12 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+demo-nix: setup ## real nix pushes to the binary cache on the BEAM, with and without references in the chunks, and pulls from it
+	cd nif/examples/binary_cache && mix run demo.exs
 
-lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
+test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest test-cache release-check ## everything that must hold before a change lands
+
+lint: setup deny lint-nif lint-ingest lint-cache ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets --all-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
@@ -47,6 +50,11 @@ lint-ingest: setup target/nif.plt ## the same for the upload server on the BEAM
 	cd nif/examples/ingest && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/examples/ingest/_build/prod/lib/chunker/ebin nif/examples/ingest/_build/prod/lib/ingest/ebin
+
+lint-cache: setup target/nif.plt ## the same for the binary cache on the BEAM
+	cd nif/examples/binary_cache && mix format --check-formatted && MIX_ENV=prod mix compile
+	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
+		$(addprefix nif/examples/binary_cache/_build/prod/lib/,chunker/ebin ingest/ebin binary_cache/ebin)
 
 # What Dialyzer knows of Erlang and Elixir: made once, in about a minute.
 target/nif.plt: | setup
@@ -205,6 +213,12 @@ test-ingest: setup ## the upload server on the BEAM: sockets, time and kill -9, 
 	cd nif/examples/ingest && mix test
 	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/server \
 		cargo test --quiet --package chunker-store --test server
+
+test-cache: setup ## the binary cache on the BEAM: real nix, hostile requests, kill -9
+	cd nif/examples/binary_cache && mix test
+
+bench-cache: setup ## a NAR pushed to the binary cache on the BEAM and pulled: speed, memory of the VM (MIB=2048)
+	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048)
 
 test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
 	npm --prefix npm run --silent test:bigfile
