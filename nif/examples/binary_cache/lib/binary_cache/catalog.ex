@@ -11,7 +11,7 @@ defmodule BinaryCache.Catalog do
   require Logger
   import BinaryCache.Refusal, only: [refuse: 2]
   alias BinaryCache.{Cache, Files, Record, Refusal}
-  alias Chunker.Store
+  alias Chunker.{Error, Store}
 
   @typedoc "The name of the process, and of the table of digests that were sent."
   @type t :: atom
@@ -89,7 +89,7 @@ defmodule BinaryCache.Catalog do
 
   @impl true
   def init(cache) do
-    :ets.new(cache.catalog, [:bag, :named_table, :protected, read_concurrency: true])
+    _ = :ets.new(cache.catalog, [:bag, :named_table, :protected, read_concurrency: true])
     state = %{cache: cache, records: %{}, held: %{}}
     {:ok, cache.records |> File.ls!() |> Enum.reduce(state, &load/2)}
   end
@@ -189,10 +189,8 @@ defmodule BinaryCache.Catalog do
     do: {record.file_hash, Record.hash_part(record.narinfo.narinfo.store_path)}
 
   defp unneeded(state, root) do
-    unless Map.has_key?(state.records, root) or root in Map.values(state.held) do
-      with {:error, error} <- Store.delete(state.cache.store, root), do: raise(error)
-    end
-
+    needed = Map.has_key?(state.records, root) or root in Map.values(state.held)
+    _ = needed or state.cache.store |> Store.delete(root) |> Error.unwrap!()
     state
   end
 
