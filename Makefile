@@ -171,8 +171,7 @@ nif-libraries: setup ## the Elixir package's native library for all systems, in 
 publish-crate: setup ## publish the crates: the core, the store and the command
 	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
 
-publish-npm: package ## publish the npm packages, with their provenance: REPOSITORY, the URL of the source, has to be in them
-	$(if $(REPOSITORY),npm --prefix npm pkg set repository.url="git+$(REPOSITORY).git")
+publish-npm: package ## publish the npm packages, with their provenance if REPOSITORY is the URL of the source
 	ADDONS=target/addons/packages scripts/package.sh
 	ADDONS=target/addons/packages scripts/release-check.sh
 	for package in target/packages/chunker-cdc-[a-z]*.tgz target/packages/chunker-cdc-[0-9]*.tgz; do \
