@@ -27,7 +27,15 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+# Two chains side by side; within a chain one after another, since its targets share folders.
+test: setup ## everything that must hold before a change lands
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-crates test-packaged
+
+test-crates: # the crates, by cargo
+	@$(MAKE) --no-print-directory --jobs 1 lint test-regression test-rust test-store test-no-std miri
+
+test-packaged: # what the packages of npm and Hex hold
+	@$(MAKE) --no-print-directory --jobs 1 test-npm test-nif test-ingest release-check
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
