@@ -261,9 +261,10 @@ type CountBytes = fn(&'static str, u64, u64);
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 #[derive(Debug)]
 pub(crate) struct StreamObserver {
-    /// What counts, and for which codec, unless the caller counts for itself.
     #[cfg(feature = "metrics")]
-    counter: Option<(CountBytes, &'static str)>,
+    count: CountBytes,
+    #[cfg(feature = "metrics")]
+    codec: &'static str,
     #[cfg(feature = "metrics")]
     bytes_in: u64,
     #[cfg(feature = "metrics")]
@@ -279,24 +280,22 @@ impl StreamObserver {
     pub(crate) fn compressing(codec: &'static str) -> Self {
         Self {
             #[cfg(feature = "metrics")]
-            counter: Some((counting::add_stream, codec)),
-            ..Self::silent()
+            count: counting::add_stream,
+            #[cfg(feature = "metrics")]
+            codec,
+            #[cfg(feature = "metrics")]
+            bytes_in: 0,
+            #[cfg(feature = "metrics")]
+            bytes_out: 0,
         }
     }
 
     pub(crate) fn decompressing(codec: &'static str) -> Self {
         Self {
             #[cfg(feature = "metrics")]
-            counter: Some((counting::add_decompression, codec)),
-            ..Self::silent()
-        }
-    }
-
-    /// Returns one that counts nothing, for streams that their caller counts.
-    pub(crate) fn silent() -> Self {
-        Self {
+            count: counting::add_decompression,
             #[cfg(feature = "metrics")]
-            counter: None,
+            codec,
             #[cfg(feature = "metrics")]
             bytes_in: 0,
             #[cfg(feature = "metrics")]
@@ -332,8 +331,8 @@ impl StreamObserver {
     fn flush(&mut self) {
         let (bytes_in, bytes_out) =
             (core::mem::take(&mut self.bytes_in), core::mem::take(&mut self.bytes_out));
-        if let Some((count, codec)) = self.counter.filter(|_| bytes_in + bytes_out > 0) {
-            count(codec, bytes_in, bytes_out);
+        if bytes_in + bytes_out > 0 {
+            (self.count)(self.codec, bytes_in, bytes_out);
         }
     }
 }

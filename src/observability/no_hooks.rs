@@ -108,11 +108,6 @@ impl StreamObserver {
     }
 
     #[inline(always)]
-    pub(crate) fn silent() -> Self {
-        Self(())
-    }
-
-    #[inline(always)]
     pub(crate) fn read(&mut self, _length: usize) {}
 
     #[inline(always)]
