@@ -21,6 +21,8 @@ pub mod hashing;
 mod acceleration;
 #[cfg(feature = "std")]
 mod environment;
+#[cfg(feature = "std")]
+mod reader;
 pub mod chunking;
 #[cfg(feature = "rayon")]
 mod parallel;

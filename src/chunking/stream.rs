@@ -8,6 +8,7 @@ use crate::environment::{self, EnvironmentError};
 use crate::observability::hooks::{self, Observer, ReadObserver};
 use crate::options::ChunkingOptions;
 use crate::profile::Profile;
+use crate::reader::checked_length;
 use alloc::vec::{self, Vec};
 use std::io::{self, Read};
 use std::task::{Poll, ready};
@@ -308,16 +309,6 @@ impl Reading {
                 }
             }
         }
-    }
-}
-
-/// Turns a length that cannot be true into an error.
-pub(crate) fn checked_length(read: io::Result<usize>, space: usize) -> io::Result<usize> {
-    match read {
-        Ok(length) if length > space => {
-            Err(io::Error::other("the reader claims more bytes than it had space for"))
-        }
-        read => read,
     }
 }
 
