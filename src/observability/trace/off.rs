@@ -3,7 +3,6 @@
 use super::phase::Phase;
 use crate::algorithm::HashAlgorithm;
 use core::fmt;
-use core::task::Poll;
 use core::time::Duration;
 
 /// Nothing: the crate was built without its feature `tracing`.
@@ -23,7 +22,7 @@ pub(crate) struct ReadObserver(());
 
 impl ReadObserver {
     #[inline(always)]
-    pub(crate) fn reading<T>(&mut self, read: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    pub(crate) fn reading<T, P>(&mut self, read: impl FnOnce() -> Result<T, P>) -> Result<T, P> {
         read()
     }
 }

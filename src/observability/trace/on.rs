@@ -12,7 +12,6 @@ use super::clock::Instant;
 use super::phase::Phase;
 use crate::algorithm::HashAlgorithm;
 use core::fmt;
-use core::task::Poll;
 use core::time::Duration;
 
 /// Writes an event of level `TRACE` at one of `$rate` passes: the first of each thread, then every
@@ -66,15 +65,15 @@ pub(crate) struct ReadObserver {
 }
 
 impl ReadObserver {
-    /// Does what reads.
+    /// Does what reads; an error stands for an answer that has to be waited for.
     #[inline]
-    pub(crate) fn reading<T>(&mut self, read: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    pub(crate) fn reading<T, P>(&mut self, read: impl FnOnce() -> Result<T, P>) -> Result<T, P> {
         let waiting = self.pending_since.take();
         let start = waiting.or_else(|| profiling::is_profiling_enabled().then(Instant::now));
         let _span = flame::enter(Phase::IoWait);
         let result = read();
         match start {
-            Some(start) if result.is_ready() => profiling::add(Phase::IoWait, start.elapsed()),
+            Some(start) if result.is_ok() => profiling::add(Phase::IoWait, start.elapsed()),
             start => self.pending_since = start,
         }
         result
