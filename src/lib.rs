@@ -95,15 +95,17 @@ pub mod hashing;
 mod acceleration;
 #[cfg(feature = "std")]
 mod environment;
+#[cfg(feature = "std")]
+mod reader;
 pub mod chunking;
 #[cfg(feature = "rayon")]
 mod parallel;
+#[cfg(feature = "signing")]
+pub mod signing;
 #[cfg(feature = "alloc")]
 pub mod manifest;
 #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 pub mod compression;
-#[cfg(feature = "signing")]
-pub mod signing;
 #[cfg(feature = "nix")]
 pub mod nix;
 

@@ -1,6 +1,7 @@
 //! Latencies: the buckets of their histograms, and warnings when their 99th percentile is too high.
 
-use super::clock::Instant;
+use crate::observability::clock::Instant;
+use crate::observability::trace;
 use core::fmt;
 use core::panic::Location;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -77,17 +78,7 @@ impl Exceeded {
     fn warn(self, operation: &dyn fmt::Display, threshold: Duration) {
         counter!("chunker.latency_threshold_exceeded_total", "operation" => operation.to_string())
             .increment(1);
-        #[cfg(feature = "tracing")]
-        tracing::warn!(
-            %operation,
-            threshold_secs = threshold.as_secs_f64(),
-            operations = self.operations,
-            over_threshold = self.over,
-            longest_secs = self.longest.as_secs_f64(),
-            "latency_threshold_exceeded"
-        );
-        #[cfg(not(feature = "tracing"))]
-        let _ = threshold;
+        trace::latency_exceeded(operation, threshold, self.operations, self.over, self.longest);
     }
 }
 

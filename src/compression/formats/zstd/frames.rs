@@ -5,11 +5,17 @@
 //! round. So it is given a whole frame only when the window is allowed and the blocks have valid lengths,
 //! and else first the frame's first byte.
 
-use super::growth::Growth;
-use super::{Codec, CompressionError, DecompressionLimits};
+use crate::compression::codec::Codec;
+use crate::compression::error::CompressionError;
+use crate::compression::formats::growth::Growth;
+use crate::compression::limits::DecompressionLimits;
 use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
-use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get_frame_content_size};
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
+use zstd::zstd_safe::{
+    DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get_error_name, get_frame_content_size,
+    is_error_kind,
+};
 
 /// A frame may claim any length; it is believed up to this many times the length of its data.
 const BELIEVED: usize = 256;
@@ -21,7 +27,7 @@ const MAX_BLOCK: u64 = 128 << 10;
 const HEAD: usize = 18;
 
 /// Reader of the content of all frames.
-pub(super) struct ZstdFrames<R> {
+pub(in crate::compression) struct Frames<R> {
     reader: R,
     context: DCtx<'static>,
     /// What the last call said it misses; 0 between two frames.
@@ -34,7 +40,7 @@ pub(super) struct ZstdFrames<R> {
     content: u64,
 }
 
-impl<R: BufRead> ZstdFrames<R> {
+impl<R: BufRead> Frames<R> {
     /// Returns a reader; an empty dictionary is none.
     pub(super) fn new(
         reader: R,
@@ -44,7 +50,7 @@ impl<R: BufRead> ZstdFrames<R> {
         let failed = |source| CompressionError::Failed { codec: Codec::Zstd, source };
         let out_of_memory = || failed(io::ErrorKind::OutOfMemory.into());
         let mut context = DCtx::try_create().ok_or_else(out_of_memory)?;
-        let code = |code| failed(io::Error::other(zstd::zstd_safe::get_error_name(code)));
+        let code = |code| failed(io::Error::other(get_error_name(code)));
         context.set_parameter(DParameter::WindowLogMax(limits.max_window_log)).map_err(code)?;
         context.load_dictionary(dictionary).map_err(code)?;
         Ok(Self { reader, context, missing: 0, full: false, head: Vec::new(), content: 0 })
@@ -55,7 +61,7 @@ impl<R: BufRead> ZstdFrames<R> {
     }
 }
 
-impl<R: BufRead> Read for ZstdFrames<R> {
+impl<R: BufRead> Read for Frames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let input = if self.full { &[] } else { self.reader.fill_buf()? };
@@ -74,7 +80,7 @@ impl<R: BufRead> Read for ZstdFrames<R> {
             let missing = self
                 .context
                 .decompress_stream(&mut output, &mut input)
-                .map_err(|code| CompressionError::from_zstd_code(code).into_io())?;
+                .map_err(|code| error_of(code).into_io())?;
             let (read, written) = (input.pos(), output.pos());
             self.head.extend_from_slice(&seen[..read.min(HEAD - self.head.len())]);
             self.content += written as u64;
@@ -99,9 +105,8 @@ pub(super) fn decompress(
     output: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
     let limits = limits.checked()?;
-    let from_code = CompressionError::from_zstd_code;
-    context.reset(ResetDirective::SessionOnly).map_err(from_code)?;
-    context.set_parameter(DParameter::WindowLogMax(limits.max_window_log)).map_err(from_code)?;
+    context.reset(ResetDirective::SessionOnly).map_err(error_of)?;
+    context.set_parameter(DParameter::WindowLogMax(limits.max_window_log)).map_err(error_of)?;
     if data.is_empty() {
         return Err(CompressionError::Truncated { codec: Codec::Zstd });
     }
@@ -120,7 +125,7 @@ pub(super) fn decompress(
         growth.space(output);
         let position = output.len();
         let mut space = OutBuffer::around_pos(output, position);
-        missing = context.decompress_stream(&mut space, &mut input).map_err(from_code)?;
+        missing = context.decompress_stream(&mut space, &mut input).map_err(error_of)?;
         read += input.pos();
         growth.check(output.len())?;
         if missing == 0 {
@@ -132,6 +137,15 @@ pub(super) fn decompress(
         }
     }
     Ok(())
+}
+
+/// Returns what the library's code of an error means when decompressing.
+fn error_of(code: usize) -> CompressionError {
+    let codec = Codec::Zstd;
+    if is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge) {
+        return CompressionError::WindowExceeded { codec };
+    }
+    CompressionError::Corrupt { codec, source: io::Error::other(get_error_name(code)) }
 }
 
 /// Checks that a frame gave as much content as its head says, which the library does not do when the

@@ -98,7 +98,6 @@ impl Compression {
         self.latencies.deliver(&handles.latency, NANOSECOND);
     }
 
-    #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
     fn add_bytes(&mut self, bytes_in: u64, bytes_out: u64) {
         self.bytes_in += bytes_in;
         self.bytes_out += bytes_out;
@@ -108,7 +107,6 @@ impl Compression {
         }
     }
 
-    #[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
     fn add_operation(&mut self, bytes_in: u64, bytes_out: u64, latency: Duration) {
         if let Some(handles) = &self.handles {
             handles.ratio.record(bytes_in as f64 / bytes_out.max(1) as f64);
@@ -465,7 +463,6 @@ pub(super) fn add_digest(hash: HashAlgorithm, length: u64, latency: Option<Durat
 }
 
 /// Counts a compression, lengths in bytes.
-#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 pub(super) fn add_compression(codec: &'static str, length_in: usize, length_out: usize, latency: Duration) {
     let (bytes_in, bytes_out) = (length_in as u64, length_out as u64);
     with_compression(codec, |compression| {
@@ -476,12 +473,10 @@ pub(super) fn add_compression(codec: &'static str, length_in: usize, length_out:
 }
 
 /// Counts what a stream has compressed, lengths in bytes.
-#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 pub(super) fn add_stream(codec: &'static str, bytes_in: u64, bytes_out: u64) {
     with_compression(codec, |compression| compression.add_bytes(bytes_in, bytes_out));
 }
 
-#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 fn with_compression(codec: &'static str, add: impl FnOnce(&mut Compression)) {
     let mut state = lock();
     let compression = state.compression.entry(codec).or_default();
@@ -492,7 +487,6 @@ fn with_compression(codec: &'static str, add: impl FnOnce(&mut Compression)) {
 }
 
 /// Counts what was decompressed, lengths in bytes.
-#[cfg(any(feature = "zstd", feature = "lz4", feature = "xz", feature = "bzip2"))]
 pub(super) fn add_decompression(codec: &'static str, bytes_in: u64, bytes_out: u64) {
     let mut state = lock();
     let decompression = state.decompression.entry(codec).or_default();

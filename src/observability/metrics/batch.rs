@@ -1,8 +1,9 @@
 //! How the chunks of an input, or of a thread, are gathered until a recorder gets them at once.
 
 use super::counting::{add_chunks, add_latencies};
-use super::phase::Phase;
 use crate::algorithm::HashAlgorithm;
+use crate::observability::clock::Instant;
+use crate::observability::phase::Phase;
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -131,7 +132,7 @@ pub fn flush_metrics() {
 
 /// The metrics of one input while it is chunked.
 #[derive(Debug, Default)]
-pub(super) struct ChunkMetrics {
+pub(crate) struct Chunks {
     batch: Batch,
     timing: Timing,
     cutting: Duration,
@@ -146,24 +147,31 @@ enum Timing {
     Undecided,
     /// The one that so many chunks of the batch precede, if the batch has that many.
     Behind(u64),
-    #[cfg(feature = "rayon")]
     Never,
 }
 
-impl ChunkMetrics {
-    #[cfg(feature = "rayon")]
-    pub(super) fn untimed() -> Self {
+impl Chunks {
+    pub(crate) fn untimed() -> Self {
         let mut metrics = Self::default();
         metrics.timing = Timing::Never;
         metrics
     }
 
+    /// Does the work of a phase, and adds the time that it takes where this chunk is timed.
     #[inline]
-    pub(super) fn times_chunk(&mut self) -> bool {
+    pub(crate) fn timing<T>(&mut self, phase: Phase, work: impl FnOnce() -> T) -> T {
         if matches!(self.timing, Timing::Undecided) {
             self.timing = Timing::Behind(SAMPLING.with(|sampling| sampling.timed_chunk.get()));
         }
-        self.is_timed()
+        let start = self.is_timed().then(Instant::now);
+        let result = work();
+        if let Some(start) = start {
+            match phase {
+                Phase::FastCdc => self.cutting += start.elapsed(),
+                _ => self.hashing += start.elapsed(),
+            }
+        }
+        result
     }
 
     #[inline]
@@ -171,17 +179,8 @@ impl ChunkMetrics {
         matches!(self.timing, Timing::Behind(chunks) if chunks == self.batch.chunks as u64)
     }
 
-    pub(super) fn add_duration(&mut self, phase: Phase, duration: Duration) {
-        if self.is_timed() {
-            match phase {
-                Phase::FastCdc => self.cutting += duration,
-                _ => self.hashing += duration,
-            }
-        }
-    }
-
     #[inline]
-    pub(super) fn emitted(&mut self, hash: HashAlgorithm, length: usize) {
+    pub(crate) fn emitted(&mut self, hash: HashAlgorithm, length: usize) {
         if self.is_timed() {
             add_latencies(hash, std::mem::take(&mut self.cutting), std::mem::take(&mut self.hashing));
         }
@@ -192,7 +191,7 @@ impl ChunkMetrics {
         }
     }
 
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if matches!(self.timing, Timing::Behind(_)) {
             SAMPLING.with(|sampling| pass(&sampling.timed_chunk, self.batch.chunks as u64));
             (self.timing, self.cutting, self.hashing) = Default::default();
@@ -201,7 +200,7 @@ impl ChunkMetrics {
     }
 }
 
-impl Drop for ChunkMetrics {
+impl Drop for Chunks {
     fn drop(&mut self) {
         self.flush();
     }

@@ -1,18 +1,21 @@
 //! LZ4 frames one after another: a decoder of `lz4_flex` for each, fed unit by unit.
 
-use super::growth::Growth;
-use super::lz4_units::{Unit, Units};
-use super::{Codec, CompressionError, DecompressionLimits};
+use super::units::{Unit, Units};
+use crate::compression::codec::Codec;
+use crate::compression::error::CompressionError;
+use crate::compression::formats::growth::Growth;
+use crate::compression::limits::DecompressionLimits;
 use alloc::vec::Vec;
 use lz4_flex::frame::FrameDecoder;
 use std::io::{self, BufRead, Read};
 
-pub(super) struct Lz4Frames<R: BufRead> {
+/// Reader of the content of all frames.
+pub(in crate::compression) struct Frames<R: BufRead> {
     /// Of the current frame; absent only while one takes the place of another.
     decoder: Option<FrameDecoder<Units<R>>>,
 }
 
-impl<R: BufRead> Lz4Frames<R> {
+impl<R: BufRead> Frames<R> {
     pub(super) fn new(reader: R) -> Self {
         Self { decoder: Some(FrameDecoder::new(Units::new(reader))) }
     }
@@ -26,7 +29,7 @@ impl<R: BufRead> Lz4Frames<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Lz4Frames<R> {
+impl<R: BufRead> BufRead for Frames<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         // Without a unit to read, the decoder returns nothing and waits for the next.
         while self.decoder().fill_buf()?.is_empty() {
@@ -47,7 +50,7 @@ impl<R: BufRead> BufRead for Lz4Frames<R> {
     }
 }
 
-impl<R: BufRead> Read for Lz4Frames<R> {
+impl<R: BufRead> Read for Frames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.fill_buf()?.read(buffer)?;
         self.consume(length);
@@ -67,7 +70,7 @@ pub(super) fn decompress(
         return Err(CompressionError::Truncated { codec });
     }
     let mut growth = Growth::new(limits, output);
-    let mut frames = Lz4Frames::new(data);
+    let mut frames = Frames::new(data);
     loop {
         let block = frames.fill_buf().map_err(|error| CompressionError::from_io(codec, error))?;
         let length = block.len();

@@ -1,6 +1,7 @@
 //! How an output buffer grows: by doubling, and never beyond what a limit allows.
 
-use super::{CompressionError, DecompressionLimits};
+use crate::compression::error::CompressionError;
+use crate::compression::limits::DecompressionLimits;
 use alloc::vec::Vec;
 
 /// The least that an output grows by.
@@ -22,7 +23,6 @@ impl Growth {
     }
 
     /// Makes the first step as long as the output is expected to become.
-    #[cfg(feature = "zstd")]
     pub(super) fn expect(&mut self, length: usize) {
         self.step = self.step.max(length);
     }
@@ -31,7 +31,6 @@ impl Growth {
     ///
     /// # Errors
     /// [`CompressionError::SizeExceeded`] when the limit allows less.
-    #[cfg(feature = "lz4")]
     pub(super) fn reserve(&mut self, output: &mut Vec<u8>, length: usize) -> Result<(), CompressionError> {
         self.check(output.len() + length)?;
         while output.capacity() - output.len() < length {
@@ -42,7 +41,6 @@ impl Growth {
 
     /// Makes space for at least one byte, of which the last may be the one that exceeds the limit, and
     /// returns for how many.
-    #[cfg(any(feature = "zstd", feature = "xz", feature = "bzip2"))]
     pub(super) fn space(&mut self, output: &mut Vec<u8>) -> usize {
         if output.len() == output.capacity() {
             self.grow(output);
@@ -52,7 +50,6 @@ impl Growth {
 
     /// # Errors
     /// [`CompressionError::SizeExceeded`] when an output of `length` bytes is longer than allowed.
-    #[cfg(any(feature = "zstd", feature = "lz4"))]
     pub(super) fn check(&self, length: usize) -> Result<(), CompressionError> {
         if (length - self.start) as u64 > self.limit {
             return Err(CompressionError::SizeExceeded { limit: self.limit });
