@@ -208,9 +208,10 @@ test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, 
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
 
-test-ingest: package ## the upload server on the BEAM: alone, by the protocol's tests of npm, and in turn with that of Node.js
+test-ingest: setup ## the upload server on the BEAM: sockets, time and kill -9, and the laws of every server of the protocol
 	cd nif/examples/ingest && mix test
-	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/servers npm --prefix npm run --silent test:server
+	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/server \
+		cargo test --quiet --package chunker-store --test server
 
 test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
 	npm --prefix npm run --silent test:bigfile
@@ -276,12 +277,12 @@ bench-references: setup ## replacing and restoring references of Nix against a c
 bench-bombs: setup ## data of each codec that would become 10 GB: time and memory until they are refused
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
 
-bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to others, batches, 1,000,000 hostile calls
+bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to others, batches, 2,000,000 hostile calls
 	cargo build --quiet --release --package chunker-nif --example direct
-	cd nif && export MIX_ENV=prod && mix compile && for table in overhead throughput fairness batch; do \
+	cd nif && export MIX_ENV=prod && mix compile && for table in overhead throughput fairness fairness_stores batch; do \
 		mix run bench/$$table.exs ../target/release/examples/direct || exit 1; \
 	done
-	cd nif && MIX_ENV=test mix run bench/hostile.exs
+	cd nif && MIX_ENV=test mix run bench/hostile.exs && MIX_ENV=test mix run bench/hostile.exs stores
 
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python

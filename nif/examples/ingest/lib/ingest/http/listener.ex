@@ -1,27 +1,23 @@
-defmodule Ingest.Listener do
-  @moduledoc """
-  Owns the listening socket and the processes that accept connections from it.
-  """
+defmodule Ingest.Http.Listener do
+  @moduledoc false
+  # Owns the listening socket and the processes that accept connections from it.
 
   use GenServer
-  alias Ingest.{Connection, Limits}
+  alias Ingest.Http.Connection
 
   @acceptors 8
   # Where the VM or the machine has no file descriptors left.
   @pause 100
 
-  @spec start_link(keyword) :: GenServer.on_start()
-  def start_link(options), do: GenServer.start_link(__MODULE__, Map.new(options))
+  @spec start_link(map) :: GenServer.on_start()
+  def start_link(options), do: GenServer.start_link(__MODULE__, options)
 
-  @doc """
-  Returns the port that is listened on.
-  """
   @spec port(GenServer.server()) :: :inet.port_number()
   def port(listener), do: GenServer.call(listener, :port)
 
   @impl true
-  def init(%{ip: ip, port: port, router: %{limits: limits}} = options) do
-    case :gen_tcp.listen(port, socket_options(ip, limits)) do
+  def init(%{ip: ip, port: port} = options) do
+    case :gen_tcp.listen(port, socket_options(ip, options)) do
       {:ok, socket} ->
         for _ <- 1..@acceptors, do: spawn_link(fn -> accept(socket, options) end)
         {:ok, socket}
@@ -37,19 +33,21 @@ defmodule Ingest.Listener do
     {:reply, port, socket}
   end
 
-  defp socket_options(ip, %Limits{} = limits) do
-    [
-      :binary,
-      ip: ip,
-      packet: :raw,
-      active: false,
-      reuseaddr: true,
-      nodelay: true,
-      backlog: 1024,
-      buffer: 64 * 1024,
-      send_timeout: limits.idle_timeout,
-      send_timeout_close: true
-    ]
+  defp socket_options(ip, options) do
+    family = if tuple_size(ip) == 8, do: [:inet6], else: []
+
+    family ++
+      [
+        :binary,
+        ip: ip,
+        packet: :raw,
+        active: false,
+        reuseaddr: true,
+        nodelay: true,
+        backlog: 1024,
+        buffer: 256 * 1024,
+        send_timeout: options.patience
+      ]
   end
 
   defp accept(listening, options) do
@@ -62,11 +60,11 @@ defmodule Ingest.Listener do
     accept(listening, options)
   end
 
-  defp start(socket, %{router: router, connections: connections}) do
-    arguments = [socket, router]
+  defp start(socket, options) do
+    arguments = [socket, options]
 
-    case Task.Supervisor.start_child(connections, Connection, :serve, arguments,
-           shutdown: router.limits.shutdown_timeout
+    case Task.Supervisor.start_child(options.supervisor, Connection, :serve, arguments,
+           shutdown: options.shutdown
          ) do
       {:ok, connection} ->
         # It fails if the client has gone already.
