@@ -89,10 +89,10 @@ async function uploadAndVerify(
     "saved",
     "MB/s",
   ]);
-  const uploaded: { name: string; path: string; rootDigest: string }[] = [];
+  const uploaded: { name: string; path: string; root: string }[] = [];
   for (const path of paths) {
     const { name, result, seconds } = await uploadFile(path, url, compression, signal);
-    const { bytesRead: bytes, chunks, newChunks, bytesSent, bytesOnWire, rootDigest } = result;
+    const { bytesRead: bytes, chunks, newChunks, bytesSent, bytesOnWire, root } = result;
     const saved = bytes === 0 ? 0 : (100 * (bytes - bytesSent)) / bytes;
     table.add([
       name,
@@ -104,11 +104,11 @@ async function uploadAndVerify(
       `${saved.toFixed(1)} %`,
       (bytes / seconds / 1e6).toFixed(1),
     ]);
-    uploaded.push({ name, path, rootDigest });
+    uploaded.push({ name, path, root });
   }
   console.log(`\n${table}\n`);
-  for (const { name, path, rootDigest } of uploaded) {
-    if (!(await isSameFile(path, rootDigest, url, signal))) {
+  for (const { name, path, root } of uploaded) {
+    if (!(await isSameFile(path, root, url, signal))) {
       throw new Error(`${name} came back different`);
     }
     console.log(`${name}: downloaded again, every chunk checked, the same byte for byte`);
