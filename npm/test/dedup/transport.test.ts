@@ -372,14 +372,16 @@ test("a server that goes away at any moment, and comes back, changes nothing", a
     for (const [name, bytes] of chunks) server.store.chunks.set(name, bytes);
     for (const [name, bytes] of manifests) server.store.manifests.set(name, bytes);
   };
+  let restarting: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
-    if (deaths < 8) void restart(store.limits);
+    if (deaths < 8) restarting = restart(store.limits);
   }, 150);
   t.after(() => clearInterval(timer));
   const retry = { baseDelayMs: 20, maxDelayMs: 60, attempts: 20 };
   const { root } = await upload(source, { transport, profile, retry, concurrency: 2 });
   const read = await collect(download(root, { transport, retry }));
   clearInterval(timer);
+  await restarting;
   assert.ok(deaths > 0);
   assert.deepEqual(read, Buffer.from(source));
 });
