@@ -56,7 +56,7 @@ function slowLink(t: TestContext, port: number, bytesPerSecond: number): Promise
     client.on("close", () => server.destroy());
     void (async () => {
       for await (const piece of client) {
-        for (let at = 0; at < piece.length; ) {
+        for (let at = 0; at < piece.length && !client.destroyed; ) {
           const length = Math.min(Math.floor(tokens), piece.length - at);
           tokens -= length;
           if (length > 0) server.write(piece.subarray(at, at + length));
