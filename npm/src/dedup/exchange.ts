@@ -37,6 +37,7 @@ export class Watch {
   readonly #limitMs: number;
   readonly #onStall: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #ended = false;
 
   constructor(limitMs: number, onStall: () => void) {
     this.#limitMs = limitMs;
@@ -46,6 +47,7 @@ export class Watch {
   /** It is the other side's turn, from now on; it has `extraMs` more than usual. */
   wait(extraMs = 0): void {
     this.rest();
+    if (this.#ended) return;
     const ms = this.#limitMs + extraMs;
     // Longer than about 24 days is what timers cannot.
     if (ms < 2 ** 31) this.#timer = setTimeout(this.#onStall, ms);
@@ -54,6 +56,12 @@ export class Watch {
   /** It is not the other side's turn. */
   rest(): void {
     clearTimeout(this.#timer);
+  }
+
+  /** The request is over, whatever is still heard of it. */
+  end(): void {
+    this.rest();
+    this.#ended = true;
   }
 }
 

@@ -288,7 +288,7 @@ class OneRequest {
   }
 
   end(): void {
-    this.watch.rest();
+    this.watch.end();
     this.#outer.removeEventListener("abort", this.#onAbort);
   }
 
