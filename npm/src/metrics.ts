@@ -197,7 +197,9 @@ export class TransferCounts<T extends object> {
   }
 
   add(amounts: Partial<Counts<T>>): void {
-    for (const [name, amount] of Object.entries(amounts) as [keyof T, number][]) {
+    // Once for each chunk: `Object.entries` would be a part of the whole work.
+    for (const name in amounts) {
+      const amount = amounts[name] ?? 0;
       this.own[name] += amount;
       this.#totals[name] += amount;
     }

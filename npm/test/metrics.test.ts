@@ -252,16 +252,18 @@ test("transfers are counted by what their progress says, and by what the server 
     assert.equal(uploads.retries, 2 - failing.size);
     assert.ok(uploads.savedChunks > 0 && uploads.retries > 0);
     const downloads = metrics().downloads;
-    await some(download(root, { transport }), 3);
+    const [given] = await some(download(root, { transport }), 1);
     await collect(download(root, { transport }));
-    const first = manifest.chunks.slice(0, 3).reduce((sum, { length }) => sum + length, 0);
+    const first = given?.length ?? 0;
+    const firstChunks = manifest.chunks.findIndex(({ offset }) => offset === first);
     const lengths = new Map(manifest.chunks.map(({ hashHex, length }) => [hashHex, length]));
     const distinct = [...lengths.values()].reduce((sum, length) => sum + length, 0);
     assert.deepEqual(difference(metrics().downloads, downloads), {
       bytesReceived: source.size + first,
-      bytesOnWire: distinct + first,
+      // One chunk more had come when the first were handed on.
+      bytesOnWire: distinct + first + (manifest.chunks[firstChunks]?.length ?? 0),
       bytesReused: source.size - distinct,
-      chunks: manifest.chunks.length + 3,
+      chunks: manifest.chunks.length + firstChunks,
       retries: 0,
     });
   });

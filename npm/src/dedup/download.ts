@@ -87,7 +87,7 @@ type Payload = Uint8Array<ArrayBuffer>;
  * Returns a download of the file that `root` names. It begins when it is read or written:
  *
  * ```ts
- * for await (const bytes of download(root, { transport })) …            // one chunk at a time
+ * for await (const bytes of download(root, { transport })) …            // a piece at a time
  * await download(root, { transport }).stream().pipeTo(writable);
  * await download(root, { transport, reuse: "v1.img" }).writeTo("v2.img");
  * ```
@@ -142,7 +142,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     return { totalBytes: this.#totalBytes, ...this.#counts.own };
   }
 
-  /** Yields the bytes in order, one chunk at a time; they are the caller's own. */
+  /** Yields the bytes in order, a chunk or several short ones at a time; they are the caller's own. */
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
     return this.#running((parts) => this.#inOrder(parts));
   }
@@ -247,6 +247,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     const { chunks, local } = parts;
     const { ways, fetched } = planned(chunks, local, maxBytesHeld);
     const held = new Map<string, Payload>();
+    const gathered = new Gathered();
     const remote = this.#fetch(fetched, parts);
     try {
       for (const [at, chunk] of chunks.entries()) {
@@ -254,17 +255,29 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
         const way = ways[at];
         const own = way === "local" ? await this.#readLocal(parts, chunk) : held.get(key);
         const payload = own ?? (await taken(remote));
-        if (way === "hold") held.set(key, payload);
+        // Not with what it came: that has other chunks too.
+        if (way === "hold") held.set(key, payload.slice());
         if (way === "last") held.delete(key);
-        const kept = way === "hold" || way === "held";
         const part = partOf(parts, chunk, payload);
-        this.#received(part.length, own !== undefined);
-        // The consumer may write over what it is given.
-        yield kept ? part.slice() : part;
+        if (!gathered.fits(part)) yield* this.#handOn(gathered);
+        if (gathered.fits(part)) {
+          gathered.add(part, own !== undefined);
+          continue;
+        }
+        this.#received(part.length, own === undefined ? 0 : part.length);
+        yield way === "held" ? part.slice() : ownBuffer(part);
       }
+      yield* this.#handOn(gathered);
     } finally {
       await remote.return();
     }
+  }
+
+  *#handOn(gathered: Gathered): Generator<Payload, void, undefined> {
+    const { length, reused, chunks } = gathered;
+    if (length === 0) return;
+    this.#received(length, reused, chunks);
+    yield gathered.take();
   }
 
   /** Writes all parts, each chunk wherever it belongs as soon as it is there. */
@@ -282,7 +295,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
         const part = partOf(parts, chunk, payload);
         const offset = Math.max(chunk.offset - start, 0);
         await orReason(sink.write(offset, part), this.#requests.signal);
-        this.#received(part.length, isLocal || at > 0);
+        this.#received(part.length, isLocal || at > 0 ? part.length : 0);
       }
     };
     const absent: (readonly Chunk[])[] = [];
@@ -315,12 +328,8 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     }
   }
 
-  #received(length: number, isReused: boolean): void {
-    this.#counts.add({
-      bytesReceived: length,
-      bytesReused: isReused ? length : 0,
-      chunks: 1,
-    });
+  #received(bytesReceived: number, bytesReused: number, chunks = 1): void {
+    this.#counts.add({ bytesReceived, bytesReused, chunks });
     this.#options.onProgress?.(this.progress);
     this.#requests.throwIfStopped();
   }
@@ -356,17 +365,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     const encoding = codecs === undefined ? undefined : "zstd";
     const opening = this.#transport.readChunks(hash, digests, { signal, encoding });
     const expected = batch.map(({ hash: digest, length }) => ({ digest, length }));
-    const received = readPack(await orReason(opening, signal), expected);
-    try {
-      for (;;) {
-        const next = await orReason(received.next(), signal);
-        if (next.done) return;
-        yield next.value;
-      }
-    } finally {
-      // Not awaited: a transport that hangs would hold up the error.
-      received.return().catch(() => {});
-    }
+    yield* readPack(await orReason(opening, signal), expected, signal);
   }
 
   async #checked(
@@ -401,6 +400,45 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     if (this.#options.compression === undefined) return undefined;
     return loadCodecs().catch(() => undefined);
   }
+}
+
+/** Bytes of a payload that is short, and of several that are handed on together. */
+const SHORT = 64 * 1024;
+const MOST_GATHERED = 128 * 1024;
+
+/** Short payloads that follow one another. */
+class Gathered {
+  #bytes = new Uint8Array(0);
+  length = 0;
+  /** Bytes in it that were not fetched. */
+  reused = 0;
+  chunks = 0;
+
+  fits({ length }: Payload): boolean {
+    return length <= SHORT && this.length + length <= MOST_GATHERED;
+  }
+
+  add(payload: Payload, isReused: boolean): void {
+    if (this.length === 0) this.#bytes = new Uint8Array(MOST_GATHERED);
+    this.#bytes.set(payload, this.length);
+    this.length += payload.length;
+    if (isReused) this.reused += payload.length;
+    this.chunks += 1;
+  }
+
+  /** Returns what there is, and starts over. */
+  take(): Payload {
+    const bytes = this.#bytes.subarray(0, this.length);
+    this.length = 0;
+    this.reused = 0;
+    this.chunks = 0;
+    return bytes;
+  }
+}
+
+/** Returns `payload`, or a copy if it shares its buffer: the consumer may give that away. */
+function ownBuffer(payload: Payload): Payload {
+  return payload.length === payload.buffer.byteLength ? payload : payload.slice();
 }
 
 /** The part of a file that is wanted, and where it comes from. */

@@ -1,4 +1,5 @@
 import { DedupError } from "./error.js";
+import { orReason } from "./retry.js";
 import { parseTable, type Row, tableBytes } from "./wire.js";
 
 /** A chunk of a pack as it came. */
@@ -6,7 +7,7 @@ export interface Received {
   /** Its place in the pack, from 0. */
   readonly index: number;
   readonly row: Row;
-  /** The chunk, encoded; none of it if the server does not have it. */
+  /** The chunk, encoded; none of it if the server does not have it. Short ones share a buffer. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -14,13 +15,15 @@ export interface Received {
  * Yields the chunks of the pack in `pieces`, whose table must be that of `expected`: these digests, these
  * lengths or 0, encoded forms that are not longer.
  *
- * Throws a {@link DedupError}: `protocol_error`, or a retryable `network_error` when the pack ends early.
+ * Throws a {@link DedupError}: `protocol_error`, or a retryable `network_error` when the pack ends early; or
+ * the signal's reason.
  */
 export async function* readPack(
   pieces: AsyncIterable<Uint8Array>,
   expected: readonly { readonly digest: Uint8Array; readonly length: number }[],
+  signal: AbortSignal,
 ): AsyncGenerator<Received, void, undefined> {
-  const reader = new ByteReader(pieces);
+  const reader = new ByteReader(pieces, signal);
   try {
     const rows = parseTable(await reader.take(tableBytes(expected.length)), expected.length);
     rows.forEach(({ digest, length, encodedLength }, index) => {
@@ -40,20 +43,28 @@ export async function* readPack(
   }
 }
 
+/** Bytes that are allocated at once, */
+const SLAB = 1024 * 1024;
+/** for chunks up to this length: a buffer for each would be work for the collector. */
+const SHORT = 64 * 1024;
+
 /** Takes bytes from pieces of any length. */
 class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
+  readonly #signal: AbortSignal;
   #piece: Uint8Array = new Uint8Array(0);
+  #slab: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-  constructor(pieces: AsyncIterable<Uint8Array>) {
+  constructor(pieces: AsyncIterable<Uint8Array>, signal: AbortSignal) {
     this.#pieces = pieces[Symbol.asyncIterator]();
+    this.#signal = signal;
   }
 
   async take(length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = new Uint8Array(length);
+    const bytes = this.#room(length);
     for (let at = 0; at < length; ) {
       if (this.#piece.length === 0) {
-        const { done, value } = await this.#pieces.next();
+        const { done, value } = await orReason(this.#pieces.next(), this.#signal);
         if (done) {
           throw new DedupError("network_error", "the answer was cut short", { retryable: true });
         }
@@ -70,5 +81,13 @@ class ByteReader {
   /** Ends the request; not awaited, as it has no one left to tell of an error. */
   end(): void {
     this.#pieces.return?.().catch(() => {});
+  }
+
+  #room(length: number): Uint8Array<ArrayBuffer> {
+    if (length > SHORT) return new Uint8Array(length);
+    if (length > this.#slab.length) this.#slab = new Uint8Array(SLAB);
+    const room = this.#slab.subarray(0, length);
+    this.#slab = this.#slab.subarray(length);
+    return room;
   }
 }

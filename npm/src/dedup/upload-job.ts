@@ -7,18 +7,15 @@ import {
   type Chunk,
   ChunkerError,
   chunks,
-  chunksWithPayload,
   fromHex,
   type HashAlgorithm,
   Manifest,
-  type ReadOptions,
   ready,
   toHex,
 } from "../index.js";
 import { writeLine } from "../lines.js";
 import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
-import type { ChunkerPool } from "../pool/index.js";
 import { resolveProfile } from "../profile.js";
 import { isBlob, lengthOf } from "../source.js";
 import { Budget } from "./budget.js";
@@ -26,6 +23,7 @@ import { ChunkTable } from "./chunk-table.js";
 import { ChunkEncoder } from "./encoder.js";
 import { asDedupError, DedupError } from "./error.js";
 import { PackSize } from "./pack-size.js";
+import { joined, ReadBytes } from "./read-bytes.js";
 import { orReason, Requests } from "./retry.js";
 import type { Body, Transport } from "./transport.js";
 import type { ChunkState, UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
@@ -81,19 +79,14 @@ export function suppliesOf({ concurrency, maxBytesInFlight }: Partial<UploadOpti
   };
 }
 
-/** A chunk of the source. One whose bytes can be had again is without them. */
-interface FoundChunk {
-  readonly chunk: Chunk;
-  readonly payload?: Uint8Array<ArrayBuffer>;
-}
-
 /** A chunk on its way: the first of its digest in the source. */
 interface Entry {
   readonly index: number;
   readonly length: number;
   /** Bytes of the supply that it has taken. */
   readonly room: number;
-  payload: Uint8Array<ArrayBuffer> | undefined;
+  /** Its bytes, in parts; none where they can be had again. */
+  payload: readonly Uint8Array<ArrayBuffer>[] | undefined;
   /** What is sent, once it is encoded; its length differs from the chunk's if it is compressed. */
   encoded?: Uint8Array<ArrayBuffer>;
 }
@@ -123,6 +116,8 @@ export class UploadJob {
   #bytesDone = 0;
   #bytesInTransit = 0;
 
+  /** What of the source cannot be had again. */
+  #readBytes: ReadBytes | undefined;
   /** Chunks that are read and not asked for yet, */
   #unasked: Entry[] = [];
   #unaskedBytes = 0;
@@ -251,28 +246,32 @@ export class UploadJob {
     }
   }
 
-  #cut(profile: string): AsyncGenerator<FoundChunk, void, undefined> {
+  #cut(profile: string): AsyncGenerator<Chunk, void, undefined> {
     const source = this.#source;
     const { pool } = this.#options;
-    const reading = { profile, signal: this.#stop.signal };
+    const { signal } = this.#stop;
     const long = (lengthOf(source) ?? 0) >= MIN_BYTES_FOR_POOL;
-    if (pool !== undefined && long) return withoutPayload(pool, source, reading);
+    if (pool !== undefined && long) return pool.chunks(source, { profile, signal });
     const again = isBytes(source) || (isBlob(source) && this.#transport.takesBlobs === true);
-    return again ? withoutPayload({ chunks }, source, reading) : chunksWithPayload(source, reading);
+    if (again) return chunks(source, { profile, signal });
+    this.#readBytes = new ReadBytes();
+    return chunks(this.#readBytes.keeping(source, signal), { profile, signal });
   }
 
-  async #take({ chunk, payload }: FoundChunk): Promise<void> {
-    const { length } = chunk;
+  async #take({ hash, length }: Chunk): Promise<void> {
     if (this.#size !== undefined && this.#table.length + length > this.#size) {
       throw sourceChanged(`is longer than its ${this.#size} bytes`);
     }
-    const { index, first } = this.#table.add(chunk.hash, length);
+    const { index, first } = this.#table.add(hash, length);
+    const start = this.#table.offsetOf(index);
+    const payload = this.#readBytes?.take(start, start + length);
     this.#counts.add({ bytesRead: length, chunks: 1 });
     if (first !== index) {
       if (this.#table.place(first) !== "absent") this.#bytesDone += length;
       this.#counts.add({ bytesSaved: length, savedChunks: 1 });
       this.#emit(index, "duplicate");
       this.#emitProgress();
+      this.#askIfEnough();
       return;
     }
     this.#emit(index, "found");
@@ -280,8 +279,17 @@ export class UploadJob {
     await this.#takeRoom(length);
     this.#unasked.push({ index, length, room: length, payload });
     this.#unaskedBytes += length;
+    this.#askIfEnough();
+  }
+
+  #askIfEnough(): void {
+    const [first] = this.#unasked;
+    if (first === undefined) return;
     const most = Math.min(this.#limits.missingDigests, this.#limits.packChunks);
-    if (this.#unaskedBytes >= this.#questionBytes || this.#unasked.length >= most) this.#ask();
+    // What lies between them is a repetition, but kept with them.
+    const kept = this.#table.length - this.#table.offsetOf(first.index);
+    const enough = this.#unaskedBytes >= this.#questionBytes || kept >= 2 * this.#questionBytes;
+    if (enough || this.#unasked.length >= most) this.#ask();
   }
 
   async #takeRoom(length: number): Promise<void> {
@@ -307,6 +315,9 @@ export class UploadJob {
   #ask(): void {
     const entries = this.#unasked;
     if (entries.length === 0) return;
+    const [first] = entries as [Entry];
+    const kept = this.#table.length - this.#table.offsetOf(first.index);
+    if (kept >= 2 * this.#unaskedBytes) entries.forEach(setApart);
     this.#unasked = [];
     this.#unaskedBytes = 0;
     for (const entry of entries) {
@@ -320,11 +331,13 @@ export class UploadJob {
       const missing = await this.#missingOf(entries.map(({ index }) => index));
       this.#questions.give(1);
       this.#openQuestions -= 1;
+      const known = missing.filter((isMissing) => !isMissing).length;
       entries.forEach((entry, at) => {
         // It may have been sent ahead of the answer.
         if (!this.#asked.delete(entry)) return;
         this.#askedBytes -= entry.length;
         if (missing[at]) {
+          if (known > 0) setApart(entry);
           this.#missing.push(entry);
           this.#missingBytes += entry.length;
           return;
@@ -332,7 +345,6 @@ export class UploadJob {
         this.#counts.add({ bytesSaved: entry.length, savedChunks: 1 });
         this.#place(entry, "known");
       });
-      const known = missing.filter((isMissing) => !isMissing).length;
       this.#expectsNew = known === 0;
       // A question costs a request: where little has to be sent, fewer of them are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
@@ -524,7 +536,8 @@ export class UploadJob {
       const { index, payload, encoded } = pack[at] as Entry;
       at += 1;
       if (encoded !== undefined || payload !== undefined) {
-        parts.push(encoded ?? (payload as Uint8Array<ArrayBuffer>));
+        if (encoded !== undefined) parts.push(encoded);
+        else parts.push(...(payload ?? []));
         continue;
       }
       // Chunks that lie one after another are one slice.
@@ -546,7 +559,9 @@ export class UploadJob {
     if (!this.#encoder.isOn) return;
     for (const entry of entries) {
       const start = this.#table.offsetOf(entry.index);
-      const payload = entry.payload ?? (await this.#reread(start, start + entry.length));
+      const payload = entry.payload
+        ? joined(entry.payload)
+        : await this.#reread(start, start + entry.length);
       const encoded = await this.#encoder.encode(payload);
       this.#stop.signal.throwIfAborted();
       if (encoded.length >= entry.length) continue;
@@ -679,12 +694,9 @@ export class UploadJob {
   }
 }
 
-async function* withoutPayload(
-  finder: Pick<ChunkerPool, "chunks">,
-  source: ByteSource,
-  options: ReadOptions,
-): AsyncGenerator<FoundChunk, void, undefined> {
-  for await (const chunk of finder.chunks(source, options)) yield { chunk };
+/** Gives a chunk a buffer of its own: what it was read with is not kept because of it. */
+function setApart(entry: Entry): void {
+  if (entry.payload !== undefined) entry.payload = [joined(entry.payload)];
 }
 
 function isRereadable(source: ByteSource): source is Blob | Bytes {

@@ -22,9 +22,10 @@ export interface CommonUploadOptions {
   /** Packs sent at the same time. Default 4. */
   readonly concurrency?: number | undefined;
   /**
-   * Bytes of chunks between reading and their arrival, at the same time; reading waits beyond it. Of
-   * buffers, and in pages of Blobs, they are not held but read again. Default 64 MiB. With `compression`
-   * the compressed form of the packs being sent comes on top.
+   * Bytes of chunks between reading and their arrival, at the same time; reading waits beyond it. Default
+   * 64 MiB. Twice as many are held if a file repeats much of itself; of buffers, and in pages of Blobs,
+   * none, as they are read again. With `compression` the compressed form of the packs being sent comes on
+   * top.
    */
   readonly maxBytesInFlight?: number | undefined;
   /**

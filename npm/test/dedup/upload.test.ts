@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { createCipheriv } from "node:crypto";
 import { openAsBlob } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ChunkerError, chunk, Manifest } from "chunker-cdc";
 import {
@@ -319,6 +321,51 @@ test("chunks in flight and packs stay within their bounds; reading waits", async
   assert.ok(most <= maxBytesInFlight + 2 * SMALL.maxSize + 2 * 8192, `${most} bytes`);
   assert.ok(most >= maxBytesInFlight / 2, `${most} bytes: the budget is not used`);
   assert.equal(transport.mostSending, 3);
+});
+
+test("memory is bounded by the budget, also where little of what is read has to be sent", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc");
+  const held = () => {
+    collectGarbage();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const block = randomBytes(1024 * 1024, 30);
+  // Repetitions with something new between them; and known chunks with missing ones between them.
+  const sources = [
+    (part: number) => Buffer.concat([block, randomBytes(3000, 100 + part)]),
+    (part: number) => {
+      // As random, and drawn faster.
+      const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16, part));
+      return cipher.update(Buffer.alloc(1024 * 1024));
+    },
+  ];
+  for (const [number, part] of sources.entries()) {
+    const transport = new MemoryTransport();
+    const count = 32;
+    const file = async function* () {
+      for (let at = 0; at < count; at += 1) yield part(at);
+    };
+    if (number === 1) {
+      await upload(file(), { transport, profile });
+      let left = 0;
+      for (const name of transport.chunks.keys()) {
+        left += 1;
+        if (left % 64 === 0) transport.chunks.delete(name);
+      }
+    }
+    const before = held();
+    let most = 0;
+    let stored = 0;
+    transport.fault = async ({ method, count }) => {
+      await sleep(1);
+      if (count % 4 === 0) most = Math.max(most, held() - before - stored);
+      if (method === "putPack") stored = transport.store.packs.reduce((sum, n) => sum + n, 0);
+    };
+    const maxBytesInFlight = 8 * 1024 * 1024;
+    await upload(file(), { transport, profile, maxBytesInFlight });
+    assert.ok(most < 3 * maxBytesInFlight, `source ${number}: ${most} bytes`);
+  }
 });
 
 test("a chunk larger than the budget is sent alone", async () => {
