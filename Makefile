@@ -272,6 +272,10 @@ bench-pool: package target/peers/npm ## Node.js and Chromium: workers, threads, 
 		--package bench-peers --bin portable --features vectors-128
 	npm --prefix npm run --silent bench:pool
 
+test-serve: package ## the npm client against chunker serve, both killed at random moments
+	cargo build --quiet --package chunker-cli
+	CHUNKER_SERVE=$(CURDIR)/target/debug/chunker npm --prefix npm run --silent test:serve
+
 bench-transfer: package target/peers/tus ## uploads and downloads against tus and a plain GET, over links of different round trips, as ratios (ROUNDS=5; MIB=128)
 	cargo build --quiet --release --package chunker-cli
 	node npm/scripts/bench-transfer.mjs target/release/chunker target/peers/tus $(or $(ROUNDS),5) $(or $(MIB),128)
@@ -317,4 +321,4 @@ fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: l
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report bench-pool bench-transfer instructions instructions-hooks fuzz docs
+.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report test-serve bench-pool bench-transfer instructions instructions-hooks fuzz docs

@@ -1,4 +1,4 @@
-// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|browser|package|server`.
+// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|browser|package|server|serve`.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
@@ -9,6 +9,8 @@ const TIERS = {
   node: /\.test\.js$/,
   browser: /\.browser\.js$/,
   package: /\.package\.js$/,
+  // The client against the command that CHUNKER_SERVE names.
+  serve: /\.serve\.js$/,
   // What holds of any server of the upload protocol, of the one that CHUNKER_SERVER starts.
   server: /dedup\/(protocol|encoded|kill|requests)\.test\.js$|\.server\.js$/,
 };
@@ -20,6 +22,7 @@ if (names === undefined)
   fail(`usage: node scripts/test.mjs ${Object.keys(TIERS).join("|")} [NAME]`);
 if (!existsSync("dist/glue.js")) fail("dist/ is missing: run `npm run build` first");
 if (tier === "server" && !process.env.CHUNKER_SERVER) fail("CHUNKER_SERVER must name a program");
+if (tier === "serve" && !process.env.CHUNKER_SERVE) fail("CHUNKER_SERVE must name the command");
 
 rmSync("test-out", { recursive: true, force: true });
 execFileSync("node_modules/.bin/tsc", ["-p", "test"], { stdio: "inherit" });
