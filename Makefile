@@ -13,7 +13,7 @@ define tool
 endef
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what a machine with only rustup, Node.js and git lacks
 	@scripts/setup.sh
@@ -27,7 +27,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-test: lint test-regression test-rust test-store test-no-std miri conformance test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -57,7 +57,8 @@ deny: setup ## licences, sources and duplicates of all dependencies
 	$(call tool,cargo-deny,0.20.2)
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
-test-rust: setup ## tests of the crate: all features, each alone; the xz and the scan kernel of WebAssembly
+test-rust: setup ## tests of the crate: all features, each alone; the xz and the scan kernel of WebAssembly; the vectors in Python
+	python3 tests/conformance/reference.py
 	cargo test --quiet --package chunker-cdc --all-features
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
@@ -71,6 +72,15 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 
 test-s3: setup ## the store on S3, as moto plays it on this machine (installs it into target/)
 	scripts/test-s3.sh
+
+soak-store: setup ## processes that write, read, remove and collect in one store at once, and are killed (MINUTES=10; S3=1: on S3, as moto plays it)
+	cargo build --quiet --release --package chunker-cli
+	rm -rf target/soak && mkdir -p target/soak
+	$(if $(S3),scripts/with-s3.sh) scripts/soak-store.py target/release/chunker \
+		$(if $(S3),s3://chunker/soak,target/soak/store) $(or $(MINUTES),10) $(SEED)
+
+cross-store: setup ## whether the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
+	scripts/cross-store.sh $(TARGETS)
 
 test-store: setup ## tests of the store and of the command
 	cargo test --quiet --package chunker-store --package chunker-cli
@@ -114,11 +124,17 @@ test-no-std: setup ## the crate builds for a target without std, and for one wit
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features tracing,metrics --target wasm32-unknown-unknown
 
-package: setup ## the npm package, built
+package: setup addon ## the npm package, built
 	cargo xtask wasm
 	npm --prefix npm run --silent build
 
-packages: package ## the crate, the npm and the Hex package as they are published, in target/packages
+addon: setup ## the npm package's native addon for this machine, for tests
+	scripts/addon.sh
+
+addons: setup ## its packages for all platforms, in target/addons/packages (TARGETS="linux-x64-gnu …": for these; installs Zig)
+	scripts/addons.sh $(TARGETS)
+
+packages: package ## the crate, the npm and the Hex packages as they are published, in target/packages (ADDONS=target/addons/packages)
 	scripts/package.sh
 
 test-packages: packages ## the three packages, installed in empty projects, run the README's examples
@@ -155,10 +171,12 @@ nif-libraries: setup ## the Elixir package's native library for all systems, in 
 publish-crate: setup ## publish the crates: the core, the store and the command
 	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
 
-publish-npm: package ## publish the npm package, with its provenance: REPOSITORY, the URL of the source, has to be in it
+publish-npm: package ## publish the npm packages, with their provenance: REPOSITORY, the URL of the source, has to be in them
 	$(if $(REPOSITORY),npm --prefix npm pkg set repository.url="git+$(REPOSITORY).git")
-	scripts/package.sh
-	npm publish $(DRY_RUN) --access public $(if $(REPOSITORY),--provenance) ./target/packages/chunker-cdc-[0-9]*.tgz
+	ADDONS=target/addons/packages scripts/package.sh
+	ADDONS=target/addons/packages scripts/release-check.sh
+	for package in target/packages/chunker-cdc-[a-z]*.tgz target/packages/chunker-cdc-[0-9]*.tgz; do \
+		npm publish $(DRY_RUN) --access public $(if $(REPOSITORY),--provenance) "./$$package" || exit 1; done
 
 publish-assets: sbom ## make the release on GitHub: the changelog, target/libraries and target/sbom
 	gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes "$$(scripts/changelog.sh)" target/libraries/* target/sbom/*
@@ -171,10 +189,14 @@ publish-hex: package ## publish the Elixir package, with the list of target/libr
 		cargo fetch --locked --manifest-path "$$crate/Cargo.toml" # fails unless the registry has that very crate
 	cd target/packages/hex && mix hex.publish package --yes
 
-test-npm: package ## the npm package: Node.js, Chromium, and the packed tarball in throw-away projects
+test-npm: package ## the npm package: Node.js by the addon and by WebAssembly, Chromium, and the packed tarball in throw-away projects
 	npm --prefix npm test --silent
+	npm --prefix npm run --silent test:wasm
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
+
+test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript (installs them into target/)
+	npm --prefix npm run --silent test:bundlers
 
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
@@ -241,6 +263,9 @@ observability-builds: setup
 bench-codecs: setup ## each codec against its crate called directly, on real files, as ratios
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs
 
+bench-references: setup ## replacing and restoring references of Nix against a copy and against aho-corasick, as ratios
+	cargo bench --quiet --package chunker-cdc --features nix --bench references
+
 bench-bombs: setup ## data of each codec that would become 10 GB: time and memory until they are refused
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
 
@@ -254,8 +279,8 @@ bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to other
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
-bench-scale: ## the store's index: look-ups, memory and rebuilding (CHUNKS=10000000)
-	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000)
+bench-scale: ## the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)
+	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000) $(or $(FILES),100000)
 
 bench-store: setup target/peers/store.tar ## the command against restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
 	@scripts/setup.sh restic borg=borgbackup casync
@@ -265,6 +290,10 @@ bench-store: setup target/peers/store.tar ## the command against restic, borg an
 dedup-report: setup target/peers/python/bin/python ## what deduplication saves of real releases (fetches 9): docs/deduplication.md
 	cargo build --quiet --release --package bench-peers --bin dedup
 	scripts/dedup-report.py target/release/dedup target/peers/python/bin/pip
+
+bench-node: package ## Node.js: the native addon, WebAssembly and the crate called directly, as ratios; calls, event loop (ROUNDS=20: more)
+	cargo build --quiet --release --package chunker-napi --example direct
+	node npm/scripts/bench-node.mjs
 
 bench-pool: package target/peers/npm ## Node.js and Chromium: workers, threads, the same code natively, peers, as ratios (ROUNDS=20: more)
 	cargo xtask wasm-bench
@@ -310,15 +339,17 @@ instructions-hooks: observability-builds ## instructions that tracing and metric
 	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
-FUZZ_TARGETS = scan cuts manifest nix decode round_trip pack
+FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack store protocol
 
 fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	$(call tool,cargo-fuzz,0.13.2)
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	FUZZ_SEEDS=target/fuzz/seeds cargo test --quiet --package chunker-cdc --all-features --test fuzz_seeds -- --ignored
+	FUZZ_SEEDS=$(CURDIR)/target/fuzz/seeds cargo test --quiet --package chunker-store --test protocol_law -- --ignored
 	scripts/fuzz.sh $(or $(SECONDS),60) $(or $(TARGET),$(FUZZ_TARGETS))
 
 docs: ## the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
-.PHONY: help setup demo demo-elixir test lint lint-nif lint-ingest deny test-rust test-s3 test-store coverage mutants miri miri-concurrent test-machines sanitize test-no-std package remote-execution packages test-packages release-check semver public-api advisories sbom nif-libraries publish-crate publish-npm publish-assets publish-hex test-npm test-nif test-ingest test-bigfile conformance vectors bench bench-ratios bench-regression bench-instructions test-regression bench-observability observability-builds bench-codecs bench-bombs bench-nif bench-peers bench-scale bench-store dedup-report test-serve bench-pool bench-transfer instructions instructions-hooks fuzz docs
+# No target without a slash or a dot in its name is a file.
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' Makefile)

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 LANGUAGES = {
     "Rust": ("src/**/*.rs", r"(?:fn|struct|enum|trait|mod) {}\b|\bpub {}:|\b{}: (?:Option<)?(?:usize|u64|u32|u8)\b"),
     "JavaScript": ("npm/src/**/*.ts", r"(?:function\*?|class|interface|type|const|get|async\*?|static) {}\b|^\s+(?:readonly )?{}\??[:(]"),
-    "Elixir": ("nif/**/*.e*x*", r"(?:def {}\b|defmodule Chunker\.{}\b|:{}\b|\b{}:|:{}!?,)"),
+    "Elixir": ("nif/**/*.e*x*", r"(?:def {}\b|defmodule Chunker\.(?:Nix\.)?{}\b|:{}\b|\b{}:|:{}!?,)"),
 }
 
 

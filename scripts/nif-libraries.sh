@@ -5,33 +5,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# glibc 2.28 is that of Debian 10 and RHEL 8.
-targets=("$@")
-[ $# -gt 0 ] || targets=(
-    x86_64-unknown-linux-gnu.2.28 aarch64-unknown-linux-gnu.2.28
-    x86_64-unknown-linux-musl aarch64-unknown-linux-musl
-    x86_64-apple-darwin aarch64-apple-darwin
-    x86_64-pc-windows-gnu
-)
 version=$(scripts/version.sh)
 
-zig=$PWD/target/tools/zig
-[ -x "$zig/bin/cargo-zigbuild" ] || {
-    echo "nif-libraries: installing Zig into target/tools"
-    python3 -m venv "$zig"
-    "$zig/bin/pip" install --quiet --disable-pip-version-check ziglang==0.17.1 cargo-zigbuild==0.24.1
-}
-export PATH=$zig/bin:$PATH CARGO_ZIGBUILD_CACHE_DIR=$zig/cache CARGO_TARGET_DIR=$PWD/target/nif-libraries
+source scripts/zig.sh
+[ $# -gt 0 ] || set -- "${zig_targets[@]}"
+export CARGO_TARGET_DIR=$PWD/target/nif-libraries
 
 mkdir -p target/libraries
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for target in "${targets[@]}"; do
+for target in "$@"; do
     triple=${target%%.*}
-    rustup target list --installed | grep -qx "$triple" || rustup target add "$triple" 2>"$log" || {
-        cat "$log" >&2
-        exit 1
-    }
+    zig_target "$triple"
     flags="" built=libchunker_nif.so ending=so
     case $triple in
         *-musl) flags="-C target-feature=-crt-static" ;; # a static library cannot be loaded

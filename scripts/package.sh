@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Makes what is published, in target/packages or the folder that is named: the crate, the npm package
-# (from npm/dist), and the Hex package, as the folder `hex`, where Mix publishes it, and as an archive of
-# what it then holds.
+# (from npm/dist) and those of its native addon, and the Hex package, as the folder `hex`, where Mix
+# publishes it, and as an archive of what it then holds.
+#
+# ADDONS names a folder of the addon's packages, as scripts/addons.sh makes them; by default it is the one
+# of this machine, for tests.
 #
 # LIBRARIES names a folder of native libraries, each called chunker_nif-VERSION-TARGET.so or .dll, and
 # LIBRARIES_URL says where they will be: the Hex package downloads that of its user's system from there.
@@ -23,7 +26,14 @@ cargo package --no-verify --allow-dirty --package chunker-cdc --package chunker-
 }
 cp "target/package/chunker-cdc-$version.crate" "$out"
 
-npm --prefix npm pack ./npm --silent --pack-destination "$out" >/dev/null
+unpacked=$(mktemp -d)
+trap 'rm -rf "$log" "$unpacked"' EXIT
+npm --prefix npm pack ./npm --silent --pack-destination "$unpacked" >/dev/null
+tar xf "$unpacked/chunker-cdc-$version.tgz" -C "$unpacked"
+node npm/scripts/addons.mjs list "$unpacked/package"
+for package in "$unpacked/package" "${ADDONS:-$PWD/target/addons/test}"/chunker-cdc-*; do
+    npm pack "$package" --silent --pack-destination "$out" >/dev/null
+done
 
 # Cargo's form of the NIF's crate needs no workspace: it depends on the other crate by version, and
 # its lock file has the checksum of that version.

@@ -39,15 +39,27 @@ mapfile -t nif < <(git ls-files nif/lib nif/native/chunker_nif/src | sed 's,^nif
 mapfile -t entries < <(node -p '
     const files = (entry) => typeof entry === "string" ? [entry.slice(2)] : Object.values(entry).flatMap(files);
     files(require("./npm/package.json").exports).join("\n")')
+addons=(linux-x64-gnu linux-x64-musl linux-arm64-gnu linux-arm64-musl darwin-x64 darwin-arm64 win32-x64-gnu)
+wanted=$(tar xOf "target/packages/chunker-cdc-$version.tgz" package/package.json | node -p '
+    Object.entries(JSON.parse(require("fs").readFileSync(0)).optionalDependencies).map((each) => each.join("-")).join("\n")')
+[ "$wanted" = "$(printf "chunker-cdc-%s-$version\n" "${addons[@]}")" ] || complain "the npm package has not the addons as optional dependencies"
 # shellcheck disable=SC2086
 {
+    for addon in "${addons[@]}"; do
+        archive=chunker-cdc-$addon-$version.tgz
+        # Without a release, those are there that were built.
+        if [ -n "${ADDONS:-}" ] || [ -f "target/packages/$archive" ]; then
+            holds "$archive" 1500000 'chunker\.node|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
+                chunker.node package.json README.md $licences
+        fi
+    done
     holds "chunker-cdc-$version.crate" 150000 \
         '(src|examples)/.*\.rs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
         "${core[@]}" README.md CHANGELOG.md $licences
-    holds "chunker-cdc-$version.tgz" 1000000 \
-        'dist/.*\.(js|d\.ts|wasm)|dist/cjs/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
+    holds "chunker-cdc-$version.tgz" 1500000 \
+        'dist/.*\.(js|d\.ts|wasm)|dist/inline/.*\.cjs|dist/cjs/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
         "${entries[@]}" README.md $licences
-    holds "chunker-$version.tar.gz" 60000 \
+    holds "chunker-$version.tar.gz" 70000 \
         'lib/.*\.ex|native/(mix_compiler|precompiled|libraries)\.exs|native/chunker_nif/(src/.*\.rs|Cargo\.(toml|lock))|mix\.exs|\.formatter\.exs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)' \
         "${nif[@]}" native/mix_compiler.exs native/precompiled.exs native/chunker_nif/Cargo.toml native/chunker_nif/Cargo.lock \
         mix.exs .formatter.exs README.md CHANGELOG.md $licences

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes what the three packages are made of, as CycloneDX, to target/sbom. The npm package has no
-# dependencies in its registry; what is in its modules are crates, as in the library of the Elixir package.
+# Writes what the packages are made of, as CycloneDX, to target/sbom. The npm package has no dependencies
+# but its addons; what is in its modules and in them are crates, as in the library of the Elixir package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,5 +13,6 @@ rm -rf target/sbom
 mkdir -p target/sbom
 cp "$name.json" target/sbom/chunker-cdc.cdx.json
 cp "wasm/$name.json" target/sbom/chunker-cdc-npm.cdx.json
+cp "napi/$name.json" target/sbom/chunker-napi.cdx.json
 cp "nif/native/chunker_nif/$name.json" target/sbom/chunker-nif.cdx.json
 ls -l target/sbom

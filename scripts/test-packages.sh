@@ -53,15 +53,20 @@ prints "the crate, in Rust" "${hex}015" rust
 prints "the crate, all features and examples" Finished \
     cargo check --all-features --all-targets --manifest-path "$home/crate/Cargo.toml"
 
+# javascript FOLDER ARGUMENT...: a project with the package and whatever else npm is told to install.
 javascript() (
-    mkdir "$home/javascript"
-    cd "$home/javascript"
+    mkdir "$home/$1"
+    cd "$home/$1"
+    shift
     echo '{ "private": true, "type": "module" }' >package.json
-    npm install --silent --no-audit --no-fund "$packages"/chunker-cdc-[0-9]*.tgz
+    npm install --silent --no-audit --no-fund "$packages"/chunker-cdc-[0-9]*.tgz "$@"
     { echo 'const file = new Blob(["a file"]);' && example js; } >example.js
     node example.js
+    node --input-type=module --eval 'import { backend } from "chunker-cdc"; console.log(backend())'
 )
-prints "the npm package, in Node.js" "${hex}015" javascript
+addon=$packages/$(node npm/scripts/addons.mjs here)-$(scripts/version.sh).tgz
+prints "the npm package, in Node.js by its addon" native javascript native "$addon"
+prints "the npm package, in Node.js without it" "${hex}015" javascript wasm --omit=optional
 
 # elixir FOLDER: a project that depends on the package in it.
 elixir() (

@@ -1,7 +1,10 @@
 //! Base32 and signatures against the programs of a real Nix, which must be installed.
 
 use chunker::hashing::{nix_base32_decode, nix_base32_encode};
-use chunker::nix::{InvalidNarInfo, NarInfo, NixPublicKey, NixSecretKey};
+use chunker::nix::{
+    InvalidNarInfo, NarInfo, NarInfoFile, NixHashFormat, NixPublicKey, NixSecretKey, nix_hash_decode,
+    nix_hash_encode,
+};
 use chunker::signing::{SecretKey, SigningError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -241,4 +244,123 @@ fn what_nix_refuses_in_a_narinfo_or_a_key_is_refused() {
         "a-1"
     );
     assert_eq!(NixPublicKey::parse("no-colon").unwrap_err(), SigningError::InvalidPublicKey);
+}
+
+#[test]
+fn narinfo_files_of_nix_are_read_and_written_byte_for_byte() {
+    let nix = Nix::new("files");
+    let (secret, public) = (nix.path("secret"), nix.path("public"));
+    nix.text("nix-store", &["--generate-binary-cache-key", "nix.example.org-1", &secret, &public]);
+    let key = NixPublicKey::parse(&std::fs::read_to_string(&public).unwrap()).unwrap();
+    let (path, file) = binary_cache(&nix);
+    for (compression, suffix) in
+        [("xz", ".nar.xz"), ("zstd", ".nar.zst"), ("none", ".nar"), ("bzip2", ".nar.bz2")]
+    {
+        let cache = nix.path(compression);
+        let url = format!("file://{cache}?secret-key={secret}&compression={compression}");
+        nix.text("nix", &["copy", "--to", &url, &path]);
+        let text = std::fs::read_to_string(Path::new(&cache).join(file.file_name().unwrap())).unwrap();
+        let read = NarInfoFile::parse(&text).expect("a narinfo");
+        assert_eq!(read.to_text().as_ref(), Ok(&text));
+        assert_eq!(read.narinfo, parse(&text));
+        assert_eq!(read.compression, compression);
+        assert!(read.url.ends_with(suffix), "{}", read.url);
+        let compressed = std::fs::read(Path::new(&cache).join(&read.url)).expect("the NAR");
+        assert_eq!(read.file_hash, Some(chunker::hashing::sha256_hash_raw(&compressed)));
+        assert_eq!(read.file_size, Some(compressed.len() as u64));
+        assert!(read.deriver.as_ref().is_some_and(|path| path.ends_with("-example.drv")));
+        assert_eq!(key.verify(&read.narinfo, &read.signatures[0]), Ok(()));
+    }
+}
+
+#[test]
+fn nix_accepts_files_written_and_signed_here() {
+    let nix = Nix::new("written");
+    let (path, file) = binary_cache(&nix);
+    let mut narinfo = NarInfoFile::parse(&std::fs::read_to_string(&file).unwrap()).expect("a narinfo");
+    let key = NixSecretKey::new("test.example.org-1", SecretKey::generate().unwrap()).unwrap();
+    narinfo.other.push(("X-Chunks".to_owned(), "12".to_owned()));
+    narinfo.sign(&key);
+    narinfo.sign(&key);
+    assert_eq!(narinfo.signatures.len(), 1, "one signature counts once");
+    std::fs::write(&file, narinfo.to_text().expect("it can be written")).unwrap();
+    nix.forget();
+    let (cache, trusted) = (format!("file://{}", nix.path("cache")), key.public_key().to_string());
+    let options = ["--option", "require-sigs", "true", "--option", "trusted-public-keys", &trusted];
+    nix.text("nix", &[&["copy", "--from", &cache], &options[..], &[&path]].concat());
+    assert!(Path::new(&path).exists());
+}
+
+#[test]
+fn hashes_are_written_as_nix_writes_them_and_read_in_each_form() {
+    let nix = Nix::new("hashes");
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    for _ in 0..5 {
+        let mut digest = [0; 32];
+        random.fill_bytes(&mut digest);
+        let hex = hex::encode(digest);
+        let of_nix = |form: &str| nix.text("nix", &["hash", form, "--type", "sha256", &hex]);
+        let base32 = format!("sha256:{}", of_nix("to-base32"));
+        let base16 = format!("sha256:{hex}");
+        assert_eq!(nix_hash_encode(&digest, NixHashFormat::Sri), of_nix("to-sri"));
+        assert_eq!(nix_hash_encode(&digest, NixHashFormat::Base32), base32);
+        assert_eq!(nix_hash_encode(&digest, NixHashFormat::Base16), base16);
+        let base64 = format!("sha256:{}", of_nix("to-base64"));
+        for text in [base32, base16.to_uppercase().replace("SHA", "sha"), base16, base64, of_nix("to-sri")] {
+            assert_eq!(nix_hash_decode(&text), Ok(digest), "{text}");
+        }
+        for text in
+            [hex.clone(), format!("sha1:{hex}"), format!("sha256:{}", &hex[2..]), format!("sha256-{hex}")]
+        {
+            assert!(nix_hash_decode(&text).is_err(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_narinfo_file_that_is_wrong_is_refused_by_what_is_wrong() {
+    let good = "StorePath: /nix/store/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name\nURL: nar/x.nar\n\
+        NarHash: sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73\nNarSize: 5\nReferences: \n";
+    let file = NarInfoFile::parse(good).expect("a narinfo");
+    assert_eq!((file.compression.as_str(), file.narinfo.references().len()), ("bzip2", 0));
+    assert_eq!(NarInfoFile::parse(&format!("{good}Deriver: unknown-deriver\n")).unwrap().deriver, None);
+
+    let value = |field: &str, value: &str| InvalidNarInfo::Value { field: field.into(), value: value.into() };
+    let without = |field: &str| {
+        let lines = good.split_inclusive('\n').filter(|line| !line.starts_with(field));
+        NarInfoFile::parse(&lines.collect::<String>())
+    };
+    for field in ["StorePath", "URL", "NarHash", "NarSize"] {
+        assert_eq!(without(field), Err(InvalidNarInfo::Missing { field }));
+    }
+    for (line, error) in [
+        ("NarSize: 6\n", InvalidNarInfo::Repeated { field: "NarSize" }),
+        ("CA\n", InvalidNarInfo::Line { line: 6 }),
+        ("CA:\n", InvalidNarInfo::Line { line: 6 }),
+        (": a\n", InvalidNarInfo::Line { line: 6 }),
+        ("\n", InvalidNarInfo::Line { line: 6 }),
+        ("Sig: truncated", InvalidNarInfo::Line { line: 6 }),
+        ("CA: \n", value("CA", "")),
+        ("FileSize: +5\n", value("FileSize", "+5")),
+        ("FileSize: 18446744073709551616\n", value("FileSize", "18446744073709551616")),
+        ("FileHash: md5:00\n", value("FileHash", "md5:00")),
+        ("Deriver: a/b\n", value("Deriver", "a/b")),
+    ] {
+        assert_eq!(NarInfoFile::parse(&format!("{good}{line}")), Err(error), "{line:?}");
+    }
+    let changed = |from: &str, to: &str| NarInfoFile::parse(&good.replace(from, to)).unwrap_err().code();
+    assert_eq!(changed("NarSize: 5", "NarSize: 0"), "invalid_nar_size");
+    assert_eq!(changed("URL: nar/x.nar", "URL: "), "invalid_narinfo");
+    assert_eq!(changed("/nix/store/", "/nix/../"), "invalid_store_path");
+    assert_eq!(changed("References: ", "References: ../etc"), "invalid_narinfo");
+    assert_eq!(changed("References: ", "References: name"), "invalid_store_path");
+
+    for (name, text) in [("Sig", "a"), ("URL", "a"), ("A:B", "a"), ("", "a"), ("A", "a\nSig: b")] {
+        let mut file = file.clone();
+        file.other.push((name.into(), text.into()));
+        assert_eq!(file.to_text(), Err(value(name, text)));
+    }
+    let elsewhere =
+        NarInfoFile { deriver: Some("/other/0mdqa9w1p6cmli6976v4wi0sw9r4p5pr-name.drv".into()), ..file };
+    assert_eq!(elsewhere.to_text().unwrap_err().code(), "invalid_narinfo");
 }

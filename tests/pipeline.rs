@@ -74,6 +74,14 @@ fn piped(reader: impl Read + Send + 'static) -> (Vec<ChunkMetadata>, Option<Stri
     split(ChunkPipeline::new(reader, profile().hash(HashAlgorithm::Blake3)).expect("valid profile"))
 }
 
+fn piped_in(
+    pool: rayon::ThreadPool,
+    reader: impl Read + Send + 'static,
+) -> (Vec<ChunkMetadata>, Option<String>) {
+    let profile = profile().hash(HashAlgorithm::Blake3);
+    split(ChunkPipeline::in_pool(Arc::new(pool), reader, profile, 0, |chunk| chunk).expect("valid profile"))
+}
+
 proptest! {
     #[test]
     fn any_reader_and_any_error_give_what_a_stream_gives(
@@ -85,6 +93,7 @@ proptest! {
         let script = || Script { good, ..Script::of(noise(length), step) };
         let expected = streamed(script());
         prop_assert_eq!(pool(threads).install(|| piped(script())), expected.clone());
+        prop_assert_eq!(piped_in(pool(threads), script()), expected.clone());
         prop_assert_eq!(piped(script()), expected);
     }
 }
@@ -125,6 +134,53 @@ fn pipelines_within_the_only_thread_of_a_pool_end() {
     pool(1).install(|| {
         (0..4).into_par_iter().for_each(|_| assert_eq!(piped(Script::of(data.clone(), 777)), expected));
     });
+}
+
+/// Waits for its sender before each read.
+struct Waiting(Receiver<()>, Script);
+
+impl Read for Waiting {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let _ = self.0.recv();
+        self.1.read(space)
+    }
+}
+
+#[test]
+fn a_reader_that_waits_keeps_no_thread_of_a_named_pool_from_other_work() {
+    let data = noise(50_000);
+    let expected = streamed(data.as_slice());
+    let only = Arc::new(pool(1));
+    let piped = |reader: Box<dyn Read + Send>| {
+        let profile = profile().hash(HashAlgorithm::Blake3);
+        split(ChunkPipeline::in_pool(Arc::clone(&only), reader, profile, 0, |chunk| chunk).unwrap())
+    };
+    std::thread::scope(|scope| {
+        let waits = [(); 3].map(|()| {
+            let (sender, receiver) = channel();
+            sender.send(()).unwrap();
+            let reader = Box::new(Waiting(receiver, Script::of(data.clone(), 5000)));
+            (sender, scope.spawn(|| piped(reader)))
+        });
+        assert_eq!(piped(Box::new(Script::of(data.clone(), 777))), expected);
+        for (sender, thread) in waits {
+            drop(sender);
+            assert_eq!(thread.join().unwrap(), expected);
+        }
+    });
+}
+
+#[test]
+fn a_panic_of_the_closure_in_a_named_pool_comes_from_next() {
+    let map = |chunk: ChunkMetadata| {
+        assert!(chunk.offset < 20_000, "the closure panics");
+        chunk.offset
+    };
+    let reader = Script::of(noise(50_000), 1000);
+    let mut pipeline = ChunkPipeline::in_pool(Arc::new(pool(2)), reader, profile(), 0, map).unwrap();
+    let panic = catch_unwind(AssertUnwindSafe(|| pipeline.by_ref().for_each(drop)));
+    assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the closure panics");
+    assert!(pipeline.next().is_none());
 }
 
 /// Tells how often it was read, and that it was dropped.

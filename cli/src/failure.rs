@@ -5,7 +5,9 @@ use chunker::chunking::ChunkingError;
 use chunker::manifest::ManifestError;
 use chunker_store::{CommitError, FormatError, Root, StoreError};
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 /// Why a command did not do all that it was asked.
@@ -43,6 +45,18 @@ pub(crate) enum Failure {
     Unusable { address: String, source: StoreError },
     #[error("cannot start threads")]
     Threads(#[source] io::Error),
+    #[error("cannot listen at {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
+    #[error("another part of this process counts already")]
+    Counting,
+    #[error(
+        "others can reach {address}: give a token (--token-file or CHUNKER_TOKEN), or allow all (--open)"
+    )]
+    TokenNeeded { address: SocketAddr },
+    #[error("the token is empty")]
+    EmptyToken,
     #[error("{failed} of {total} files could not be {done}")]
     Some { failed: usize, total: usize, done: &'static str },
     #[error("the store is damaged")]
@@ -108,6 +122,10 @@ impl Failure {
             Self::NoDefaultStore => "store_not_found",
             Self::Unusable { source, .. } => source.code(),
             Self::Threads(_) => "threads_unavailable",
+            Self::Listen { .. } => "cannot_listen",
+            Self::Signals(_) => "signals_unavailable",
+            Self::Counting => "metrics_unavailable",
+            Self::TokenNeeded { .. } | Self::EmptyToken => "token_needed",
             Self::Some { .. } => "files_failed",
             Self::Damaged => "store_damaged",
             Self::Interrupted(_) => "interrupted",
@@ -120,7 +138,11 @@ impl Failure {
     /// The exit status of a process that ends because of it.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::Range { .. } | Self::AmbiguousPrefix { .. } | Self::NoSuchCommand { .. } => USAGE,
+            Self::Range { .. }
+            | Self::AmbiguousPrefix { .. }
+            | Self::NoSuchCommand { .. }
+            | Self::TokenNeeded { .. }
+            | Self::EmptyToken => USAGE,
             Self::NoSuchPrefix { .. } | Self::NoDefaultStore => NOT_FOUND,
             Self::Damaged => DAMAGED,
             Self::OutputClosed => OUTPUT_CLOSED,
@@ -170,6 +192,12 @@ pub(crate) fn print_error(code: &str, message: &str, json: bool) {
         format!("error: {message}")
     };
     drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// Says on standard error what somebody must look at, although the command has done its work.
+pub(crate) fn warn(text: impl Display) {
+    use std::io::Write as _;
+    drop(writeln!(io::stderr(), "warning: {text}"));
 }
 
 /// Returns what an error says and what its causes say, each once.

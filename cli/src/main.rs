@@ -1,8 +1,8 @@
 //! The command `chunker`: files in a store that holds equal parts only once.
 //!
 //! Arguments become a command of `commands`, which opens the store by `session` and reads inputs by
-//! `input`; results go through `output`, failures through `failure`. Nothing here decides what a chunk or a
-//! store is: `chunker-cdc` and `chunker-store` do.
+//! `input`; results go through `output`, failures through `failure`; `serve` has the sockets of a server.
+//! Nothing here decides what a chunk, a store or the protocol is: `chunker-cdc` and `chunker-store` do.
 
 mod args;
 mod commands;
@@ -13,13 +13,20 @@ mod manual;
 mod output;
 mod progress;
 mod roots;
+mod serve;
 mod session;
 mod target;
 
 use args::{Arguments, Command};
 use clap::Parser as _;
 use failure::Failure;
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
+
+/// Threads allocate and free megabytes at a time. Many systems' allocators return such buffers to the kernel,
+/// which clears every page again: 15 % of the CPU time of `get` with chunks of 1 MiB.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -27,7 +34,9 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let json = arguments.global.json;
-    interrupt::listen(json);
+    if !matches!(arguments.command, Command::Serve(_)) {
+        interrupt::listen(json); // a server stops in its own way
+    }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -46,6 +55,7 @@ fn run(Arguments { global, command }: &Arguments) -> Result<(), Failure> {
         Command::Gc(options) => commands::gc::run(global, options),
         Command::Check(options) => commands::check::run(global, options),
         Command::Stats(options) => commands::stats::run(global, options),
+        Command::Serve(options) => commands::serve::run(global, options),
         Command::Cuts(options) => commands::cuts::run(global, options),
         Command::Dedup(options) => commands::dedup::run(global, options),
         Command::Completions(options) => commands::completions::run(options),

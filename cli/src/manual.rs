@@ -14,9 +14,10 @@ const EXIT_STATUS: [(&str, &str); 7] = [
 const ERRORS: &str = "One line on standard error, `error: …`. With --json, one JSON document: \
     {\"error\": {\"code\": …, \"message\": …}}; no code ever changes its meaning.";
 
-const ENVIRONMENT: [(&str, &str); 4] = [
+const ENVIRONMENT: [(&str, &str); 5] = [
     ("CHUNKER_STORE", "the store, if --store is not given"),
     ("CHUNKER_PROFILE", "the profile, if --profile is not given"),
+    ("CHUNKER_TOKEN", "the token of `serve`, if --token-file is not given"),
     ("RAYON_NUM_THREADS", "threads that hash; default: one per core"),
     ("AWS_ACCESS_KEY_ID, …", "credentials and endpoints of remote stores"),
 ];

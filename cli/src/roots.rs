@@ -1,6 +1,5 @@
 //! Roots as people type them: whole, or their first digits.
 
-use crate::commands::ls::files;
 use crate::failure::Failure;
 use crate::session::Session;
 use chunker::hashing::HashAlgorithm;
@@ -52,8 +51,8 @@ impl RootArgument {
             algorithm.is_none_or(|algorithm| root.algorithm() == algorithm)
                 && hex::encode(root.digest()).starts_with(digits)
         };
-        let roots = files(session)?.into_iter().map(|file| file.root);
-        let mut roots: Vec<_> = roots.filter(begins).collect();
+        let files = session.wait_interruptibly(session.store.roots())??;
+        let mut roots: Vec<_> = files.into_iter().map(|(root, _)| root).filter(begins).collect();
         let prefix = || algorithm.map_or_else(|| digits.clone(), |algorithm| format!("{algorithm}-{digits}"));
         match roots.len() {
             0 => Err(Failure::NoSuchPrefix { prefix: prefix() }),

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use chunker_store::{FormatError, Step, Store, StoreError, StoreOptions};
 use etcetera::BaseStrategy as _;
 use std::future::Future;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 /// The longest manifest, in bytes: 30 million chunks.
 pub(crate) const MANIFEST_LIMIT: u64 = 1 << 30;
@@ -24,16 +24,20 @@ pub(crate) struct Session {
 impl Session {
     /// Opens the store that the arguments or the environment name, or the default one.
     pub(crate) fn open(global: &Global, options: StoreOptions) -> Result<Self, Failure> {
+        Self::open_with(global, options, Builder::new_multi_thread().worker_threads(2))
+    }
+
+    /// Opens the store for a server, which has a thread per core for connections.
+    pub(crate) fn open_server(global: &Global, options: StoreOptions) -> Result<Self, Failure> {
+        Self::open_with(global, options, &mut Builder::new_multi_thread())
+    }
+
+    fn open_with(global: &Global, options: StoreOptions, runtime: &mut Builder) -> Result<Self, Failure> {
         let address = match &global.store {
             Some(address) => address.clone(),
             None => default_store()?,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("chunker-store")
-            .enable_all()
-            .build()
-            .map_err(Failure::Threads)?;
+        let runtime = runtime.thread_name("chunker-store").enable_all().build().map_err(Failure::Threads)?;
         let opened = runtime.block_on(Store::open(&address, options.manifest_limit(MANIFEST_LIMIT)));
         let store = opened.map_err(|error| match error {
             StoreError::Format(FormatError::NotAStore | FormatError::Version { .. })

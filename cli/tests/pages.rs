@@ -4,8 +4,8 @@ mod common;
 
 use common::Sandbox;
 
-const COMMANDS: [&str; 11] =
-    ["put", "get", "ls", "rm", "gc", "check", "stats", "cuts", "dedup", "completions", "man"];
+const COMMANDS: [&str; 12] =
+    ["put", "get", "ls", "rm", "gc", "check", "stats", "serve", "cuts", "dedup", "completions", "man"];
 
 #[test]
 fn help_names_every_command_and_every_exit_status() {

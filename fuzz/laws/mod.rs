@@ -7,6 +7,7 @@ pub(crate) mod cuts;
 pub(crate) mod decode;
 pub(crate) mod manifest;
 pub(crate) mod nix;
+pub(crate) mod references;
 pub(crate) mod round_trip;
 
 use chunker::compression::Codec;

@@ -1,7 +1,9 @@
 //! Nix's texts have one form: what is accepted is written the same.
 
 use chunker::hashing::{nix_base32_decode, nix_base32_encode};
-use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey};
+use chunker::nix::{
+    NarInfo, NarInfoFile, NixHashFormat, NixPublicKey, NixSecretKey, nix_hash_decode, nix_hash_encode,
+};
 use chunker::signing::{PublicKey, Signature};
 
 pub(crate) fn check(input: &[u8]) {
@@ -21,6 +23,15 @@ pub(crate) fn check(input: &[u8]) {
     }
     if let Ok(key) = NixSecretKey::parse(text) {
         assert_eq!(*key.to_text(), text.trim_end());
+    }
+    if let Ok(digest) = nix_hash_decode(text) {
+        for format in [NixHashFormat::Base32, NixHashFormat::Base16, NixHashFormat::Sri] {
+            assert_eq!(nix_hash_decode(&nix_hash_encode(&digest, format)), Ok(digest));
+        }
+    }
+    if let Ok(file) = NarInfoFile::parse(text) {
+        let written = file.to_text().expect("what was read can be written");
+        assert_eq!(NarInfoFile::parse(&written), Ok(file), "{written}");
     }
     check_fingerprint(text);
 }

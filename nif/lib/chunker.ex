@@ -114,10 +114,14 @@ defmodule Chunker do
           | :invalid_environment
           | :invalid_manifest
           | :invalid_nar_size
+          | :invalid_patches
+          | :invalid_narinfo
+          | :invalid_nix_hash
           | :invalid_public_key
           | :invalid_secret_key
           | :invalid_signature
           | :invalid_signature_length
+          | :invalid_store_hash
           | :invalid_store_path
           | :invalid_window_log
           | :io_error
@@ -125,13 +129,18 @@ defmodule Chunker do
           | :lz4_decompression_failed
           | :manifest_too_large
           | :memory_limit_exceeded
+          | :placeholder_missing
           | :randomness_unavailable
           | :size_exceeded
+          | :stream_length_mismatch
+          | :too_many_patches
+          | :too_many_references
           | :truncated_data
           | :unknown_compression_format
           | :unknown_hash_algorithm
           | :unknown_profile
           | :unsupported_manifest_version
+          | :unsupported_patches_version
           | :verification_failed
           | :window_exceeded
           | :xz_compression_failed

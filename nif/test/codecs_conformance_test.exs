@@ -2,6 +2,7 @@ defmodule Chunker.CodecsConformanceTest do
   use ExUnit.Case, async: true
 
   alias Chunker.{Nix, Signing, Vectors}
+  alias Chunker.Nix.{ReferenceNormalizer, ReferencePatches}
 
   @moduletag :conformance
 
@@ -56,6 +57,43 @@ defmodule Chunker.CodecsConformanceTest do
       end
     end
   end
+
+  defp check("references", %{"name" => name, "hashes" => hashes} = vector) do
+    stream = Vectors.unhex(vector["stream"])
+
+    for size <- [1, 31, 4096] do
+      {:ok, normalizer} = ReferenceNormalizer.open(hashes)
+
+      settled =
+        for piece <- pieces(stream, size) do
+          {:ok, part} = ReferenceNormalizer.feed(normalizer, piece)
+          part
+        end
+
+      {:ok, {rest, patches}} = ReferenceNormalizer.finish(normalizer)
+      normalized = IO.iodata_to_binary([settled, rest])
+      assert :crypto.hash(:sha256, normalized) == Vectors.unhex(vector["sha256"]), name
+      assert ReferencePatches.to_binary(patches) == Vectors.unhex(vector["patches"]), name
+
+      {:ok, parsed} = ReferencePatches.parse(Vectors.unhex(vector["patches"]))
+      assert %{parsed | handle: nil} == %{patches | handle: nil}, name
+
+      restored =
+        for {piece, index} <- normalized |> pieces(size) |> Enum.with_index() do
+          {:ok, part} = ReferencePatches.restore(parsed, piece, index * size)
+          part
+        end
+
+      assert IO.iodata_to_binary(restored) == stream, name
+    end
+  end
+
+  defp pieces(data, size) when byte_size(data) > size do
+    <<piece::binary-size(size), rest::binary>> = data
+    [piece | pieces(rest, size)]
+  end
+
+  defp pieces(data, _), do: [data]
 
   defp in_one_call(codec, data, nil), do: Chunker.decompress(data, codec: codec)
 

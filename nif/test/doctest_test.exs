@@ -7,5 +7,8 @@ defmodule Chunker.DoctestTest do
   doctest Chunker.Hasher
   doctest Chunker.Manifest
   doctest Chunker.Nix
+  doctest Chunker.Nix.NarInfoFile
+  doctest Chunker.Nix.ReferenceNormalizer
+  doctest Chunker.Nix.ReferencePatches
   doctest Chunker.Signing
 end

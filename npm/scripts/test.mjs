@@ -1,4 +1,5 @@
-// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|browser|package|server|serve`.
+// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|wasm|browser|package|bundlers|server|serve`.
+// Those of Node run on the native addon, unless CHUNKER_BACKEND says otherwise.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
@@ -7,8 +8,11 @@ import { fileURLToPath } from "node:url";
 
 const TIERS = {
   node: /\.test\.js$/,
+  // Conformance and laws, on WebAssembly.
+  wasm: /(conformance\.backend|codecs\/conformance|laws|errors|pool|codecs|threads)\.test\.js$/,
   browser: /\.browser\.js$/,
   package: /\.package\.js$/,
+  bundlers: /\.bundlers\.js$/,
   // The client against the command that CHUNKER_SERVE names.
   serve: /\.serve\.js$/,
   // What holds of any server of the upload protocol, of the one that CHUNKER_SERVER starts.
@@ -21,6 +25,10 @@ const names = TIERS[tier];
 if (names === undefined)
   fail(`usage: node scripts/test.mjs ${Object.keys(TIERS).join("|")} [NAME]`);
 if (!existsSync("dist/glue.js")) fail("dist/ is missing: run `npm run build` first");
+// Packed packages choose for themselves.
+if (!["package", "bundlers"].includes(tier)) {
+  process.env.CHUNKER_BACKEND ??= tier === "wasm" ? "wasm" : "native";
+}
 if (tier === "server" && !process.env.CHUNKER_SERVER) fail("CHUNKER_SERVER must name a program");
 if (tier === "serve" && !process.env.CHUNKER_SERVE) fail("CHUNKER_SERVE must name the command");
 
@@ -30,10 +38,11 @@ const files = readdirSync("test-out", { recursive: true })
   .filter((file) => names.test(file) && patterns.every((pattern) => file.includes(pattern)))
   .map((file) => join("test-out", file));
 if (files.length === 0) fail(`no tests match ${names}`);
-// Two at a time: some measure memory or start browsers.
+// Two at a time: some measure memory or start browsers. Those of bundlers share a folder.
+const concurrency = tier === "bundlers" ? 1 : 2;
 const { status } = spawnSync(
   process.execPath,
-  ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files.sort()],
+  ["--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`, ...files.sort()],
   {
     stdio: "inherit",
   },

@@ -3,21 +3,31 @@ import { invalidArgument } from "./errors.js";
 /** Bytes in memory: a `BufferSource`, whatever the version of TypeScript's libraries. */
 export type Bytes = ArrayBuffer | ArrayBufferView;
 
+/**
+ * Bytes in a buffer that nobody shares: a `Uint8Array<ArrayBuffer>`, which TypeScript knows since 5.7;
+ * before that, a `Uint8Array`.
+ */
+export type ByteArray = ReturnType<Uint8Array["slice"]>;
+
 type Getter = (this: unknown) => unknown;
 type Method = (this: unknown) => unknown;
 
 /** Throws unless `this` is an unshared `ArrayBuffer`, of whichever realm. */
 const bufferLength = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")
   ?.get as Getter;
+const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
 /** Throws when the buffer of the typed array `this` is detached, or was resized below it. */
-const typedArrayKeys = Object.getPrototypeOf(Uint8Array.prototype).keys as Method;
+const typedArrayKeys = TypedArray.keys as Method;
+/** Returns the name of the typed array `this`, of whichever realm; of a `DataView`, `undefined`. */
+const typedArrayName = Object.getOwnPropertyDescriptor(TypedArray, Symbol.toStringTag)
+  ?.get as Getter;
 
 /**
  * Returns the bytes of `data`, without copying.
  *
  * @throws {ChunkerError} `invalid_argument` when it is not bytes, or shared, or detached.
  */
-export function bytesOf(data: Bytes, name = "data"): Uint8Array<ArrayBuffer> {
+export function bytesOf(data: Bytes, name = "data"): ByteArray {
   const buffer: unknown = ArrayBuffer.isView(data) ? data.buffer : data;
   if (!isArrayBuffer(buffer)) {
     if (ArrayBuffer.isView(data)) {
@@ -27,7 +37,7 @@ export function bytesOf(data: Bytes, name = "data"): Uint8Array<ArrayBuffer> {
   }
   try {
     if (!ArrayBuffer.isView(data)) return new Uint8Array(buffer);
-    if (!(data instanceof DataView)) typedArrayKeys.call(data);
+    if (typedArrayName.call(data) !== undefined) typedArrayKeys.call(data);
     return new Uint8Array(buffer, data.byteOffset, data.byteLength);
   } catch (cause) {
     throw invalidArgument(`${name} is detached`, { cause });
@@ -67,7 +77,7 @@ export function toHex(bytes: Uint8Array): string {
  *
  * @throws {ChunkerError} `invalid_argument` when `text` is anything else.
  */
-export function fromHex(text: string): Uint8Array<ArrayBuffer> {
+export function fromHex(text: string): ByteArray {
   if (typeof text !== "string" || text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) {
     throw invalidArgument("text is not an even number of hexadecimal digits");
   }

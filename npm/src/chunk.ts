@@ -1,15 +1,15 @@
-import { toHex } from "./bytes.js";
+import { type ByteArray, toHex } from "./bytes.js";
 
 /** A chunk of an input: its digest and its place. */
 export class Chunk {
   /** Digest of the chunk's bytes, 32 bytes. */
-  readonly hash: Uint8Array<ArrayBuffer>;
+  readonly hash: ByteArray;
   /** Where the chunk begins in the input, in bytes. */
   readonly offset: number;
   /** Length in bytes. */
   readonly length: number;
 
-  constructor(hash: Uint8Array<ArrayBuffer>, offset: number, length: number) {
+  constructor(hash: ByteArray, offset: number, length: number) {
     this.hash = hash;
     this.offset = offset;
     this.length = length;

@@ -1,5 +1,6 @@
 // Digests: by the platform where that is faster, else by the module.
 
+import type { ByteArray } from "./bytes.js";
 import type { Handle } from "./disposable.js";
 import { ChunkerError, calling } from "./errors.js";
 import { core } from "./load.js";
@@ -32,15 +33,12 @@ export function beginDigest(hash: HashAlgorithm): RunningDigest & Handle {
 /** Returns what hashes whole chunks outside of this thread, if that is the fastest way here. */
 export function wholeDigest(
   hash: HashAlgorithm,
-): ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>) | undefined {
+): ((bytes: ByteArray) => Promise<ArrayBuffer>) | undefined {
   return hash === "sha256" && runningSha256() === undefined ? wholeSha256() : undefined;
 }
 
 /** Returns the digest of `bytes`, which may change as soon as this has returned. */
-export function digestOf(
-  hash: HashAlgorithm,
-  bytes: Uint8Array<ArrayBuffer>,
-): Uint8Array | Promise<Uint8Array> {
+export function digestOf(hash: HashAlgorithm, bytes: ByteArray): Uint8Array | Promise<Uint8Array> {
   const digest = bytes.length < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
   if (digest === undefined) return digestNow(hash, bytes);
   return digest(bytes).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);

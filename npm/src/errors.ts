@@ -24,18 +24,27 @@ export const CHUNKER_ERROR_CODES = [
   "invalid_base32",
   "invalid_compression_level",
   "invalid_nar_size",
+  "invalid_patches",
+  "invalid_narinfo",
+  "invalid_nix_hash",
   "invalid_public_key",
   "invalid_secret_key",
   "invalid_signature",
   "invalid_signature_length",
+  "invalid_store_hash",
   "invalid_store_path",
   "invalid_window_log",
   "lz4_compression_failed",
   "lz4_decompression_failed",
+  "placeholder_missing",
   "randomness_unavailable",
   "size_exceeded",
+  "stream_length_mismatch",
+  "too_many_patches",
+  "too_many_references",
   "truncated_data",
   "unknown_compression_format",
+  "unsupported_patches_version",
   "verification_failed",
   "window_exceeded",
   "xz_compression_failed",
@@ -44,7 +53,10 @@ export const CHUNKER_ERROR_CODES = [
   "zstd_decompression_failed",
   "aborted",
   "chunker_closed",
+  "internal_error",
   "invalid_argument",
+  "invalid_environment",
+  "native_unavailable",
   "not_ready",
   "platform_hash_failed",
   "threads_unavailable",
@@ -68,7 +80,16 @@ export class ChunkerError extends Error {
 /** By name: `chunker-cdc/dedup` has an error of its own, and a program may have two instances. */
 const OURS: readonly string[] = ["ChunkerError", "DedupError"];
 
-/** Returns what `call` returns; an error of the WebAssembly module becomes a {@link ChunkerError}. */
+type CodedError = Error & { readonly code: string };
+
+/** Whether `error` has a code, be it of another realm. */
+function isCoded(error: unknown): error is CodedError {
+  if (typeof error !== "object" || error === null) return false;
+  const { code, name, message } = error as Partial<Record<keyof CodedError, unknown>>;
+  return [code, name, message].every((part) => typeof part === "string");
+}
+
+/** Returns what `call` returns; an error of the module or the addon becomes a {@link ChunkerError}. */
 export function calling<T>(call: () => T): T {
   try {
     return call();
@@ -79,17 +100,18 @@ export function calling<T>(call: () => T): T {
 
 /** Returns `error`, counted by `metrics()` if it is one of this library. */
 export function counted<E>(error: E): E {
-  if (error instanceof Error && "code" in error && OURS.includes(error.name)) {
-    countError(error as E & Error & { readonly code: string });
-  }
+  if (isCoded(error) && OURS.includes(error.name)) countError(error);
   return error;
 }
 
-/** Returns an error of the WebAssembly module as a {@link ChunkerError}, and others as they are. */
+/** The code of the error that the addon makes of a panic. */
+const PANIC = "GenericFailure";
+
+/** Returns an error of the module or the addon as a {@link ChunkerError}, and others as they are. */
 export function failureOf(error: unknown): unknown {
-  if (!(error instanceof ChunkerError) && error instanceof Error && "code" in error) {
-    if (isCode(error.code)) return new ChunkerError(error.code, error.message);
-  }
+  if (!isCoded(error) || OURS.includes(error.name)) return error;
+  if (isCode(error.code)) return new ChunkerError(error.code, error.message);
+  if (error.code === PANIC) return new ChunkerError("internal_error", error.message);
   return error;
 }
 

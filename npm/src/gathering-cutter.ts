@@ -1,8 +1,9 @@
+import type { ByteArray } from "./bytes.js";
 import { lengthsOf, setDigest } from "./chunk.js";
 import type { AsyncCutter, Cutter } from "./cutter.js";
 import { throwPlatformHashFailed } from "./digests.js";
 
-type Bytes = Uint8Array<ArrayBuffer>;
+type Bytes = ByteArray;
 
 /** Gathers each chunk that another cutter finds, and hashes it whole. */
 export class GatheringCutter implements AsyncCutter {

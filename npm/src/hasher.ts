@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Bytes, bytesOf } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf } from "./bytes.js";
 import { beginDigest } from "./digests.js";
 import { type Handle, Owned } from "./disposable.js";
 import { calling } from "./errors.js";
@@ -40,7 +40,7 @@ export class Hasher {
    *
    * @throws {ChunkerError} `chunker_closed` when called again.
    */
-  finalize(): Uint8Array<ArrayBuffer> {
+  finalize(): ByteArray {
     const handle = this.#owned.get();
     try {
       const digest = new Uint8Array(calling(() => handle.digest()));
@@ -58,7 +58,7 @@ export class Hasher {
 }
 
 /** Returns the digest of `data`, 32 bytes. */
-export async function digest(hash: HashAlgorithm, data: Bytes): Promise<Uint8Array<ArrayBuffer>> {
+export async function digest(hash: HashAlgorithm, data: Bytes): Promise<ByteArray> {
   await ready();
   return new Hasher(hash).update(data).finalize();
 }

@@ -1,14 +1,17 @@
-// `chunker-cdc` in pages and workers: the module is fetched from beside this file by `ready()`.
+// `chunker-cdc` in pages and workers: `ready()` fetches the module from beside this file.
 
+import { unpacked } from "./inline.browser.js";
 import { setSource, simdSupported } from "./load.js";
 
-// Bundlers find the files by these two expressions.
-setSource(() =>
-  fetch(
-    simdSupported()
-      ? new URL("./chunker-simd128.wasm", import.meta.url)
-      : new URL("./chunker.wasm", import.meta.url),
-  ),
+setSource(
+  // Bundlers find the files by these two expressions.
+  () =>
+    fetch(
+      simdSupported()
+        ? new URL("./chunker-simd128.wasm", import.meta.url)
+        : new URL("./chunker.wasm", import.meta.url),
+    ),
+  () => unpacked(simdSupported() ? import("#inline/chunker-simd128") : import("#inline/chunker")),
 );
 
 export * from "./index.js";

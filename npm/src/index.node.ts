@@ -1,12 +1,23 @@
-// `chunker-cdc` in Node: the module is read from its file when the package is imported.
+// `chunker-cdc` in Node: by the native addon, or else by the module, which is loaded when it is first
+// needed.
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { loadSync, simdSupported } from "./load.js";
-import { setRunningSha256 } from "./sha256.js";
+import { text as plain } from "#inline/chunker";
+import { text as simd128 } from "#inline/chunker-simd128";
+import { native } from "./addon.node.js";
+import { setFiles } from "./file.js";
+import { files } from "./file.node.js";
+import { unpacked } from "./inline.node.js";
+import { setSyncSource, simdSupported, use } from "./load.js";
+import { setRunningSha256, useNoPlatform } from "./sha256.js";
 
-const file = simdSupported() ? "./chunker-simd128.wasm" : "./chunker.wasm";
-loadSync(readFileSync(new URL(file, import.meta.url)));
-setRunningSha256(() => createHash("sha256"));
+setFiles(files);
+if (native !== undefined) {
+  use(native);
+  useNoPlatform();
+} else {
+  setSyncSource(() => unpacked(simdSupported() ? simd128 : plain));
+  setRunningSha256(() => createHash("sha256"));
+}
 
 export * from "./index.js";

@@ -1,7 +1,8 @@
 // The public API, without a WebAssembly module: `index.node.ts`, `index.browser.ts` and `inline.ts`
 // say where that comes from.
 
-export { type Bytes, fromHex, toHex } from "./bytes.js";
+export { type Backend, backend } from "./backend.js";
+export { type ByteArray, type Bytes, fromHex, toHex } from "./bytes.js";
 export { Chunk } from "./chunk.js";
 export { Chunker } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
@@ -22,7 +23,7 @@ export {
   type Tally,
   type UploadTotals,
 } from "./metrics.js";
-export type { ChunkerOptions, HashAlgorithm } from "./options.js";
+export type { ChunkerOptions, HashAlgorithm, ReadyOptions } from "./options.js";
 export {
   type ProfileFields,
   type ProfileInput,

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Bytes, bytesOf, fromHex, kindOf } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf, fromHex, kindOf } from "./bytes.js";
 import { Chunk, isDigest, packChunks, unpackChunks } from "./chunk.js";
 import { Owned } from "./disposable.js";
 import { ChunkerError, calling, counted, invalidArgument } from "./errors.js";
@@ -40,7 +40,7 @@ export interface ManifestJson {
 export class Manifest {
   readonly #owned: Owned<CoreManifest>;
   #chunks: readonly Chunk[] | undefined;
-  #rootDigest: Uint8Array<ArrayBuffer> | undefined;
+  #rootDigest: ByteArray | undefined;
 
   private constructor(manifest: CoreManifest) {
     this.#owned = new Owned(manifest);
@@ -130,12 +130,12 @@ export class Manifest {
   }
 
   /** Returns the canonical bytes: 36 for every chunk and about 75 besides. */
-  toBytes(): Uint8Array<ArrayBuffer> {
+  toBytes(): ByteArray {
     return new Uint8Array(this.#owned.get().toBytes());
   }
 
   /** Digest of the canonical bytes by the profile's algorithm, 32 bytes. */
-  get rootDigest(): Uint8Array<ArrayBuffer> {
+  get rootDigest(): ByteArray {
     const manifest = this.#owned.get();
     this.#rootDigest ??= new Uint8Array(manifest.rootDigest());
     return this.#rootDigest;
@@ -215,7 +215,7 @@ export class Manifest {
   async *reassemble(
     fetch: ChunkFetch,
     options?: ReassembleOptions,
-  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  ): AsyncGenerator<ByteArray, void, undefined> {
     try {
       const { signal } = checkedOptions(options, ["signal"]);
       checkSignal(signal);
@@ -247,7 +247,7 @@ function invalidManifest(reason: string): ChunkerError {
   return counted(new ChunkerError("invalid_manifest", `not a manifest: ${reason}`));
 }
 
-function digestOf(hash: Uint8Array, index: number): Uint8Array<ArrayBuffer> {
+function digestOf(hash: Uint8Array, index: number): ByteArray {
   const bytes = bytesOf(hash, `hash of chunk ${index}`);
   if (!isDigest(bytes)) throw invalidArgument(`hash of chunk ${index} is not 32 bytes long`);
   return bytes;

@@ -13,6 +13,16 @@ export interface ChunkerOptions {
   offset?: number | undefined;
 }
 
+/** Options of `ready`. */
+export interface ReadyOptions {
+  /**
+   * The module, where the package cannot find it: a `WebAssembly.Module`, the bytes of one of the
+   * package's `.wasm` files, a `Response` that carries these, or a promise of one of them. Of no
+   * account once a module is loaded or being loaded.
+   */
+  module?: object | undefined;
+}
+
 export const CHUNKER_KEYS = ["profile", "offset"] as const;
 
 /**

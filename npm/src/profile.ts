@@ -1,6 +1,6 @@
 // What decides the chunks of an input. Defaults, ranges and ids are the core's.
 
-import { calling } from "./errors.js";
+import { calling, invalidArgument } from "./errors.js";
 import { core } from "./load.js";
 import { checkedOptions, type HashAlgorithm } from "./options.js";
 import { ready } from "./ready.js";
@@ -83,8 +83,18 @@ export async function remoteExecutionProfile(avgSize: number): Promise<string> {
 
 /** @throws {ChunkerError} As {@link profile}, and `not_ready`. */
 export function resolveProfile(input: ProfileInput | undefined): ResolvedProfile {
-  if (typeof input === "object") checkedOptions(input, FIELDS);
   const { resolveProfile } = core();
-  const [id, avgSize, maxSize, hash] = calling(() => resolveProfile(input));
+  const fields = typeof input === "object" ? fieldsOf(input) : input;
+  const [id, avgSize, maxSize, hash] = calling(() => resolveProfile(fields));
   return { id, avgSize, maxSize, hash: hash as HashAlgorithm };
+}
+
+/** Returns the fields of `input`, all of which are read here: no error of a getter comes from elsewhere. */
+function fieldsOf(input: ProfileFields): ProfileFields {
+  checkedOptions(input, FIELDS);
+  try {
+    return Object.fromEntries(FIELDS.map((name) => [name, input[name]]));
+  } catch (cause) {
+    throw invalidArgument("profile cannot be read", { cause });
+  }
 }

@@ -1,11 +1,13 @@
 import { load } from "./load.js";
+import { checkedOptions, type ReadyOptions } from "./options.js";
 
 /**
- * Resolves when the WebAssembly module is loaded: at once in Node, where importing the package loads
- * it. May be called any number of times; after a failure the next call tries again.
+ * Resolves when the WebAssembly module is loaded, which in Node nothing has to wait for. May be called
+ * any number of times; after a failure the next call tries again.
  *
- * @throws {ChunkerError} `not_ready` when it cannot be loaded; `cause` says why.
+ * @throws {ChunkerError} `not_ready` when it cannot be loaded; `cause` says why. `invalid_argument`.
  */
-export function ready(): Promise<void> {
-  return load();
+export async function ready(options?: ReadyOptions): Promise<void> {
+  const { module } = checkedOptions(options, ["module"]);
+  await load(module);
 }

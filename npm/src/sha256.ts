@@ -1,4 +1,7 @@
 // SHA-256 of the platform: the processor's instructions make it several times as fast as the module's.
+// The addon has these too, and needs none of the platform.
+
+import type { ByteArray } from "./bytes.js";
 
 /** A digest in the making. */
 export interface RunningDigest {
@@ -8,6 +11,12 @@ export interface RunningDigest {
 }
 
 let running: (() => RunningDigest) | undefined;
+let none = false;
+
+/** Says that nothing of the platform is faster. */
+export function useNoPlatform(): void {
+  none = true;
+}
 
 /** Says how Node begins a digest. */
 export function setRunningSha256(begin: () => RunningDigest): void {
@@ -20,9 +29,8 @@ export function runningSha256(): (() => RunningDigest) | undefined {
 }
 
 /** What hashes whole chunks, on a thread of its own: pages have it where they are secure contexts. */
-export function wholeSha256():
-  | ((bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>)
-  | undefined {
+export function wholeSha256(): ((bytes: ByteArray) => Promise<ArrayBuffer>) | undefined {
+  if (none) return undefined;
   const subtle: SubtleCrypto | undefined = globalThis.crypto?.subtle;
   return subtle && ((bytes) => subtle.digest("SHA-256", bytes));
 }

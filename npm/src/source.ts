@@ -1,12 +1,22 @@
-import { type Bytes, bytesOf, isBytes, kindOf } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf, isBytes, kindOf } from "./bytes.js";
 import { ChunkerError, counted, invalidArgument } from "./errors.js";
+import { filePieces, isFile } from "./file.js";
 
-/** What bytes can be read from: `File` and Node's streams included. */
-export type ByteSource = Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | Bytes;
+/**
+ * What bytes can be read from: `File` and Node's streams included. A string is the path of a file, which
+ * only Node reads, and a `URL` is that of one.
+ */
+export type ByteSource =
+  | Blob
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>
+  | Bytes
+  | string
+  | URL;
 
 /** Sources are read, and given on, in pieces of at most 1 MiB: the fastest for the reads of a page. */
 const PIECE = 1024 * 1024;
-/** Pieces of memory between two pauses, about 20 ms: a page stays responsive. */
+/** Pieces of memory between two pauses: about 20 ms, in which a page stays responsive, if they are hashed. */
 const PIECES_PER_TASK = 8;
 
 /** The length of `source` in bytes, if it is known before it is read. */
@@ -19,15 +29,22 @@ export function lengthOf(source: ByteSource): number | undefined {
  * Yields the bytes of `source` in pieces of at most 1 MiB. A piece is valid until the next is asked
  * for. When the consumer stops early, the source is cancelled.
  *
+ * @param piecesPerTask Pieces of memory after which other tasks of the thread run.
  * @throws {ChunkerError} `aborted`, or `invalid_argument` when the source or a piece of it is not
- * bytes. Errors of the source pass through.
+ * bytes, or `io_error` of a file. Errors of the source pass through.
  */
 export function pieces(
   source: ByteSource,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  if (isBytes(source)) return memoryPieces(source, signal);
-  if (isBlob(source)) return streamPieces(source.stream(), signal);
+  piecesPerTask = PIECES_PER_TASK,
+): AsyncGenerator<ByteArray, void, undefined> {
+  if (isBytes(source)) return memoryPieces(source, signal, piecesPerTask);
+  if (isFile(source)) return filePieces(source, signal);
+  if (isBlob(source)) {
+    return has(source, "stream")
+      ? streamPieces(source.stream(), signal)
+      : slicePieces(source, signal);
+  }
   if (isReadableStream(source)) return streamPieces(source, signal);
   if (isAsyncIterable(source)) return iterablePieces(source, signal);
   throw invalidArgument(
@@ -35,14 +52,14 @@ export function pieces(
   );
 }
 
-async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined) {
+async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined, piecesPerTask: number) {
   const { length } = bytesOf(data);
   for (let start = 0, count = 1; start < length; start += PIECE, count++) {
     throwIfAborted(signal);
     const bytes = bytesOf(data);
     if (bytes.length !== length) throw invalidArgument("data changed its length while it was read");
     yield bytes.subarray(start, start + PIECE);
-    if (count % PIECES_PER_TASK === 0) await nextTask();
+    if (count % piecesPerTask === 0) await nextTask();
   }
 }
 
@@ -63,6 +80,19 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
     // Not awaited: a source may take for ever to cancel. It has no one left to tell of an error.
     if (!ended) reader.cancel(signal?.reason).catch(() => {});
     reader.releaseLock();
+  }
+}
+
+/** Reads a Blob of jsdom, or of an old browser, which has no streams. */
+async function* slicePieces(blob: Blob, signal: AbortSignal | undefined) {
+  for (let start = 0; start < blob.size; start += PIECE) {
+    const reader = new FileReader();
+    const reading = new Promise<ByteArray>((resolve, reject) => {
+      reader.onload = () => resolve(new Uint8Array(reader.result as ArrayBuffer));
+      reader.onerror = () => reject(reader.error);
+    });
+    reader.readAsArrayBuffer(blob.slice(start, start + PIECE));
+    yield await orAborted(reading, signal);
   }
 }
 
@@ -109,7 +139,7 @@ function cancel(source: AsyncIterable<unknown>, iterator: AsyncIterator<unknown>
   Promise.resolve(iterator.return?.()).catch(() => {});
 }
 
-function* slices(piece: unknown): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
+function* slices(piece: unknown): Generator<ByteArray, void, undefined> {
   if (!isBytes(piece))
     throw invalidArgument(`a piece of the source is ${kindOf(piece)}, not bytes`);
   const { length } = bytesOf(piece, "a piece of the source");
@@ -151,8 +181,10 @@ function nextTask(): Promise<void> {
   return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
 }
 
-export function isBlob(source: ByteSource): source is Blob {
-  return has(source, "stream") && has(source, "arrayBuffer");
+/** Whether `source` is a `Blob` or `File`: of any realm, or of a package that has its own. */
+export function isBlob(source: unknown): source is Blob {
+  if (!has(source, "slice") || typeof (source as Blob).size !== "number") return false;
+  return has(source, "stream") || "FileReader" in globalThis;
 }
 
 function isReadableStream(source: ByteSource): source is ReadableStream<Uint8Array> {

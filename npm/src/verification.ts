@@ -1,6 +1,6 @@
 // Bytes against the chunks of a manifest.
 
-import { type Bytes, bytesOf } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
 import { createListedCutter } from "./cutter.js";
 import { digestNow, digestOf } from "./digests.js";
@@ -76,8 +76,8 @@ export async function* reassemble(
   { chunks, hash }: Listed,
   fetch: ChunkFetch,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  let payload: Uint8Array<ArrayBuffer> | undefined;
+): AsyncGenerator<ByteArray, void, undefined> {
+  let payload: ByteArray | undefined;
   for (const [index, chunk] of chunks.entries()) {
     throwIfAborted(signal);
     if (payload === undefined) {
@@ -102,7 +102,7 @@ async function fetched(
   index: number,
   chunk: Chunk,
   signal: AbortSignal | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<ByteArray> {
   const unavailable = (options: ErrorOptions) =>
     new ChunkerError("chunk_unavailable", `chunk ${index} could not be fetched`, options);
   const fetching = (async () => fetch(chunk, { signal }))().catch((cause: unknown) => {

@@ -73,6 +73,9 @@ const wrongSizes: unknown[] = [
   {},
   [],
 ];
+/** A string is the path of a file, which is not there. */
+const refusalOf = (source: unknown) =>
+  typeof source === "string" ? "io_error" : "invalid_argument";
 const wrongBytes: [string, unknown][] = [
   ["undefined", undefined],
   ["null", null],
@@ -244,8 +247,8 @@ const HOSTILE: Hostile[] = [
   ],
   ...wrongBytes.flatMap(([what, value]): Hostile[] => [
     [`feed ${what}`, () => new any.Chunker().feed(value), "invalid_argument"],
-    [`chunks of ${what}`, () => read(value), "invalid_argument"],
-    [`chunk ${what}`, () => any.chunk(value), "invalid_argument"],
+    [`chunks of ${what}`, () => read(value), refusalOf(value)],
+    [`chunk ${what}`, () => any.chunk(value), refusalOf(value)],
     [`digest ${what}`, () => any.digest("blake3", value), "invalid_argument"],
     [`update ${what}`, () => new any.Hasher("blake3").update(value), "invalid_argument"],
     [`parse ${what}`, () => any.Manifest.parse(value), "invalid_argument"],
@@ -382,7 +385,7 @@ const HOSTILE: Hostile[] = [
     ([what, value]): Hostile => [
       `verify the input ${what}`,
       () => any.Manifest.parse(canonical).verify(value),
-      "invalid_argument",
+      refusalOf(value),
     ],
   ),
   ["verify with an unknown option", () => verify({ hash: "sha256" }), "invalid_argument"],
@@ -452,9 +455,9 @@ test("the codes are those of the core and of the bindings", () => {
       [...body.replaceAll(/#\[cfg.*/g, "").matchAll(/"([a-z0-9_]+)"/g)].map(([, code]) => code),
     ),
   );
-  const bindings = sourcesIn("../../wasm/src/").flatMap((text) =>
-    [...text.matchAll(/code: "([a-z_]+)"/g)].map(([, code]) => code),
-  );
+  const bindings = ["../../wasm/src/", "../../napi/src/"]
+    .flatMap(sourcesIn)
+    .flatMap((text) => [...text.matchAll(/code: "([a-z_]+)"/g)].map(([, code]) => code));
   assert.ok(
     core.length > 10 && bindings.length > 2,
     "the source has a form this test does not know",
@@ -463,6 +466,8 @@ test("the codes are those of the core and of the bindings", () => {
     ...core,
     ...bindings,
     "aborted",
+    "invalid_environment",
+    "native_unavailable",
     "not_ready",
     "platform_hash_failed",
     "threads_unavailable",

@@ -13,6 +13,7 @@ use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
 use core::any::Any;
 use core::fmt;
+use rayon::ThreadPool;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, channel, sync_channel};
@@ -24,7 +25,8 @@ use std::thread;
 ///
 /// A thread of its own reads and cuts. The threads of the [rayon] pool that [`next`](Iterator::next)
 /// is called in hash the chunks and run the closure, and so does the caller while it waits. All chunks
-/// that end in one read are one piece of work.
+/// that end in one read are one piece of work. A caller who may not block the threads of a pool names
+/// it: [`in_pool`](Self::in_pool).
 ///
 /// Nothing runs ahead for long: at most `2 * threads + 3` pieces of work exist, being read, waiting, in
 /// work or done, each of at most `max_size` bytes and one read (1 MiB, or what
@@ -104,9 +106,35 @@ impl<T: Send + 'static> ChunkPipeline<T> {
         offset: u64,
         map: impl Fn(ChunkMetadata) -> T + Send + Sync + 'static,
     ) -> Result<Self, ChunkingError> {
-        let profile = profile.into();
+        Self::start(None, reader, profile.into(), offset, map)
+    }
+
+    /// Returns a pipeline as [`resume_at`](Self::resume_at) does, for the threads of `pool`.
+    ///
+    /// Call [`next`](Iterator::next) outside of the pool: the caller only waits, and however long the
+    /// reader takes, it keeps no thread of the pool from the work of others.
+    ///
+    /// # Errors
+    /// As [`mapped`](Self::mapped).
+    pub fn in_pool<R: Read + Send + 'static>(
+        pool: Arc<ThreadPool>,
+        reader: R,
+        profile: impl Into<Profile>,
+        offset: u64,
+        map: impl Fn(ChunkMetadata) -> T + Send + Sync + 'static,
+    ) -> Result<Self, ChunkingError> {
+        Self::start(Some(pool), reader, profile.into(), offset, map)
+    }
+
+    fn start<R: Read + Send + 'static>(
+        pool: Option<Arc<ThreadPool>>,
+        reader: R,
+        profile: Profile,
+        offset: u64,
+        map: impl Fn(ChunkMetadata) -> T + Send + Sync + 'static,
+    ) -> Result<Self, ChunkingError> {
         let (reading, hash) = (Reading::resume_at(profile, offset)?, profile.hash_algorithm());
-        let (sender, batches) = sync_channel(rayon::current_num_threads());
+        let (sender, batches) = sync_channel(threads_of(pool.as_deref()));
         thread::Builder::new()
             .name("chunker-reader".to_string())
             .spawn(move || read_all(reader, reading, &sender))
@@ -114,7 +142,7 @@ impl<T: Send + 'static> ChunkPipeline<T> {
         let work = Box::new(move |payload: Payload| map(payload.hashed(hash, &mut Observer::untimed())));
         let queue = Queue { batches: Some(batches), failure: None, results: VecDeque::new(), tasks: 0 };
         Ok(Self {
-            shared: Arc::new(Shared { work, queue: Mutex::new(queue) }),
+            shared: Arc::new(Shared { work, pool, queue: Mutex::new(queue) }),
             ready: Vec::new().into_iter(),
         })
     }
@@ -133,12 +161,16 @@ impl<T: Send + 'static> ChunkPipeline<T> {
         let received = batches.recv().map_err(|RecvError| TryRecvError::Disconnected);
         let batch = self.shared.queue().accept(batches, received)?;
         Shared::start_task(&self.shared);
-        Some(self.shared.run(batch))
+        let shared = &*self.shared;
+        Some(match &shared.pool {
+            Some(pool) => pool.install(|| shared.run(batch)),
+            None => shared.run(batch),
+        })
     }
 
-    /// Returns what comes by `results`, and works as long as it has not come.
+    /// Returns what comes by `results`, and works as long as it has not come, unless that is for a pool.
     fn wait_for(&self, results: &Receiver<thread::Result<Vec<T>>>) -> thread::Result<Vec<T>> {
-        loop {
+        while self.shared.pool.is_none() {
             if let Ok(results) = results.try_recv() {
                 return results;
             }
@@ -217,9 +249,16 @@ fn read_all(mut reader: impl Read, mut reading: Reading, sender: &SyncSender<Bat
     }
 }
 
+/// Returns the number of threads of `pool`, or of the current one.
+fn threads_of(pool: Option<&ThreadPool>) -> usize {
+    pool.map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
+}
+
 /// What the pool knows of a pipeline.
 struct Shared<T> {
     work: Box<dyn Fn(Payload) -> T + Send + Sync>,
+    /// Whose threads work; `None` for those of the pool that `next` is called in.
+    pool: Option<Arc<ThreadPool>>,
     queue: Mutex<Queue<T>>,
 }
 
@@ -297,17 +336,21 @@ impl<T> Shared<T> {
 impl<T: Send + 'static> Shared<T> {
     /// Lets one more thread of the pool work, unless all do.
     fn start_task(shared: &Arc<Self>) {
-        let threads = rayon::current_num_threads();
+        let threads = threads_of(shared.pool.as_deref());
         let mut queue = shared.queue();
         if queue.batches.is_none() || queue.tasks >= threads {
             return;
         }
         queue.tasks += 1;
         drop(queue);
-        let shared = Arc::clone(shared);
-        rayon::spawn(move || {
-            while shared.run_next(threads) {}
-            shared.queue().tasks -= 1;
-        });
+        let own = Arc::clone(shared);
+        let task = move || {
+            while own.run_next(threads) {}
+            own.queue().tasks -= 1;
+        };
+        match &shared.pool {
+            Some(pool) => pool.spawn(task),
+            None => rayon::spawn(task),
+        }
     }
 }

@@ -29,6 +29,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::runtime::Runtime;
 
 /// A store whose calls wait. It brings a runtime of two threads.
@@ -139,6 +140,14 @@ impl Store {
     pub fn manifests(&self) -> Result<Iter<FileEntry>, StoreError> {
         let entries = self.runtime.block_on(self.store.manifests())?;
         Ok(self.iter(entries))
+    }
+
+    /// As [`crate::Store::roots`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn roots(&self) -> Result<Vec<(Root, SystemTime)>, StoreError> {
+        self.runtime.block_on(self.store.roots())
     }
 
     /// As [`crate::Store::delete`].

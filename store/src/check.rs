@@ -4,7 +4,6 @@ use crate::chunk::{ChunkId, Root};
 use crate::collect::{CollectOptions, Collector};
 use crate::error::StoreError;
 use crate::host::start_work;
-use crate::live;
 use crate::name::TimeName;
 use crate::objects::{Folder, Found, found};
 use crate::pack::encoding::{ChunkError, decode};
@@ -13,6 +12,7 @@ use crate::progress::{Callback, Progress, Step};
 use crate::refresh::DOOMED_PACKS;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
+use chunker::manifest::Manifest;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use std::sync::Arc;
 const WINDOW: u64 = 4 << 20;
 /// Packs that are read at the same time: each takes a window of memory.
 const PACKS: usize = 4;
+/// Files whose chunks are looked up together.
+const FILES: usize = 64;
 
 /// Options of a check.
 #[derive(Clone, Debug, Default)]
@@ -330,43 +332,51 @@ async fn check_files(
         }
     }
     let total = roots.len() as u64;
-    let read = |(root, _)| {
-        let inner = Arc::clone(inner);
-        async move { (root, inner.read_manifest(&root).await) }
-    };
-    let mut reads = live::read_bounded(roots, read, inner.options.concurrency);
+    let mut reads = inner.read_manifests(roots).ready_chunks(FILES);
     let mut done = 0;
     let mut refreshed = false;
-    while let Some((root, manifest)) = reads.next().await {
-        done += 1;
-        options.progress.report(Step::ReadManifests, done, total);
-        let manifest = match manifest {
-            Ok(None) => continue, // deleted meanwhile
-            Ok(Some(manifest)) => manifest,
-            Err(error @ StoreError::Object(_)) => return Err(error),
-            Err(error) => {
-                report.files += 1;
-                report.hurt_files.push(HurtFile { root, error: Some(error), chunks: Vec::new() });
-                continue;
+    while let Some(group) = reads.next().await {
+        let mut files = Vec::new();
+        for (root, manifest) in group {
+            done += 1;
+            options.progress.report(Step::ReadManifests, done, total);
+            match manifest {
+                Ok(None) => continue, // deleted meanwhile
+                Ok(Some(manifest)) => files.push((root, manifest)),
+                Err(error @ StoreError::Object(_)) => return Err(error),
+                Err(error) => {
+                    report.hurt_files.push(HurtFile { root, error: Some(error), chunks: Vec::new() });
+                }
             }
-        };
-        report.files += 1;
-        let mut seen = HashSet::new();
-        let algorithm = manifest.hash_algorithm();
-        let chunks =
-            manifest.chunks().iter().map(|chunk| (ChunkId::new(algorithm, chunk.hash), chunk.length));
-        let wanted: Arc<[_]> = chunks.filter(|chunk| seen.insert(*chunk)).collect();
-        let mut chunks = lost_chunks(inner, &wanted, bad).await?;
-        if !chunks.is_empty() && !refreshed {
+            report.files += 1;
+        }
+        if lost_chunks(inner, &wanted(files.iter().map(|(_, manifest)| manifest)), bad).await?.is_empty() {
+            continue;
+        }
+        if !refreshed {
             inner.refresh(true).await?; // it may have been committed, or a pack rewritten, after the lists
             refreshed = true;
-            chunks = lost_chunks(inner, &wanted, bad).await?;
         }
-        if !chunks.is_empty() && found(inner.objects.head(&Folder::Manifests.object(root)).await)?.is_some() {
-            report.hurt_files.push(HurtFile { root, error: None, chunks });
+        for (root, manifest) in files {
+            let chunks = lost_chunks(inner, &wanted([&manifest]), bad).await?;
+            let object = Folder::Manifests.object(root);
+            if !chunks.is_empty() && found(inner.objects.head(&object).await)?.is_some() {
+                report.hurt_files.push(HurtFile { root, error: None, chunks });
+            }
         }
     }
     Ok(())
+}
+
+/// Returns the chunks of files, each once, with the lengths that the manifests say.
+fn wanted<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Arc<[(ChunkId, usize)]> {
+    let mut seen = HashSet::new();
+    let chunks = manifests.into_iter().flat_map(|manifest| {
+        let algorithm = manifest.hash_algorithm();
+        let chunks = manifest.chunks().iter();
+        chunks.map(move |chunk| (ChunkId::new(algorithm, chunk.hash), chunk.length))
+    });
+    chunks.filter(|chunk| seen.insert(*chunk)).collect()
 }
 
 /// Returns the chunks of which no good copy of this length is known.

@@ -10,6 +10,7 @@ use crate::objects::{Folder, found};
 use crate::pack::PackWriter;
 use crate::pack::format::ENTRY;
 use crate::progress::{Callback, Progress, Step};
+use crate::read::{Ahead, Failed};
 use crate::refresh::doom_text;
 use crate::rules::{DOOM_RETENTION, PENDING_EXPIRY, Rule};
 use crate::store::{Inner, Store};
@@ -138,6 +139,8 @@ pub(crate) struct Collector {
     options: CollectOptions,
     now: SystemTime,
     pub(crate) files: LiveFiles,
+    /// Dooms that were removed; late lists may still have them.
+    forgotten: HashSet<TimeName>,
     pub(crate) report: CollectReport,
 }
 
@@ -145,7 +148,7 @@ impl Collector {
     pub(crate) async fn new(inner: Arc<Inner>, options: CollectOptions) -> Result<Self, StoreError> {
         let now = if options.dry_run { inner.host.now() } else { inner.store_time().await? };
         let files = LiveFiles::new(Arc::clone(&inner), now, !options.dry_run, options.progress.clone());
-        Ok(Self { inner, options, now, files, report: CollectReport::default() })
+        Ok(Self { inner, options, now, files, forgotten: HashSet::new(), report: CollectReport::default() })
     }
 
     async fn collect(mut self) -> Result<CollectReport, StoreError> {
@@ -340,6 +343,7 @@ impl Collector {
         if lost {
             keep.extend(&unreadable); // who knows what is in them
         }
+        inner.settle_packs().await?;
         self.delete(dooms, &present, &keep).await
     }
 
@@ -350,8 +354,8 @@ impl Collector {
         let listed = self.inner.objects.list(Folder::Dooms, None).await?;
         let listed: HashSet<TimeName> = listed.iter().filter_map(|doom| doom.name.parse().ok()).collect();
         let view = self.inner.view();
-        let unfinished =
-            view.dooms.iter().filter(|(name, _)| listed.contains(name) && !finished.contains(name));
+        let over = |name| !listed.contains(name) || finished.contains(name) || self.forgotten.contains(name);
+        let unfinished = view.dooms.iter().filter(|(name, _)| !over(name));
         Ok(unfinished.map(|(name, packs)| (*name, packs.clone())).collect())
     }
 
@@ -391,9 +395,9 @@ impl Collector {
         let mut writer = PackWriter::new(Arc::clone(&self.inner), first.algorithm);
         let (mut copied, mut bytes) = (0, 0);
         for window in chunks.chunks(1024) {
-            for ids in self.inner.split_window(window.to_vec()).await {
-                let (mut fetched, mut errors) = (HashMap::new(), HashMap::new());
-                self.inner.fetch_known(&ids, &mut fetched, &mut errors).await?;
+            for ids in self.inner.split_window(window.to_vec(), Ahead::FAR.window).await? {
+                let mut fetched = HashMap::new();
+                self.inner.fetch_known(&ids, &mut fetched, &mut Failed::default()).await?;
                 for id in ids {
                     match fetched.remove(&id) {
                         Some(chunk) => {
@@ -459,11 +463,12 @@ impl Collector {
     }
 
     /// Removes dooms whose packs were deleted long ago.
-    async fn forget_old_dooms(&self) -> Result<(), StoreError> {
+    async fn forget_old_dooms(&mut self) -> Result<(), StoreError> {
         for finished in self.inner.objects.list(Folder::Finished, None).await? {
             if self.now.duration_since(finished.modified).is_ok_and(|age| age > DOOM_RETENTION) {
                 self.inner.objects.delete(&Folder::Dooms.object(&finished.name)).await?;
                 self.inner.objects.delete(&Folder::Finished.object(&finished.name)).await?;
+                self.forgotten.extend(finished.name.parse::<TimeName>());
             }
         }
         Ok(())

@@ -28,7 +28,11 @@ impl Store {
     /// added, and those that were collected since; [`CommitError::Store`], of a [`StoreError::Chunk`] when the
     /// manifest gives a chunk another length than it has.
     pub async fn commit(&self, manifest: &Manifest) -> Result<Root, CommitError> {
-        let root = self.inner.commit(manifest).await.inspect_err(|error| {
+        self.commit_prepared(Commit::new(manifest, manifest.to_bytes().into())).await
+    }
+
+    pub(crate) async fn commit_prepared(&self, commit: Commit) -> Result<Root, CommitError> {
+        let root = self.inner.commit(commit).await.inspect_err(|error| {
             crate::observability::failed(error.code());
         })?;
         crate::observability::committed();
@@ -52,6 +56,28 @@ impl Store {
     }
 }
 
+/// A file that is to get its name.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub(crate) root: Root,
+    bytes: Bytes,
+    /// Each chunk with its length, once.
+    chunks: Arc<[(ChunkId, usize)]>,
+}
+
+impl Commit {
+    /// Prepares the commit of a manifest with these canonical bytes, which takes long for a large one.
+    pub(crate) fn new(manifest: &Manifest, bytes: Bytes) -> Self {
+        let algorithm = manifest.hash_algorithm();
+        let root = Root::new(algorithm, algorithm.digest(&bytes));
+        let mut seen = HashSet::new();
+        let chunks =
+            manifest.chunks().iter().map(|chunk| (ChunkId::new(algorithm, chunk.hash), chunk.length));
+        let chunks = chunks.filter(|chunk| seen.insert(*chunk)).collect();
+        Self { root, bytes, chunks }
+    }
+}
+
 /// A chunk that keeps a file from being committed.
 struct Refused {
     id: ChunkId,
@@ -72,18 +98,11 @@ fn refusal(chunks: Vec<Refused>) -> CommitError {
 }
 
 impl Inner {
-    async fn commit(self: &Arc<Self>, manifest: &Manifest) -> Result<Root, CommitError> {
-        let algorithm = manifest.hash_algorithm();
-        let bytes = Bytes::from(manifest.to_bytes());
+    async fn commit(self: &Arc<Self>, Commit { root, bytes, chunks }: Commit) -> Result<Root, CommitError> {
         let (length, limit) = (bytes.len() as u64, self.options.manifest_limit);
         if length > limit {
             return Err(StoreError::ManifestTooLarge { length, limit }.into());
         }
-        let root = Root::new(algorithm, algorithm.digest(&bytes));
-        let mut seen = HashSet::new();
-        let chunks =
-            manifest.chunks().iter().map(|chunk| (ChunkId::new(algorithm, chunk.hash), chunk.length));
-        let chunks: Arc<[(ChunkId, usize)]> = chunks.filter(|chunk| seen.insert(*chunk)).collect();
         for _ in 0..ATTEMPTS {
             // Rule 2: who looks for live chunks from now on sees this file, or we see its doom.
             let pending = Folder::Pending.object(self.new_name()?);
@@ -103,6 +122,7 @@ impl Inner {
                 drop(self.objects.delete(&pending).await); // if that fails it expires
                 return Err(refusal(refused));
             }
+            self.settle_packs().await?;
             if self.publish(&pending, &Folder::Manifests.object(root), &bytes).await? {
                 return Ok(root);
             }

@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::objects::{Folder, Found, found};
 use crate::read::Results;
 use crate::store::{Inner, Store};
+use chunker::Profile;
 use futures::stream::{self, StreamExt as _};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -46,21 +47,46 @@ impl Store {
     /// [`StoreError::Object`], when the store cannot be listed; in the stream, when a manifest cannot be
     /// read.
     pub async fn manifests(&self) -> Result<Results<FileEntry>, StoreError> {
-        let list = self.inner.objects.list(Folder::Manifests, None).await?;
+        Ok(self.files_in(self.inner.objects.list(Folder::Manifests, None).await?))
+    }
+
+    /// Returns the next files after one, ordered by root, at most `most`.
+    pub(crate) async fn files_after(
+        &self,
+        after: Option<Root>,
+        most: usize,
+    ) -> Result<Results<FileEntry>, StoreError> {
+        let after = after.map(|root| root.to_string());
+        let mut list = self.inner.objects.list(Folder::Manifests, after.as_deref()).await?;
+        list.retain(|file| after.as_ref().is_none_or(|after| file.name > *after));
+        list.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        list.truncate(most);
+        Ok(self.files_in(list))
+    }
+
+    fn files_in(&self, list: Vec<Found>) -> Results<FileEntry> {
         let roots = list.into_iter().filter_map(|file| Some((file.name.parse().ok()?, file)));
         let roots: Vec<(Root, Found)> = roots.collect();
-        let inner = Arc::clone(&self.inner);
-        let concurrency = inner.options.concurrency;
-        let entries = stream::iter(roots).map(move |(root, file)| {
-            let inner = Arc::clone(&inner);
-            async move {
-                let length = inner.file_length(&file).await.transpose()?;
-                let entry = |length| FileEntry { root, length, committed: file.modified };
-                Some(length.map(entry))
-            }
+        let head = |file: &Found| (Folder::Manifests.object(&file.name), 0..file.size.min(HEAD));
+        let heads: Vec<_> = roots.iter().map(|(_, file)| head(file)).collect();
+        let objects = Arc::clone(&self.inner.objects);
+        let heads = objects.get_many(Box::new(heads.into_iter()), self.inner.options.concurrency);
+        let entries = heads.zip(stream::iter(roots)).map(|(head, (root, file))| {
+            let head = found(head).map_err(StoreError::from).transpose()?; // deleted meanwhile
+            let entry = |length| FileEntry { root, length, committed: file.modified };
+            Some(head.map(|head| entry(parse_head(&head).map(|(_, length)| length))))
         });
-        let entries = entries.buffered(concurrency);
-        Ok(entries.filter_map(std::future::ready).boxed())
+        entries.filter_map(std::future::ready).boxed()
+    }
+
+    /// Returns the root of every file, in order, and when it was last committed, by the clock of what holds
+    /// the store. Reads no manifest, as [`manifests`](Self::manifests) does.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`], when the store cannot be listed.
+    pub async fn roots(&self) -> Result<Vec<(Root, SystemTime)>, StoreError> {
+        let list = self.inner.objects.list(Folder::Manifests, None).await?;
+        Ok(list.iter().filter_map(|file| Some((file.name.parse().ok()?, file.modified))).collect())
     }
 
     /// Returns how much is in the store.
@@ -69,9 +95,7 @@ impl Store {
     /// [`StoreError::Object`], when the store cannot be listed or read.
     pub async fn usage(&self) -> Result<Usage, StoreError> {
         self.inner.refresh(true).await?;
-        let list = self.inner.objects.list(Folder::Manifests, None).await?;
-        let files = list.iter().filter(|file| file.name.parse::<Root>().is_ok()).count();
-        let mut usage = Usage { files: files as u64, ..Usage::default() };
+        let mut usage = Usage { files: self.roots().await?.len() as u64, ..Usage::default() };
         for pack in self.inner.view().present() {
             usage.packs += 1;
             usage.doomed_packs += u64::from(pack.doomed);
@@ -82,17 +106,36 @@ impl Store {
     }
 }
 
+/// Bytes of the longest head of a manifest: magic, version, profile id with its length, length of the file.
+const HEAD: u64 = 7 + 1 + 1 + 255 + 8;
+
+/// What the head of a manifest says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileHead {
+    /// Length of the file in bytes.
+    pub(crate) length: u64,
+    /// Length of the longest chunk that its profile can give, in bytes.
+    pub(crate) longest: u64,
+}
+
 impl Inner {
-    /// Returns the length that the head of a manifest says, `None` in it when it is not a manifest, and
-    /// `None` when it was deleted meanwhile.
-    async fn file_length(&self, file: &Found) -> Result<Option<Option<u64>>, StoreError> {
-        /// Bytes of the longest head: magic, version, profile id with its length, length of the file.
-        const HEAD: u64 = 7 + 1 + 1 + 255 + 8;
-        let name = Folder::Manifests.object(&file.name);
-        let head = found(self.objects.get(&name, Some(0..file.size.min(HEAD))).await)?;
-        Ok(head.map(|head| {
-            let profile = usize::from(*head.strip_prefix(b"CDCMNFT\x01")?.first()?);
-            Some(u64::from_le_bytes(*head.get(9 + profile..)?.first_chunk()?))
-        }))
+    /// Returns what the head of a file's manifest of `size` bytes says, if it is there.
+    pub(crate) async fn file_head(&self, root: Root, size: u64) -> Result<Option<FileHead>, StoreError> {
+        let name = Folder::Manifests.object(root);
+        let Some(head) = found(self.objects.get(&name, Some(0..size.min(HEAD))).await)? else {
+            return Ok(None);
+        };
+        let parsed = parse_head(&head).and_then(|(profile, length)| {
+            let profile: Profile = std::str::from_utf8(profile).ok()?.parse().ok()?;
+            Some(FileHead { length, longest: profile.options().max_size() as u64 })
+        });
+        parsed.map(Some).ok_or(StoreError::ManifestDigest { name })
     }
+}
+
+/// Returns the profile id and the length of the file from the head of a manifest.
+fn parse_head(head: &[u8]) -> Option<(&[u8], u64)> {
+    let (&profile, rest) = head.strip_prefix(b"CDCMNFT\x01")?.split_first()?;
+    let (profile, rest) = rest.split_at_checked(profile.into())?;
+    Some((profile, u64::from_le_bytes(*rest.first_chunk()?)))
 }

@@ -23,6 +23,7 @@ mod live;
 mod collect;
 mod check;
 pub mod blocking;
+pub mod protocol;
 #[cfg(test)]
 mod simulation;
 

@@ -2,13 +2,14 @@
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
-use crate::objects::{Folder, found};
+use crate::objects::{Folder, ObjectError, found};
 use crate::progress::{Callback, Step};
 use crate::rules::PENDING_EXPIRY;
 use crate::store::Inner;
+use bytes::Bytes;
 use chunker::manifest::Manifest;
-use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use std::collections::BTreeSet;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -24,7 +25,8 @@ pub(crate) struct LiveFiles {
     /// Whether pending manifests that are too old are deleted.
     expires: bool,
     progress: Callback,
-    seen: BTreeSet<String>,
+    seen: HashSet<Root>,
+    seen_pending: HashSet<String>,
     /// Pending manifests that were too old, and are deleted.
     pub(crate) expired: u64,
     /// Published manifests that were read.
@@ -33,12 +35,14 @@ pub(crate) struct LiveFiles {
 
 impl LiveFiles {
     pub(crate) fn new(inner: Arc<Inner>, now: SystemTime, expires: bool, progress: Callback) -> Self {
-        Self { inner, now, expires, progress, seen: BTreeSet::new(), expired: 0, files: 0 }
+        let (seen, seen_pending) = (HashSet::new(), HashSet::new());
+        Self { inner, now, expires, progress, seen, seen_pending, expired: 0, files: 0 }
     }
 
     /// Forgets what was read, so that the next look reads all.
     pub(crate) fn start_over(&mut self) {
         self.seen.clear();
+        self.seen_pending.clear();
         self.files = 0;
     }
 
@@ -57,36 +61,25 @@ impl LiveFiles {
                 if self.expires {
                     self.inner.objects.delete(&name).await?;
                 }
-            } else if !self.seen.contains(&name) {
+            } else if !self.seen_pending.contains(&name) {
                 if let Some(bytes) = self.inner.read_bounded(&name).await? {
                     visit(&self.inner.parse_manifest(name.clone(), &bytes)?)?;
                 }
-                self.seen.insert(name);
+                self.seen_pending.insert(name);
             }
         }
         let list = self.inner.objects.list(Folder::Manifests, None).await?;
-        let files = list.into_iter().map(|file| (file.name, file.size));
-        let unseen: Vec<_> = files.filter(|(name, _)| !self.seen.contains(name)).collect();
+        let files = list.into_iter().filter_map(|file| Some((file.name.parse::<Root>().ok()?, file.size)));
+        let unseen: Vec<_> = files.filter(|(root, _)| !self.seen.contains(root)).collect();
         let total = unseen.len() as u64;
-        let inner = Arc::clone(&self.inner);
-        let read = |(name, _): (String, u64)| {
-            let inner = Arc::clone(&inner);
-            async move {
-                let manifest = match name.parse::<Root>() {
-                    Ok(root) => inner.read_manifest(&root).await?,
-                    Err(_) => None, // not ours
-                };
-                Ok::<_, StoreError>((name, manifest))
-            }
-        };
-        let mut reads = read_bounded(unseen, read, self.inner.options.concurrency);
+        let mut reads = self.inner.read_manifests(unseen);
         let mut done = 0;
-        while let Some((name, manifest)) = reads.try_next().await? {
-            if let Some(manifest) = manifest {
+        while let Some((root, manifest)) = reads.next().await {
+            if let Some(manifest) = manifest? {
                 self.files += 1;
                 visit(&manifest)?;
             }
-            self.seen.insert(name);
+            self.seen.insert(root);
             done += 1;
             self.progress.report(Step::ReadManifests, done, total);
         }
@@ -94,24 +87,8 @@ impl LiveFiles {
     }
 }
 
-/// Reads manifests, given with their sizes, several at a time, in order.
-pub(crate) fn read_bounded<'a, N, T, F: Future<Output = T> + Send + 'a>(
-    manifests: Vec<(N, u64)>,
-    read: impl FnMut((N, u64)) -> F + Send + 'a,
-    concurrency: usize,
-) -> BoxStream<'a, T>
-where
-    N: Send + 'a,
-    T: Send + 'a,
-{
-    let mut read = read;
-    let groups = groups(manifests, MANIFEST_BYTES);
-    let groups = groups.into_iter().map(move |group| {
-        let reads: Vec<F> = group.into_iter().map(&mut read).collect();
-        stream::iter(reads).buffered(concurrency)
-    });
-    stream::iter(groups).flatten().boxed()
-}
+/// A file and its manifest, which is `None` if it is not there any more.
+pub(crate) type ReadManifest = (Root, Result<Option<Manifest>, StoreError>);
 
 /// Splits a list of things with sizes into runs that together have at most `most` bytes, or are one thing.
 fn groups<N>(list: Vec<(N, u64)>, most: u64) -> Vec<Vec<(N, u64)>> {
@@ -137,6 +114,43 @@ pub(crate) fn chunks(manifest: &Manifest) -> impl Iterator<Item = ChunkId> + '_ 
 }
 
 impl Inner {
+    /// Reads the manifests of files that were listed with these sizes, several at a time, in order.
+    pub(crate) fn read_manifests(
+        self: &Arc<Self>,
+        files: Vec<(Root, u64)>,
+    ) -> BoxStream<'static, ReadManifest> {
+        let inner = Arc::clone(self);
+        let groups = groups(files, MANIFEST_BYTES).into_iter().map(move |group| {
+            let limit = inner.options.manifest_limit;
+            let wanted = group.iter().map(|&(root, size)| {
+                let size = if size > limit { 0 } else { size };
+                (Folder::Manifests.object(root), 0..size)
+            });
+            let wanted: Vec<_> = wanted.collect();
+            let objects = Arc::clone(&inner.objects);
+            let reads = objects.get_many(Box::new(wanted.into_iter()), inner.options.concurrency);
+            let inner = Arc::clone(&inner);
+            reads.zip(stream::iter(group)).then(move |(bytes, (root, _))| {
+                let inner = Arc::clone(&inner);
+                async move { (root, inner.listed_manifest(&root, bytes).await) }
+            })
+        });
+        stream::iter(groups).flatten().boxed()
+    }
+
+    /// Returns the manifest of a file from what was read of it.
+    async fn listed_manifest(
+        &self,
+        root: &Root,
+        bytes: Result<Bytes, ObjectError>,
+    ) -> Result<Option<Manifest>, StoreError> {
+        match bytes.map(|bytes| self.checked_manifest(root, &bytes)) {
+            Ok(Ok(manifest)) => Ok(Some(manifest)),
+            // It was deleted since it was listed, or put again in place of a damaged one; or it is damaged.
+            _ => self.read_manifest(root).await,
+        }
+    }
+
     /// Returns the time by the clock of what holds the store.
     pub(crate) async fn store_time(&self) -> Result<SystemTime, StoreError> {
         let name = Folder::Clock.object(self.new_name()?);

@@ -3,7 +3,7 @@
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
 use crate::host::start_work;
-use crate::index::Copy;
+use crate::index::{Copy, View};
 use crate::name::TimeName;
 use crate::objects::{Folder, get_bounded};
 use crate::pack::encoding::{ChunkError, decode};
@@ -13,22 +13,32 @@ use crate::store::{Inner, Store};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
-use futures::FutureExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use std::collections::HashMap;
+use futures::{FutureExt as _, TryFutureExt as _};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of chunks that are fetched together.
-const WINDOW: u64 = 8 << 20;
 /// Chunks that are fetched together.
 const WINDOW_CHUNKS: usize = 1024;
-/// Windows that are under way at the same time.
-const WINDOWS: usize = 3;
 /// How often chunks are looked for that are not where they were.
 const LOOKS: u32 = 16;
 /// The longest range that is made of several.
 const LONGEST_RANGE: u64 = 4 << 20;
+
+/// How much is fetched before it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// Bytes of chunks after which a window is full; the last chunk may exceed them.
+    pub(crate) window: u64,
+    /// Windows that are under way at the same time.
+    pub(crate) windows: usize,
+}
+
+impl Ahead {
+    /// What keeps a program busy that has memory to spare.
+    pub(crate) const FAR: Self = Self { window: 8 << 20, windows: 3 };
+}
 
 /// A stream of what a store returns piece by piece.
 pub type Results<T> = BoxStream<'static, Result<T, StoreError>>;
@@ -40,7 +50,7 @@ impl Store {
     /// [`StoreError::Chunk`], when every copy of it is damaged; [`StoreError::Object`].
     pub async fn get(&self, algorithm: HashAlgorithm, digest: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
         let chunks = Arc::clone(&self.inner).fetch(vec![ChunkId::new(algorithm, digest)]).await?;
-        Ok(chunks.into_iter().next().and_then(|(_, chunk)| chunk))
+        Ok(chunks.into_iter().next().and_then(|(_, fetched)| Some(fetched?.chunk)))
     }
 
     /// Returns many chunks, verified, each with its digest, in the order asked for; `None` stands for one
@@ -56,7 +66,8 @@ impl Store {
         digests: impl IntoIterator<Item = [u8; 32]>,
     ) -> Results<([u8; 32], Option<Bytes>)> {
         let ids = digests.into_iter().map(|digest| ChunkId::new(algorithm, digest)).collect();
-        fetch_all(Arc::clone(&self.inner), ids).map_ok(|(id, chunk)| (id.digest, chunk)).boxed()
+        let chunks = fetch_all(Arc::clone(&self.inner), ids, Ahead::FAR);
+        chunks.map_ok(|(id, fetched)| (id.digest, fetched.map(|fetched| fetched.chunk))).boxed()
     }
 
     /// Returns the manifest of a file, verified.
@@ -92,6 +103,15 @@ impl Store {
         manifest: &Manifest,
         range: Option<Range<u64>>,
     ) -> Result<Results<Bytes>, StoreError> {
+        self.read_ahead(manifest, range, Ahead::FAR)
+    }
+
+    pub(crate) fn read_ahead(
+        &self,
+        manifest: &Manifest,
+        range: Option<Range<u64>>,
+        ahead: Ahead,
+    ) -> Result<Results<Bytes>, StoreError> {
         let length = manifest.total_length();
         let range = range.unwrap_or(0..length);
         if range.start > range.end || range.end > length {
@@ -110,10 +130,10 @@ impl Store {
                 (chunk.length, cut(range.start)..cut(range.end).min(chunk.length))
             })
             .collect();
-        let chunks = fetch_all(Arc::clone(&self.inner), ids).zip(stream::iter(cuts));
+        let chunks = fetch_all(Arc::clone(&self.inner), ids, ahead).zip(stream::iter(cuts));
         let pieces = chunks.map(|(fetched, (length, cut))| {
             let (id, chunk) = fetched?;
-            let chunk = chunk.ok_or(StoreError::ChunkNotFound { chunk: id })?;
+            let chunk = chunk.ok_or(StoreError::ChunkNotFound { chunk: id })?.chunk;
             if chunk.len() != length {
                 return Err(ChunkError::Length { id, length: chunk.len() }.into());
             }
@@ -124,17 +144,24 @@ impl Store {
 }
 
 /// Returns the chunks in order, in windows that are fetched ahead.
-fn fetch_all(inner: Arc<Inner>, ids: Vec<ChunkId>) -> Results<(ChunkId, Option<Bytes>)> {
-    let windows = stream::unfold((Arc::clone(&inner), ids.into_iter()), |(inner, mut ids)| async move {
-        let window: Vec<_> = ids.by_ref().take(WINDOW_CHUNKS).collect();
-        if window.is_empty() {
-            return None;
-        }
-        let windows = inner.split_window(window).await;
-        Some((stream::iter(windows), (inner, ids)))
-    });
+pub(crate) fn fetch_all(
+    inner: Arc<Inner>,
+    ids: Vec<ChunkId>,
+    ahead: Ahead,
+) -> Results<(ChunkId, Option<Fetched>)> {
+    let windows =
+        stream::try_unfold((Arc::clone(&inner), ids.into_iter()), move |(inner, mut ids)| async move {
+            let window: Vec<_> = ids.by_ref().take(WINDOW_CHUNKS).collect();
+            if window.is_empty() {
+                return Ok::<_, StoreError>(None);
+            }
+            inner.list_packs_once().await?; // where chunks are not known, a window is not bounded
+            let windows = inner.split_window(window, ahead.window).await?;
+            Ok(Some((stream::iter(windows.into_iter().map(Ok)), (inner, ids))))
+        });
+    let windows = windows.try_flatten();
     let fetched =
-        windows.flatten().map(move |window| Arc::clone(&inner).fetch(window).boxed()).buffered(WINDOWS);
+        windows.map_ok(move |window| Arc::clone(&inner).fetch(window).boxed()).try_buffered(ahead.windows);
     let mut failed = false;
     fetched
         .map_ok(|chunks| stream::iter(chunks).map(Ok))
@@ -159,6 +186,21 @@ pub(crate) struct Fetched {
     pub(crate) place: Place,
 }
 
+/// Copies of chunks that could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Failed {
+    copies: HashSet<(ChunkId, TimeName)>,
+    /// Why the last copy of each could not be read.
+    errors: HashMap<ChunkId, StoreError>,
+}
+
+impl Failed {
+    fn add(&mut self, id: ChunkId, pack: TimeName, error: StoreError) {
+        self.copies.insert((id, pack));
+        self.errors.insert(id, error);
+    }
+}
+
 /// Chunks of one pack that are read at once.
 struct Batch {
     pack: TimeName,
@@ -168,8 +210,12 @@ struct Batch {
 
 impl Inner {
     /// Splits a window into ones of a bounded number of bytes, as far as their chunks are known.
-    pub(crate) async fn split_window(self: &Arc<Self>, ids: Vec<ChunkId>) -> Vec<Vec<ChunkId>> {
-        let places = self.look_up(ids.clone().into(), |view, id| view.copies(id)).await.unwrap_or_default();
+    pub(crate) async fn split_window(
+        self: &Arc<Self>,
+        ids: Vec<ChunkId>,
+        most: u64,
+    ) -> Result<Vec<Vec<ChunkId>>, StoreError> {
+        let places = self.look_up(ids.clone().into(), |view, id| view.copies(id)).await?;
         let mut windows = vec![Vec::new()];
         let mut bytes = 0;
         for (index, id) in ids.into_iter().enumerate() {
@@ -178,13 +224,18 @@ impl Inner {
             if let Some(window) = windows.last_mut() {
                 window.push(id);
             }
-            if bytes >= WINDOW {
+            if bytes >= most {
                 bytes = 0;
                 windows.push(Vec::new());
             }
         }
         windows.retain(|window| !window.is_empty());
-        windows
+        Ok(windows)
+    }
+
+    /// Learns which packs there are, unless that is known from some time in the past.
+    async fn list_packs_once(self: &Arc<Self>) -> Result<(), StoreError> {
+        if self.view().packs_listed { Ok(()) } else { self.refresh(false).await }
     }
 
     /// Returns these chunks in this order; looks again, with a whole list of packs, for those that are not
@@ -192,21 +243,19 @@ impl Inner {
     pub(crate) async fn fetch(
         self: Arc<Self>,
         ids: Vec<ChunkId>,
-    ) -> Result<Vec<(ChunkId, Option<Bytes>)>, StoreError> {
-        if !self.view().packs_listed {
-            self.refresh(false).await?;
-        }
+    ) -> Result<Vec<(ChunkId, Option<Fetched>)>, StoreError> {
+        self.list_packs_once().await?;
         let mut chunks = HashMap::new();
-        let mut errors = HashMap::new();
+        let mut failed = Failed::default();
         let mut wanted = ids.clone();
         wanted.sort_unstable();
         wanted.dedup();
         // Rule 9: collectors copy before they delete, so what is not where it was is looked for again: among
-        // new packs, then in two whole views.
+        // new packs, then in two whole views. What is damaged may have a copy that is not known yet.
         let lag = self.format.listing_lag;
         let mut unknown = 0;
         for _ in 0..LOOKS {
-            let known = self.fetch_known(&wanted, &mut chunks, &mut errors).await?;
+            let known = self.fetch_known(&wanted, &mut chunks, &mut failed).await?;
             wanted.retain(|id| !chunks.contains_key(id));
             unknown = if known { 0 } else { unknown + 1 };
             if wanted.is_empty() || !self.rules.hold(Rule::Liveness) {
@@ -223,36 +272,62 @@ impl Inner {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let fetched: Option<&Fetched> = chunks.get(&id);
-            match (fetched, errors.remove(&id)) {
+            match (fetched, failed.errors.remove(&id)) {
                 (None, Some(error)) => return Err(error),
-                (fetched, _) => found.push((id, fetched.map(|fetched| fetched.chunk.clone()))),
+                (fetched, _) => found.push((id, fetched.cloned())),
             }
         }
-        crate::observability::chunks_read(found.iter().filter_map(|(_, chunk)| chunk.as_ref()));
+        let read = found.iter().filter_map(|(_, fetched)| Some(&fetched.as_ref()?.chunk));
+        crate::observability::chunks_read(read);
         Ok(found)
     }
 
-    /// Fetches chunks from where the view says they are, from other copies if one is damaged; says whether it
-    /// knew a place for any.
+    /// Returns the place of the best copy of each chunk, in the same order; looks again, as
+    /// [`fetch`](Self::fetch) does, while one is unknown.
+    pub(crate) async fn locate(
+        self: &Arc<Self>,
+        ids: &Arc<[ChunkId]>,
+    ) -> Result<Vec<Option<Place>>, StoreError> {
+        self.list_packs_once().await?;
+        let place = |view: &View, id: &ChunkId| Ok(view.copies(id)?.first().map(|copy| copy.place));
+        let mut places = self.look_up(Arc::clone(ids), place).await?;
+        for full in [false, true, true] {
+            if places.iter().all(Option::is_some) {
+                break;
+            }
+            self.refresh(full).await?;
+            places = self.look_up(Arc::clone(ids), place).await?;
+        }
+        Ok(places)
+    }
+
+    /// Fetches chunks from where the view says they are, from other copies if one is damaged, but from none
+    /// that `failed` before; says whether it knew a place for any.
     pub(crate) async fn fetch_known(
         self: &Arc<Self>,
         ids: &[ChunkId],
         chunks: &mut HashMap<ChunkId, Fetched>,
-        errors: &mut HashMap<ChunkId, StoreError>,
+        failed: &mut Failed,
     ) -> Result<bool, StoreError> {
-        let copies = self.look_up(ids.into(), |view, id| view.copies(id)).await?;
+        let mut copies = self.look_up(ids.into(), |view, id| view.copies(id)).await?;
+        for (id, copies) in ids.iter().zip(&mut copies) {
+            copies.retain(|copy| !failed.copies.contains(&(*id, copy.pack)));
+        }
         let most = copies.iter().map(Vec::len).max().unwrap_or(0);
         for turn in 0..most {
             let wanted = ids.iter().zip(&copies).filter(|(id, _)| !chunks.contains_key(id));
             let wanted = wanted.filter_map(|(&id, copies)| Some((id, *copies.get(turn)?)));
             let batches = self.batches(wanted.collect());
-            let reads = batches.into_iter().map(|batch| Arc::clone(self).read_batch(batch));
+            let reads = batches.into_iter().map(|batch| {
+                let pack = batch.pack;
+                Arc::clone(self).read_batch(batch).map_ok(move |results| (pack, results))
+            });
             let mut reads = stream::iter(reads).buffered(self.options.concurrency);
-            while let Some(results) = reads.try_next().await? {
+            while let Some((pack, results)) = reads.try_next().await? {
                 for (id, result) in results {
                     match result {
                         Ok(chunk) => drop(chunks.insert(id, chunk)),
-                        Err(error) => drop(errors.insert(id, error)),
+                        Err(error) => failed.add(id, pack, error),
                     }
                 }
             }
@@ -320,20 +395,18 @@ impl Inner {
     pub(crate) async fn read_manifest(&self, root: &Root) -> Result<Option<Manifest>, StoreError> {
         let name = Folder::Manifests.object(root);
         let Some(bytes) = self.read_bounded(&name).await? else { return Ok(None) };
-        if root.algorithm().digest(&bytes) != root.digest() {
-            return Err(StoreError::ManifestDigest { name });
-        }
-        let manifest = self.parse_manifest(name.clone(), &bytes)?;
-        let algorithm = manifest.hash_algorithm();
-        if algorithm != root.algorithm() {
-            return Err(StoreError::ManifestAlgorithm { name, algorithm });
-        }
-        Ok(Some(manifest))
+        let (limit, root) = (self.options.manifest_limit, *root);
+        let manifest = move || verified_manifest(name, &bytes, root, limit);
+        start_work(&self.host, manifest).await?.map(Some)
+    }
+
+    /// Returns the manifest of this file if these are its bytes.
+    pub(crate) fn checked_manifest(&self, root: &Root, bytes: &[u8]) -> Result<Manifest, StoreError> {
+        verified_manifest(Folder::Manifests.object(root), bytes, *root, self.options.manifest_limit)
     }
 
     pub(crate) fn parse_manifest(&self, name: String, bytes: &[u8]) -> Result<Manifest, StoreError> {
-        let limit = usize::try_from(self.options.manifest_limit).unwrap_or(usize::MAX);
-        Manifest::parse(bytes, limit).map_err(|source| StoreError::Manifest { name, source })
+        parse_manifest(name, bytes, self.options.manifest_limit)
     }
 
     /// Returns an object whose length is within the limit for manifests.
@@ -345,4 +418,22 @@ impl Inner {
             Some(Err(length)) => Err(StoreError::ManifestTooLarge { length, limit }),
         }
     }
+}
+
+/// Returns the manifest of a file from the bytes of the object `name`.
+fn verified_manifest(name: String, bytes: &[u8], root: Root, limit: u64) -> Result<Manifest, StoreError> {
+    if root.algorithm().digest(bytes) != root.digest() {
+        return Err(StoreError::ManifestDigest { name });
+    }
+    let manifest = parse_manifest(name.clone(), bytes, limit)?;
+    let algorithm = manifest.hash_algorithm();
+    if algorithm != root.algorithm() {
+        return Err(StoreError::ManifestAlgorithm { name, algorithm });
+    }
+    Ok(manifest)
+}
+
+fn parse_manifest(name: String, bytes: &[u8], limit: u64) -> Result<Manifest, StoreError> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    Manifest::parse(bytes, limit).map_err(|source| StoreError::Manifest { name, source })
 }

@@ -113,6 +113,17 @@ impl Inner {
         Ok(!view.packs_listed)
     }
 
+    /// Makes the packs of others durable that are known here: whoever lists a pack may be faster than its
+    /// writer is with making its name durable (rule 1).
+    pub(crate) async fn settle_packs(&self) -> Result<(), StoreError> {
+        let unsettled = self.view().unsettled();
+        if let Some(unsettled) = unsettled {
+            self.objects.settle(Folder::Packs).await?;
+            self.view_mut().settle(unsettled);
+        }
+        Ok(())
+    }
+
     /// Reads the footers of packs that are not known yet.
     async fn read_footers(self: &Arc<Self>, packs: Vec<(TimeName, u64)>) -> Result<(), StoreError> {
         for batch in packs.chunks(BATCH) {

@@ -6,6 +6,7 @@ mod common;
 
 use bytes::Bytes;
 use chunker::Profile;
+use chunker::chunking::ChunkDescriptor;
 use chunker::compression::DecompressionLimits;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
@@ -366,6 +367,10 @@ struct Unreadable {
     names: Mutex<HashSet<object_store::path::Path>>,
     /// Nothing can be read.
     down: AtomicBool,
+    /// Bytes that were read.
+    read: AtomicU64,
+    /// Lists that were made.
+    lists: AtomicU64,
 }
 
 impl fmt::Display for Unreadable {
@@ -402,7 +407,10 @@ impl ObjectStore for Unreadable {
             let source = "access denied".into();
             return Err(object_store::Error::PermissionDenied { path: location.to_string(), source });
         }
-        self.objects.get_opts(location, options).await
+        let result = self.objects.get_opts(location, options).await;
+        let bytes = result.as_ref().map_or(0, |result| result.range.end - result.range.start);
+        self.read.fetch_add(bytes, Ordering::Relaxed);
+        result
     }
 
     fn delete_stream(
@@ -416,6 +424,7 @@ impl ObjectStore for Unreadable {
         &self,
         prefix: Option<&object_store::path::Path>,
     ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.lists.fetch_add(1, Ordering::Relaxed);
         self.objects.list(prefix)
     }
 
@@ -501,4 +510,53 @@ async fn empty_objects_do_not_stop_a_store_that_is_not_on_a_disk() {
     assert_eq!(lengths, [None, Some(100_000)]);
     let report = store.check(CheckOptions::new()).await.unwrap();
     assert_eq!((report.damaged_packs.len(), report.hurt_files.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_process_that_knows_no_chunk_yet_reads_only_a_few_windows_ahead() {
+    let objects = Arc::new(Unreadable::default());
+    let store = objects.open().await;
+    let profile = Profile::LARGE.hash(ALGORITHM);
+    let mut writer = store.pack_writer(ALGORITHM);
+    let mut chunks = Vec::new();
+    for number in 0..96 {
+        let chunk = file(1 << 20, number);
+        let hash = ALGORITHM.digest(&chunk);
+        writer.add_hashed(hash, chunk.into()).await.unwrap();
+        chunks.push(ChunkDescriptor { hash, offset: number << 20, length: 1 << 20 });
+    }
+    writer.seal().await.unwrap();
+    let root = store.commit(&Manifest::new(profile, chunks).unwrap()).await.unwrap();
+    let store = objects.open().await;
+    let mut pieces = store.read(&root, None).await.unwrap();
+    assert_eq!(pieces.try_next().await.unwrap().unwrap().len(), 1 << 20);
+    let ahead = objects.read.load(Ordering::Relaxed);
+    assert!(ahead < 48 << 20, "{ahead} bytes were read for the first piece");
+}
+
+#[tokio::test]
+async fn a_chunk_whose_every_copy_is_damaged_is_looked_for_a_few_times() {
+    let objects = Arc::new(Unreadable::default());
+    let store = objects.open().await;
+    let data = file(100_000, 55);
+    let root = put(&store, &data, ALGORITHM).await;
+    let packs = objects.packs().await;
+    for pack in &packs {
+        let mut bytes = objects.objects.get(pack).await.unwrap().bytes().await.unwrap().to_vec();
+        bytes[100] ^= 1;
+        objects.put(pack, bytes.into()).await.unwrap();
+    }
+    let store = objects.open().await;
+    let lists = || objects.lists.swap(0, Ordering::Relaxed);
+    lists();
+    assert_eq!(read(&store, &root, None).await.unwrap_err().code(), "chunk_digest_mismatch");
+    let for_a_read = lists();
+    let report = store.check(CheckOptions::new().read_data(true).repair(true)).await.unwrap();
+    assert_eq!((report.damaged_packs.len(), report.hurt_files.len()), (packs.len(), 1));
+    lists();
+    let report = store.collect(now()).await.unwrap();
+    assert_eq!((report.kept_packs.len(), report.deleted_packs), (packs.len(), 0));
+    let for_a_collection = lists();
+    println!("{for_a_read} lists for a read, {for_a_collection} for a collection");
+    assert!(for_a_read <= 12 && for_a_collection <= 40, "{for_a_read}, {for_a_collection}");
 }

@@ -1,7 +1,8 @@
-//! Every case of `codecs.json`: base32 as Nix writes it, Ed25519 signatures, and streams of the tools.
+//! Every case of `codecs.json`: base32 and references of Nix, Ed25519 signatures, and streams of the tools.
 
 use chunker::compression::{Codec, CompressionError, DecompressionLimits, PushDecoder, decompress};
 use chunker::hashing::{nix_base32_decode, nix_base32_encode, sha256_hash};
+use chunker::nix::references::{ReferenceNormalizer, ReferencePatches, ReferenceRestorer, StoreHash};
 use chunker::signing::{PublicKey, SecretKey, Signature, SigningError};
 use data_encoding::BASE64;
 use serde_json::Value;
@@ -81,8 +82,31 @@ fn check_stream(case: &Value) {
     }
 }
 
+fn check_references(case: &Value) {
+    let hashes = case["hashes"].as_array().expect("a list").iter();
+    let hashes: Vec<StoreHash> =
+        hashes.map(|hash| hash.as_str().expect("a text").parse().expect("a hash")).collect();
+    for size in [1, 31, 4096] {
+        let (mut stream, mut normalizer) =
+            (Vec::new(), ReferenceNormalizer::new(hashes.iter().copied()).expect("few"));
+        for piece in bytes(case, "stream").chunks(size) {
+            normalizer.push(piece, &mut stream).expect("within limits");
+        }
+        let patches = normalizer.finish(&mut stream).expect("within limits");
+        assert_eq!(sha256_hash(&stream), text(case, "sha256"), "{case}");
+        assert_eq!(patches.to_bytes(), bytes(case, "patches"), "{case}");
+        let patches = ReferencePatches::from_bytes(&bytes(case, "patches")).expect("canonical");
+        let mut restorer = ReferenceRestorer::new(patches);
+        for piece in stream.chunks_mut(size) {
+            restorer.push(piece).expect("it is of this stream");
+        }
+        restorer.finish().expect("it is whole");
+        assert_eq!(stream, bytes(case, "stream"), "{case}");
+    }
+}
+
 #[test]
-fn codecs_signatures_and_base32_give_the_vectors() {
+fn codecs_signatures_and_what_is_of_nix_give_the_vectors() {
     let vectors: Value = serde_json::from_str(include_str!("codecs.json")).expect("codecs.json is JSON");
     let cases = vectors["cases"].as_array().expect("cases");
     for case in cases {
@@ -90,6 +114,7 @@ fn codecs_signatures_and_base32_give_the_vectors() {
             "base32" => check_base32(case),
             "signature" => check_signature(case),
             "stream" => check_stream(case),
+            "references" => check_references(case),
             kind => panic!("unknown kind of case: {kind}"),
         }
     }

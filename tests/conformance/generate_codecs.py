@@ -12,6 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from references import reference_cases
+
 # RFC 8032, section 7.1: name, seed, message and signature.
 RFC_8032 = [
     (
@@ -194,7 +196,7 @@ def stream_cases():
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        cases = [*base32_cases(), *signature_cases(Path(folder)), *stream_cases()]
+        cases = [*base32_cases(), *signature_cases(Path(folder)), *stream_cases(), *reference_cases()]
     head = json.dumps({"version": 1, "count": len(cases)})[:-1]
     lines = ",\n".join(json.dumps(case) for case in cases)
     sys.stdout.write(f'{head}, "cases": [\n{lines}\n]}}\n')

@@ -11,6 +11,7 @@ fn law(target: &str) -> fn(&[u8]) {
         "cuts" => laws::cuts::check,
         "manifest" => laws::manifest::check,
         "nix" => laws::nix::check,
+        "references" => laws::references::check,
         "decode" => laws::decode::check,
         "round_trip" => laws::round_trip::check,
         _ => unreachable!("no fuzz target {target}"),
@@ -29,7 +30,9 @@ fn every_seed_obeys_the_law_of_its_target() {
 /// What a fuzzer tries first: seeds that end early, and seeds with a bit flipped.
 #[test]
 fn damaged_seeds_obey_the_laws_too() {
-    for seed in seeds::all().iter().filter(|seed| matches!(seed.target, "decode" | "manifest" | "nix")) {
+    for seed in
+        seeds::all().iter().filter(|seed| matches!(seed.target, "decode" | "manifest" | "nix" | "references"))
+    {
         let law = law(seed.target);
         let length = seed.input.len();
         for step in 0..16 {

@@ -66,6 +66,13 @@ pub(crate) fn all() -> Vec<Seed> {
                     add("nix", format!("cache.example.org-1:{}", BASE64.encode(&bytes)).into());
                 }
             }
+            "references" => {
+                for field in ["stream", "patches"] {
+                    let mut input = hex::decode(text(&case, field)).expect("hexadecimal");
+                    input.truncate(LENGTH);
+                    add("references", input);
+                }
+            }
             _ => {
                 let codec = Codec::ALL.iter().find(|codec| codec.name() == text(&case, "codec"));
                 let data = BASE64.decode(text(&case, "data").as_bytes()).expect("base64");

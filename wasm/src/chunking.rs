@@ -28,7 +28,7 @@ pub struct JsPushChunker {
 
 #[wasm_bindgen(js_class = PushChunker)]
 impl JsPushChunker {
-    /// Returns a chunker for the input behind `offset`. With `cuts_only` the digests are zeros in the
+    /// Returns a chunker for the input from `offset` on. With `cuts_only` the digests are zeros in the
     /// records: the caller has a faster way to them.
     #[wasm_bindgen(constructor)]
     pub fn new(profile: &JsValue, offset: &JsValue, cuts_only: bool) -> Result<Self, Failure> {

@@ -2,6 +2,7 @@
 
 pub mod compression;
 pub mod nix;
+pub mod references;
 pub mod signing;
 
 use crate::failure::Failure;

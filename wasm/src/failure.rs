@@ -6,7 +6,9 @@ use chunker::compression::CompressionError;
 use chunker::hashing::UnknownHashAlgorithm;
 use chunker::manifest::ManifestError;
 #[cfg(feature = "codecs")]
-use chunker::nix::{InvalidBase32, InvalidNarInfo};
+use chunker::nix::references::ReferenceError;
+#[cfg(feature = "codecs")]
+use chunker::nix::{InvalidBase32, InvalidNarInfo, InvalidNixHash};
 #[cfg(feature = "codecs")]
 use chunker::signing::SigningError;
 #[cfg(feature = "chunking")]
@@ -73,7 +75,7 @@ from_core!(ManifestError);
 #[cfg(feature = "chunking")]
 from_core!(OptionsError, ProfileError, UnknownHashAlgorithm);
 #[cfg(feature = "codecs")]
-from_core!(InvalidBase32, InvalidNarInfo, SigningError);
+from_core!(InvalidBase32, InvalidNarInfo, InvalidNixHash, ReferenceError, SigningError);
 
 #[cfg(feature = "codecs")]
 impl From<CompressionError> for Failure {

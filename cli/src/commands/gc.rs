@@ -1,7 +1,7 @@
 //! `chunker gc`: what no file needs is deleted.
 
 use crate::args::{Gc, Global};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::output::{count, size};
 use crate::session::Session;
 use chunker_store::CollectOptions;
@@ -54,10 +54,11 @@ pub(crate) fn run(global: &Global, options: &Gc) -> Result<(), Failure> {
         let freed = report.deleted_bytes.saturating_sub(report.copied_bytes);
         format!("{} deleted, {} freed", count(report.deleted_packs, "pack"), size(freed))
     };
-    let kept = match report.kept_packs.len() {
-        0 => String::new(),
-        1 => "\n1 damaged pack kept: the only copy of a live chunk is in it".to_owned(),
-        packs => format!("\n{packs} damaged packs kept: the only copies of live chunks are in them"),
-    };
-    session.output.print_aside(&collected, format_args!("{needed}; {done}{kept}"))
+    session.output.print_aside(&collected, format_args!("{needed}; {done}"))?;
+    if !global.json {
+        for pack in &collected.kept_packs {
+            warn(format_args!("pack {pack} is damaged, and kept: files need chunks that only it may have"));
+        }
+    }
+    Ok(())
 }

@@ -32,8 +32,6 @@ pub(crate) fn run(global: &Global, options: &Get) -> Result<(), Failure> {
         }
     };
     let total = range.end - range.start;
-    // Chunks are fetched in windows of bounded bytes if it is known where they lie.
-    session.wait_interruptibly(session.store.refresh())??;
     let Some(path) = &options.output else {
         let watched = !io::stdout().is_terminal();
         let progress = if watched { progress(session.output, total) } else { Progress::hidden() };

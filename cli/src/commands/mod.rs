@@ -10,4 +10,5 @@ pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod put;
 pub(crate) mod rm;
+pub(crate) mod serve;
 pub(crate) mod stats;

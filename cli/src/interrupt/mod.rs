@@ -9,7 +9,7 @@
 mod signals;
 
 use crate::failure::Failure;
-use signals::Signals;
+pub(crate) use signals::Signals;
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::pin;

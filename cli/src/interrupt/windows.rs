@@ -4,16 +4,16 @@ use super::Signal;
 use std::io;
 use tokio::signal::windows::{CtrlC, ctrl_c};
 
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: CtrlC,
 }
 
 impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { interrupt: ctrl_c()? })
     }
 
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         self.interrupt.recv().await;
         Signal::Interrupt
     }

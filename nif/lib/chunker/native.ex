@@ -405,4 +405,34 @@ defmodule Chunker.Native do
     do: Nif.nix_base32_decode_normal(text)
 
   def nix_base32_decode(text), do: Nif.nix_base32_decode_dirty(text)
+
+  @spec normalizer_feed(reference, binary) :: result(binary)
+  def normalizer_feed(normalizer, piece) do
+    config = Config.get()
+
+    if byte_size(piece) <= config.normal_bytes do
+      Nif.normalizer_feed_normal(normalizer, piece, false)
+    else
+      with {:ok, parts} <- normalizer_feed_slices(normalizer, piece, config.slice_bytes, []),
+           do: {:ok, parts |> Enum.reverse() |> IO.iodata_to_binary()}
+    end
+  end
+
+  defp normalizer_feed_slices(normalizer, piece, slice_bytes, parts) do
+    case piece do
+      <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
+        with {:ok, part} <- Nif.normalizer_feed_dirty(normalizer, slice, true),
+             do: normalizer_feed_slices(normalizer, rest, slice_bytes, [part | parts])
+
+      last ->
+        with {:ok, part} <- Nif.normalizer_feed_dirty(normalizer, last, false), do: {:ok, [part | parts]}
+    end
+  end
+
+  @spec patches_restore(reference, non_neg_integer, binary) :: result(binary)
+  def patches_restore(patches, offset, data) do
+    if byte_size(data) <= Config.get().normal_bytes,
+      do: Nif.patches_restore_normal(patches, offset, data),
+      else: Nif.patches_restore_dirty(patches, offset, data)
+  end
 end

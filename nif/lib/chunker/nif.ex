@@ -63,9 +63,22 @@ defmodule Chunker.Nif do
     nix_fingerprint_dirty: 1,
     nix_sign_dirty: 2,
     nix_verify_dirty: 3,
+    nix_parse_narinfo_dirty: 1,
+    nix_format_narinfo_dirty: 2,
+    nix_hash_encode: 2,
+    nix_hash_decode: 1,
     nix_secret_key_dirty: 2,
     nix_public_key_dirty: 1,
-    nix_key_name_dirty: 1
+    nix_key_name_dirty: 1,
+    normalizer_open_dirty: 1,
+    normalizer_feed_normal: 3,
+    normalizer_feed_dirty: 3,
+    normalizer_finish_dirty: 1,
+    patches_parse_dirty: 1,
+    patches_bytes_dirty: 1,
+    patches_fields_dirty: 1,
+    patches_restore_normal: 3,
+    patches_restore_dirty: 3
   ]
 
   for {name, arity} <- @functions do

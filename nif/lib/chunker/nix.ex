@@ -1,6 +1,6 @@
 defmodule Chunker.Nix do
   @moduledoc """
-  What a binary cache of Nix needs: base32, key files, and signatures of narinfo files.
+  What a binary cache of Nix needs: base32, hashes, key files, and signatures of narinfo files.
 
       iex> {:ok, key} = Chunker.Signing.generate_key()
       iex> {:ok, secret_key} = Chunker.Nix.secret_key("cache.example.org-1", key)
@@ -59,6 +59,34 @@ defmodule Chunker.Nix do
   end
 
   @doc """
+  Returns a SHA-256 digest as Nix writes it.
+
+  `:base32` is `sha256:` and Nix's base32, as in narinfo files, `:base16` the same with hexadecimal digits, and
+  `:sri` is `sha256-` and base64, as in lock files.
+
+      iex> Chunker.Nix.hash_encode(Chunker.digest(""), :sri)
+      {:ok, "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}
+      iex> Chunker.Nix.hash_encode("short", :base32)
+      {:error, :invalid_argument}
+  """
+  @spec hash_encode(Chunker.digest(), :base32 | :base16 | :sri) ::
+          {:ok, String.t()} | {:error, Chunker.error()}
+  def hash_encode(digest, format), do: Nif.nix_hash_encode(digest, format)
+
+  @doc """
+  Returns the SHA-256 digest of a text in any of these formats.
+
+      iex> Chunker.Nix.hash_decode("sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=") == {:ok, Chunker.digest("")}
+      true
+      iex> Chunker.Nix.hash_decode("md5:d41d8cd98f00b204e9800998ecf8427e")
+      {:error, :invalid_nix_hash}
+  """
+  @spec hash_decode(String.t()) :: {:ok, Chunker.digest()} | {:error, Chunker.error()}
+  def hash_decode(text) do
+    if String.valid?(text), do: Nif.nix_hash_decode(text), else: {:error, :invalid_nix_hash}
+  end
+
+  @doc """
   Returns the text that is signed: `1;<store path>;sha256:<base32>;<NAR size>;<references>`.
   """
   @spec fingerprint(t) :: {:ok, String.t()} | {:error, :invalid_store_path | :invalid_nar_size}
@@ -78,7 +106,9 @@ defmodule Chunker.Nix do
     with {:ok, true} <- Nif.nix_verify_dirty(fields(narinfo), signature, public_key), do: :ok
   end
 
-  defp fields(narinfo),
+  @doc false
+  @spec fields(t) :: tuple
+  def fields(%__MODULE__{} = narinfo),
     do: {narinfo.store_path, narinfo.nar_hash, narinfo.nar_size, narinfo.references}
 
   @doc """

@@ -1,4 +1,4 @@
-import { type Bytes, bytesOf, kindOf } from "../bytes.js";
+import { type ByteArray, type Bytes, bytesOf, kindOf } from "../bytes.js";
 import { ChunkerError, calling, failureOf, invalidArgument } from "../errors.js";
 import { countCodec } from "../metrics.js";
 import { checkedOptions } from "../options.js";
@@ -27,7 +27,7 @@ export async function compress(
   codec: Codec,
   data: Bytes,
   options?: CompressOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<ByteArray> {
   const { level, dictionary } = checkedCompressOptions(options);
   await ready();
   const bytes = bytesOf(data);
@@ -46,7 +46,7 @@ export async function decompress(
   codec: Codec,
   data: Bytes,
   options?: DecompressOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<ByteArray> {
   const checked = checkedDecompressOptions(options);
   await ready();
   return content(codec, bytesOf(data), checked);
@@ -57,10 +57,7 @@ export async function decompress(
  *
  * @throws {ChunkerError} `unknown_compression_format`, else as {@link decompress}.
  */
-export async function decompressAuto(
-  data: Bytes,
-  options?: DecompressOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
+export async function decompressAuto(data: Bytes, options?: DecompressOptions): Promise<ByteArray> {
   const checked = checkedDecompressOptions(options);
   await ready();
   const bytes = bytesOf(data);
@@ -91,7 +88,7 @@ export interface Adapted {
   /** Whether `data` are compressed. */
   compressed: boolean;
   /** The bytes to store or send, the caller's own. */
-  data: Uint8Array<ArrayBuffer>;
+  data: ByteArray;
 }
 
 /**
@@ -124,7 +121,7 @@ export async function compressAdaptive(
 export async function trainDictionary(
   samples: Iterable<Bytes>,
   maxSize: number,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<ByteArray> {
   if (typeof samples?.[Symbol.iterator] !== "function") {
     throw invalidArgument(`samples are not iterable, but ${kindOf(samples)}`);
   }
@@ -133,11 +130,7 @@ export async function trainDictionary(
   return owned(calling(() => core().trainDictionary(listed, maxSize)));
 }
 
-function content(
-  codec: Codec,
-  data: Uint8Array<ArrayBuffer>,
-  options: Partial<DecompressOptions>,
-): Uint8Array<ArrayBuffer> {
+function content(codec: Codec, data: ByteArray, options: Partial<DecompressOptions>): ByteArray {
   const handle = decompressor(codec, options);
   try {
     const blocks: Uint8Array[] = [];
@@ -161,7 +154,7 @@ function content(
   }
 }
 
-function joined(blocks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+function joined(blocks: readonly Uint8Array[]): ByteArray {
   const [only] = blocks;
   if (only !== undefined && blocks.length === 1) return owned(only);
   const all = new Uint8Array(blocks.reduce((length, block) => length + block.length, 0));
@@ -173,6 +166,6 @@ function joined(blocks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-function detected(data: Uint8Array<ArrayBuffer>): Codec {
+function detected(data: ByteArray): Codec {
   return core().detect(data.subarray(0, HEAD)) as Codec;
 }

@@ -1,6 +1,7 @@
 // What functions and streams share. No public declaration may name the types of the module, which
 // need libraries that not every user has.
 
+import type { ByteArray } from "../bytes.js";
 import { calling } from "../errors.js";
 import type { Decompressor } from "./glue.js";
 import { core } from "./load.js";
@@ -16,12 +17,12 @@ export function decompressor(codec: Codec, options: Partial<DecompressOptions>):
   return calling(() => new Decompressor(codec, maxOutput, maxWindowLog, maxMemory, dictionary));
 }
 
-export function* slicesOf(data: Uint8Array<ArrayBuffer>): Generator<Uint8Array<ArrayBuffer>, void> {
+export function* slicesOf(data: ByteArray): Generator<ByteArray, void> {
   for (let start = 0; start < data.length; start += SLICE)
     yield data.subarray(start, start + SLICE);
 }
 
 /** The module returns copies in buffers of their own, and says less in its types. */
-export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>;
+export function owned(bytes: Uint8Array): ByteArray {
+  return bytes as ByteArray;
 }

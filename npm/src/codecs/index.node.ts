@@ -1,8 +1,12 @@
-// `chunker-cdc/codecs` in Node: the module is read from its file when it is first needed.
+// `chunker-cdc/codecs` in Node: by the native addon, or else by the module, which is loaded when it is
+// first needed.
 
-import { readFileSync } from "node:fs";
-import { setSyncSource } from "./load.js";
+import { text } from "#inline/chunker-codecs";
+import { native } from "../addon.node.js";
+import { unpacked } from "../inline.node.js";
+import { setSyncSource, use } from "./load.js";
 
-setSyncSource(() => readFileSync(new URL("../chunker-codecs.wasm", import.meta.url)));
+if (native !== undefined) use(native);
+else setSyncSource(() => unpacked(text));
 
 export * from "./index.js";

@@ -1,8 +1,9 @@
 // The public API, without a WebAssembly module: `index.node.ts` and `index.browser.ts` say where that
 // comes from.
 
-export type { Bytes } from "../bytes.js";
+export type { ByteArray, Bytes } from "../bytes.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "../errors.js";
+export type { ReadyOptions } from "../options.js";
 export {
   type Adapted,
   compress,
@@ -13,15 +14,23 @@ export {
   trainDictionary,
 } from "./compression.js";
 export {
+  formatNarInfo,
   NarInfo,
   type NarInfoFields,
+  type NarInfoFile,
+  type NixHashFormat,
   NixPublicKey,
   NixSecretKey,
   nixBase32Decode,
   nixBase32Encode,
+  nixHashDecode,
+  nixHashEncode,
+  type ParsedNarInfoFile,
+  parseNarInfo,
 } from "./nix.js";
 export type { Codec, CompressOptions, DecompressOptions, LevelOptions } from "./options.js";
 export { ready } from "./ready.js";
+export { ReferenceNormalizer, ReferencePatches } from "./references.js";
 export {
   generateKeypair,
   type Keypair,

@@ -3,4 +3,4 @@
 import { Loader } from "../loader.js";
 import * as glue from "./glue.js";
 
-export const { setSource, setSyncSource, load, core } = new Loader(glue);
+export const { setSource, setSyncSource, load, core, use } = new Loader(glue);

@@ -1,11 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Bytes, bytesOf, kindOf } from "../bytes.js";
+import { type ByteArray, type Bytes, bytesOf, kindOf } from "../bytes.js";
 import { Owned } from "../disposable.js";
 import { calling, invalidArgument } from "../errors.js";
 import { checkedOptions } from "../options.js";
 import { owned } from "./decompressor.js";
 import type {
   NarInfo as CoreNarInfo,
+  NarInfoFile as CoreNarInfoFile,
   NixPublicKey as CorePublicKey,
   NixSecretKey as CoreSecretKey,
 } from "./glue.js";
@@ -25,10 +26,36 @@ export async function nixBase32Encode(data: Bytes): Promise<string> {
  *
  * @throws {ChunkerError} `invalid_base32` or `invalid_argument`.
  */
-export async function nixBase32Decode(text: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function nixBase32Decode(text: string): Promise<ByteArray> {
   const checked = textOf(text, "text");
   await ready();
   return owned(calling(() => core().nixBase32Decode(checked)));
+}
+
+/** How a SHA-256 digest is written: `sha256:` with Nix's base32 or hexadecimal digits, or `sha256-` with base64. */
+export type NixHashFormat = "base32" | "base16" | "sri";
+
+/**
+ * Returns a SHA-256 digest as Nix writes it.
+ *
+ * @throws {ChunkerError} `invalid_argument` when it is not 32 bytes long, or there is no such format.
+ */
+export async function nixHashEncode(digest: Bytes, format: NixHashFormat): Promise<string> {
+  const bytes = bytesOf(digest, "digest");
+  const checked = textOf(format, "format");
+  await ready();
+  return calling(() => core().nixHashEncode(bytes, checked));
+}
+
+/**
+ * Returns the SHA-256 digest of a text in any of these formats.
+ *
+ * @throws {ChunkerError} `invalid_nix_hash` or `invalid_argument`.
+ */
+export async function nixHashDecode(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const checked = textOf(text, "text");
+  await ready();
+  return owned(calling(() => core().nixHashDecode(checked)));
 }
 
 /** The part of a narinfo that is signed. All paths are full: `/nix/store/<hash>-<name>`. */
@@ -56,10 +83,7 @@ export class NarInfo {
     const { storePath, narHash, narSize, references = [] } = checkedOptions(fields, FIELDS);
     const path = textOf(storePath, "storePath");
     const hash = bytesOf(narHash as Bytes, "narHash");
-    if (typeof references === "string" || typeof references?.[Symbol.iterator] !== "function") {
-      throw invalidArgument(`references are not an iterable of strings, but ${kindOf(references)}`);
-    }
-    const paths = Array.from(references, (each, index) => textOf(each, `reference ${index}`));
+    const paths = textsOf(references, "references", "reference");
     const { NarInfo: Core } = core();
     this.#owned = new Owned(calling(() => new Core(path, hash, narSize, paths)));
   }
@@ -183,8 +207,135 @@ export class NixPublicKey {
   }
 }
 
-function textOf(value: unknown, name: string): string {
+/** A narinfo file: what a binary cache says of a store path. */
+export interface NarInfoFile extends NarInfoFields {
+  /** Where the NAR is, relative to the cache. */
+  url: string;
+  /** Compression of the file at the URL, such as `none`, `xz` or `zstd`. Default: `none`. */
+  compression?: string | undefined;
+  /** SHA-256 digest of the file at the URL. */
+  fileHash?: Bytes | undefined;
+  /** Bytes of the file at the URL. */
+  fileSize?: number | undefined;
+  /** Full path of the derivation that was built. */
+  deriver?: string | undefined;
+  /** The values of all lines `Sig:`. */
+  signatures?: Iterable<string> | undefined;
+  /** How the path is content-addressed. */
+  ca?: string | undefined;
+  /** Fields of other names, in order. */
+  other?: Iterable<readonly [name: string, value: string]> | undefined;
+}
+
+/** A narinfo file that was read: every field that a file always has is there. */
+export interface ParsedNarInfoFile extends NarInfoFile {
+  narHash: Uint8Array<ArrayBuffer>;
+  references: string[];
+  compression: string;
+  fileHash: Uint8Array<ArrayBuffer> | undefined;
+  signatures: string[];
+  other: [name: string, value: string][];
+}
+
+const FILE_FIELDS = [
+  ...FIELDS,
+  "url",
+  "compression",
+  "fileHash",
+  "fileSize",
+  "deriver",
+  "signatures",
+  "ca",
+  "other",
+] as const;
+
+/**
+ * Reads a narinfo file. Its fields may be in any order; the compression is `bzip2` if it names none, as
+ * in Nix.
+ *
+ * @throws {ChunkerError} `invalid_narinfo`, `invalid_store_path`, `invalid_nar_size` or
+ * `invalid_argument`, also for sizes above 2^53-1.
+ */
+export async function parseNarInfo(text: string): Promise<ParsedNarInfoFile> {
+  const checked = textOf(text, "text");
+  await ready();
+  const { NarInfoFile: Core } = core();
+  const file = calling(() => Core.parse(checked));
+  try {
+    const { fileHash, fileSize, other } = file;
+    return {
+      storePath: file.storePath,
+      narHash: owned(file.narHash),
+      narSize: sizeOf(file.narSize, "NarSize"),
+      references: file.references,
+      url: file.url,
+      compression: file.compression,
+      fileHash: fileHash && owned(fileHash),
+      fileSize: fileSize === undefined ? undefined : sizeOf(fileSize, "FileSize"),
+      deriver: file.deriver,
+      signatures: file.signatures,
+      ca: file.ca,
+      other: Array.from({ length: other.length / 2 }, (_, pair) => [
+        other[2 * pair] as string,
+        other[2 * pair + 1] as string,
+      ]),
+    };
+  } finally {
+    file.free();
+  }
+}
+
+function sizeOf(size: bigint, field: string): number {
+  if (size > Number.MAX_SAFE_INTEGER) throw invalidArgument(`${field} ${size} is above 2^53-1`);
+  return Number(size);
+}
+
+/**
+ * Returns the text of a narinfo file, with the fields in Nix's order.
+ *
+ * @throws {ChunkerError} `invalid_narinfo` for what would not be read back as it is, such as a value with
+ * a line feed; else as {@link NarInfo}.
+ */
+export async function formatNarInfo(file: NarInfoFile): Promise<string> {
+  const checked = checkedOptions(file, FILE_FIELDS) as NarInfoFile;
+  const { compression = "none", fileHash, fileSize } = checked;
+  const url = textOf(checked.url, "url");
+  const codec = textOf(compression, "compression");
+  const deriver = checked.deriver === undefined ? undefined : textOf(checked.deriver, "deriver");
+  const ca = checked.ca === undefined ? undefined : textOf(checked.ca, "ca");
+  const hash = fileHash === undefined ? undefined : bytesOf(fileHash, "fileHash");
+  const signatures = textsOf(checked.signatures ?? [], "signatures", "signature");
+  const other = Array.from(checked.other ?? [], (field, index) =>
+    textsOf(field, `field ${index}`, "its part").slice(0, 2),
+  );
+  await ready();
+  const { storePath, narHash, narSize, references } = checked;
+  const narInfo = new NarInfo({ storePath, narHash, narSize, references });
+  const { NarInfoFile: Core } = core();
+  let made: CoreNarInfoFile | undefined;
+  try {
+    const handle = handleOf(narInfo);
+    return calling(() => {
+      made = new Core(handle, url, codec, hash, fileSize, deriver, signatures, ca, other.flat());
+      return made.toText();
+    });
+  } finally {
+    made?.free();
+    narInfo[Symbol.dispose]();
+  }
+}
+
+/** @throws {ChunkerError} `invalid_argument`. */
+export function textOf(value: unknown, name: string): string {
   if (typeof value !== "string")
     throw invalidArgument(`${name} is not a string, but ${kindOf(value)}`);
   return value;
+}
+
+/** @throws {ChunkerError} `invalid_argument`. */
+export function textsOf(values: Iterable<string>, name: string, one: string): string[] {
+  if (typeof values === "string" || typeof values?.[Symbol.iterator] !== "function") {
+    throw invalidArgument(`${name} are not an iterable of strings, but ${kindOf(values)}`);
+  }
+  return Array.from(values, (each, index) => textOf(each, `${one} ${index}`));
 }

@@ -1,4 +1,4 @@
-import { type Bytes, bytesOf, kindOf } from "../bytes.js";
+import { type ByteArray, type Bytes, bytesOf, kindOf } from "../bytes.js";
 import { calling, invalidArgument } from "../errors.js";
 import type { Manifest } from "../manifest.js";
 import { owned } from "./decompressor.js";
@@ -8,9 +8,9 @@ import { ready } from "./ready.js";
 /** A new secret key and its public key. */
 export interface Keypair {
   /** 64 bytes: the seed (RFC 8032), then the public key. */
-  secretKey: Uint8Array<ArrayBuffer>;
+  secretKey: ByteArray;
   /** 32 bytes. */
-  publicKey: Uint8Array<ArrayBuffer>;
+  publicKey: ByteArray;
 }
 
 /** Returns a new pair of keys. */
@@ -29,10 +29,7 @@ export async function generateKeypair(): Promise<Keypair> {
  *
  * @throws {ChunkerError} `invalid_secret_key`, `decode_error` or `invalid_argument`.
  */
-export async function sign(
-  data: Bytes,
-  secretKey: Bytes | string,
-): Promise<Uint8Array<ArrayBuffer>> {
+export async function sign(data: Bytes, secretKey: Bytes | string): Promise<ByteArray> {
   await ready();
   const [bytes, key] = [bytesOf(data), binaryOf(secretKey, "secretKey")];
   return owned(calling(() => core().sign(bytes, key)));
@@ -65,7 +62,7 @@ export async function verify(
 export async function signManifest(
   manifest: Manifest,
   secretKey: Bytes | string,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<ByteArray> {
   await ready();
   const [canonical, key] = [canonicalOf(manifest), binaryOf(secretKey, "secretKey")];
   return owned(calling(() => core().signManifest(canonical, key)));
@@ -95,11 +92,11 @@ export function toBase64(bytes: Bytes): string {
 }
 
 /** Keys and signatures are bytes or base64 texts; the module tells whether they are good ones. */
-export function binaryOf(value: Bytes | string, name: string): Uint8Array<ArrayBuffer> | string {
+export function binaryOf(value: Bytes | string, name: string): ByteArray | string {
   return typeof value === "string" ? value : bytesOf(value, name);
 }
 
-function canonicalOf(manifest: Manifest): Uint8Array<ArrayBuffer> {
+function canonicalOf(manifest: Manifest): ByteArray {
   if (typeof manifest?.toBytes !== "function") {
     throw invalidArgument(`manifest is not a Manifest, but ${kindOf(manifest)}`);
   }

@@ -1,4 +1,4 @@
-import { type Bytes, bytesOf } from "../bytes.js";
+import { type ByteArray, type Bytes, bytesOf } from "../bytes.js";
 import { counted, failureOf } from "../errors.js";
 import { countCodec } from "../metrics.js";
 import { decompressor, owned, slicesOf } from "./decompressor.js";
@@ -32,8 +32,8 @@ interface Stream {
  *
  * Wrong options make the stream fail as {@link compress} does; unknown ones throw at once.
  */
-export class CompressTransform implements TransformStream<Bytes, Uint8Array<ArrayBuffer>> {
-  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+export class CompressTransform implements TransformStream<Bytes, ByteArray> {
+  readonly readable: ReadableStream<ByteArray>;
   readonly writable: WritableStream<Bytes>;
 
   constructor(codec: Codec, options?: CompressOptions) {
@@ -58,8 +58,8 @@ export class CompressTransform implements TransformStream<Bytes, Uint8Array<Arra
  *
  * Its errors are those of {@link decompress}; unknown options throw at once.
  */
-export class DecompressTransform implements TransformStream<Bytes, Uint8Array<ArrayBuffer>> {
-  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+export class DecompressTransform implements TransformStream<Bytes, ByteArray> {
+  readonly readable: ReadableStream<ByteArray>;
   readonly writable: WritableStream<Bytes>;
 
   constructor(codec: Codec, options?: DecompressOptions) {
@@ -80,9 +80,9 @@ export class DecompressTransform implements TransformStream<Bytes, Uint8Array<Ar
 function transformed(
   start: () => Stream,
   count: (bytesIn: number, bytesOut: number) => void,
-): TransformStream<Bytes, Uint8Array<ArrayBuffer>> {
+): TransformStream<Bytes, ByteArray> {
   let stream: Stream | undefined;
-  let output: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  let output: ReadableStreamDefaultController<ByteArray>;
   let input: WritableStreamDefaultController;
   /** Called when the consumer wants more, or is gone. */
   let wanted: (() => void) | undefined;
@@ -119,7 +119,7 @@ function transformed(
     }
   };
 
-  const readable = new ReadableStream<Uint8Array<ArrayBuffer>>(
+  const readable = new ReadableStream<ByteArray>(
     {
       start(controller) {
         output = controller;

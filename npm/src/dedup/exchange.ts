@@ -3,6 +3,9 @@
 import { DedupError } from "./error.js";
 import type { Body } from "./transport.js";
 
+/** What `fetch` takes: not every library that has it names this type. */
+export type Credentials = NonNullable<RequestInit["credentials"]>;
+
 /** A request that is ready to go. */
 export interface HttpRequest {
   readonly method: string;
@@ -10,7 +13,7 @@ export interface HttpRequest {
   readonly url: string;
   readonly headers: Headers;
   readonly body: Body | undefined;
-  readonly credentials: RequestCredentials;
+  readonly credentials: Credentials;
   readonly signal: AbortSignal;
   /** Told of everything that the other side does. */
   readonly watch: Watch;

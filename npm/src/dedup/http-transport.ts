@@ -2,7 +2,14 @@ import { invalidArgument } from "../errors.js";
 import { ChunkerError, type HashAlgorithm } from "../index.js";
 import { checkedOptions } from "../options.js";
 import { asDedupError, DedupError } from "./error.js";
-import { type Exchange, type HttpAnswer, networkError, Watch, watched } from "./exchange.js";
+import {
+  type Credentials,
+  type Exchange,
+  type HttpAnswer,
+  networkError,
+  Watch,
+  watched,
+} from "./exchange.js";
 import { fetchExchange, isBadPort } from "./exchange-fetch.js";
 import { platform } from "./platform.js";
 import type {
@@ -17,17 +24,20 @@ import type {
 } from "./transport.js";
 import { type Limits, parseLimits, parseRoot } from "./wire.js";
 
+// What `Headers` takes: not every library that has it names this type.
+type HeadersLike = NonNullable<ConstructorParameters<typeof Headers>[0]>;
+
 /** How {@link HttpTransport} reaches its server. */
 export interface HttpTransportOptions {
   /** Where the server's `/v1/…` paths begin: `""` for the page's own origin, else an absolute URL. */
   readonly baseUrl?: string | undefined;
   /** Headers of every request, for example an authorization; a function is asked before each one. */
-  readonly headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>) | undefined;
+  readonly headers?: HeadersLike | (() => HeadersLike | Promise<HeadersLike>) | undefined;
   /**
    * Whether cookies are sent, as `fetch` defines it; to another origin only with `include`. Node has no
    * cookies. Default: `same-origin`.
    */
-  readonly credentials?: RequestCredentials | undefined;
+  readonly credentials?: Credentials | undefined;
   /**
    * How long the server may make no progress, in milliseconds: it takes nothing of a body, sends nothing
    * of an answer. Long requests are not limited. Default: 60,000.
@@ -64,7 +74,7 @@ export class HttpTransport implements Transport {
   readonly takesBlobs: boolean;
   readonly #baseUrl: string;
   readonly #headers: HttpTransportOptions["headers"];
-  readonly #credentials: RequestCredentials;
+  readonly #credentials: Credentials;
   readonly #stallTimeoutMs: number;
   readonly #exchange: Exchange;
 
@@ -362,7 +372,7 @@ function checkedUrl(baseUrl: string, byFetch: boolean): string {
   return trimmed;
 }
 
-function headersOf(init: HeadersInit | undefined): Headers {
+function headersOf(init: HeadersLike | undefined): Headers {
   try {
     return new Headers(init);
   } catch (cause) {

@@ -1,6 +1,6 @@
 // The bytes that runs are given, by their place in the source.
 
-import { bytesOf, isBytes } from "../bytes.js";
+import { type ByteArray, bytesOf, isBytes } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { type ByteSource, isBlob, pieces } from "../source.js";
 
@@ -15,7 +15,7 @@ export interface Input {
   /** What workers read themselves. */
   readonly blob: Blob | undefined;
   /** Returns bytes for a worker: at least one and at most `length`, of a buffer of their own. */
-  take(at: number, length: number): Uint8Array<ArrayBuffer>;
+  take(at: number, length: number): ByteArray;
   /** Says that no one will take what lies before `at`. */
   release(at: number): void;
   /** Stops reading, and forgets what was read. */
@@ -37,12 +37,14 @@ export function inputOf(
   return new StreamInput(pieces(source, signal), limit, onChange);
 }
 
-/** Whether workers can read `source` themselves. They cannot where it is a file of Node. */
+/**
+ * Whether workers can read `source` themselves. They cannot where it is a file of Node, or a Blob of
+ * a package, whose clone is empty.
+ */
 export function isForWorkers(source: ByteSource): source is Blob {
   if (!isBlob(source)) return false;
   try {
-    structuredClone(source);
-    return true;
+    return isBlob(structuredClone(source));
   } catch {
     return false;
   }
@@ -82,7 +84,7 @@ class MemoryInput implements Input {
     this.available = this.size;
   }
 
-  take(at: number, length: number): Uint8Array<ArrayBuffer> {
+  take(at: number, length: number): ByteArray {
     const bytes = bytesOf(this.#data);
     if (bytes.length !== this.size) {
       throw invalidArgument("data changed its length while it was read");
@@ -100,11 +102,11 @@ const BLOCK = 1024 * 1024;
 
 interface Block {
   readonly at: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: ByteArray;
 }
 
 class StreamInput implements Input {
-  readonly #pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>;
+  readonly #pieces: AsyncGenerator<ByteArray, void, undefined>;
   readonly #limit: number;
   readonly #onChange: () => void;
   readonly blob = undefined;
@@ -118,7 +120,7 @@ class StreamInput implements Input {
   #closed = false;
 
   constructor(
-    pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>,
+    pieces: AsyncGenerator<ByteArray, void, undefined>,
     limit: number,
     onChange: () => void,
   ) {
@@ -128,7 +130,7 @@ class StreamInput implements Input {
     void this.#read();
   }
 
-  take(at: number, length: number): Uint8Array<ArrayBuffer> {
+  take(at: number, length: number): ByteArray {
     const first = this.#blocks[0]?.at ?? 0;
     const block = this.#blocks[Math.floor((at - first) / BLOCK)];
     if (block === undefined) throw new Error(`nothing is held at ${at}`);

@@ -1,6 +1,7 @@
 // What a pool and its workers say to each other. A worker cuts runs: stretches of an input that are
 // given to it from their start, in order.
 
+import type { ByteArray } from "../bytes.js";
 import { ChunkerError, type ChunkerErrorCode } from "../errors.js";
 
 /** How a run is cut. */
@@ -16,13 +17,19 @@ export type Request =
   /** Begins a run, of `blob` if the worker is to read it itself. */
   | { type: "open"; run: number; cutting: Cutting; blob: Blob | undefined }
   /** Cuts these bytes. */
-  | { type: "feed"; run: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "feed"; run: number; bytes: ByteArray }
   /** Reads and cuts as many bytes of the blob. */
   | { type: "read"; run: number; length: number }
   /** Ends the input. */
   | { type: "finish"; run: number }
   /** Ends the run, wherever it is. */
   | { type: "close"; run: number };
+
+/** What a worker is sent: first of all, the module. */
+export type Order = { type: "load"; module: object } | Request;
+
+/** What a worker of a page says first: its script is there. */
+export const STARTED = "started";
 
 /** From a worker. Nothing follows an error of a run. */
 export type Reply =
@@ -31,7 +38,7 @@ export type Reply =
       /** Bytes that were cut. */
       length: number;
       /** The module's records of the chunks that ended in them. */
-      records: Uint8Array<ArrayBuffer>[];
+      records: ByteArray[];
     }
   | { run: number; failure: Failure };
 

@@ -1,6 +1,7 @@
 import { checkedOptions } from "../options.js";
+import { ready } from "../ready.js";
 import { Seats } from "./seats.js";
-import { count, spawn } from "./thread.js";
+import { count, spawnLoaded } from "./thread.js";
 import { Workforce } from "./workforce.js";
 
 /** Options of a {@link ChunkerPool}. */
@@ -25,6 +26,7 @@ export class ChunkerPool extends Workforce {
   /** @throws {ChunkerError} `invalid_argument` */
   constructor(options?: PoolOptions) {
     const { workers } = checkedOptions(options, ["workers"]);
-    super(new Seats(count("workers", workers), spawn));
+    const wanted = count("workers", workers);
+    super(new Seats(wanted, spawnLoaded), wanted, ready);
   }
 }

@@ -1,7 +1,8 @@
 // How workers are started. An entry file says it; everything else asks `spawn()`.
 
 import { ChunkerError, invalidArgument } from "../errors.js";
-import type { Reply, Request } from "./messages.js";
+import { module } from "../load.js";
+import type { Order, Reply, Request } from "./messages.js";
 
 /** A worker, of a page or of Node, that takes messages of type `M`. */
 export interface Thread<M> {
@@ -61,4 +62,11 @@ export class Spawner<M, R> {
 const MOST_BY_DEFAULT = 4;
 
 /** The workers of `chunker-cdc/pool`. */
-export const { setSpawn, spawn, count } = new Spawner<Request, Reply>();
+export const { setSpawn, spawn, count } = new Spawner<Order, Reply>();
+
+/** Starts a worker of `chunker-cdc/pool`, once the module is loaded, and hands it that. */
+export const spawnLoaded: Spawn<Request, Reply> = (onReply, onDeath) => {
+  const thread = spawn(onReply, onDeath);
+  thread.post({ type: "load", module: module() }, []);
+  return thread;
+};

@@ -1,20 +1,18 @@
 // A worker of `chunker-cdc/pool` in a page.
 
-import "../index.browser.js";
-import { load } from "../load.js";
 import { pieces } from "../source.js";
-import type { Reply, Request } from "./messages.js";
-import { createCutter, serving } from "./worker.js";
+import { type Order, type Reply, STARTED } from "./messages.js";
+import { working } from "./worker.js";
 
 /** The parts of a worker's global scope used here: the types of the DOM know only the page's. */
 const scope = globalThis as unknown as {
-  onmessage: (event: MessageEvent<Request>) => void;
-  postMessage(reply: Reply, transfer: Transferable[]): void;
+  onmessage: (event: MessageEvent<Order>) => void;
+  postMessage(reply: Reply | typeof STARTED, transfer: Transferable[]): void;
 };
 
-const serve = serving(
+const work = working(
   (reply, transfer) => scope.postMessage(reply, transfer),
   (blob) => pieces(blob, undefined),
-  () => load().then(() => createCutter),
 );
-scope.onmessage = ({ data }) => serve(data);
+scope.onmessage = ({ data }) => work(data);
+scope.postMessage(STARTED, []);

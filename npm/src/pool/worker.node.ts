@@ -1,15 +1,13 @@
 // A worker of `chunker-cdc/pool` in Node.
 
+import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
-import "../index.node.js";
+import { setRunningSha256 } from "../sha256.js";
 import { slices } from "./blob.node.js";
-import { createCutter, serving } from "./worker.js";
+import { working } from "./worker.js";
 
+setRunningSha256(() => createHash("sha256"));
 parentPort?.on(
   "message",
-  serving(
-    (reply, transfer) => parentPort?.postMessage(reply, transfer),
-    slices,
-    async () => createCutter,
-  ),
+  working((reply, transfer) => parentPort?.postMessage(reply, transfer), slices),
 );

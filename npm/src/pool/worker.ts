@@ -1,12 +1,14 @@
 // The inside of a worker: cuts and hashes runs, each with a chunker of its own.
 
+import type { ByteArray } from "../bytes.js";
 import { type AsyncCutter, createAsyncCutter } from "../cutter.js";
 import { ChunkerError, failureOf } from "../errors.js";
+import { load } from "../load.js";
 import { resolveProfile } from "../profile.js";
-import { type Cutting, packFailure, type Reply, type Request } from "./messages.js";
+import { type Cutting, type Order, packFailure, type Reply, type Request } from "./messages.js";
 
 type Post = (reply: Reply, transfer: ArrayBuffer[]) => void;
-type Records = Uint8Array<ArrayBuffer>;
+type Records = ByteArray;
 
 /** Returns what cuts a run. */
 export type CreateCutter = (cutting: Cutting) => AsyncCutter;
@@ -38,6 +40,22 @@ export function serving(
       runs.delete(request.run);
       run?.close();
     } else run?.take(request);
+  };
+}
+
+/** Returns what a worker of the pool is to call with all that it is sent. */
+export function working(post: Post, readBlob: ReadBlob): (order: Order) => void {
+  let loaded: Promise<void> | undefined;
+  const serve = serving(post, readBlob, async () => {
+    await loaded;
+    return createCutter;
+  });
+  return (order) => {
+    if (order.type === "load") {
+      loaded = load(order.module);
+      // Whoever opens a run is told of it.
+      loaded.catch(() => {});
+    } else serve(order);
   };
 }
 

@@ -4,6 +4,8 @@ import type { Chunk } from "../chunk.js";
 import { Chunker } from "../chunker.js";
 import { ChunkerError, counted } from "../errors.js";
 import { handedOut } from "../metrics.js";
+import { addon, startThreads, type Threads } from "../native.js";
+import { Piping } from "../piping.js";
 import { resolveProfile } from "../profile.js";
 import { ready } from "../ready.js";
 import { aborted, type ByteSource, lengthOf, throwIfAborted } from "../source.js";
@@ -13,18 +15,25 @@ import { Job } from "./job.js";
 import { planOf } from "./plan.js";
 import type { Seats } from "./seats.js";
 
-/** What cuts and hashes inputs by workers, of whichever kind. */
+/** What cuts and hashes inputs by workers, of whichever kind, or by threads of the native addon. */
 export abstract class Workforce {
   readonly #seats: Seats;
-  readonly #jobs = new Set<Job>();
+  readonly #count: number;
+  readonly #load: () => Promise<unknown>;
+  readonly #jobs = new Set<Job | Piping>();
+  /** Those of the addon, started when they are first needed. */
+  #threads: Threads | undefined;
   #closing: Promise<void> | undefined;
 
-  protected constructor(seats: Seats) {
+  /** @param load Resolves when workers can be started. */
+  protected constructor(seats: Seats, count: number, load: () => Promise<unknown>) {
     this.#seats = seats;
+    this.#count = count;
+    this.#load = load;
   }
 
   /** Returns the chunks of `data`: do not change it meanwhile. Its bytes are copied to the workers. */
-  async chunk(data: Bytes, options?: ReadOptions): Promise<Chunk[]> {
+  async chunk(data: Bytes | string | URL, options?: ReadOptions): Promise<Chunk[]> {
     const all: Chunk[] = [];
     for await (const chunk of this.chunks(data, options)) all.push(chunk);
     return all;
@@ -46,6 +55,22 @@ export abstract class Workforce {
     await ready();
     const resolved = resolveProfile(profile);
     const { id, hash } = resolved;
+    this.#throwIfClosed();
+    const native = addon();
+    if (native !== undefined) {
+      this.#threads ??= startThreads(native, this.#count);
+      const piping = new Piping(native, this.#threads, source, id, offset, { signal, onProgress });
+      this.#jobs.add(piping);
+      try {
+        for await (const found of piping.chunks()) yield* handedOut(hash, found);
+      } catch (error) {
+        throw counted(error);
+      } finally {
+        this.#jobs.delete(piping);
+      }
+      return;
+    }
+    await this.#load();
     // A wrong offset fails here, not in a worker.
     new Chunker({ profile: id, offset })[Symbol.dispose]();
     const totalBytes = lengthOf(source);
@@ -96,6 +121,7 @@ export abstract class Workforce {
   async #end(): Promise<void> {
     const error = closedError();
     for (const job of this.#jobs) job.fail(error);
+    this.#threads?.free();
     await this.#seats.close(error);
   }
 

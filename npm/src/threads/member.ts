@@ -14,11 +14,7 @@ function createCutter({ profile, offset }: Cutting): Cutter {
 type Post = (report: Report, transfer: ArrayBuffer[]) => void;
 
 /** Returns what is to be called with every order; `post` sends the reports. */
-export function member(
-  post: Post,
-  readBlob: ReadBlob,
-  compile: () => Promise<WebAssembly.Module>,
-): (order: Order) => void {
+export function member(post: Post, readBlob: ReadBlob): (order: Order) => void {
   const serve = serving(
     (reply, transfer) => post({ type: "reply", reply }, transfer),
     readBlob,
@@ -29,9 +25,8 @@ export function member(
     begin = resolve;
   });
   let started: Promise<void> | undefined;
-  const lead = async (threads: number): Promise<void> => {
+  const lead = async (threads: number, module: WebAssembly.Module): Promise<void> => {
     try {
-      const module = await compile();
       const { memory } = initSync({ module });
       startPool(threads);
       post({ type: "started", instance: { module, memory } }, []);
@@ -42,7 +37,7 @@ export function member(
     }
   };
   return (order) => {
-    if (order.type === "lead") started = lead(order.threads);
+    if (order.type === "lead") started = lead(order.threads, order.module);
     else if (order.type === "help") {
       initSync(order.instance);
       post({ type: "ready" }, []);

@@ -11,7 +11,7 @@ export interface Instance {
 
 /** To a member. The first says what it is; all others are for the one that leads. */
 export type Order =
-  | { type: "lead"; threads: number }
+  | { type: "lead"; threads: number; module: WebAssembly.Module }
   | { type: "help"; instance: Instance }
   /** All threads are ready: the one that leads may work. */
   | { type: "begin" }

@@ -8,13 +8,13 @@ import type { Instance, Order, Report } from "./messages.js";
 export const { setSpawn, spawn, count } = new Spawner<Order, Report>();
 
 /**
- * Returns what starts a team of `threads` threads. All members are workers of the calling thread:
+ * Returns what starts a team of `threads` threads, each with `module`. All members are workers of the calling thread:
  * that one hears of the death of any, whereas the member that leads is blocked while the threads work.
  *
  * They begin one after another, and the leader last: V8 may give a thread that is beginning while
  * another lets the memory grow the length of before, and what the thread is then given lies outside.
  */
-export function teamOf(threads: number): Spawn<Request, Reply> {
+export function teamOf(threads: number, module: () => WebAssembly.Module): Spawn<Request, Reply> {
   return (onReply, onDeath) => {
     const members: Thread<Order>[] = [];
     let ended = false;
@@ -44,7 +44,7 @@ export function teamOf(threads: number): Spawn<Request, Reply> {
       else if (report.type === "started") help(report.instance);
       else if (report.type === "failed") onDeath(unpackFailure(report.failure));
     });
-    leader.post({ type: "lead", threads }, []);
+    leader.post({ type: "lead", threads, module: module() }, []);
     return {
       post: leader.post,
       keepAlive: leader.keepAlive,

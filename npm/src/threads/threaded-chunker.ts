@@ -2,6 +2,7 @@ import { ChunkerError, counted } from "../errors.js";
 import { checkedOptions } from "../options.js";
 import { Seats } from "../pool/seats.js";
 import { Workforce } from "../pool/workforce.js";
+import { compile, module } from "./load.js";
 import { count, teamOf } from "./team.js";
 
 /** Options of a {@link ThreadedChunker}. */
@@ -33,7 +34,7 @@ export class ThreadedChunker extends Workforce {
     const { threads } = checkedOptions(options, ["threads"]);
     const wanted = count("threads", threads);
     throwUnlessShareable();
-    super(new Seats(1, teamOf(wanted)));
+    super(new Seats(1, teamOf(wanted, module)), wanted, compile);
   }
 }
 

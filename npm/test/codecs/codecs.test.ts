@@ -15,6 +15,10 @@ const unloaded = createRequire(import.meta.url)("../../dist/cjs/codecs/index.js"
 // biome-ignore lint/suspicious/noExplicitAny: the arguments are wrong on purpose
 const any = api as any;
 
+/** The addon has liblzma, and all the memory of the machine. */
+const NATIVE = main.backend().startsWith("native");
+const TOO_LARGE = NATIVE ? "zstd_compression_failed" : "invalid_argument";
+
 for (const [name, law] of Object.entries(LAWS)) test(name, () => law(api));
 
 test("every tool reads what is written here, and the reverse", async () => {
@@ -67,7 +71,7 @@ test("windows beyond the limit are refused, and allowed when asked for", async (
   assert.deepEqual(await api.decompress("xz", xz, { maxMemory: 200 * 2 ** 20 }), data);
 });
 
-test("of the filters of .xz one may stand before LZMA2, and two are a typed error", async () => {
+test("of the filters of .xz one may stand before LZMA2, and two are a typed error of the module", async () => {
   const data = bytesOf({ kind: "text", seed: 7, length: 10_000 });
   const filtered = (...filters: string[]) =>
     tool("xz", ["--format=xz", ...filters, "--lzma2=preset=1"], data);
@@ -75,6 +79,10 @@ test("of the filters of .xz one may stand before LZMA2, and two are a typed erro
     assert.deepEqual(await api.decompress("xz", filtered(...filters)), data, filters[0]);
   }
   const two = filtered("--x86", "--delta=dist=2");
+  if (NATIVE) {
+    assert.deepEqual(await api.decompress("xz", two), data);
+    return;
+  }
   const refused = { name: "ChunkerError", code: "xz_decompression_failed" };
   await assert.rejects(api.decompress("xz", two), refused);
   const streamed = streamOf(two, 1000);
@@ -267,7 +275,7 @@ const HOSTILE: Hostile[] = [
   ["maxSize of text", () => any.trainDictionary([data], "100"), "invalid_argument"],
   ["no maxSize", () => any.trainDictionary([data]), "invalid_argument"],
   ["no samples", () => api.trainDictionary([], 100), "zstd_compression_failed"],
-  ["maxSize of 2^52", () => api.trainDictionary([data], 2 ** 52), "invalid_argument"],
+  ["maxSize of 2^52", () => api.trainDictionary([data], 2 ** 52), TOO_LARGE],
   ["random data", () => api.decompressAuto(data), "unknown_compression_format"],
   ["a secret key of 31 bytes", () => api.sign(data, data.slice(0, 31)), "invalid_secret_key"],
   ["a secret key of two keys", () => api.sign(data, data.slice(0, 64)), "invalid_secret_key"],

@@ -27,6 +27,15 @@ type Case =
       length: number;
       sha256: string;
       code?: string;
+    }
+  | {
+      kind: "references";
+      name: string;
+      hashes: string[];
+      stream: string;
+      sha256: string;
+      patches: string;
+      code?: undefined;
     };
 
 /** Runs every case. @throws When the number of cases is not the one the file says. */
@@ -80,6 +89,25 @@ async function differencesIn(api: typeof Api, expected: Case): Promise<string[]>
       }
       break;
     }
+    case "references": {
+      const stream = unhex(expected.stream);
+      for (const size of [1, 31, 4096]) {
+        const normalizer = new api.ReferenceNormalizer(expected.hashes);
+        const parts = pieces(stream, size).map((piece) => normalizer.push(piece));
+        const { rest, patches } = normalizer.finish();
+        const normalized = new Uint8Array(await new Blob([...parts, rest]).arrayBuffer());
+        same(`normalized by ${size}`, await sha256(normalized), expected.sha256);
+        same(`patches by ${size}`, hex(patches.toBytes()), expected.patches);
+        const parsed = api.ReferencePatches.parse(unhex(expected.patches));
+        same("the length", parsed.streamLength, stream.length);
+        const restored = pieces(normalized, size).map((piece, index) =>
+          parsed.restore(piece, index * size),
+        );
+        const whole = new Uint8Array(await new Blob(restored).arrayBuffer());
+        same(`restored by ${size}`, hex(whole), expected.stream);
+      }
+      break;
+    }
     default:
       throw new Error(`unknown kind of case: ${JSON.stringify(expected satisfies never)}`);
   }
@@ -93,6 +121,13 @@ function inPieces(
   options: Api.DecompressOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   return collected(streamOf(data, 37).pipeThrough(new api.DecompressTransform(codec, options)));
+}
+
+function pieces(data: Uint8Array<ArrayBuffer>, size: number): Uint8Array<ArrayBuffer>[] {
+  const count = Math.ceil(data.length / size);
+  return Array.from({ length: count }, (_, index) =>
+    data.subarray(index * size, (index + 1) * size),
+  );
 }
 
 /** Returns what `call` returns, or the code of its error. */

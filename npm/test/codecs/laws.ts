@@ -229,6 +229,87 @@ export const LAWS: Record<string, Law> = {
     equal(hex(ours.publicKey) === hex(other.publicKey), false, "two keys are equal");
   },
 
+  async narinfo_files_are_written_as_they_were_read(api) {
+    const references = NARINFO.references.map((path) => path.replace("/nix/store/", ""));
+    const text = [
+      `StorePath: ${NARINFO.storePath}`,
+      "URL: nar/1w1fff338fvdw53sqgamddn1b2xgds473pv6y13gizdbqjv4i5p3.nar.xz",
+      "Compression: xz",
+      "FileHash: sha256:1w1fff338fvdw53sqgamddn1b2xgds473pv6y13gizdbqjv4i5p3",
+      "FileSize: 4029176",
+      `NarHash: ${await api.nixHashEncode(NARINFO.narHash, "base32")}`,
+      `NarSize: ${NARINFO.narSize}`,
+      `References: ${references.toSorted().join(" ")}`,
+      "Deriver: syd87l2rxw8cbsxmxl853h0r6pdwhwjr-curl-7.82.0.drv",
+      "Sig: a-1:AAAA",
+      "Sig: b-1:BBBB",
+      "CA: fixed:r:sha256:1w1fff338fvdw53sqgamddn1b2xgds473pv6y13gizdbqjv4i5p3",
+      "X-Other: kept: as it is ",
+      "",
+    ].join("\n");
+    const file = await api.parseNarInfo(text);
+    equal(await api.formatNarInfo(file), text, "written");
+    equal(hex(file.narHash), hex(NARINFO.narHash), "NarHash");
+    equal(file.narSize, NARINFO.narSize, "NarSize");
+    equal(String(file.signatures), "a-1:AAAA,b-1:BBBB", "signatures");
+    const other = JSON.stringify(file.other);
+    equal(other, '[["X-Other","kept: as it is "]]', "fields of other names");
+    const plain = await api.formatNarInfo({ ...NARINFO, url: "nar/x.nar" });
+    equal((await api.parseNarInfo(plain)).compression, "none", "compression");
+    for (const [bad, expected] of [
+      [text.slice(0, -1), "invalid_narinfo"],
+      [text.replace("URL: ", "URL "), "invalid_narinfo"],
+      [text.replace(/NarSize: .*/, "NarSize: 0"), "invalid_nar_size"],
+      [text.replace(/NarSize: .*/, "NarSize: 9007199254740992"), "invalid_argument"],
+      [text.replace("/nix/store/", "/nix/../"), "invalid_store_path"],
+    ] as const) {
+      equal(await code(() => api.parseNarInfo(bad)), expected, bad.slice(0, 20));
+    }
+    const line = { ...NARINFO, url: "a\nSig: b" };
+    equal(await code(() => api.formatNarInfo(line)), "invalid_narinfo", "a line feed");
+    const unknown = { ...NARINFO, url: "a", name: "b" };
+    equal(await code(() => api.formatNarInfo(unknown)), "invalid_argument", "an unknown field");
+    for (const format of ["base32", "base16", "sri"] as const) {
+      const hash = await api.nixHashEncode(NARINFO.narHash, format);
+      same(await api.nixHashDecode(hash), NARINFO.narHash, format);
+    }
+    equal(await code(() => api.nixHashDecode("md5:00")), "invalid_nix_hash", "another algorithm");
+  },
+
+  async references_are_taken_out_and_put_back(api) {
+    const stream = new TextEncoder().encode(`${NARINFO.references.join(" ")}/bin`);
+    const normalizer = new api.ReferenceNormalizer(NARINFO.references);
+    const first = normalizer.push(stream);
+    const { rest, patches } = normalizer.finish();
+    const normalized = new Uint8Array(stream.length);
+    normalized.set(first);
+    normalized.set(rest, first.length);
+    equal(normalized.slice(11, 43).some(Boolean), false, "the first hash");
+    equal(patches.count, 2, "patches");
+    equal(patches.streamLength, stream.length, "length");
+    equal(patches.references.length, 2, "references");
+    same(patches.restore(normalized), stream, "restored");
+    same(patches.restore(normalized.subarray(20), 20), stream.subarray(20), "a range");
+    equal(await code(async () => patches.restore(stream)), "placeholder_missing", "another stream");
+    equal(await code(async () => patches.restore(stream, 1)), "stream_length_mismatch", "too long");
+    equal(await code(async () => normalizer.push(stream)), "chunker_closed", "after its end");
+    const parsed = api.ReferencePatches.parse(patches.toBytes());
+    same(parsed.toBytes(), patches.toBytes(), "patches that were written and read");
+    const parse = (text: string) => async () =>
+      api.ReferencePatches.parse(new TextEncoder().encode(text));
+    equal(await code(parse("CNR2")), "unsupported_patches_version", "a version");
+    equal(await code(parse("CNR1\0\0\0\0")), "invalid_patches", "trailing bytes");
+    equal(
+      await code(async () => new api.ReferenceNormalizer(["a"])),
+      "invalid_store_hash",
+      "a path",
+    );
+    const many = Array.from({ length: 65_537 }, () => NARINFO.storePath);
+    equal(await code(async () => new api.ReferenceNormalizer(many)), "too_many_references", "many");
+    for (const handle of [patches, parsed, normalizer]) handle[Symbol.dispose]();
+    equal(await code(async () => patches.count), "chunker_closed", "after disposal");
+  },
+
   async narinfo_files_are_signed_as_nix_signs_them(api) {
     const { secretKey } = await api.generateKeypair();
     const key = api.NixSecretKey.create("cache.example.org-1", secretKey);

@@ -7,11 +7,13 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import {
+  formatNarInfo,
   generateKeypair,
   NarInfo,
   NixPublicKey,
   NixSecretKey,
   nixBase32Decode,
+  parseNarInfo,
 } from "chunker-cdc/codecs";
 
 const NAME = "test.example.org-1";
@@ -148,4 +150,17 @@ test("signatures of nix are accepted here and tampered ones refused", async (t) 
   assert.throws(() => key.verify(larger, signature), failed);
   const renamed = signature.replace(NAME, "test.example.org-2");
   assert.throws(() => key.verify(narInfo, renamed), failed);
+});
+
+test("narinfo files of nix are read and written byte for byte", async (t) => {
+  const nix = new Nix(t);
+  const [secret, open] = [join(nix.root, "secret"), join(nix.root, "public")];
+  nix.text("nix-store", "--generate-binary-cache-key", NAME, secret, open);
+  const { file } = binaryCache(nix, `?secret-key=${secret}`);
+  const text = readFileSync(file, "utf8");
+  const read = await parseNarInfo(text);
+  assert.equal(await formatNarInfo(read), text);
+  const key = NixPublicKey.parse(readFileSync(open, "utf8"));
+  const { storePath, narHash, narSize, references, signatures } = read;
+  key.verify(new NarInfo({ storePath, narHash, narSize, references }), signatures[0] ?? "");
 });

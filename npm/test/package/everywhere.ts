@@ -21,12 +21,8 @@ export interface Part {
 }
 
 export interface Environments {
-  /** Makes a project of a page whose bundled script shows the chunks; returns its folder. */
-  bundled(name: string): string;
   /** Makes a project that has the package installed, and these files; returns its folder. */
   project: Packed["project"];
-  /** Asserts that the page at `url` shows the chunks that the main module finds. */
-  shows(url: string): Promise<void>;
 }
 
 const INPUT = `
@@ -114,7 +110,7 @@ export function testEverywhere({ name, entry, section, find, headers }: Part): E
     return assertTitle(browser, `${url}/index.html`, expected);
   }
 
-  return { bundled, project: (name, files) => packed.project(name, files), shows };
+  return { project: (name, files) => packed.project(name, files) };
 }
 
 function page(script: string): string {

@@ -8,6 +8,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import type { Browser } from "playwright-core";
 import { assertTitle, launch, serve } from "../chromium.js";
+import { RESOLUTIONS, typeScriptProject } from "./consumer.js";
 import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "./packed.js";
 
 /** What the default module and the threaded one may weigh with brotli, in bytes. */
@@ -22,7 +23,7 @@ const found = await chunk(data, { profile: fields });
 const manifest = Manifest.create(await profile(fields), found);
 const line = found.length + " chunks, " + manifest.rootDigestHex + ", " + await profile();
 let code;
-try { await chunk("text") } catch (error) { code = error instanceof ChunkerError && error.code }
+try { await chunk(5) } catch (error) { code = error instanceof ChunkerError && error.code }
 `;
 /** Prints one line that depends on a codec, a signature and base32. */
 const CODECS_BODY = `
@@ -42,73 +43,6 @@ const CODECS_NAMES =
 const NAMES = "chunk, ChunkerError, Manifest, profile";
 const PRINT = "console.log(line + ', ' + code);";
 const PUT = "document.title = line + ', ' + code;";
-
-/** Uses everything there is, as a page and as Node would. */
-const CONSUMER = `
-import { chunk, Chunk, Chunker, ChunkerError, type ChunkerOptions, chunks, chunksWithPayload, ChunkTransform, digest,
-  fromHex, Hasher, Manifest, profile, ready, toHex, type ByteSource, type ChunkerErrorCode,
-  type HashAlgorithm, type ProfileInput } from "chunker-cdc";
-import { compress, type Codec, CompressTransform, type DecompressOptions, DecompressTransform,
-  generateKeypair, NarInfo, NixSecretKey, signManifest, verify } from "chunker-cdc/codecs";
-import * as inline from "chunker-cdc/inline";
-
-export async function packed(source: ReadableStream<Uint8Array>, codec: Codec): Promise<string> {
-  const limits: DecompressOptions = { maxOutput: 5, maxWindowLog: 20 };
-  const streamed: ReadableStream<Uint8Array> = source
-    .pipeThrough(new CompressTransform(codec, { level: 1 }))
-    .pipeThrough(new DecompressTransform(codec, limits));
-  const bytes: Uint8Array = await compress("zstd", new ArrayBuffer(1), { dictionary: new Uint8Array(9) });
-  const { secretKey, publicKey } = await generateKeypair();
-  await verify(bytes, await signManifest(Manifest.create({}, []), secretKey), publicKey);
-  // @ts-expect-error an unknown codec
-  await compress("gzip", bytes);
-  void streamed;
-  const narInfo = new NarInfo({ storePath: "", narHash: bytes, narSize: 1 });
-  return NixSecretKey.create("name", secretKey).sign(narInfo) + narInfo.fingerprint;
-}
-
-const input: ProfileInput = { minSize: 64, seed: 2n ** 63n, hash: "blake3" };
-const options: ChunkerOptions = { profile: input };
-const hash: HashAlgorithm = "sha256";
-export async function all(source: ByteSource, signal: AbortSignal): Promise<string> {
-  await ready();
-  const found: Chunk[] = await chunk(new Uint8Array(5), options);
-  for await (const { offset, length, hash } of chunks(source, { signal })) {
-    const place: [number, number, Uint8Array] = [offset, length, hash];
-    void place;
-  }
-  for await (const { chunk, payload } of chunksWithPayload(new Blob([]), {
-    onProgress: ({ bytesRead, totalBytes }) => void (bytesRead + (totalBytes ?? 0)),
-  })) {
-    new Blob([payload]);
-    await fetch(chunk.hashHex, { method: "PUT", body: payload });
-  }
-  const chunker = new Chunker({ offset: 0 });
-  chunker.feed(new DataView(new ArrayBuffer(1)));
-  chunker[Symbol.dispose]();
-  const bytes = new ReadableStream<Uint8Array>();
-  for await (const chunk of chunks(bytes)) void chunk.length;
-  void bytes.pipeThrough(new ChunkTransform(options));
-  const manifest: Manifest = Manifest.parse(Manifest.create(input, found).toBytes(), { maxBytes: 9 });
-  const code: ChunkerErrorCode = new ChunkerError("aborted", "message").code;
-  new Hasher(hash).update(fromHex("00")).finalize();
-  // @ts-expect-error an unknown field of a profile
-  await chunk(new Uint8Array(5), { profile: { minsize: 64 } });
-  // @ts-expect-error an unknown hash algorithm
-  await digest("md5", new Uint8Array(5));
-  void [inline.chunks, code, toHex(await digest(hash, new ArrayBuffer(1)))];
-  return manifest.profile + (await profile(input)) + (await profile("medium"));
-}
-`;
-const IN_NODE = `${CONSUMER}
-import { Readable } from "node:stream";
-import { DiskChunkStore } from "chunker-cdc/dedup/server";
-export const more = [chunks(Readable.from([])), DiskChunkStore];
-`;
-const IN_PAGE = `${CONSUMER}
-import { upload } from "chunker-cdc/dedup";
-export const more = [chunks(new File([], "file")), upload];
-`;
 
 let packed: Packed;
 let browser: Browser;
@@ -143,7 +77,7 @@ function codecsEsm(end: string): string {
 
 test("the tarball holds what is needed and nothing else", () => {
   const wanted =
-    /^(dist\/.+\.(js|d\.ts|wasm)|dist\/cjs\/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE))$/;
+    /^(dist\/.+\.(js|d\.ts|wasm)|dist\/inline\/.+\.cjs|dist\/cjs\/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE))$/;
   assert.deepEqual(
     packed.files.filter((file) => !wanted.test(file)),
     [],
@@ -171,6 +105,7 @@ test("the default module is at most 30 KB with brotli", async () => {
   const { outputFiles } = await build({
     entryPoints: [dist("index.browser.js")],
     bundle: true,
+    conditions: ["production"],
     format: "esm",
     minify: true,
     write: false,
@@ -245,31 +180,9 @@ test("Node: handles work at once, and every entry can be imported and required",
   }
 });
 
-const BUNDLER = { module: "esnext", moduleResolution: "bundler" };
-const NODE16 = { module: "node16", moduleResolution: "node16" };
-const NODE_ONLY = { lib: ["es2022"], types: ["node"] };
-const PAGE_ONLY = { lib: ["es2022", "dom", "dom.asynciterable"], types: [] };
-
-for (const [name, options, file, text] of [
-  ["a page, by a bundler", { ...BUNDLER, ...PAGE_ONLY }, "consumer.ts", IN_PAGE],
-  ["Node, by a bundler", { ...BUNDLER, ...NODE_ONLY }, "consumer.ts", IN_NODE],
-  ["Node ESM", { ...NODE16, ...NODE_ONLY }, "consumer.mts", IN_NODE],
-  ["Node CommonJS", { ...NODE16, ...NODE_ONLY }, "consumer.cts", IN_NODE],
-] as const) {
+for (const [name, options, file, text] of RESOLUTIONS) {
   test(`TypeScript, strict, libraries checked: ${name}`, async () => {
-    const compilerOptions = {
-      ...options,
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      skipLibCheck: false,
-      noEmit: true,
-      target: "es2022",
-      typeRoots: [join(PACKAGE, "node_modules/@types")],
-    };
-    const folder = packed.project(`ts ${name}`, {
-      [file]: text,
-      "tsconfig.json": JSON.stringify({ compilerOptions, include: [file] }),
-    });
+    const folder = packed.project(`ts ${name}`, typeScriptProject(options, file, text));
     await output(folder, tool("tsc"), "-p", ".");
   });
 }

@@ -1,7 +1,7 @@
 // The packed tarball, installed in throw-away projects.
 
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,10 @@ export interface Packed extends Disposable {
   /** Bytes of the tarball, and of what it holds. */
   size: number;
   unpackedSize: number;
+  /** Path of the tarball. */
+  tarball: string;
+  /** Installs the package in a folder. */
+  installIn(folder: string): void;
   /** Makes a project that has the package installed, and these files. Returns its folder. */
   project(name: string, files: Record<string, string>): string;
 }
@@ -34,14 +38,18 @@ export async function pack(): Promise<Packed> {
   if (packed === undefined) throw new Error(`npm pack printed ${stdout}`);
   const unpacked = join(home, "package");
   await run("tar", ["xzf", join(home, packed.filename), "-C", home]);
+  // Copied, as npm would: tools treat linked packages as sources.
+  const installIn = (folder: string) =>
+    cpSync(unpacked, join(folder, "node_modules/chunker-cdc"), { recursive: true });
   return {
+    tarball: join(home, packed.filename),
+    installIn,
     files: packed.files.map(({ path }) => path),
     size: packed.size,
     unpackedSize: packed.unpackedSize,
     project(name, files) {
       const folder = join(home, name);
-      // Copied, as npm would: tools treat linked packages as sources.
-      cpSync(unpacked, join(folder, "node_modules/chunker-cdc"), { recursive: true });
+      installIn(folder);
       for (const [path, text] of Object.entries(files)) {
         mkdirSync(dirname(join(folder, path)), { recursive: true });
         writeFileSync(join(folder, path), text);
@@ -52,6 +60,15 @@ export async function pack(): Promise<Packed> {
   };
 }
 
+/** Installs the addon of this tree in a folder, as npm would with the package. */
+export function installAddonIn(folder: string): void {
+  const modules = join(PACKAGE, "node_modules");
+  const name = readdirSync(modules).find((each) => each.startsWith("chunker-cdc-"));
+  if (name === undefined) throw new Error("there is no addon: run scripts/addon.sh");
+  const options = { recursive: true, dereference: true };
+  cpSync(join(modules, name), join(folder, "node_modules", name), options);
+}
+
 interface PackedByNpm {
   filename: string;
   files: { path: string }[];
@@ -60,9 +77,20 @@ interface PackedByNpm {
 }
 
 /** Runs a program in `cwd` and returns what it prints; its errors are in the exception. */
-export async function output(cwd: string, program: string, ...args: string[]): Promise<string> {
+export function output(cwd: string, program: string, ...args: string[]): Promise<string> {
+  return outputIn(cwd, {}, program, ...args);
+}
+
+/** The same, with these variables in its environment. */
+export async function outputIn(
+  cwd: string,
+  variables: Record<string, string>,
+  program: string,
+  ...args: string[]
+): Promise<string> {
   try {
-    return (await run(program, args, { cwd })).stdout.trim();
+    const env = { ...process.env, ...variables };
+    return (await run(program, args, { cwd, env })).stdout.trim();
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string };
     throw new Error(`${program} ${args.join(" ")}: ${stdout}${stderr}`, { cause: error });
@@ -74,13 +102,18 @@ export function tool(name: string): string {
   return join(PACKAGE, "node_modules/.bin", name);
 }
 
-/** Bundles `a.js` of a folder by webpack, without a configuration, into `dist/main.js`. */
-export async function bundleByWebpack(folder: string): Promise<void> {
+/**
+ * Bundles `a.js` of a folder by webpack, without a configuration, into `dist/main.js` of a page, or
+ * into `dist/main.cjs` of a program for Node.
+ */
+export async function bundleByWebpack(folder: string, target = "web"): Promise<void> {
+  const filename = target === "web" ? "main.js" : "main.cjs";
   const compiler = webpack({
     context: folder,
     entry: "./a.js",
     mode: "production",
-    output: { path: join(folder, "dist") },
+    target,
+    output: { path: join(folder, "dist"), filename },
     performance: false, // the module of codecs is larger than webpack likes, and loaded lazily
   });
   if (compiler === null) throw new Error("webpack did not start");

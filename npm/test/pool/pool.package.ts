@@ -1,12 +1,11 @@
 // The pool of the packed tarball, wherever the README says that it works.
 
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { testEverywhere } from "../package/everywhere.js";
 import { output, PACKAGE, tool } from "../package/packed.js";
 
-const { bundled, project, shows } = testEverywhere({
+const { project } = testEverywhere({
   name: "ChunkerPool",
   entry: "pool",
   section: "Several cores",
@@ -19,26 +18,6 @@ for await (const chunk of pool.chunks(new Blob([data]), options)) inBlob.push(ch
 await pool.close();
 if (show(inBlob) !== show(found)) throw new Error("the chunks of the blob are others");
 `,
-});
-
-test("a page of Vite's development server", async (t) => {
-  const folder = bundled("vite dev");
-  const server = spawn(
-    tool("vite"),
-    ["--host", "127.0.0.1", "--port", "0", "--clearScreen", "false"],
-    {
-      cwd: folder,
-      env: { ...process.env, NO_COLOR: "1" },
-    },
-  );
-  t.after(() => server.kill());
-  let printed = "";
-  for await (const text of server.stdout) {
-    printed += text;
-    if (/127\.0\.0\.1:\d+/.test(printed)) break;
-  }
-  const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(printed) ?? [];
-  await shows(url);
 });
 
 test("TypeScript, strict: a page and Node", async () => {

@@ -40,7 +40,7 @@ beforeEach(() => {
 function started() {
   const deaths: unknown[] = [];
   const replies: unknown[] = [];
-  const team = teamOf(3)(
+  const team = teamOf(3, () => instance.module)(
     (reply) => replies.push(reply),
     (cause) => deaths.push(cause),
   );
@@ -57,7 +57,7 @@ test("one member leads; when it has started, the threads help it, and then it be
   const { team, leader, replies } = started();
   team.post({ type: "close", run: 1 }, []);
   assert.deepEqual(leader.orders, [
-    { type: "lead", threads: 3 },
+    { type: "lead", threads: 3, module: instance.module },
     { type: "close", run: 1 },
   ]);
   assert.equal(members.length, 1);

@@ -85,7 +85,10 @@ test("a page that is not isolated has no threads, and starts no worker", async (
 });
 
 test("a module, a script or a member that fails is a typed error", async () => {
-  for (const missing of ["**/chunker-threads.wasm", "**/member.browser.js"]) {
+  for (const [missing, expected] of [
+    ["**/chunker-threads.wasm", "not_ready"],
+    ["**/member.browser.js", "worker_failed"],
+  ] as const) {
     const { page } = await open(browser, site.url);
     await page.route(missing, (route) => route.abort());
     // What workers fetch is routed by the context.
@@ -96,7 +99,7 @@ test("a module, a script or a member that fails is a typed error", async () => {
         .chunk(new Uint8Array(5))
         .catch((error: Api.ChunkerError) => error.code);
     });
-    assert.equal(code, "worker_failed", missing);
+    assert.equal(code, expected, missing);
     await page.close();
   }
   const { page } = await open(browser, site.url);

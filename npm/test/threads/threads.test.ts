@@ -31,7 +31,7 @@ test("what is wrong is refused with a code", async () => {
       (threads): Hostile => [`threads: ${threads}`, () => new Any({ threads }), "invalid_argument"],
     ),
     ["an unknown option", () => new Any({ workers: 1 }), "invalid_argument"],
-    ["no bytes", () => chunker.chunk("text"), "invalid_argument"],
+    ["no bytes", () => chunker.chunk(5), "invalid_argument"],
     [
       "an odd size",
       () => chunker.chunk(data, { profile: { minSize: 65 } }),

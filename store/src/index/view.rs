@@ -31,6 +31,10 @@ pub(crate) struct View {
     newest: Option<TimeName>,
     /// Counts what is added, so that a list cannot deny what came after it began.
     sequence: u64,
+    /// Counts the lists that had packs of others that were not known to be there.
+    foreign: u64,
+    /// The last of these lists whose packs are durable.
+    settled: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -107,6 +111,8 @@ impl View {
             dooms: std::mem::take(&mut self.dooms),
             damaged_doom: self.damaged_doom,
             sequence: self.sequence,
+            foreign: self.foreign,
+            settled: self.settled,
             ..Self::default()
         }
     }
@@ -298,6 +304,7 @@ impl View {
     pub(crate) fn apply(&mut self, list: &[Found], full: bool, sequence: u64) -> Vec<(TimeName, u64)> {
         let mut unknown = Vec::new();
         let mut listed = BTreeSet::new();
+        let mut appeared = false;
         for Found { name, size, modified } in list {
             let Ok(name) = name.parse::<TimeName>() else { continue };
             listed.insert(name);
@@ -307,6 +314,7 @@ impl View {
                     pack.modified = Some(*modified);
                     if pack.state == PackState::Gone {
                         pack.state = PackState::Present;
+                        appeared = true;
                     }
                     if let PackState::Damaged(PackError::Unreadable { .. }) = pack.state {
                         unknown.push((name, *size)); // perhaps it can be read now
@@ -316,6 +324,7 @@ impl View {
                 _ => unknown.push((name, *size)),
             }
         }
+        self.foreign += u64::from(appeared || !unknown.is_empty());
         if full {
             for (name, pack) in &mut self.packs {
                 if pack.added <= sequence && !listed.contains(name) {
@@ -325,6 +334,17 @@ impl View {
             self.packs_listed = true;
         }
         unknown
+    }
+
+    /// Returns what [`settle`](Self::settle) is given once the packs are durable that are known now, or
+    /// `None` if they are.
+    pub(crate) fn unsettled(&self) -> Option<u64> {
+        (self.settled < self.foreign).then_some(self.foreign)
+    }
+
+    /// Notes that packs are durable.
+    pub(crate) fn settle(&mut self, foreign: u64) {
+        self.settled = self.settled.max(foreign);
     }
 
     pub(crate) fn newest(&self) -> Option<TimeName> {

@@ -3,15 +3,18 @@
 //! A file is written under a temporary name, synced, renamed, and its folder is synced: after a crash it
 //! is whole or not there.
 
-#[cfg_attr(not(unix), path = "disk/no_folder_sync.rs")]
-mod folder_sync;
+mod changes;
+#[cfg(test)]
+mod power_loss;
 
-use super::{Folder, Found, ObjectError, Objects, Operation};
+use super::{Folder, Found, GotMany, ObjectError, Objects, Operation, Wanted};
 use crate::host::{Host, start_work};
 use bytes::Bytes;
+use changes::{Changes, System};
+use futures::stream::{self, StreamExt as _};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +22,9 @@ use std::time::Duration;
 
 /// Where files lie until they are whole.
 const TEMPORARY: &str = "tmp";
+
+/// Small files that are read together.
+const TOGETHER: usize = 64;
 
 /// A folder whose files are objects.
 #[derive(Debug)]
@@ -31,22 +37,27 @@ pub(crate) struct Disk {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
+    changes: Arc<dyn Changes>,
     /// Folders whose own names this process has made durable: whoever made them may not have come so far.
     durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl Inner {
-    fn new(root: PathBuf) -> Self {
-        Self { root, durable: Mutex::default() }
+    fn new(root: PathBuf, changes: Arc<dyn Changes>) -> Self {
+        Self { root, changes, durable: Mutex::default() }
     }
 }
 
 impl Disk {
     /// Returns the objects in `root`, a folder that need not exist.
     pub(crate) fn new(root: &Path, host: Arc<dyn Host>) -> io::Result<Self> {
+        Self::with(root, host, Arc::new(System))
+    }
+
+    fn with(root: &Path, host: Arc<dyn Host>, changes: Arc<dyn Changes>) -> io::Result<Self> {
         let root = std::path::absolute(root)?;
         let url = format!("file://{}", root.display());
-        Ok(Self { inner: Arc::new(Inner::new(root)), url, host })
+        Ok(Self { inner: Arc::new(Inner::new(root, changes)), url, host })
     }
 
     /// Returns a name that no other file has.
@@ -91,6 +102,30 @@ impl Objects for Disk {
         self.run(Operation::Get, name, |disk, name| disk.get(name, range)).await
     }
 
+    fn get_many(self: Arc<Self>, mut wanted: Wanted, _concurrency: usize) -> GotMany {
+        let parallelism = self.host.parallelism();
+        // To change threads costs more than to read a small file.
+        let groups = std::iter::from_fn(move || {
+            let group: Vec<_> = wanted.by_ref().take(TOGETHER).collect();
+            (!group.is_empty()).then_some(group)
+        });
+        let reads = groups.map(move |group| {
+            let inner = Arc::clone(&self.inner);
+            let work = start_work(&self.host, move || {
+                let read = |(name, range): (String, Range<u64>)| {
+                    let bytes = inner.get(&name, Some(range));
+                    bytes.map_err(|error| ObjectError::from_io(Operation::Get, &name, error))
+                };
+                group.into_iter().map(read).collect()
+            });
+            async {
+                let lost = |error| ObjectError::from_io(Operation::Get, "", io::Error::other(error));
+                stream::iter(work.await.unwrap_or_else(|error| vec![Err(lost(error))]))
+            }
+        });
+        stream::iter(reads).buffered(parallelism).flatten().boxed()
+    }
+
     async fn head(&self, name: &str) -> Result<Found, ObjectError> {
         self.run(Operation::Get, name, |disk, name| {
             let metadata = fs::metadata(disk.path(name))?;
@@ -109,11 +144,11 @@ impl Objects for Disk {
     async fn delete(&self, name: &str) -> Result<(), ObjectError> {
         self.run(Operation::Delete, name, |disk, name| {
             let path = disk.path(name);
-            match fs::remove_file(&path) {
+            match disk.changes.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 // A manifest that a crash brings back would name chunks that are collected; any other object
                 // does no harm.
-                Ok(()) if name.starts_with(Folder::Manifests.name()) => sync_folder_of(&path),
+                Ok(()) if name.starts_with(Folder::Manifests.name()) => disk.sync_folder_of(&path),
                 _ => Ok(()),
             }
         })
@@ -125,11 +160,15 @@ impl Objects for Disk {
         let renamed = self.run(Operation::Put, from, move |disk, from| {
             let (from, to) = (disk.path(from), disk.path(&to));
             disk.make_folder_of(&to)?;
-            fs::rename(&from, &to)?;
-            sync_folder_of(&to)?;
-            sync_folder_of(&from)
+            disk.changes.rename(&from, &to)?;
+            disk.sync_folder_of(&to)?;
+            disk.sync_folder_of(&from)
         });
         Some(renamed.await)
+    }
+
+    async fn settle(&self, folder: Folder) -> Result<(), ObjectError> {
+        self.run(Operation::Put, folder.name(), |disk, folder| disk.sync_folder(&disk.path(folder))).await
     }
 
     async fn holds_anything(&self) -> Result<bool, ObjectError> {
@@ -142,7 +181,7 @@ impl Objects for Disk {
             let mut removed = 0;
             for file in disk.list(folder, None)? {
                 if now.duration_since(file.modified).is_ok_and(|age| age > older_than) {
-                    match fs::remove_file(disk.path(folder).join(file.name)) {
+                    match disk.changes.remove(&disk.path(folder).join(file.name)) {
                         Err(error) if error.kind() == io::ErrorKind::NotFound => {} // by another collector
                         removal => {
                             removal?;
@@ -172,15 +211,16 @@ impl Inner {
     }
 
     fn put(&self, name: &str, temporary: &str, parts: &[Bytes]) -> io::Result<()> {
-        self.write(name, temporary, parts, |temporary, path| fs::rename(temporary, path))
+        self.write(name, temporary, parts, |temporary, path| self.changes.rename(temporary, path))
     }
 
     /// Writes a file unless there is one of that name.
     fn create(&self, name: &str, temporary: &str, bytes: Bytes) -> io::Result<()> {
-        self.write(name, temporary, &[bytes], |temporary, path| match fs::hard_link(temporary, path) {
-            Ok(()) => fs::remove_file(temporary),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(temporary),
-            Err(_) => fs::rename(temporary, path), // this file system has no links
+        let changes = &self.changes;
+        self.write(name, temporary, &[bytes], |temporary, path| match changes.link(temporary, path) {
+            Ok(()) => changes.remove(temporary),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => changes.remove(temporary),
+            Err(_) => changes.rename(temporary, path), // this file system has no links
         })
     }
 
@@ -196,12 +236,12 @@ impl Inner {
         self.make_folder_of(&path)?;
         let temporary = self.path(TEMPORARY).join(temporary);
         self.make_folder_of(&temporary)?;
-        let written = write_synced(&temporary, parts).and_then(|()| publish(&temporary, &path));
+        let written = self.changes.write(&temporary, parts).and_then(|()| publish(&temporary, &path));
         if written.is_err() {
-            drop(fs::remove_file(&temporary));
+            drop(self.changes.remove(&temporary));
         }
         written?;
-        sync_folder_of(&path)
+        self.sync_folder_of(&path)
     }
 
     /// Says whether there is anything but empty folders of a store and what lies in its temporary one.
@@ -272,10 +312,28 @@ impl Inner {
         }
         let missing = folder.ancestors().take_while(|above| !above.is_dir() || above.starts_with(&self.root));
         let missing: Vec<_> = missing.collect();
-        fs::create_dir_all(folder)?;
-        missing.into_iter().try_for_each(sync_folder_of)?;
+        for folder in missing.iter().rev() {
+            match self.changes.make_folder(folder) {
+                Err(error) if !folder.is_dir() => return Err(error),
+                _ => {}
+            }
+        }
+        missing.into_iter().try_for_each(|folder| self.sync_folder_of(folder))?;
         self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
         Ok(())
+    }
+
+    /// Makes the names in the folder of `path` durable, as far as the file system can.
+    fn sync_folder_of(&self, path: &Path) -> io::Result<()> {
+        path.parent().map_or(Ok(()), |folder| self.sync_folder(folder))
+    }
+
+    /// Makes the names in a folder durable, as far as the file system can.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        match self.changes.sync_folder(folder) {
+            Err(error) if is_fatal(&error) => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -289,23 +347,6 @@ fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
             Err(error) => Err(error),
         },
         metadata => metadata.map(Some),
-    }
-}
-
-fn write_synced(path: &Path, parts: &[Bytes]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    for part in parts {
-        file.write_all(part)?;
-    }
-    file.sync_all()
-}
-
-/// Makes the names in the folder of `path` durable, as far as the file system can.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    match folder_sync::sync(folder) {
-        Err(error) if is_fatal(&error) => Err(error),
-        _ => Ok(()),
     }
 }
 
@@ -325,7 +366,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_get_its_name_leaves_nothing() {
         let root = std::env::temp_dir().join(format!("chunker-store-disk-{}", std::process::id()));
-        let disk = Inner::new(root.clone());
+        let disk = Inner::new(root.clone(), Arc::new(System));
         disk.put("packs/one", "a", &[Bytes::from_static(b"whole")]).unwrap();
         fs::create_dir_all(root.join("packs/two/folder")).unwrap();
         assert!(disk.put("packs/two", "b", &[Bytes::from_static(b"lost")]).is_err());
@@ -341,7 +382,7 @@ mod tests {
     fn a_folder_that_somebody_else_has_made_is_made_durable() {
         let root = std::env::temp_dir().join(format!("chunker-store-made-{}", std::process::id()));
         fs::create_dir_all(root.join("packs")).unwrap();
-        let disk = Inner::new(root.clone());
+        let disk = Inner::new(root.clone(), Arc::new(System));
         disk.put("packs/one", "a", &[Bytes::from_static(b"whole")]).unwrap();
         let durable = disk.durable.lock().unwrap().clone();
         assert_eq!(durable, [root.join("packs"), root.join(TEMPORARY)].into());
@@ -351,7 +392,7 @@ mod tests {
     #[test]
     fn of_several_that_create_a_file_the_first_wins() {
         let root = std::env::temp_dir().join(format!("chunker-store-create-{}", std::process::id()));
-        let disk = Inner::new(root.clone());
+        let disk = Inner::new(root.clone(), Arc::new(System));
         for (temporary, text) in [("a", "first"), ("b", "second")] {
             disk.create("format", temporary, Bytes::from_static(text.as_bytes())).unwrap();
         }

@@ -4,9 +4,11 @@ pub(crate) mod disk;
 pub(crate) mod remote;
 
 use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// What holds the store's objects.
@@ -28,6 +30,15 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Returns a range of an object, or all of it. A range beyond the object's end is an error.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError>;
 
+    /// Returns ranges of many small objects in this order, several at a time.
+    fn get_many(self: Arc<Self>, wanted: Wanted, concurrency: usize) -> GotMany {
+        let reads = wanted.map(move |(name, range)| {
+            let objects = Arc::clone(&self);
+            async move { objects.get(&name, Some(range)).await }
+        });
+        stream::iter(reads).buffered(concurrency).boxed()
+    }
+
     /// Returns what is known of an object.
     async fn head(&self, name: &str) -> Result<Found, ObjectError>;
 
@@ -39,6 +50,12 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
 
     /// Renames an object in one step, durably, or returns `None` where that cannot be done.
     async fn rename(&self, from: &str, to: &str) -> Option<Result<(), ObjectError>>;
+
+    /// Makes durable what others are writing in a folder, as far as lists show it: they may not have come
+    /// so far. Most services show nothing earlier.
+    async fn settle(&self, _folder: Folder) -> Result<(), ObjectError> {
+        Ok(())
+    }
 
     /// Says whether there is any object here, of whatever name; what a store leaves that was not made to the
     /// end does not count.
@@ -55,6 +72,11 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Bytes between two ranges that are cheaper to read than to ask twice.
     fn gap(&self) -> u64;
 }
+
+/// Objects of which ranges are wanted.
+pub(crate) type Wanted = Box<dyn Iterator<Item = (String, Range<u64>)> + Send>;
+/// The ranges of objects, or why they cannot be had.
+pub(crate) type GotMany = BoxStream<'static, Result<Bytes, ObjectError>>;
 
 /// The folders of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

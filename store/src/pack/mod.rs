@@ -4,4 +4,5 @@ pub(crate) mod encoding;
 pub mod format;
 mod writer;
 
+pub(crate) use writer::write_chunks;
 pub use writer::{PackWriter, Sealed};

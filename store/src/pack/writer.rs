@@ -250,3 +250,20 @@ async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), St
     crate::observability::pack_written(entries.len(), raw, size);
     Ok(())
 }
+
+/// Writes chunks that are encoded and verified, in one pack if they fit; durable once it returns.
+///
+/// A failure or a crash leaves each pack whole or not at all.
+pub(crate) async fn write_chunks(inner: &Arc<Inner>, chunks: Vec<Encoded>) -> Result<(), StoreError> {
+    let (mut pack, mut raw) = (Builder::default(), 0);
+    for Encoded { id, encoding, length, stored } in chunks {
+        let size = u32::try_from(stored.len());
+        let size = size.map_err(|_| ChunkError::Length { id, length: stored.len() })?;
+        if !pack.fits(size) {
+            write_pack(Arc::clone(inner), std::mem::take(&mut pack), std::mem::take(&mut raw)).await?;
+        }
+        raw += u64::from(length);
+        pack.push(id, encoding, length, stored);
+    }
+    if pack.is_empty() { Ok(()) } else { write_pack(Arc::clone(inner), pack, raw).await }
+}

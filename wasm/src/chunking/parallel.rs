@@ -74,7 +74,7 @@ pub struct JsParallelChunker {
 
 #[wasm_bindgen(js_class = ParallelChunker)]
 impl JsParallelChunker {
-    /// Returns a chunker for the input behind `offset`.
+    /// Returns a chunker for the input from `offset` on.
     #[wasm_bindgen(constructor)]
     pub fn new(profile: &JsValue, offset: &JsValue) -> Result<Self, Failure> {
         let profile = profile_of(profile)?;

@@ -1,11 +1,13 @@
-//! Base32 and signatures of narinfo files as Nix has them.
+//! Base32, hashes, narinfo files and their signatures as Nix has them.
 
 use super::option;
 use super::signing::secret_key_of;
 use crate::bytes;
 use crate::failure::Failure;
 use chunker::hashing::{nix_base32_decode, nix_base32_encode};
-use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey};
+use chunker::nix::{
+    NarInfo, NarInfoFile, NixHashFormat, NixPublicKey, NixSecretKey, nix_hash_decode, nix_hash_encode,
+};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
@@ -36,8 +38,7 @@ impl JsNarInfo {
         nar_size: &JsValue,
         references: Vec<String>,
     ) -> Result<Self, Failure> {
-        let hash = bytes::copied(nar_hash)?;
-        let hash = hash.try_into().map_err(|_| Failure::argument("narHash is not 32 bytes long"))?;
+        let hash = digest_of(nar_hash, "narHash is not 32 bytes long")?;
         let size = option(nar_size, "narSize is not an integer in 0..=2^53-1")?
             .ok_or(Failure::argument("narSize is missing"))?;
         Ok(Self(NarInfo::new(store_path, hash, size, references)?))
@@ -47,6 +48,156 @@ impl JsNarInfo {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.0.to_string()
+    }
+}
+
+fn digest_of(bytes: &Uint8Array, refusal: &'static str) -> Result<[u8; 32], Failure> {
+    bytes::copied(bytes)?.try_into().map_err(|_| Failure::argument(refusal))
+}
+
+/// Returns a SHA-256 digest as Nix writes it.
+#[wasm_bindgen(js_name = nixHashEncode)]
+pub fn hash_encode(digest: &Uint8Array, format: &str) -> Result<String, Failure> {
+    let format = match format {
+        "base32" => NixHashFormat::Base32,
+        "base16" => NixHashFormat::Base16,
+        "sri" => NixHashFormat::Sri,
+        _ => return Err(Failure::argument("format is not base32, base16 or sri")),
+    };
+    Ok(nix_hash_encode(&digest_of(digest, "digest is not 32 bytes long")?, format))
+}
+
+/// Returns the SHA-256 digest of a text of Nix.
+#[wasm_bindgen(js_name = nixHashDecode)]
+pub fn hash_decode(text: &str) -> Result<Uint8Array, Failure> {
+    Ok(Uint8Array::from(nix_hash_decode(text)?.as_slice()))
+}
+
+/// A whole narinfo file.
+#[wasm_bindgen(js_name = NarInfoFile)]
+pub struct JsNarInfoFile(NarInfoFile);
+
+#[wasm_bindgen(js_class = NarInfoFile)]
+impl JsNarInfoFile {
+    /// Returns the file of a text.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        Ok(Self(NarInfoFile::parse(text)?))
+    }
+
+    /// Returns the file of its fields; `other` has names and values in turn.
+    #[wasm_bindgen(constructor)]
+    #[allow(clippy::too_many_arguments)] // each is a line of the file
+    pub fn new(
+        narinfo: &JsNarInfo,
+        url: &str,
+        compression: String,
+        file_hash: Option<Uint8Array>,
+        file_size: &JsValue,
+        deriver: Option<String>,
+        signatures: Vec<String>,
+        ca: Option<String>,
+        other: Vec<String>,
+    ) -> Result<Self, Failure> {
+        let mut file = NarInfoFile::new(narinfo.0.clone(), url);
+        file.compression = compression;
+        file.file_hash =
+            file_hash.map(|hash| digest_of(&hash, "fileHash is not 32 bytes long")).transpose()?;
+        file.file_size = option(file_size, "fileSize is not an integer in 0..=2^53-1")?;
+        file.deriver = deriver;
+        file.signatures = signatures;
+        file.ca = ca;
+        file.other = other.as_chunks::<2>().0.iter().cloned().map(<(String, String)>::from).collect();
+        Ok(Self(file))
+    }
+
+    /// Returns the text.
+    #[wasm_bindgen(js_name = toText)]
+    pub fn to_text(&self) -> Result<String, Failure> {
+        Ok(self.0.to_text()?)
+    }
+
+    /// The full store path.
+    #[wasm_bindgen(getter, js_name = storePath)]
+    #[must_use]
+    pub fn store_path(&self) -> String {
+        self.0.narinfo.store_path().into()
+    }
+
+    /// The digest of the NAR.
+    #[wasm_bindgen(getter, js_name = narHash)]
+    #[must_use]
+    pub fn nar_hash(&self) -> Uint8Array {
+        Uint8Array::from(self.0.narinfo.nar_hash().as_slice())
+    }
+
+    /// Bytes of the NAR.
+    #[wasm_bindgen(getter, js_name = narSize)]
+    #[must_use]
+    pub fn nar_size(&self) -> u64 {
+        self.0.narinfo.nar_size()
+    }
+
+    /// The full paths of what it refers to.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn references(&self) -> Vec<String> {
+        self.0.narinfo.references().to_vec()
+    }
+
+    /// Where the NAR is.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.0.url.clone()
+    }
+
+    /// The compression of the file there.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn compression(&self) -> String {
+        self.0.compression.clone()
+    }
+
+    /// The digest of the file there.
+    #[wasm_bindgen(getter, js_name = fileHash)]
+    #[must_use]
+    pub fn file_hash(&self) -> Option<Uint8Array> {
+        self.0.file_hash.map(|hash| Uint8Array::from(hash.as_slice()))
+    }
+
+    /// Bytes of the file there.
+    #[wasm_bindgen(getter, js_name = fileSize)]
+    #[must_use]
+    pub fn file_size(&self) -> Option<u64> {
+        self.0.file_size
+    }
+
+    /// The full path of what was built.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn deriver(&self) -> Option<String> {
+        self.0.deriver.clone()
+    }
+
+    /// All signatures.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn signatures(&self) -> Vec<String> {
+        self.0.signatures.clone()
+    }
+
+    /// How the path is content-addressed.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn ca(&self) -> Option<String> {
+        self.0.ca.clone()
+    }
+
+    /// Fields of other names: names and values in turn.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn other(&self) -> Vec<String> {
+        self.0.other.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect()
     }
 }
 

@@ -5,7 +5,8 @@ use chunker::chunking::{ChunkingError, OptionsError};
 use chunker::compression::CompressionError;
 use chunker::hashing::UnknownHashAlgorithm;
 use chunker::manifest::ManifestError;
-use chunker::nix::{InvalidBase32, InvalidNarInfo};
+use chunker::nix::references::ReferenceError;
+use chunker::nix::{InvalidBase32, InvalidNarInfo, InvalidNixHash};
 use chunker::signing::SigningError;
 use rustler::{Atom, Encoder, Env, Term};
 
@@ -51,9 +52,11 @@ from_core!(
     CompressionError,
     InvalidBase32,
     InvalidNarInfo,
+    InvalidNixHash,
     ManifestError,
     OptionsError,
     ProfileError,
+    ReferenceError,
     SigningError,
     UnknownHashAlgorithm
 );

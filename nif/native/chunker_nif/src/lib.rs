@@ -20,6 +20,7 @@ mod metrics;
 mod nix;
 mod options;
 mod pool;
+mod references;
 mod signing;
 mod streams;
 mod terms;

@@ -1,11 +1,11 @@
-//! Base32 and signatures of narinfo files as Nix has them.
+//! Base32, hashes, narinfo files and their signatures as Nix has them.
 
 use crate::failure::Failure;
 use crate::signing::secret_key_of;
 use crate::terms::{Bytes, account, twins};
 use chunker::hashing::{nix_base32_decode, nix_base32_encode};
-use chunker::nix::{NarInfo, NixPublicKey, NixSecretKey};
-use rustler::{Binary, Decoder, Env, NifResult, Term};
+use chunker::nix::{NarInfo, NarInfoFile, NixHashFormat, NixPublicKey, NixSecretKey};
+use rustler::{Binary, Decoder, Encoder as _, Env, NifResult, Term};
 use zeroize::Zeroizing;
 
 /// Bytes of base32 in 1 % of a timeslice, 10 µs.
@@ -66,6 +66,74 @@ fn nix_sign_dirty(fields: Fields<'_>, secret_key: &str) -> Result<String, Failur
 fn nix_verify_dirty(fields: Fields<'_>, signature: &str, public_key: &str) -> Result<bool, Failure> {
     NixPublicKey::parse(public_key)?.verify(&fields.narinfo()?, signature)?;
     Ok(true)
+}
+
+/// The fields of a narinfo file that are not signed: URL, compression, hash and size of the file there; and
+/// deriver, signatures, content address, fields of other names.
+type Unsigned<'a> = (
+    (&'a str, &'a str, Option<Binary<'a>>, Option<u64>),
+    (Option<&'a str>, Vec<&'a str>, Option<&'a str>, Vec<(&'a str, &'a str)>),
+);
+
+/// Returns the signed and the other fields of a narinfo file, in the order of [`Fields`] and [`Unsigned`].
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_parse_narinfo_dirty<'a>(env: Env<'a>, text: &str) -> Result<(Term<'a>, Term<'a>), Failure> {
+    let file = NarInfoFile::parse(text)?;
+    let narinfo = file.narinfo;
+    let signed =
+        (narinfo.store_path(), Bytes(narinfo.nar_hash()), narinfo.nar_size(), narinfo.references().to_vec());
+    let file_hash = file.file_hash.map(Bytes);
+    let others = (
+        (file.url, file.compression, file_hash, file.file_size),
+        (file.deriver, file.signatures, file.ca, file.other),
+    );
+    Ok((signed.encode(env), others.encode(env)))
+}
+
+/// Returns the text of a narinfo file.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn nix_format_narinfo_dirty(fields: Fields<'_>, others: Unsigned<'_>) -> Result<String, Failure> {
+    let ((url, compression, file_hash, file_size), (deriver, signatures, ca, other)) = others;
+    let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
+    let mut file = NarInfoFile::new(fields.narinfo()?, url);
+    file.compression = compression.to_owned();
+    file.file_hash = file_hash.map(|hash| digest_of(&hash)).transpose()?;
+    file.file_size = file_size;
+    file.deriver = deriver.map(str::to_owned);
+    file.signatures = owned(signatures);
+    file.ca = ca.map(str::to_owned);
+    file.other = other.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Ok(file.to_text()?)
+}
+
+fn digest_of(bytes: &Binary<'_>) -> Result<[u8; 32], Failure> {
+    bytes.as_slice().try_into().map_err(|_| Failure::ARGUMENT)
+}
+
+/// Returns a SHA-256 digest as Nix writes it.
+#[rustler::nif]
+fn nix_hash_encode(digest: Binary<'_>, format: Format) -> Result<String, Failure> {
+    Ok(chunker::nix::nix_hash_encode(&digest_of(&digest)?, format.0))
+}
+
+/// Returns the SHA-256 digest of a text of Nix.
+#[rustler::nif]
+fn nix_hash_decode(text: &str) -> Result<Bytes<[u8; 32]>, Failure> {
+    Ok(Bytes(chunker::nix::nix_hash_decode(text)?))
+}
+
+/// The name of a format; another value raises `ArgumentError`.
+struct Format(NixHashFormat);
+
+impl<'a> Decoder<'a> for Format {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        match term.atom_to_string()?.as_str() {
+            "base32" => Ok(Self(NixHashFormat::Base32)),
+            "base16" => Ok(Self(NixHashFormat::Base16)),
+            "sri" => Ok(Self(NixHashFormat::Sri)),
+            _ => Err(rustler::Error::BadArg),
+        }
+    }
 }
 
 /// Returns the content of a key file: a name and a secret key.

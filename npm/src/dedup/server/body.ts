@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { ByteArray } from "../../bytes.js";
 import { type HashAlgorithm, Hasher, toHex } from "../../index.js";
 import { Refusal } from "./refusal.js";
 
@@ -72,7 +73,7 @@ export async function receiveAll(
   request: IncomingMessage,
   length: number,
   timeouts: BodyTimeouts,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<ByteArray> {
   const bytes = new Uint8Array(length);
   let at = 0;
   for await (const piece of receive(request, timeouts)) {

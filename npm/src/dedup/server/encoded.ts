@@ -1,6 +1,7 @@
 // Chunks that arrive compressed: what their address announces, and their content within it.
 
 import type { IncomingMessage } from "node:http";
+import type { ByteArray } from "../../bytes.js";
 import { decompressor, slicesOf } from "../../codecs/decompressor.js";
 import { ready } from "../../codecs/index.node.js";
 import { calling } from "../../errors.js";
@@ -56,10 +57,7 @@ export function announcedChunk(
  * Throws a 400 {@link Refusal}, with the library's code where it has one, if the content has not
  * exactly `length` bytes or needs more than a window of 8 MiB; yields at most `length` bytes before.
  */
-export async function* decoded(
-  body: Uint8Array<ArrayBuffer>,
-  length: number,
-): AsyncGenerator<Uint8Array> {
+export async function* decoded(body: ByteArray, length: number): AsyncGenerator<Uint8Array> {
   await ready();
   const handle = decompressor("zstd", { maxOutput: length, maxWindowLog: MAX_WINDOW_LOG });
   let decodedBytes = 0;

@@ -1,0 +1,96 @@
+//! How long a peer may make no progress. Our own slowness never counts.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep, timeout};
+
+/// A stream whose peer must take what is written: after a time in which it has taken nothing, writing
+/// fails.
+#[derive(Debug)]
+pub(super) struct Patient<S> {
+    stream: S,
+    patience: Duration,
+    /// Runs while there is something to write that the peer does not take.
+    patient_until: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patient<S> {
+    pub(super) const fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, patience, patient_until: None }
+    }
+
+    /// Returns what an attempt to write gave, or fails when the peer has taken nothing for too long.
+    fn bounded<T>(&mut self, context: &mut Context<'_>, attempt: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if attempt.is_ready() {
+            self.patient_until = None;
+            return attempt;
+        }
+        let patience = self.patience;
+        let until = self.patient_until.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(until.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let attempt = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.bounded(context, attempt)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let attempt = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.bounded(context, attempt)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let attempt = Pin::new(&mut self.stream).poll_flush(context);
+        self.bounded(context, attempt)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let attempt = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.bounded(context, attempt)
+    }
+}
+
+/// How long something that has arrived may take to get here.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// Waits for something that the peer is to send, or returns `None` when it has not come for too long.
+///
+/// A process that stood still sees its timers end before it sees what has arrived meanwhile, so it looks a
+/// second time.
+pub(super) async fn within<T>(patience: Duration, arrival: impl Future<Output = T>) -> Option<T> {
+    let mut arrival = pin!(arrival);
+    match timeout(patience, arrival.as_mut()).await {
+        Ok(arrived) => Some(arrived),
+        Err(_) => timeout(SECOND_LOOK.min(patience), arrival).await.ok(),
+    }
+}

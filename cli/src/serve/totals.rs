@@ -1,0 +1,68 @@
+//! What the server counts, for Prometheus.
+
+use chunker_store::protocol::Engine;
+use metrics::{counter, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Totals since the server started: its own, and those of the store and of the core.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    prometheus: PrometheusHandle,
+    connections: Arc<AtomicU32>,
+}
+
+impl Totals {
+    /// Begins to count in this process, or returns `None` if somebody does already.
+    pub(crate) fn install() -> Option<Self> {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let prometheus = recorder.handle();
+        metrics::set_global_recorder(recorder).ok()?;
+        Some(Self { prometheus, connections: Arc::default() })
+    }
+
+    /// Returns all totals as Prometheus reads them.
+    pub(super) fn render(&self, engine: &Engine) -> String {
+        gauge!("chunker_server_connections").set(self.connections.load(Ordering::Relaxed));
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
+        gauge!("chunker_server_memory_taken_bytes").set(engine.memory_taken() as f64);
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
+        gauge!("chunker_server_requests_waiting").set(engine.waiting() as f64);
+        self.prometheus.run_upkeep();
+        self.prometheus.render()
+    }
+
+    /// Counts a connection until what it returns is dropped.
+    pub(super) fn connected(&self) -> Connected {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connected(Arc::clone(&self.connections))
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Connected(Arc<AtomicU32>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn answered(operation: &'static str, status: u16) {
+    let status = status.to_string();
+    counter!("chunker_server_requests_total", "operation" => operation, "status" => status).increment(1);
+}
+
+pub(super) fn received(bytes: usize) {
+    counter!("chunker_server_bytes_total", "direction" => "in").increment(bytes as u64);
+}
+
+pub(super) fn sent(bytes: usize) {
+    counter!("chunker_server_bytes_total", "direction" => "out").increment(bytes as u64);
+}
+
+pub(super) fn cut() {
+    counter!("chunker_server_answers_cut_total").increment(1);
+}

@@ -1,0 +1,223 @@
+//! Chunks, digests and manifests.
+
+pub mod profile;
+pub(crate) mod record;
+
+use crate::bytes;
+use crate::failure::Failure;
+use crate::number::{self, Number};
+use chunker::chunking::{ChunkDescriptor, PushChunker};
+use chunker::hashing::{HashAlgorithm, Hasher};
+use chunker::manifest::Manifest;
+use chunker::{CutFinder, Profile};
+use napi::Env;
+use napi::bindgen_prelude::{Either, Uint8ArraySlice, Unknown};
+use napi_derive::napi;
+use profile::{Input, profile_of};
+
+/// A push chunker: bytes in, records of chunks out (see [`record`]).
+#[napi(js_name = "PushChunker")]
+pub struct JsPushChunker {
+    /// `None` once finished.
+    chunker: Option<Chunker>,
+    /// Where the next piece begins in the input, in bytes.
+    position: u64,
+}
+
+#[napi]
+impl JsPushChunker {
+    /// Returns a chunker for the input from `offset` on. With `cuts_only` the digests are zeros in the
+    /// records.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(profile: Input<'_>, offset: Number<'_>, cuts_only: bool) -> Result<Self, Failure> {
+        let profile = profile_of(profile)?;
+        let position = offset_of(offset)?;
+        let chunker = match cuts_only {
+            true => Chunker::Cutting(CutFinder::resume_at(profile, position)),
+            false => Chunker::Hashing(Box::new(PushChunker::resume_at(profile, position))),
+        };
+        Ok(Self { chunker: Some(chunker), position })
+    }
+
+    /// Reads all of `piece` and returns the records of the chunks that end in it.
+    #[napi(catch_unwind)]
+    pub fn feed<'env>(&mut self, env: &'env Env, piece: &[u8]) -> Result<Uint8ArraySlice<'env>, Failure> {
+        let chunker = self.chunker.as_mut().ok_or(Failure::CLOSED)?;
+        let end = self.position + piece.len() as u64;
+        if end > number::MAX_SAFE_INTEGER {
+            return Err(Failure::argument("the input is longer than 2^53-1 bytes"));
+        }
+        let chunks = chunker.feed(piece);
+        self.position = end;
+        record::pack(env, &chunks)
+    }
+
+    /// Ends the input and returns the record of its last chunk, if there is one.
+    #[napi(catch_unwind)]
+    pub fn finish<'env>(&mut self, env: &'env Env) -> Result<Uint8ArraySlice<'env>, Failure> {
+        let chunker = self.chunker.take().ok_or(Failure::CLOSED)?;
+        record::pack(env, chunker.finish().as_slice())
+    }
+
+    /// Frees the chunker.
+    #[napi(catch_unwind)]
+    pub fn free(&mut self) {
+        self.chunker = None;
+    }
+}
+
+enum Chunker {
+    Hashing(Box<PushChunker>),
+    Cutting(CutFinder),
+}
+
+impl Chunker {
+    fn feed(&mut self, mut piece: &[u8]) -> Vec<ChunkDescriptor> {
+        match self {
+            Self::Hashing(chunker) => chunker.feed(piece),
+            Self::Cutting(finder) => {
+                let mut chunks = Vec::new();
+                loop {
+                    let offset = finder.last_cut();
+                    let Some(cut) = finder.next_cut(&mut piece) else { return chunks };
+                    chunks.push(without_digest(offset, cut));
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Option<ChunkDescriptor> {
+        match self {
+            Self::Hashing(chunker) => chunker.finish(),
+            Self::Cutting(finder) => {
+                let offset = finder.last_cut();
+                finder.finish().map(|cut| without_digest(offset, cut))
+            }
+        }
+    }
+}
+
+fn without_digest(offset: u64, end: u64) -> ChunkDescriptor {
+    #[expect(clippy::cast_possible_truncation, reason = "a chunk has at most 1 GiB")]
+    let length = (end - offset) as usize;
+    ChunkDescriptor { hash: [0; 32], offset, length }
+}
+
+/// A digest in the making.
+#[napi(js_name = "Hasher")]
+pub struct JsHasher(Option<Hasher>);
+
+#[napi]
+impl JsHasher {
+    /// Returns a hasher that has seen no data.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(hash: Either<String, Unknown<'_>>) -> Result<Self, Failure> {
+        Ok(Self(Some(Hasher::new(hash_algorithm(hash)?))))
+    }
+
+    /// Appends `data`.
+    #[napi(catch_unwind)]
+    pub fn update(&mut self, data: &[u8]) -> Result<(), Failure> {
+        self.0.as_mut().ok_or(Failure::CLOSED)?.update(data);
+        Ok(())
+    }
+
+    /// Ends the data and returns its digest.
+    #[napi(catch_unwind)]
+    pub fn finalize<'env>(&mut self, env: &'env Env) -> Result<Uint8ArraySlice<'env>, Failure> {
+        let hasher = self.0.take().ok_or(Failure::CLOSED)?;
+        bytes::copied(env, &hasher.finalize())
+    }
+
+    /// Frees the hasher.
+    #[napi(catch_unwind)]
+    pub fn free(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// A manifest.
+#[napi(js_name = "Manifest")]
+pub struct JsManifest(Option<Manifest>);
+
+#[napi]
+impl JsManifest {
+    /// Returns the manifest with a profile id and the records of its chunks.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(profile: String, records: &[u8]) -> Result<Self, Failure> {
+        let profile: Profile = profile.parse()?;
+        Ok(Self(Some(Manifest::new(profile, record::unpack(records)?)?)))
+    }
+
+    /// Returns the manifest with these canonical bytes, at most `max_bytes`; `undefined` stands for the
+    /// core's default.
+    #[napi(factory, catch_unwind)]
+    pub fn parse(canonical: &[u8], max_bytes: Number<'_>) -> Result<Self, Failure> {
+        let limit = number::option(max_bytes, "maxBytes is not an integer in 0..=2^53-1")?;
+        let limit =
+            limit.map_or(Manifest::DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let manifest = Manifest::parse(canonical, limit)?;
+        if manifest.total_length() > number::MAX_SAFE_INTEGER {
+            return Err(Failure::argument("the manifest is of more than 2^53-1 bytes"));
+        }
+        Ok(Self(Some(manifest)))
+    }
+
+    /// Returns the canonical bytes.
+    #[napi(catch_unwind)]
+    pub fn to_bytes<'env>(&self, env: &'env Env) -> Result<Uint8ArraySlice<'env>, Failure> {
+        bytes::copied(env, &self.get()?.to_bytes())
+    }
+
+    /// Returns the digest of the canonical bytes.
+    #[napi(catch_unwind)]
+    pub fn root_digest<'env>(&self, env: &'env Env) -> Result<Uint8ArraySlice<'env>, Failure> {
+        bytes::copied(env, &self.get()?.root_digest())
+    }
+
+    /// Returns the profile id.
+    #[napi(catch_unwind)]
+    pub fn profile(&self) -> Result<String, Failure> {
+        Ok(self.get()?.profile().to_string())
+    }
+
+    /// Returns the name of the hash algorithm.
+    #[napi(catch_unwind)]
+    pub fn hash(&self) -> Result<String, Failure> {
+        Ok(self.get()?.hash_algorithm().name().into())
+    }
+
+    /// Returns the length of the input in bytes.
+    #[napi(catch_unwind)]
+    pub fn total_length(&self) -> Result<f64, Failure> {
+        Ok(number::exact(self.get()?.total_length()))
+    }
+
+    /// Returns the records of the chunks.
+    #[napi(catch_unwind)]
+    pub fn chunks<'env>(&self, env: &'env Env) -> Result<Uint8ArraySlice<'env>, Failure> {
+        record::pack(env, self.get()?.chunks())
+    }
+
+    /// Frees the manifest.
+    #[napi(catch_unwind)]
+    pub fn free(&mut self) {
+        self.0 = None;
+    }
+
+    fn get(&self) -> Result<&Manifest, Failure> {
+        self.0.as_ref().ok_or(Failure::CLOSED)
+    }
+}
+
+fn hash_algorithm(name: Either<String, Unknown<'_>>) -> Result<HashAlgorithm, Failure> {
+    match name {
+        Either::A(name) => Ok(name.parse()?),
+        Either::B(_) => Err(Failure::argument("hash is not a string")),
+    }
+}
+
+/// Returns where the input begins in a larger one, in bytes.
+pub(crate) fn offset_of(offset: Number<'_>) -> Result<u64, Failure> {
+    Ok(number::option(offset, "offset is not an integer in 0..=2^53-1")?.unwrap_or(0))
+}

@@ -1,0 +1,117 @@
+//! Errors that cross into JavaScript.
+
+use chunker::ProfileError;
+use chunker::chunking::{ChunkingError, OptionsError};
+use chunker::compression::CompressionError;
+use chunker::hashing::UnknownHashAlgorithm;
+use chunker::manifest::ManifestError;
+use chunker::nix::references::ReferenceError;
+use chunker::nix::{InvalidBase32, InvalidNarInfo, InvalidNixHash};
+use chunker::signing::SigningError;
+use napi::JsError;
+use std::any::Any;
+use std::borrow::Cow;
+use std::error::Error;
+use std::io;
+
+/// A code and a message: the core's, or one of those that only bindings have.
+#[derive(Debug)]
+pub struct Failure {
+    pub(crate) code: &'static str,
+    pub(crate) message: Cow<'static, str>,
+}
+
+impl Failure {
+    /// A handle was used after its end.
+    pub(crate) const CLOSED: Self =
+        Self { code: "chunker_closed", message: Cow::Borrowed("used after it was finished") };
+
+    /// A level that is no integer, and so never reaches the core's checks.
+    pub(crate) const LEVEL: Self =
+        Self { code: "invalid_compression_level", message: Cow::Borrowed("level is not an integer") };
+
+    /// A seed that is not a 64-bit integer, and so never reaches the core's checks.
+    pub(crate) const SEED: Self = Self {
+        code: "invalid_chunking_options",
+        message: Cow::Borrowed("seed is not an integer in 0..=2^64-1 (above 2^53-1 a bigint)"),
+    };
+
+    /// A value that no argument of this kind can have.
+    pub(crate) const fn argument(message: &'static str) -> Self {
+        Self { code: "invalid_argument", message: Cow::Borrowed(message) }
+    }
+
+    /// A size that is no integer, and so never reaches the core's checks.
+    pub(crate) fn size(name: &str) -> Self {
+        let message = format!("{name} is not a non-negative integer");
+        Self { code: "invalid_chunking_options", message: message.into() }
+    }
+
+    /// There is no memory for `length` more bytes.
+    pub(crate) fn memory(length: usize) -> Self {
+        let message = format!("no memory for {length} bytes");
+        Self { code: "memory_limit_exceeded", message: message.into() }
+    }
+
+    /// The file at `path` cannot be opened.
+    pub(crate) fn file(path: &str, error: &io::Error) -> Self {
+        Self { code: "io_error", message: format!("{path}: {error}").into() }
+    }
+
+    /// The system gives no more threads.
+    pub(crate) fn threads(error: &dyn Error) -> Self {
+        Self { code: "io_error", message: format!("no thread can be started: {error}").into() }
+    }
+
+    /// A panic of a thread of ours: a bug.
+    pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
+        let reason = payload.downcast_ref::<String>().map(String::as_str);
+        let reason = reason.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Self { code: "internal_error", message: format!("panicked: {reason}").into() }
+    }
+}
+
+macro_rules! from_core {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self { code: error.code(), message: error.to_string().into() }
+            }
+        }
+    )+};
+}
+
+from_core!(
+    InvalidBase32,
+    InvalidNarInfo,
+    InvalidNixHash,
+    ManifestError,
+    OptionsError,
+    ProfileError,
+    ReferenceError,
+    SigningError,
+    UnknownHashAlgorithm
+);
+
+macro_rules! from_core_with_source {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                let message = match error.source() {
+                    Some(source) => format!("{error}: {source}"),
+                    None => error.to_string(),
+                };
+                Self { code: error.code(), message: message.into() }
+            }
+        }
+    )+};
+}
+
+from_core_with_source!(ChunkingError, CompressionError);
+
+/// What napi throws.
+impl From<Failure> for JsError<&'static str> {
+    fn from(failure: Failure) -> Self {
+        napi::Error::new(failure.code, failure.message.into_owned()).into()
+    }
+}

@@ -1,0 +1,46 @@
+//! Node's native face of `chunker`, wrapped by the TypeScript of the npm package.
+//!
+//! Converts and dispatches, nothing else: defaults, ranges and algorithms are the core's. The classes and
+//! functions of [`chunking`] and [`codecs`] are those of the WebAssembly modules (`wasm/src`), by the same
+//! names, so that the same TypeScript runs on either; those of [`pipeline`] are here alone. Errors are
+//! JavaScript `Error`s with the core's `code`, and those of [`failure`].
+//!
+//! Synchronous functions read the caller's bytes in place; what goes on after they have returned works
+//! on a copy. A panic becomes an error: each export says `catch_unwind`, and npm/test checks that.
+
+#![allow(unsafe_code)] // only what napi's macros expand to: the calls of Node
+
+mod bytes;
+pub mod chunking;
+pub mod codecs;
+mod failure;
+#[cfg(feature = "faults")]
+pub mod faults;
+mod number;
+pub mod pipeline;
+
+use napi_derive::napi;
+use tokio::runtime::Builder;
+
+/// Gives Node the one thread that settles promises: by default there is one for each core.
+#[napi_derive::module_init]
+fn init() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("chunker-promises").build();
+    if let Ok(runtime) = runtime {
+        napi::bindgen_prelude::create_custom_tokio_runtime(runtime);
+    }
+}
+
+/// Returns the version of this addon: that of the npm package which takes it.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").into()
+}
+
+/// Returns the name of the instruction set that finds cuts here.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn kernel() -> String {
+    chunker::Acceleration::detect().scan.into()
+}

@@ -1,0 +1,140 @@
+//! The chunks that a pipeline has found and JavaScript has not taken.
+
+use super::input::Input;
+use crate::failure::Failure;
+use chunker::chunking::ChunkDescriptor;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Bytes of chunks that are told of at once, unless the input has no more for now: fewer would wake
+/// JavaScript too often.
+const BATCH: u64 = 4 << 20;
+
+/// Bytes of chunks that may wait to be taken.
+const MOST: u64 = 64 << 20;
+
+/// What was found.
+pub(super) struct Output {
+    /// What the chunks are found in; `None` for a file, which has always more.
+    input: Option<Arc<Input>>,
+    state: Mutex<State>,
+    /// Told of chunks, of the end, and by the input when it has no more: for JavaScript.
+    found: Arc<Notify>,
+    /// Told of room, and that no more is wanted: for the thread that fills this.
+    taken: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    records: Vec<u8>,
+    /// Bytes of the chunks in `records`.
+    bytes: u64,
+    closed: bool,
+    end: Option<Option<Failure>>,
+}
+
+/// What there is to tell.
+pub(super) enum Step {
+    /// The records of chunks.
+    Found(Vec<u8>),
+    /// There are no more chunks, and why if they are not all.
+    Ended(Option<Failure>),
+}
+
+impl Output {
+    /// Returns the output for chunks of a file.
+    pub(super) fn of_file() -> Self {
+        Self { input: None, state: Mutex::default(), found: Arc::default(), taken: Condvar::new() }
+    }
+
+    /// Returns the output for chunks of what is pushed, and where to push it.
+    pub(super) fn of_pieces() -> (Self, Arc<Input>) {
+        let output = Self::of_file();
+        let input = Arc::new(Input::new(Arc::clone(&output.found)));
+        (Self { input: Some(Arc::clone(&input)), ..output }, input)
+    }
+
+    /// Adds `chunk` by `append`, and waits for room after it. Returns whether more chunks are wanted.
+    pub(super) fn add(
+        &self,
+        chunk: &ChunkDescriptor,
+        append: impl FnOnce(&ChunkDescriptor, &mut Vec<u8>),
+    ) -> bool {
+        let mut state = self.state();
+        append(chunk, &mut state.records);
+        state.bytes += chunk.length as u64;
+        if state.bytes >= BATCH || self.is_starved() {
+            self.found.notify_waiters();
+        }
+        if state.bytes >= MOST && !state.closed {
+            self.rest(true);
+            while state.bytes >= MOST && !state.closed {
+                state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            self.rest(false);
+        }
+        !state.closed
+    }
+
+    /// Says that there are no more chunks.
+    pub(super) fn end(&self, failure: Option<Failure>) {
+        self.state().end = Some(failure);
+        self.close_input();
+        self.found.notify_waiters();
+    }
+
+    /// Says that no more chunks are wanted.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.records = Vec::new();
+        drop(state);
+        self.close_input();
+        self.taken.notify_one();
+        self.found.notify_waiters();
+    }
+
+    /// Waits for chunks or the end.
+    pub(super) async fn next(&self) -> Step {
+        loop {
+            let found = self.found.notified();
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return Step::Ended(Some(Failure::CLOSED));
+                }
+                let enough = state.bytes >= BATCH || state.end.is_some() || self.is_starved();
+                if enough && !state.records.is_empty() {
+                    state.bytes = 0;
+                    self.taken.notify_one();
+                    return Step::Found(std::mem::take(&mut state.records));
+                }
+                if let Some(end) = state.end.take() {
+                    state.closed = true;
+                    return Step::Ended(end);
+                }
+            }
+            found.await;
+        }
+    }
+
+    fn rest(&self, resting: bool) {
+        if let Some(input) = &self.input {
+            input.rest(resting);
+        }
+    }
+
+    fn close_input(&self) {
+        if let Some(input) = &self.input {
+            input.close();
+        }
+    }
+
+    fn is_starved(&self) -> bool {
+        self.input.as_ref().is_some_and(|input| input.is_starved())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,61 @@
+// The native addon in Node: a package for each platform, of which npm installs one.
+
+import * as nodeModule from "node:module";
+import { availableParallelism } from "node:os";
+import process from "node:process";
+import type * as codecs from "./codecs/glue.js";
+import { ChunkerError, counted } from "./errors.js";
+import type * as chunking from "./glue.js";
+import { type Addon, setAddon } from "./native.js";
+import { VERSION } from "./version.js";
+
+/** The addon has the classes and functions of both modules, by their names. */
+type WholeAddon = Addon & typeof chunking & typeof codecs;
+
+/** The packages that may have an addon for this process, by preference. */
+function candidates(): string[] {
+  const { arch, platform } = process;
+  const kinds = { linux: ["-gnu", "-musl"], win32: ["-gnu"] }[platform as string] ?? [""];
+  return kinds.map((kind) => `chunker-cdc-${platform}-${arch}${kind}`);
+}
+
+function load(name: string): WholeAddon {
+  // Bundlers know an imported `createRequire`, and would look for the addon themselves.
+  const { createRequire } = process.getBuiltinModule?.("node:module") ?? nodeModule;
+  const found: WholeAddon = createRequire(import.meta.url)(name);
+  const version = found.version();
+  if (version !== VERSION) throw new Error(`it has version ${version}, not ${VERSION}`);
+  return found;
+}
+
+function choose(): WholeAddon | undefined {
+  const wanted = environment("CHUNKER_BACKEND");
+  if (wanted === "wasm") return undefined;
+  if (wanted !== undefined && wanted !== "native") {
+    const message = `CHUNKER_BACKEND is ${JSON.stringify(wanted)}, not "native" or "wasm"`;
+    throw counted(new ChunkerError("invalid_environment", message));
+  }
+  const reasons: string[] = [];
+  for (const name of candidates()) {
+    try {
+      return load(name);
+    } catch (error) {
+      reasons.push(`${name}: ${String((error as Error)?.message ?? error).split("\n", 1)}`);
+    }
+  }
+  if (wanted === undefined) return undefined;
+  const message = `there is no native addon for this process: ${reasons.join("; ")}`;
+  throw counted(new ChunkerError("native_unavailable", message));
+}
+
+function environment(name: string): string | undefined {
+  try {
+    return process.env[name];
+  } catch {
+    return undefined; // Deno asks for a permission
+  }
+}
+
+/** The addon of this process, unless it is to run WebAssembly. */
+export const native = choose();
+if (native !== undefined) setAddon(native, availableParallelism());

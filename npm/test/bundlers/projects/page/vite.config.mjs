@@ -1,0 +1,8 @@
+export default {
+  server: {
+    headers: {
+      "cross-origin-opener-policy": "same-origin",
+      "cross-origin-embedder-policy": "require-corp",
+    },
+  },
+};

@@ -1,0 +1,3 @@
+import { probe } from "./probe.js";
+
+probe().then((line) => console.log(line));

@@ -1,0 +1,112 @@
+//! Hashes of store paths, replaced while a stream passes.
+
+use super::patches::Patch;
+use super::scan::{Found, HASH_LENGTH, Scanner};
+use super::{DEFAULT_MAX_PATCHES, MAX_REFERENCES, PLACEHOLDER, ReferenceError, ReferencePatches, StoreHash};
+use alloc::vec::Vec;
+
+/// What is copied and searched at once, in bytes: less than a level 2 cache.
+const BLOCK: usize = 65_536;
+
+/// Replaces the hashes of store paths in a stream by [`PLACEHOLDER`], and lists what it replaced.
+///
+/// The pieces may be of any size: the result does not depend on them. Where hashes overlap, the
+/// first is replaced. Holds back at most 31 bytes, and 16 for every hash replaced.
+#[derive(Clone, Debug)]
+pub struct ReferenceNormalizer {
+    scanner: Scanner,
+    max_patches: usize,
+    patches: Vec<Patch>,
+    /// Bytes that went out.
+    length: u64,
+    /// Bytes that may begin a hash.
+    held: Vec<u8>,
+    failure: Option<ReferenceError>,
+}
+
+impl ReferenceNormalizer {
+    /// Returns a normalizer that looks for these hashes; one named twice counts once.
+    ///
+    /// # Errors
+    /// [`ReferenceError::TooManyReferences`] above [`MAX_REFERENCES`].
+    pub fn new(hashes: impl IntoIterator<Item = StoreHash>) -> Result<Self, ReferenceError> {
+        let mut hashes: Vec<_> = hashes.into_iter().take(MAX_REFERENCES + 1).collect();
+        if hashes.len() > MAX_REFERENCES {
+            return Err(ReferenceError::TooManyReferences { limit: MAX_REFERENCES });
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        Ok(Self {
+            scanner: Scanner::new(hashes),
+            max_patches: DEFAULT_MAX_PATCHES,
+            patches: Vec::new(),
+            length: 0,
+            held: Vec::new(),
+            failure: None,
+        })
+    }
+
+    /// Sets how many hashes may be replaced. Default: [`DEFAULT_MAX_PATCHES`].
+    #[must_use]
+    pub fn with_max_patches(self, max_patches: usize) -> Self {
+        Self { max_patches, ..self }
+    }
+
+    /// Takes the next piece, and appends to `output` what is settled.
+    ///
+    /// # Errors
+    /// [`ReferenceError::TooManyPatches`]; `output` is then as it was, and every further call
+    /// returns the same error.
+    pub fn push(&mut self, piece: &[u8], output: &mut Vec<u8>) -> Result<(), ReferenceError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let before = output.len();
+        output.reserve(self.held.len() + piece.len());
+        for block in piece.chunks(BLOCK) {
+            if let Err(failure) = self.push_block(block, output) {
+                output.truncate(before);
+                self.failure = Some(failure.clone());
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    fn push_block(&mut self, block: &[u8], output: &mut Vec<u8>) -> Result<(), ReferenceError> {
+        let start = output.len();
+        output.append(&mut self.held);
+        output.extend_from_slice(block);
+        let mut from = start;
+        let settled = loop {
+            match self.scanner.find(output, from) {
+                Found::Rest(rest) => break rest,
+                Found::Hash(at, hash) => {
+                    if self.patches.len() == self.max_patches {
+                        return Err(ReferenceError::TooManyPatches { limit: self.max_patches });
+                    }
+                    from = at + HASH_LENGTH;
+                    output[at..from].copy_from_slice(&PLACEHOLDER);
+                    self.patches.push(Patch { offset: self.length + (at - start) as u64, hash });
+                }
+            }
+        };
+        self.held.extend_from_slice(&output[settled..]);
+        output.truncate(settled);
+        self.length += (settled - start) as u64;
+        Ok(())
+    }
+
+    /// Ends the stream, appends to `output` what was held back, and returns what was replaced.
+    ///
+    /// # Errors
+    /// That of an earlier [`push`](Self::push).
+    pub fn finish(mut self, output: &mut Vec<u8>) -> Result<ReferencePatches, ReferenceError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        self.length += self.held.len() as u64;
+        output.append(&mut self.held);
+        Ok(ReferencePatches::of(self.length, self.scanner.hashes(), self.patches))
+    }
+}

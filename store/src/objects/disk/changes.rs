@@ -1,0 +1,65 @@
+//! The calls that change a folder of a disk. Their order decides what a loss of power leaves, so that a test
+//! can record them.
+
+#[cfg_attr(not(unix), path = "changes/no_folder_sync.rs")]
+mod folder_sync;
+
+use bytes::Bytes;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+pub(crate) trait Changes: fmt::Debug + Send + Sync {
+    /// Makes a new file of these parts and syncs it; its name is not durable yet.
+    fn write(&self, path: &Path, parts: &[Bytes]) -> io::Result<()>;
+
+    /// Gives a file another name, in place of what had it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file a second name that nothing has.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes a folder in one that is there.
+    fn make_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The calls of the operating system.
+#[derive(Debug)]
+pub(crate) struct System;
+
+impl Changes for System {
+    fn write(&self, path: &Path, parts: &[Bytes]) -> io::Result<()> {
+        let mut file = File::create_new(path)?;
+        for part in parts {
+            file.write_all(part)?;
+        }
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        folder_sync::sync(path)
+    }
+}

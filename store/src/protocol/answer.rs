@@ -1,0 +1,335 @@
+//! What is answered: results, and refusals with a code that never changes its meaning.
+
+use super::budget::Reservation;
+use super::json::{self, Json};
+use crate::chunk::{ChunkId, Root};
+use crate::error::StoreError;
+use crate::pack::encoding::ChunkError;
+use bytes::Bytes;
+use chunker::manifest::ManifestError;
+use futures::stream::{BoxStream, Stream, StreamExt as _};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// What a shell sends back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Names and values of all headers, `Content-Length` among them where there is a body.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: AnswerBody,
+    /// The file that got its name by this request.
+    pub committed: Option<Committed>,
+    /// The code of a refusal.
+    pub code: Option<Cow<'static, str>>,
+    /// What went wrong in the store, for the server's log; clients are not told.
+    pub cause: Option<StoreError>,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum AnswerBody {
+    /// There is none.
+    Empty,
+    /// All of it.
+    Bytes(Bytes),
+    /// Piece by piece.
+    Stream(AnswerStream),
+}
+
+/// A file that was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Committed {
+    /// Its name.
+    pub root: Root,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Whether it did not have this name before.
+    pub new: bool,
+}
+
+/// The body of an answer in verified pieces, which add up to its `Content-Length`.
+///
+/// After an error there are no more: the shell cuts the connection, so that the body does not pass for
+/// whole. Memory is held until this is dropped.
+pub struct AnswerStream {
+    pieces: BoxStream<'static, Result<Bytes, StoreError>>,
+    _memory: Reservation,
+}
+
+impl AnswerStream {
+    pub(super) fn new(
+        pieces: impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static,
+        memory: Reservation,
+    ) -> Self {
+        Self { pieces: pieces.boxed(), _memory: memory }
+    }
+}
+
+impl Stream for AnswerStream {
+    type Item = Result<Bytes, StoreError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.pieces.as_mut().poll_next(context)
+    }
+}
+
+impl fmt::Debug for AnswerStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerStream").finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    pub(super) const fn new(status: u16, body: AnswerBody) -> Self {
+        Self { status, headers: Vec::new(), body, committed: None, code: None, cause: None }
+    }
+
+    pub(super) fn json(status: u16, json: String) -> Self {
+        Self::new(status, AnswerBody::Bytes(json.into())).with("Content-Type", "application/json")
+    }
+
+    pub(super) fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Self::new(200, AnswerBody::Bytes(bytes.into())).with("Content-Type", OCTETS)
+    }
+
+    /// Returns an answer of the shell's own, 200 with a text.
+    #[must_use]
+    pub fn text(text: impl Into<Bytes>) -> Self {
+        let text = text.into();
+        let length = text.len().to_string();
+        let answer = Self::new(200, AnswerBody::Bytes(text)).with("Content-Length", length);
+        let answer = answer.with("Content-Type", "text/plain; charset=utf-8");
+        answer.with("Cache-Control", "no-store").with("X-Content-Type-Options", "nosniff")
+    }
+
+    /// Returns an answer whose body, of `length` bytes, comes later.
+    pub(super) fn streamed(status: u16, length: u64, body: AnswerBody) -> Self {
+        Self::new(status, body).with("Content-Length", length.to_string())
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Returns the value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut named = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value.as_str())
+    }
+}
+
+/// The type of bytes of which nothing is known.
+pub(super) const OCTETS: &str = "application/octet-stream";
+
+/// Why a request is not done. Shells have their own reasons; see [`Request::refuse`](super::Request::refuse).
+#[derive(Debug)]
+pub struct Refusal(Box<Reason>);
+
+#[derive(Debug)]
+struct Reason {
+    status: u16,
+    code: Cow<'static, str>,
+    message: String,
+    details: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
+    cause: Option<StoreError>,
+}
+
+impl Refusal {
+    /// Returns a refusal with a status of 400 to 599, a `code` in lowercase with underscores, which clients
+    /// may rely on, and a `message` for people.
+    #[must_use]
+    pub fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let (code, message) = (code.into(), message.into());
+        let reason = Reason { status, code, message, details: Vec::new(), headers: Vec::new(), cause: None };
+        Self(Box::new(reason))
+    }
+
+    /// The status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.headers.push((name, value.into()));
+        self
+    }
+
+    /// 401: it is not known who asks. `challenge` is the value of `WWW-Authenticate`, such as `Bearer`.
+    #[must_use]
+    pub fn unauthorized(challenge: impl Into<String>) -> Self {
+        Self::new(401, "unauthorized", "this needs authorization").with_header("WWW-Authenticate", challenge)
+    }
+
+    /// 403: whoever asks may not do this.
+    #[must_use]
+    pub fn forbidden() -> Self {
+        Self::new(403, "forbidden", "this is not allowed")
+    }
+
+    /// 403: nobody may change anything here.
+    #[must_use]
+    pub fn read_only() -> Self {
+        Self::new(403, "read_only", "this server only reads")
+    }
+
+    /// 408: the sender of the body pauses too long.
+    #[must_use]
+    pub fn request_timeout() -> Self {
+        Self::new(408, "request_timeout", "the body does not arrive")
+    }
+
+    /// 421: the server does not have this name.
+    #[must_use]
+    pub fn misdirected() -> Self {
+        Self::new(421, "misdirected_request", "this server has another name")
+    }
+
+    /// 503: too much is going on.
+    #[must_use]
+    pub fn server_busy() -> Self {
+        Self::new(503, "server_busy", "the server is busy").with_header("Retry-After", "1")
+    }
+
+    /// 507: the disk, or a quota, is full.
+    #[must_use]
+    pub fn insufficient_storage() -> Self {
+        Self::new(507, "insufficient_storage", "there is no space left")
+    }
+
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(400, "malformed_request", message)
+    }
+
+    pub(super) fn invalid_query(message: impl Into<String>) -> Self {
+        Self::new(400, "invalid_query", message)
+    }
+
+    pub(super) fn length_required() -> Self {
+        Self::new(411, "length_required", "a body needs a Content-Length, and no Transfer-Encoding")
+    }
+
+    pub(super) fn invalid_pack(message: impl Into<String>) -> Self {
+        Self::new(400, "invalid_pack", message)
+    }
+
+    pub(super) fn duplicate(algorithm: chunker::hashing::HashAlgorithm, digest: [u8; 32]) -> Self {
+        let id = ChunkId::new(algorithm, digest);
+        Self::new(400, "duplicate_digest", format!("{id} occurs twice")).of(id)
+    }
+
+    pub(super) fn above(code: &'static str, what: &str, value: u64, limit: u64) -> Self {
+        let refusal = Self::new(413, code, format!("{what} {value} is above {limit}"));
+        refusal.with_detail("limit", limit)
+    }
+
+    pub(super) fn chunk_not_found(id: ChunkId) -> Self {
+        Self::new(404, "chunk_not_found", format!("{id} is not stored")).of(id)
+    }
+
+    pub(super) fn root_not_found(root: Root) -> Self {
+        Self::new(404, "root_not_found", format!("{root} is not stored"))
+    }
+
+    /// A chunk that a client sent is not what it should be.
+    pub(super) fn of_chunk(error: &ChunkError) -> Self {
+        Self::new(400, error.code(), chain(error)).of(error.id())
+    }
+
+    /// A manifest that a client sent is not what it should be.
+    pub(super) fn of_manifest(error: &ManifestError) -> Self {
+        Self::new(400, error.code(), chain(error))
+    }
+
+    /// Adds a field, whose value is JSON, to the body.
+    pub(super) fn with_detail(mut self, name: &'static str, json: impl fmt::Display) -> Self {
+        self.0.details.push((name, json.to_string()));
+        self
+    }
+
+    fn of(self, id: ChunkId) -> Self {
+        self.with_detail("chunk", json::text(&hex::encode(id.digest)))
+    }
+
+    pub(super) fn into_answer(self) -> Answer {
+        let Reason { status, code, message, details, headers, cause } = *self.0;
+        let json = Json::default().with_text("code", &code).with_text("message", &message);
+        let json = details.into_iter().fold(json, |json, (name, value)| json.with(name, value));
+        let mut answer = Answer::json(status, json.finish());
+        answer.headers.extend(headers);
+        answer.code = Some(code);
+        answer.cause = cause;
+        answer
+    }
+}
+
+/// What the store could not do. The client learns no more than it can act on.
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        let unavailable = || {
+            let refusal = Self::new(503, "store_unavailable", "the store cannot be reached");
+            refusal.with_header("Retry-After", "2")
+        };
+        let mut refusal = match &error {
+            StoreError::RootNotFound { root } => Self::root_not_found(*root),
+            StoreError::Chunk(source) => {
+                Self::new(500, "chunk_damaged", "a stored chunk is damaged").of(source.id())
+            }
+            StoreError::ChunkNotFound { chunk } => {
+                Self::new(500, "chunk_damaged", "a chunk of the file is lost").of(*chunk)
+            }
+            StoreError::Pack { .. } => Self::new(500, "chunk_damaged", "stored chunks are damaged"),
+            StoreError::Manifest { .. }
+            | StoreError::ManifestDigest { .. }
+            | StoreError::ManifestAlgorithm { .. } => {
+                Self::new(500, "manifest_damaged", "the stored manifest is damaged")
+            }
+            StoreError::ManifestTooLarge { length, limit } => {
+                Self::above("manifest_too_large", "manifest of bytes", *length, *limit)
+            }
+            StoreError::Contended { .. } => unavailable(),
+            StoreError::Object(object) => match object.kind {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                    Self::insufficient_storage()
+                }
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound => {
+                    Self::internal()
+                }
+                _ => unavailable(),
+            },
+            _ => Self::internal(),
+        };
+        refusal.0.cause = Some(error);
+        refusal
+    }
+}
+
+impl Refusal {
+    pub(super) fn internal() -> Self {
+        Self::new(500, "internal_error", "the server failed")
+    }
+}
+
+/// Returns what an error and its causes say.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,181 @@
+//! Questions for chunks, and chunks in a stream.
+
+use super::answer::{Answer, AnswerBody, AnswerStream, OCTETS, Refusal};
+use super::budget::{Budget, Reservation};
+use super::exchange::{Reader, stored_bytes, unchanged};
+use super::range::Conditions;
+use super::wire::{HEAD, ROW, Row, table};
+use crate::chunk::ChunkId;
+use crate::error::StoreError;
+use crate::host::start_work;
+use crate::pack::encoding::ChunkError;
+use crate::pack::format::{Encoding, Place};
+use crate::read::{Ahead, Fetched, fetch_all};
+use bytes::Bytes;
+use chunker::hashing::HashAlgorithm;
+use futures::stream::{self, Stream, StreamExt as _};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Answers which chunks are missing.
+pub(super) async fn missing(
+    reader: &Reader<'_>,
+    algorithm: HashAlgorithm,
+    digests: &[u8],
+) -> Result<Answer, Refusal> {
+    let (digests, _) = digests.as_chunks::<32>();
+    let missing = reader.store.missing(algorithm, digests).await?;
+    let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
+    let bitmap: Vec<u8> = missing.chunks(8).map(byte).collect();
+    Ok(Answer::bytes(bitmap).with("Chunker-Limits", reader.shared.options.announced()))
+}
+
+/// Bytes of the longest chunk that most files have: the largest of the profile `large`.
+const USUAL: u64 = 4 << 20;
+/// Bytes of a window where memory is short, and while there is room.
+const NEAR: u64 = 256 << 10;
+const FAR: u64 = 4 << 20;
+
+/// Returns the bytes that a question for chunks may take before it is known how long they are.
+pub(super) const fn memory(length: u64) -> u64 {
+    4 * length + near(USUAL)
+}
+
+/// Returns the bytes that are taken by one window ahead and the one that is sent: of the first also as it
+/// is stored.
+pub(super) const fn near(longest: u64) -> u64 {
+    4 * (NEAR + longest)
+}
+
+/// Takes more memory while there is room, and returns how far to read ahead; `known` is the length of all.
+pub(super) fn ahead(budget: &Budget, memory: &mut Reservation, longest: u64, known: u64) -> Ahead {
+    let more = (5 * (FAR + longest)).saturating_sub(near(longest));
+    match budget.spare(more).filter(|_| known > FAR) {
+        Some(spare) => {
+            memory.merge(spare);
+            Ahead { window: FAR, windows: 2 }
+        }
+        None => Ahead { window: NEAR, windows: 1 },
+    }
+}
+
+/// Answers chunks in the order asked.
+pub(super) async fn read(
+    reader: &Reader<'_>,
+    algorithm: HashAlgorithm,
+    digests: Vec<u8>,
+    encoded: bool,
+    mut memory: Reservation,
+) -> Result<Answer, Refusal> {
+    let inner = &reader.store.inner;
+    let asked = digests.len() as u64;
+    let parsed = start_work(&inner.host, move || parse(algorithm, &digests)).await;
+    let ids = parsed.map_err(StoreError::from)??;
+    let places = inner.locate(&ids).await?;
+    let rows: Vec<Row> = ids.iter().zip(&places).map(|(id, place)| row(id, *place, encoded)).collect();
+    let longest = rows.iter().map(|row| u64::from(row.length)).max().unwrap_or_default();
+    if !memory.shrink(4 * asked + near(longest)) {
+        drop(memory); // whoever waits holds nothing
+        memory = take(reader, 4 * asked + near(longest)).await?;
+    }
+    let bytes: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
+    let ahead = ahead(&reader.shared.budget, &mut memory, longest, bytes);
+    let stored: Vec<Row> = rows.iter().filter(|row| row.length > 0).copied().collect();
+    let wanted = stored.iter().map(|row| ChunkId::new(algorithm, row.digest)).collect();
+    let pieces = fetch_all(Arc::clone(inner), wanted, ahead).zip(stream::iter(stored));
+    let pieces = pieces.map(|(fetched, row)| {
+        let (id, fetched) = fetched?;
+        let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
+        piece(id, fetched, row)
+    });
+    let length = (HEAD + rows.len() * ROW) as u64 + bytes;
+    let head = Bytes::from(table(&rows));
+    let body = begun(stream::iter([Ok(head)]).chain(pieces), memory, 2).await?;
+    Ok(Answer::streamed(200, length, body).with("Content-Type", OCTETS))
+}
+
+/// Returns the chunks of a question, each of which must be there once.
+fn parse(algorithm: HashAlgorithm, digests: &[u8]) -> Result<Arc<[ChunkId]>, Refusal> {
+    let (digests, _) = digests.as_chunks::<32>();
+    let mut seen = HashSet::with_capacity(digests.len());
+    match digests.iter().find(|digest| !seen.insert(**digest)) {
+        Some(twice) => Err(Refusal::duplicate(algorithm, *twice)),
+        None => Ok(digests.iter().map(|&digest| ChunkId::new(algorithm, digest)).collect()),
+    }
+}
+
+/// Bytes of the largest window that every decoder has (RFC 9659). Frames of longer chunks may need more.
+const WINDOW: u32 = 8 << 20;
+
+fn row(id: &ChunkId, place: Option<Place>, encoded: bool) -> Row {
+    let digest = id.digest;
+    match place {
+        None => Row { digest, length: 0, encoded: 0 },
+        Some(Place { length, stored, encoding: Encoding::Zstd, .. })
+            if encoded && stored < length && length <= WINDOW =>
+        {
+            Row { digest, length, encoded: stored }
+        }
+        Some(Place { length, .. }) => Row { digest, length, encoded: length },
+    }
+}
+
+/// Returns the bytes of a chunk as the table has announced them.
+fn piece(id: ChunkId, fetched: Fetched, row: Row) -> Result<Bytes, StoreError> {
+    let Fetched { chunk, stored, place } = fetched;
+    let bytes = if row.encoded == row.length { chunk } else { stored };
+    // Another copy may have been read than was announced.
+    let same = row.encoded == row.length || place.encoding == Encoding::Zstd;
+    if same && bytes.len() == row.encoded as usize && place.length == row.length {
+        Ok(bytes)
+    } else {
+        Err(ChunkError::Length { id, length: bytes.len() }.into())
+    }
+}
+
+/// Answers one chunk.
+pub(super) async fn read_one(
+    reader: &Reader<'_>,
+    id: ChunkId,
+    conditions: &Conditions,
+) -> Result<Answer, Refusal> {
+    let inner = &reader.store.inner;
+    let places = inner.locate(&[id].into()).await?;
+    let Some(&Some(place)) = places.first() else { return Err(Refusal::chunk_not_found(id)) };
+    let tag = format!("\"{id}\"");
+    if conditions.has(&tag) {
+        return Ok(unchanged(tag));
+    }
+    let length = u64::from(place.length);
+    if reader.head_only {
+        return Ok(stored_bytes(length, AnswerBody::Empty, tag));
+    }
+    let memory = take(reader, 3 * length).await?;
+    let chunk = reader.store.get(id.algorithm, id.digest).await?;
+    let chunk = chunk.ok_or_else(|| Refusal::chunk_not_found(id))?;
+    let length = chunk.len() as u64;
+    let body = AnswerBody::Stream(AnswerStream::new(stream::iter([Ok(chunk)]), memory));
+    Ok(stored_bytes(length, body, tag))
+}
+
+/// Takes memory, for which it waits in line.
+pub(super) async fn take(reader: &Reader<'_>, bytes: u64) -> Result<Reservation, Refusal> {
+    reader.shared.budget.take(bytes).await.map_err(|_busy| Refusal::server_busy())
+}
+
+/// Returns a body once its first `count` pieces are there, so that what fails at once is refused with a
+/// code.
+pub(super) async fn begun(
+    pieces: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin + 'static,
+    memory: Reservation,
+    count: usize,
+) -> Result<AnswerBody, Refusal> {
+    let mut pieces = pieces;
+    let mut first = Vec::with_capacity(count);
+    while first.len() < count
+        && let Some(piece) = pieces.next().await
+    {
+        first.push(Ok(piece?));
+    }
+    Ok(AnswerBody::Stream(AnswerStream::new(stream::iter(first).chain(pieces), memory)))
+}

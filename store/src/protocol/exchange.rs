@@ -1,0 +1,322 @@
+//! An exchange of a request and an answer, from its head to its end.
+
+use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
+use super::budget::{Budget, Busy, Reservation};
+use super::cors;
+use super::intake::{self, Intake};
+use super::json::{self, Json};
+use super::options::EngineOptions;
+use super::recent::Recent;
+use super::request::RequestHead;
+use super::route::{Asked, Operation, Routed, route};
+use super::{chunks, files, manifests};
+use crate::chunk::Root;
+use crate::error::StoreError;
+use crate::store::Store;
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// The protocol's engine. Cheap to clone; all clones share one budget of memory.
+#[derive(Clone, Debug)]
+pub struct Engine(Arc<Shared>);
+
+/// What all exchanges of an engine share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: EngineOptions,
+    pub(super) budget: Budget,
+    pub(super) recent: Recent,
+    /// As many permits as there are cores: chunks are checked and encoded by no more threads than that.
+    pub(super) work: Semaphore,
+}
+
+/// The part of the memory that manifests which were read lately take besides.
+const RECENT: u64 = 8;
+
+/// What [`Engine::begin`] says of a request.
+#[derive(Debug)]
+pub enum Begun {
+    /// The head alone decides.
+    Answer(Answer),
+    /// Somebody asks for something; whether they may is for the shell to say.
+    Request(Request),
+}
+
+impl Engine {
+    /// Returns an engine.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidOption`].
+    pub fn new(options: EngineOptions) -> Result<Self, StoreError> {
+        let options = options.checked()?;
+        let budget = Budget::new(options.memory, options.line);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let recent = Recent::new(options.memory / RECENT);
+        Ok(Self(Arc::new(Shared { options, budget, recent, work: Semaphore::new(cores) })))
+    }
+
+    /// Begins an exchange by the head of its request.
+    #[must_use]
+    pub fn begin(&self, head: &RequestHead) -> Begun {
+        let context =
+            Context { headers: cors::headers(&self.0.options, head), head_only: head.method == "HEAD" };
+        match route(&self.0.options, head) {
+            Err(refusal) => Begun::Answer(context.answer(Err(refusal))),
+            Ok(Routed::Methods(methods)) => {
+                let mut answer = Answer::new(204, AnswerBody::Empty).with("Allow", methods);
+                answer.headers.extend(cors::preflight(head, &context.headers, methods));
+                Begun::Answer(context.answer(Ok(answer)))
+            }
+            Ok(Routed::Asked(asked, length)) => {
+                Begun::Request(Request { shared: Arc::clone(&self.0), context, asked, length })
+            }
+        }
+    }
+
+    /// Returns the answer to a request that is refused for reasons of the shell's own, whatever it asks for.
+    #[must_use]
+    pub fn refuse(&self, head: &RequestHead, refusal: Refusal) -> Answer {
+        let context =
+            Context { headers: cors::headers(&self.0.options, head), head_only: head.method == "HEAD" };
+        context.answer(Err(refusal))
+    }
+
+    /// Bytes that requests have taken of the [budget](EngineOptions::memory).
+    #[must_use]
+    pub fn memory_taken(&self) -> u64 {
+        self.0.budget.taken()
+    }
+
+    /// Requests that wait for memory.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.budget.waiting()
+    }
+}
+
+/// What every answer to a request has.
+#[derive(Debug)]
+struct Context {
+    headers: Vec<(&'static str, String)>,
+    head_only: bool,
+}
+
+impl Context {
+    fn answer(&self, result: Result<Answer, Refusal>) -> Answer {
+        let mut answer = result.unwrap_or_else(Refusal::into_answer);
+        if let AnswerBody::Bytes(bytes) = &answer.body
+            && answer.header("content-length").is_none()
+        {
+            answer.headers.push(("Content-Length", bytes.len().to_string()));
+        }
+        if self.head_only {
+            answer.body = AnswerBody::Empty;
+        }
+        if answer.header("cache-control").is_none() {
+            answer.headers.push(("Cache-Control", "no-store".to_owned()));
+        }
+        answer.headers.push(("X-Content-Type-Options", "nosniff".to_owned()));
+        answer.headers.extend(self.headers.iter().cloned());
+        answer
+    }
+}
+
+/// A request whose head is well formed.
+#[derive(Debug)]
+pub struct Request {
+    shared: Arc<Shared>,
+    context: Context,
+    asked: Asked,
+    length: Option<u64>,
+}
+
+impl Request {
+    /// What it asks for.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        self.asked.operation()
+    }
+
+    /// The file that it concerns, if it is one.
+    #[must_use]
+    pub const fn root(&self) -> Option<Root> {
+        self.asked.root()
+    }
+
+    /// Length of the body in bytes, 0 if there is none: for quotas. What is stored of it may be less.
+    #[must_use]
+    pub fn body_length(&self) -> u64 {
+        self.length.unwrap_or_default()
+    }
+
+    /// Refuses it.
+    #[must_use]
+    pub fn refuse(self, refusal: Refusal) -> Answer {
+        self.context.answer(Err(refusal))
+    }
+
+    /// Begins to work on it with a store; waits in line for memory.
+    ///
+    /// # Errors
+    /// The answer `server_busy`, when the line is full.
+    pub async fn start(self, store: &Store) -> Result<Exchange, Box<Answer>> {
+        let Self { shared, context, asked, length } = self;
+        let bytes = length.map(|length| match &asked {
+            Asked::WritePack(_) => intake::memory(length),
+            Asked::ReadChunks { .. } => chunks::memory(length),
+            Asked::Commit(_) => manifests::memory(length),
+            _ => 4 * length,
+        });
+        // Without a body, it takes memory once it knows how much it needs.
+        let memory = match bytes {
+            None => None,
+            Some(bytes) => match shared.budget.take(bytes).await {
+                Ok(memory) => Some(memory),
+                Err(Busy) => return Err(Box::new(context.answer(Err(Refusal::server_busy())))),
+            },
+        };
+        let body = match (&asked, length, memory) {
+            (Asked::WritePack(algorithm), Some(length), Some(memory)) => {
+                let inner = Arc::clone(&store.inner);
+                let intake = Intake::new(Arc::clone(&shared), inner, *algorithm, length, memory);
+                Body::Pack(Box::new(intake))
+            }
+            (_, _, Some(memory)) => Body::Collected(Vec::new(), memory),
+            _ => Body::None,
+        };
+        let length = length.unwrap_or_default();
+        Ok(Exchange { shared, context, store: store.clone(), asked, length, received: 0, body })
+    }
+}
+
+/// A request that is being worked on.
+#[derive(Debug)]
+pub struct Exchange {
+    shared: Arc<Shared>,
+    context: Context,
+    store: Store,
+    asked: Asked,
+    length: u64,
+    received: u64,
+    body: Body,
+}
+
+/// What has arrived of a body.
+#[derive(Debug)]
+enum Body {
+    /// There is none.
+    None,
+    /// It is collected.
+    Collected(Vec<u8>, Reservation),
+    /// It is a pack.
+    Pack(Box<Intake>),
+    /// It was refused.
+    Refused,
+}
+
+impl Exchange {
+    /// Whether bytes of the body are still to be [pushed](Self::push). What is sent as the body of a request
+    /// that has none is to be dropped.
+    #[must_use]
+    pub const fn needs_body(&self) -> bool {
+        self.received < self.length && !matches!(self.body, Body::None | Body::Refused)
+    }
+
+    /// Takes the next piece of the body, of any size; waits while there is enough to do.
+    ///
+    /// # Errors
+    /// The answer, when the body is refused. The rest of it need not be read.
+    pub async fn push(&mut self, piece: Bytes) -> Result<(), Box<Answer>> {
+        let pushed = self.take(&piece).await;
+        pushed.map_err(|refusal| {
+            self.body = Body::Refused;
+            Box::new(self.context.answer(Err(refusal)))
+        })
+    }
+
+    async fn take(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+        self.received += piece.len() as u64;
+        if self.received > self.length {
+            return Err(Refusal::malformed("the body is longer than its Content-Length"));
+        }
+        match &mut self.body {
+            Body::Pack(intake) => intake.push(piece).await,
+            Body::Collected(bytes, _) => {
+                if bytes.capacity() == 0 {
+                    bytes.reserve_exact(usize::try_from(self.length).unwrap_or_default());
+                }
+                bytes.extend_from_slice(piece);
+                Ok(())
+            }
+            Body::None => Ok(()),
+            Body::Refused => Err(Refusal::malformed("the body was refused")),
+        }
+    }
+
+    /// Returns the answer, once the whole body was pushed.
+    pub async fn finish(self) -> Answer {
+        let Self { shared, context, store, asked, length, received, body } = self;
+        if received < length {
+            let refusal = Refusal::malformed("the body is shorter than its Content-Length");
+            return context.answer(Err(refusal));
+        }
+        let head_only = context.head_only;
+        let reader = Reader { shared: &shared, store: &store, head_only };
+        let result = match (asked, body) {
+            (Asked::WritePack(_), Body::Pack(intake)) => intake.finish().await,
+            (Asked::AskMissing(algorithm), Body::Collected(digests, _memory)) => {
+                chunks::missing(&reader, algorithm, &digests).await
+            }
+            (Asked::ReadChunks { algorithm, encoded }, Body::Collected(digests, memory)) => {
+                chunks::read(&reader, algorithm, digests, encoded, memory).await
+            }
+            (Asked::Commit(root), Body::Collected(bytes, memory)) => {
+                manifests::commit(&store, root, bytes.into(), memory).await
+            }
+            (Asked::ReadChunk(id, conditions), _) => chunks::read_one(&reader, id, &conditions).await,
+            (Asked::ReadManifest(root, conditions), _) => manifests::read(&reader, root, &conditions).await,
+            (Asked::ReadFile(root, conditions, presentation), _) => {
+                files::read(&reader, root, &conditions, &presentation).await
+            }
+            (Asked::Delete(root), _) => files::delete(&store, root).await,
+            (Asked::List { after, limit }, _) => files::list(&store, after, limit).await,
+            (Asked::Usage, _) => files::usage(&store).await,
+            (Asked::Describe, _) => Ok(describe(&shared.options)),
+            (_, _) => Err(Refusal::malformed("the body was refused")),
+        };
+        context.answer(result)
+    }
+}
+
+fn describe(options: &EngineOptions) -> Answer {
+    let json = Json::default().with("version", 1).with("encodings", json::array([json::text("zstd")]));
+    Answer::json(200, json.with("limits", options.announced()).finish())
+}
+
+/// What answers stored bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) store: &'a Store,
+    /// No body is sent.
+    pub(super) head_only: bool,
+}
+
+/// What keeps stored bytes from running as a page, and lets the client keep them: they never change.
+pub(super) fn stored(answer: Answer, tag: String) -> Answer {
+    answer
+        .with("ETag", tag)
+        .with("Cache-Control", "private, max-age=31536000, immutable")
+        .with("Content-Security-Policy", "sandbox")
+}
+
+/// Returns the answer to a client that has the bytes already.
+pub(super) fn unchanged(tag: String) -> Answer {
+    stored(Answer::new(304, AnswerBody::Empty), tag)
+}
+
+/// Returns an answer of `length` stored bytes.
+pub(super) fn stored_bytes(length: u64, body: AnswerBody, tag: String) -> Answer {
+    stored(Answer::streamed(200, length, body), tag).with("Content-Type", OCTETS)
+}

@@ -1,0 +1,197 @@
+//! How a pack is taken in: checked while it arrives, encoded beside it, and written once it is whole.
+
+use super::answer::{Answer, Refusal};
+use super::budget::Reservation;
+use super::exchange::Shared;
+use super::json::Json;
+use super::wire::{Row, TableReader};
+use crate::chunk::ChunkId;
+use crate::error::StoreError;
+use crate::host::{Task, start_task, start_work};
+use crate::pack::encoding::{ChunkError, Encoded, Incoming, Kind, encode};
+use crate::pack::write_chunks;
+use crate::store::Inner;
+use bytes::Bytes;
+use chunker::compression::DecompressionLimits;
+use chunker::hashing::HashAlgorithm;
+use futures::FutureExt as _;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+/// Bytes of chunks that are checked and encoded in one go.
+const BATCH: usize = 1 << 20;
+/// Batches of one pack that are under way; then the sender waits.
+const BATCHES: usize = 2;
+/// Base-2 logarithm of the largest window of a zstd frame (RFC 9659).
+const WINDOW_LOG: u32 = 23;
+
+/// Returns the bytes that a pack of this length takes while it is taken in: what has arrived, or what has
+/// become of it, and the batches under way.
+pub(super) const fn memory(length: u64) -> u64 {
+    let with_batches = length + (4 << 20);
+    let with_rows = length * 8; // chunks of a byte or so: there is more to know of them than they have
+    if with_rows < with_batches { with_rows } else { with_batches }
+}
+
+/// A pack that arrives.
+#[derive(Debug)]
+pub(super) struct Intake {
+    shared: Arc<Shared>,
+    inner: Arc<Inner>,
+    algorithm: HashAlgorithm,
+    memory: Arc<Reservation>,
+    table: TableReader,
+    /// What the table says; empty before it is whole.
+    rows: Vec<Row>,
+    /// The row of the chunk that arrives.
+    next: usize,
+    chunk: Vec<u8>,
+    batch: Vec<Incoming>,
+    batch_bytes: usize,
+    batches: VecDeque<Task<Result<Vec<Encoded>, IntakeError>>>,
+    encoded: Vec<Encoded>,
+    /// While this lives, batches are worth being encoded.
+    wanted: Arc<()>,
+}
+
+/// Why a batch was not encoded.
+#[derive(Debug)]
+enum IntakeError {
+    Chunk(ChunkError),
+    Store(StoreError),
+}
+
+impl From<IntakeError> for Refusal {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Chunk(error) => Self::of_chunk(&error),
+            IntakeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Intake {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        inner: Arc<Inner>,
+        algorithm: HashAlgorithm,
+        length: u64,
+        memory: Reservation,
+    ) -> Self {
+        Self {
+            shared,
+            inner,
+            algorithm,
+            memory: Arc::new(memory),
+            table: TableReader::new(algorithm, length),
+            rows: Vec::new(),
+            next: 0,
+            chunk: Vec::new(),
+            batch: Vec::new(),
+            batch_bytes: 0,
+            batches: VecDeque::new(),
+            encoded: Vec::new(),
+            wanted: Arc::default(),
+        }
+    }
+
+    /// Takes a piece of the pack; waits while enough of it is being checked.
+    pub(super) async fn push(&mut self, mut piece: &[u8]) -> Result<(), Refusal> {
+        if self.rows.is_empty() {
+            match self.table.take(&mut piece, &self.shared.options)? {
+                Some(rows) => self.rows = rows,
+                None => return Ok(()),
+            }
+        }
+        while let (false, Some(&row)) = (piece.is_empty(), self.rows.get(self.next)) {
+            let length = row.encoded as usize;
+            if self.chunk.capacity() == 0 {
+                self.chunk.reserve_exact(length);
+            }
+            let (taken, rest) = piece.split_at(piece.len().min(length - self.chunk.len()));
+            self.chunk.extend_from_slice(taken);
+            piece = rest;
+            if self.chunk.len() == length {
+                self.end_chunk(row);
+            }
+            if self.batch_bytes >= BATCH {
+                self.start_batch();
+            }
+            while self.batches.len() > BATCHES {
+                self.end_batch().await?;
+            }
+        }
+        // What is known to be wrong is refused at once.
+        while let Some(batch) = self.batches.front_mut().and_then(|batch| batch.now_or_never()) {
+            self.batches.pop_front();
+            self.encoded.extend(batch.map_err(StoreError::from)??);
+        }
+        Ok(())
+    }
+
+    fn end_chunk(&mut self, row: Row) {
+        let bytes = Bytes::from(std::mem::take(&mut self.chunk));
+        let kind = if row.encoded == row.length {
+            Kind::Unverified
+        } else {
+            let limits = DecompressionLimits::default();
+            Kind::Frame(limits.with_max_output(row.length.into()).with_max_window_log(WINDOW_LOG))
+        };
+        self.batch_bytes += bytes.len();
+        self.batch.push(Incoming { id: ChunkId::new(self.algorithm, row.digest), bytes, kind });
+        self.next += 1;
+    }
+
+    /// Checks and encodes the chunks of a batch when it is its turn, unless nobody wants them any more.
+    fn start_batch(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        let level = self.inner.options.zstd_level();
+        let (shared, inner) = (Arc::clone(&self.shared), Arc::clone(&self.inner));
+        let (memory, wanted) = (Arc::clone(&self.memory), Arc::downgrade(&self.wanted));
+        let work = async move {
+            let _memory = memory;
+            let _turn = shared.work.acquire().await;
+            if Weak::strong_count(&wanted) == 0 {
+                return Ok(Vec::new());
+            }
+            let encoded = start_work(&inner.host, move || encode(batch, level)).await;
+            encoded.map_err(|lost| IntakeError::Store(lost.into()))?.map_err(IntakeError::Chunk)
+        };
+        self.batches.push_back(start_task(&self.inner.host, work));
+    }
+
+    async fn end_batch(&mut self) -> Result<(), Refusal> {
+        if let Some(batch) = self.batches.pop_front() {
+            self.encoded.extend(batch.await.map_err(StoreError::from)??);
+        }
+        Ok(())
+    }
+
+    /// Writes the pack, which has arrived whole, and returns once it is durable.
+    pub(super) async fn finish(mut self) -> Result<Answer, Refusal> {
+        if !self.batch.is_empty() {
+            self.start_batch();
+        }
+        while !self.batches.is_empty() {
+            self.end_batch().await?;
+        }
+        for (row, chunk) in self.rows.iter().zip(&self.encoded) {
+            if chunk.length != row.length {
+                let length = chunk.length as usize;
+                return Err(Refusal::of_chunk(&ChunkError::Length { id: chunk.id, length }));
+            }
+        }
+        let length: u64 = self.rows.iter().map(|row| u64::from(row.length)).sum();
+        let json = Json::default().with("chunks", self.rows.len()).with("length", length);
+        let (inner, memory) = (Arc::clone(&self.inner), Arc::clone(&self.memory));
+        let chunks = std::mem::take(&mut self.encoded);
+        let write = async move {
+            let _memory = memory;
+            write_chunks(&inner, chunks).await
+        };
+        // It is not given up halfway when the client has gone.
+        start_task(&self.inner.host, write).await.map_err(StoreError::from)??;
+        Ok(Answer::json(200, json.finish()))
+    }
+}

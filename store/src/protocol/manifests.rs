@@ -1,0 +1,111 @@
+//! Manifests: files get their names, and say what they consist of.
+
+use super::answer::{Answer, AnswerBody, AnswerStream, Committed, Refusal};
+use super::budget::Reservation;
+use super::chunks::take;
+use super::exchange::{Reader, stored_bytes, unchanged};
+use super::json::{self, Json};
+use super::range::Conditions;
+use crate::chunk::Root;
+use crate::commit::Commit;
+use crate::error::{CommitError, StoreError};
+use crate::host::{start_task, start_work};
+use crate::objects::{Folder, found};
+use crate::store::{Inner, Store};
+use bytes::Bytes;
+use chunker::manifest::Manifest;
+use futures::stream;
+use std::sync::Arc;
+
+/// The most chunks that a refusal names.
+const NAMED: usize = 10_000;
+/// Bytes of a manifest that are sent in one piece.
+const PIECE: usize = 1 << 20;
+
+/// Returns the bytes that a commit takes: 36 for every chunk as it arrives, and about 240 to find out
+/// whether it is there.
+pub(super) const fn memory(length: u64) -> u64 {
+    8 * length
+}
+
+/// Gives a file its name.
+pub(super) async fn commit(
+    store: &Store,
+    root: Root,
+    bytes: Bytes,
+    memory: Reservation,
+) -> Result<Answer, Refusal> {
+    let inner = Arc::clone(&store.inner);
+    let prepared = start_work(&inner.host, move || prepare(root, bytes)).await;
+    let (commit, chunks, length) = prepared.map_err(StoreError::from)??;
+    let known = size(&inner, root).await?.is_some();
+    let store = store.clone();
+    let task = async move {
+        let _memory = memory;
+        store.commit_prepared(commit).await
+    };
+    // It is not given up halfway when the client has gone.
+    match start_task(&inner.host, task).await.map_err(StoreError::from)? {
+        Ok(_) => {}
+        Err(CommitError::MissingChunks { chunks }) => {
+            let named = chunks.iter().take(NAMED).map(|id| json::text(&hex::encode(id.digest)));
+            let refusal =
+                Refusal::new(409, "chunks_missing", format!("{} chunks are not stored", chunks.len()));
+            let refusal = refusal.with_detail("count", chunks.len());
+            return Err(refusal.with_detail("missing", json::array(named)));
+        }
+        Err(CommitError::Store(StoreError::Chunk(error))) => return Err(Refusal::of_chunk(&error)),
+        Err(CommitError::Store(error)) => return Err(error.into()),
+    }
+    let json = Json::default().with_text("root", root).with("chunks", chunks).with("length", length);
+    let mut answer = Answer::json(if known { 200 } else { 201 }, json.finish());
+    answer.committed = Some(Committed { root, length, new: !known });
+    Ok(answer)
+}
+
+/// Returns a commit, the number of its chunks and the length of its file.
+fn prepare(root: Root, bytes: Bytes) -> Result<(Commit, usize, u64), Refusal> {
+    let manifest = Manifest::parse(&bytes, usize::MAX).map_err(|error| Refusal::of_manifest(&error))?;
+    let commit = Commit::new(&manifest, bytes);
+    if commit.root != root {
+        let message = "the manifest does not have the digest of its name";
+        return Err(Refusal::new(400, "manifest_digest_mismatch", message));
+    }
+    Ok((commit, manifest.chunks().len(), manifest.total_length()))
+}
+
+/// Returns the size of a file's manifest in bytes, if it is there.
+pub(super) async fn size(inner: &Inner, root: Root) -> Result<Option<u64>, StoreError> {
+    let object = found(inner.objects.head(&Folder::Manifests.object(root)).await)?;
+    Ok(object.map(|object| object.size))
+}
+
+/// Answers the canonical bytes of a manifest.
+pub(super) async fn read(
+    reader: &Reader<'_>,
+    root: Root,
+    conditions: &Conditions,
+) -> Result<Answer, Refusal> {
+    let inner = &reader.store.inner;
+    let length = size(inner, root).await?.ok_or_else(|| Refusal::root_not_found(root))?;
+    let tag = format!("\"{root}\"");
+    if conditions.has(&tag) {
+        return Ok(unchanged(tag));
+    }
+    if reader.head_only {
+        return Ok(stored_bytes(length, AnswerBody::Empty, tag));
+    }
+    let memory = take(reader, length.min(inner.options.manifest_limit)).await?;
+    let name = Folder::Manifests.object(root);
+    let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
+    let verified = bytes.clone();
+    let digest = start_work(&inner.host, move || root.algorithm().digest(&verified)).await;
+    if digest.map_err(StoreError::from)? != root.digest() {
+        return Err(StoreError::ManifestDigest { name }.into());
+    }
+    let length = bytes.len() as u64;
+    let starts = (0..bytes.len()).step_by(PIECE);
+    let pieces = starts.map(move |start| Ok(bytes.slice(start..bytes.len().min(start + PIECE))));
+    let body = AnswerBody::Stream(AnswerStream::new(stream::iter(pieces), memory));
+    Ok(stored_bytes(length, body, tag))
+}

@@ -1,0 +1,73 @@
+//! The protocol's engine: chunks and files over HTTP, without sockets.
+//!
+//! `docs/protocol.md` in the repository specifies what goes over the wire. The engine decides routes,
+//! limits, answers and codes, and verifies every byte; a shell around it owns sockets, time, and who may
+//! ask. `chunker serve` is one.
+//!
+//! ```text
+//! head ─▶ Engine::begin ─▶ Request ─▶ start(store) ─▶ Exchange ─▶ push, push, … ─▶ finish ─▶ Answer
+//!               │             └─▶ refuse                            └─▶ Answer
+//!               └─▶ Answer (preflights, refusals by the head alone)
+//! ```
+//!
+//! 1. [`Engine::begin`] says what the head alone decides. It answers preflights, so a shell asks who is
+//!    asking only afterwards, with [`Request::operation`] at hand, and [refuses](Request::refuse) or chooses
+//!    a store.
+//! 2. [`Request::start`] waits in line for memory. Read the body only once it returns.
+//! 3. [`Exchange::push`] takes the body in pieces of any size, and waits while it has enough of them.
+//! 4. [`Exchange::finish`] returns the [`Answer`]. [`Answer::committed`] says which file got its name, before
+//!    the client knows.
+//!
+//! Each of them can be dropped at any moment: nothing is left of what was not answered, except that a write
+//! whose body is whole may still happen, whole. No time is measured here: a shell limits how long a *peer*
+//! makes no progress, that is while it waits for a piece of a body, or for a piece of an answer to be
+//! taken, and never while it waits for the engine.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use chunker_store::protocol::{AnswerBody, Begun, Engine, EngineOptions, RequestHead};
+//! use chunker_store::{Store, StoreOptions};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::new(EngineOptions::new())?;
+//! let store = Store::open("memory://protocol", StoreOptions::new()).await?;
+//!
+//! let headers = [("content-length", "32"), ("content-type", "application/octet-stream")];
+//! let head = RequestHead::new("POST", "/v1/chunks/blake3/missing", headers);
+//! let Begun::Request(request) = engine.begin(&head) else { unreachable!("it is well formed") };
+//! // Here a shell decides who may ask.
+//! let Ok(mut exchange) = request.start(&store).await else { unreachable!("there is memory") };
+//! if exchange.needs_body() {
+//!     let pushed = exchange.push(Bytes::from(vec![7; 32])).await;
+//!     assert!(pushed.is_ok());
+//! }
+//! let answer = exchange.finish().await;
+//! assert_eq!(answer.status, 200);
+//! assert!(matches!(answer.body, AnswerBody::Bytes(bitmap) if bitmap[..] == [1]));
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod budget;
+mod chunks;
+mod cors;
+mod exchange;
+mod files;
+mod intake;
+mod json;
+mod manifests;
+mod media;
+mod options;
+mod range;
+mod recent;
+mod request;
+mod route;
+pub mod wire;
+
+pub use answer::{Answer, AnswerBody, AnswerStream, Committed, Refusal};
+pub use exchange::{Begun, Engine, Exchange, Request};
+pub use options::{EngineOptions, Origins};
+pub use request::RequestHead;
+pub use route::Operation;

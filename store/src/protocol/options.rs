@@ -1,0 +1,250 @@
+//! What a shell can choose about an engine.
+
+use super::json::Json;
+use super::wire;
+use crate::error::StoreError;
+
+/// Options of an [`Engine`](super::Engine). The default suits most servers.
+///
+/// ```
+/// use chunker_store::protocol::{EngineOptions, Origins};
+///
+/// let origins = Origins::These(vec!["https://example.org".to_owned()]);
+/// let options = EngineOptions::new().memory(1 << 30).origins(origins).credentials(true);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineOptions {
+    pub(super) pack_bytes: u64,
+    pack_length: Option<u64>,
+    pub(super) pack_chunks: u64,
+    pub(super) missing_digests: u64,
+    pub(super) read_digests: u64,
+    chunk_bytes: Option<u64>,
+    pub(super) manifest_bytes: u64,
+    pub(super) memory: u64,
+    pub(super) line: usize,
+    pub(super) origins: Origins,
+    pub(super) credentials: bool,
+    pub(super) prefix: String,
+}
+
+/// Whose pages may ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origins {
+    /// Those of the server's own origin.
+    #[default]
+    Own,
+    /// Those of these origins too, such as `https://example.org`.
+    These(Vec<String>),
+    /// Those of every origin. Not with [credentials](EngineOptions::credentials).
+    Any,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            pack_bytes: 32 << 20,
+            pack_length: None,
+            pack_chunks: 16 << 10,
+            missing_digests: 64 << 10,
+            read_digests: 64 << 10,
+            chunk_bytes: None,
+            manifest_bytes: 64 << 20,
+            memory: 256 << 20,
+            line: 256,
+            origins: Origins::Own,
+            credentials: false,
+            prefix: String::new(),
+        }
+    }
+}
+
+/// Bytes of the pack that a client may send before it knows the limits.
+const SMALLEST_PACK: u64 = 4 << 20;
+
+impl EngineOptions {
+    /// Returns the default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes of the longest pack that is taken: 4 MiB to 1 GiB. Default: 32 MiB.
+    #[must_use]
+    pub const fn pack_bytes(mut self, bytes: u64) -> Self {
+        self.pack_bytes = bytes;
+        self
+    }
+
+    /// Bytes of all chunks of a pack, decompressed: at least [`pack_bytes`](Self::pack_bytes). Default: eight
+    /// times that.
+    #[must_use]
+    pub const fn pack_length(mut self, bytes: u64) -> Self {
+        self.pack_length = Some(bytes);
+        self
+    }
+
+    /// Chunks of a pack: 1 to 1,048,576. Default: 16,384.
+    #[must_use]
+    pub const fn pack_chunks(mut self, chunks: u64) -> Self {
+        self.pack_chunks = chunks;
+        self
+    }
+
+    /// Digests of a question which chunks are missing: 1 to 1,048,576. Default: 65,536.
+    #[must_use]
+    pub const fn missing_digests(mut self, digests: u64) -> Self {
+        self.missing_digests = digests;
+        self
+    }
+
+    /// Chunks that are read by one request: 1 to 1,048,576. Default: 65,536.
+    #[must_use]
+    pub const fn read_digests(mut self, digests: u64) -> Self {
+        self.read_digests = digests;
+        self
+    }
+
+    /// Bytes of the longest chunk that is taken: 1 to what fits in a pack. Default: 16 MiB, or what fits in a
+    /// pack if that is less.
+    #[must_use]
+    pub const fn chunk_bytes(mut self, bytes: u64) -> Self {
+        self.chunk_bytes = Some(bytes);
+        self
+    }
+
+    /// Bytes of the longest manifest that is taken, 36 for every chunk: up to 1 GiB, and no more than the
+    /// [store](crate::StoreOptions::manifest_limit) takes. Default: 64 MiB.
+    #[must_use]
+    pub const fn manifest_bytes(mut self, bytes: u64) -> Self {
+        self.manifest_bytes = bytes;
+        self
+    }
+
+    /// Bytes that all requests together may take; `docs/protocol.md` says what each takes. At least twice
+    /// [`pack_bytes`](Self::pack_bytes). Default: 256 MiB.
+    #[must_use]
+    pub const fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Requests that wait for memory; more are refused by 503. Default: 256.
+    #[must_use]
+    pub const fn line(mut self, requests: usize) -> Self {
+        self.line = requests;
+        self
+    }
+
+    /// Whose pages may ask. Default: those of the server's own origin.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Whether pages of other origins may send cookies. Default: false.
+    #[must_use]
+    pub const fn credentials(mut self, credentials: bool) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// What all paths begin with, such as `/store`. Default: nothing.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    pub(super) fn checked(self) -> Result<Self, StoreError> {
+        let within = |option, value: u64, range: std::ops::RangeInclusive<u64>, expected| {
+            let signed = i64::try_from(value).unwrap_or(i64::MAX);
+            let error = StoreError::InvalidOption { option, value: signed, expected };
+            if range.contains(&value) { Ok(()) } else { Err(error) }
+        };
+        let most = 1 << 20;
+        within("pack_bytes", self.pack_bytes, SMALLEST_PACK..=1 << 30, "4194304 to 1073741824")?;
+        within("pack_length", self.pack_length_limit(), self.pack_bytes..=u64::MAX, "at least pack_bytes")?;
+        within("pack_chunks", self.pack_chunks, 1..=most, "1 to 1048576")?;
+        within("missing_digests", self.missing_digests, 1..=most, "1 to 1048576")?;
+        within("read_digests", self.read_digests, 1..=most, "1 to 1048576")?;
+        within(
+            "chunk_bytes",
+            self.chunk_bytes_limit(),
+            1..=self.longest_that_fits(),
+            "1 to what fits in a pack",
+        )?;
+        within("manifest_bytes", self.manifest_bytes, 1..=1 << 30, "1 to 1073741824")?;
+        let memory = 2 * self.pack_bytes..=1 << 40;
+        within("memory", self.memory, memory, "twice pack_bytes to 1099511627776")?;
+        let safe = !(self.credentials && self.origins == Origins::Any);
+        within("credentials", u64::from(!safe), 0..=0, "false where any origin may ask")?;
+        let prefix = self.prefix.strip_prefix('/');
+        let graphic = |prefix: &str| prefix.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
+        let fine = self.prefix.is_empty()
+            || prefix.is_some_and(|prefix| graphic(prefix) && !prefix.is_empty() && !prefix.ends_with('/'));
+        within("prefix", u64::from(!fine), 0..=0, "a path that begins, and does not end, with a slash")?;
+        Ok(self)
+    }
+
+    const fn longest_that_fits(&self) -> u64 {
+        self.pack_bytes - (wire::HEAD + wire::ROW) as u64
+    }
+
+    pub(super) fn pack_length_limit(&self) -> u64 {
+        self.pack_length.unwrap_or(8 * self.pack_bytes)
+    }
+
+    pub(super) fn chunk_bytes_limit(&self) -> u64 {
+        self.chunk_bytes.unwrap_or_else(|| self.longest_that_fits().min(16 << 20))
+    }
+
+    /// Returns the limits that clients are told, as JSON.
+    pub(super) fn announced(&self) -> String {
+        Json::default()
+            .with("packBytes", self.pack_bytes)
+            .with("packLength", self.pack_length_limit())
+            .with("packChunks", self.pack_chunks)
+            .with("missingDigests", self.missing_digests)
+            .with("readDigests", self.read_digests)
+            .with("chunkBytes", self.chunk_bytes_limit())
+            .with("manifestBytes", self.manifest_bytes)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_cannot_work_is_refused_by_name() {
+        let new = EngineOptions::new;
+        for (options, name) in [
+            (new().pack_bytes(SMALLEST_PACK - 1), "pack_bytes"),
+            (new().pack_length(1), "pack_length"),
+            (new().pack_chunks(0), "pack_chunks"),
+            (new().missing_digests(0), "missing_digests"),
+            (new().read_digests(u64::MAX), "read_digests"),
+            (new().chunk_bytes(32 << 20), "chunk_bytes"),
+            (new().manifest_bytes(0), "manifest_bytes"),
+            (new().memory(1), "memory"),
+            (new().origins(Origins::Any).credentials(true), "credentials"),
+            (new().prefix("store"), "prefix"),
+            (new().prefix("/store/"), "prefix"),
+            (new().prefix("/"), "prefix"),
+            (new().prefix("/a?b"), "prefix"),
+        ] {
+            match options.checked() {
+                Err(StoreError::InvalidOption { option, .. }) => assert_eq!(option, name),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        assert!(new().checked().is_ok() && new().prefix("/a/b").checked().is_ok());
+        assert_eq!((new().pack_length_limit(), new().chunk_bytes_limit()), (256 << 20, 16 << 20));
+        let small = new().pack_bytes(SMALLEST_PACK).checked().unwrap();
+        assert_eq!((small.pack_length_limit(), small.chunk_bytes_limit()), (32 << 20, SMALLEST_PACK - 48));
+    }
+}

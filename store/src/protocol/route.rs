@@ -1,0 +1,280 @@
+//! Which path means what.
+
+use super::answer::{OCTETS, Refusal};
+use super::media::Presentation;
+use super::options::EngineOptions;
+use super::range::Conditions;
+use super::request::{Query, RequestHead};
+use super::wire;
+use crate::chunk::{ChunkId, Root};
+use chunker::hashing::HashAlgorithm;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// What this server is.
+    Describe,
+    /// Which chunks are missing.
+    AskMissing,
+    /// To store chunks.
+    WritePack,
+    /// Many chunks.
+    ReadChunks,
+    /// One chunk.
+    ReadChunk,
+    /// To give a file its name.
+    Commit,
+    /// A manifest.
+    ReadManifest,
+    /// A file, or a part of it.
+    ReadFile,
+    /// To take a file's name away.
+    Delete,
+    /// The list of files.
+    List,
+    /// How much is stored.
+    Usage,
+}
+
+impl Operation {
+    /// The operation's name in metrics and logs; it never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::AskMissing => "ask_missing",
+            Self::WritePack => "write_pack",
+            Self::ReadChunks => "read_chunks",
+            Self::ReadChunk => "read_chunk",
+            Self::Commit => "commit",
+            Self::ReadManifest => "read_manifest",
+            Self::ReadFile => "read_file",
+            Self::Delete => "delete",
+            Self::List => "list",
+            Self::Usage => "usage",
+        }
+    }
+
+    /// Whether it changes what is stored.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::WritePack | Self::Commit | Self::Delete)
+    }
+}
+
+/// What a request asks for, with all that its head says about it.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    Describe,
+    AskMissing(HashAlgorithm),
+    WritePack(HashAlgorithm),
+    ReadChunks { algorithm: HashAlgorithm, encoded: bool },
+    ReadChunk(ChunkId, Conditions),
+    Commit(Root),
+    ReadManifest(Root, Conditions),
+    ReadFile(Root, Conditions, Presentation),
+    Delete(Root),
+    List { after: Option<Root>, limit: usize },
+    Usage,
+}
+
+impl Asked {
+    pub(super) const fn operation(&self) -> Operation {
+        match self {
+            Self::Describe => Operation::Describe,
+            Self::AskMissing(_) => Operation::AskMissing,
+            Self::WritePack(_) => Operation::WritePack,
+            Self::ReadChunks { .. } => Operation::ReadChunks,
+            Self::ReadChunk(..) => Operation::ReadChunk,
+            Self::Commit(_) => Operation::Commit,
+            Self::ReadManifest(..) => Operation::ReadManifest,
+            Self::ReadFile(..) => Operation::ReadFile,
+            Self::Delete(_) => Operation::Delete,
+            Self::List { .. } => Operation::List,
+            Self::Usage => Operation::Usage,
+        }
+    }
+
+    pub(super) const fn root(&self) -> Option<Root> {
+        match self {
+            Self::Commit(root)
+            | Self::ReadManifest(root, _)
+            | Self::ReadFile(root, ..)
+            | Self::Delete(root) => Some(*root),
+            _ => None,
+        }
+    }
+}
+
+/// A path that exists.
+enum Place<'a> {
+    Server,
+    Missing(&'a str),
+    Packs(&'a str),
+    Read(&'a str),
+    Chunk(&'a str, &'a str),
+    Manifest(&'a str),
+    File(&'a str),
+    Files,
+    Usage,
+}
+
+impl<'a> Place<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        let mut parts = path.split('/');
+        if (parts.next(), parts.next()) != (Some(""), Some("v1")) {
+            return None;
+        }
+        let place = match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => Self::Server,
+            (Some("usage"), None, _) => Self::Usage,
+            (Some("files"), None, _) => Self::Files,
+            (Some("files"), Some(root), None) => Self::File(root),
+            (Some("manifests"), Some(root), None) => Self::Manifest(root),
+            (Some("packs"), Some(algorithm), None) => Self::Packs(algorithm),
+            (Some("chunks"), Some(algorithm), Some("missing")) => Self::Missing(algorithm),
+            (Some("chunks"), Some(algorithm), Some("read")) => Self::Read(algorithm),
+            (Some("chunks"), Some(algorithm), Some(digest)) => Self::Chunk(algorithm, digest),
+            _ => return None,
+        };
+        parts.next().is_none().then_some(place)
+    }
+
+    const fn methods(&self) -> &'static str {
+        match self {
+            Self::Server | Self::Chunk(..) | Self::Files | Self::Usage => "GET, HEAD, OPTIONS",
+            Self::Missing(_) | Self::Packs(_) | Self::Read(_) => "POST, OPTIONS",
+            Self::Manifest(_) => "GET, HEAD, PUT, OPTIONS",
+            Self::File(_) => "GET, HEAD, DELETE, OPTIONS",
+        }
+    }
+}
+
+/// What the head of a request says.
+pub(super) enum Routed {
+    /// It asks what is possible here.
+    Methods(&'static str),
+    /// It asks for something, with a body of this length.
+    Asked(Asked, Option<u64>),
+}
+
+/// The most digits of `limit`.
+const LONGEST_LIST: usize = 1000;
+
+/// Returns what a request asks for, or why its head alone is refused.
+pub(super) fn route(options: &EngineOptions, head: &RequestHead) -> Result<Routed, Refusal> {
+    if !head.target.starts_with('/') || !head.target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Refusal::malformed("the path is not one of visible ASCII"));
+    }
+    let (path, query) = head.target.split_once('?').unwrap_or((&head.target, ""));
+    let place = path.strip_prefix(options.prefix.as_str()).and_then(Place::of);
+    let place = place.ok_or_else(|| Refusal::new(404, "not_found", "there is no such path"))?;
+    if head.method == "OPTIONS" {
+        return Ok(Routed::Methods(place.methods()));
+    }
+    if !place.methods().split(", ").any(|method| method == head.method) {
+        let refusal = Refusal::new(405, "method_not_allowed", "this path does not have this method");
+        return Err(refusal.with_header("Allow", place.methods()));
+    }
+    let (query, conditions) = (Query::new(query), || Conditions::of(head));
+    let asked = match (place, head.method.as_str()) {
+        (Place::Server, _) => Asked::Describe,
+        (Place::Usage, _) => Asked::Usage,
+        (Place::Files, _) => list(&query)?,
+        (Place::Missing(name), _) => Asked::AskMissing(algorithm(name)?),
+        (Place::Packs(name), _) => Asked::WritePack(algorithm(name)?),
+        (Place::Read(name), _) => {
+            let (algorithm, encoding) = (algorithm(name)?, query.field("encoding")?);
+            if encoding.as_ref().is_some_and(|encoding| encoding != "zstd") {
+                return Err(Refusal::invalid_query("encoding is not zstd"));
+            }
+            Asked::ReadChunks { algorithm, encoded: encoding.is_some() }
+        }
+        (Place::Chunk(name, digits), _) => {
+            Asked::ReadChunk(ChunkId::new(algorithm(name)?, digest(digits)?), conditions())
+        }
+        (Place::Manifest(name), "PUT") => Asked::Commit(root(name)?),
+        (Place::Manifest(name), _) => Asked::ReadManifest(root(name)?, conditions()),
+        (Place::File(name), "DELETE") => Asked::Delete(root(name)?),
+        (Place::File(name), _) => Asked::ReadFile(root(name)?, conditions(), Presentation::of(&query)?),
+    };
+    let length = body_length(options, head, &asked)?;
+    Ok(Routed::Asked(asked, length))
+}
+
+/// Returns the length of the body, if the request has one, within the limits.
+fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Result<Option<u64>, Refusal> {
+    let is_question = match asked {
+        Asked::AskMissing(_) | Asked::WritePack(_) | Asked::ReadChunks { .. } => true,
+        Asked::Commit(_) => false,
+        _ => return Ok(None),
+    };
+    let unsupported = |message| Refusal::new(415, "unsupported_media_type", message);
+    if head.header("content-encoding").is_some() {
+        return Err(unsupported("bodies have no Content-Encoding"));
+    }
+    let media_type = head.header("content-type").unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if is_question && !essence.eq_ignore_ascii_case(OCTETS) {
+        return Err(unsupported("the body is not application/octet-stream"));
+    }
+    let length = head.body_length()?;
+    let digests = |limit: u64| {
+        if length > limit * 32 {
+            return Err(Refusal::above("too_many_digests", "number of digests", length / 32, limit));
+        }
+        if length == 0 || length % 32 != 0 {
+            return Err(Refusal::new(400, "invalid_length", "the body is not one of digests"));
+        }
+        Ok(())
+    };
+    match asked {
+        Asked::AskMissing(_) => digests(options.missing_digests)?,
+        Asked::ReadChunks { .. } => digests(options.read_digests)?,
+        Asked::WritePack(_) if length > options.pack_bytes => {
+            return Err(Refusal::above("pack_too_large", "pack of bytes", length, options.pack_bytes));
+        }
+        Asked::WritePack(_) if length <= (wire::HEAD + wire::ROW) as u64 => {
+            return Err(Refusal::invalid_pack("no pack is so short"));
+        }
+        Asked::Commit(_) if length > options.manifest_bytes => {
+            let limit = options.manifest_bytes;
+            return Err(Refusal::above("manifest_too_large", "manifest of bytes", length, limit));
+        }
+        _ => {}
+    }
+    Ok(Some(length))
+}
+
+fn list(query: &Query<'_>) -> Result<Asked, Refusal> {
+    let after = query.field("after")?.map(|after| after.parse());
+    let after = after.transpose().map_err(|_| Refusal::invalid_query("after is not a root"))?;
+    let limit = match query.field("limit")? {
+        None => LONGEST_LIST,
+        Some(limit) => {
+            let digits = limit.bytes().all(|byte| byte.is_ascii_digit());
+            let limit = limit.parse().ok().filter(|limit| digits && (1..=LONGEST_LIST).contains(limit));
+            limit.ok_or_else(|| Refusal::invalid_query("limit is not 1 to 1000"))?
+        }
+    };
+    Ok(Asked::List { after, limit })
+}
+
+fn algorithm(name: &str) -> Result<HashAlgorithm, Refusal> {
+    name.parse().map_err(|_| {
+        Refusal::new(400, "unknown_hash_algorithm", "unknown hash algorithm (expected sha256 or blake3)")
+    })
+}
+
+fn digest(digits: &str) -> Result<[u8; 32], Refusal> {
+    let mut digest = [0; 32];
+    match hex::decode_to_slice(digits, &mut digest) {
+        Ok(()) if !digits.bytes().any(|digit| digit.is_ascii_uppercase()) => Ok(digest),
+        _ => Err(Refusal::new(400, "invalid_digest", "not 64 lowercase hexadecimal digits")),
+    }
+}
+
+fn root(name: &str) -> Result<Root, Refusal> {
+    name.parse().map_err(|error: crate::InvalidRoot| Refusal::new(400, error.code(), error.to_string()))
+}

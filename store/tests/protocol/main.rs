@@ -1,0 +1,349 @@
+//! What the engine promises: the laws of the protocol, and those of its own, without a socket.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod suite;
+
+use bytes::Bytes;
+use chunker::hashing::HashAlgorithm;
+use chunker_store::protocol::{
+    Answer, AnswerBody, Begun, Engine, EngineOptions, Exchange, Operation, Origins, Refusal, RequestHead,
+};
+use chunker_store::{CacheFolder, CheckOptions, Store, StoreOptions};
+use common::Folder;
+use futures::{FutureExt as _, StreamExt as _};
+use std::path::Path;
+use std::time::Duration;
+use suite::{Chunk, Received, Sent, Server};
+use tokio::runtime::Runtime;
+
+/// An engine with a store on a disk.
+struct Local {
+    folder: Folder,
+    engine: Engine,
+    store: Store,
+    runtime: Runtime,
+}
+
+impl Local {
+    fn new() -> Self {
+        Self::with(EngineOptions::new())
+    }
+
+    fn with(options: EngineOptions) -> Self {
+        let folder = Folder::new();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let opened =
+            Store::open(folder.path().to_str().unwrap(), StoreOptions::new().cache(CacheFolder::None));
+        let store = runtime.block_on(opened).unwrap();
+        Self { folder, engine: Engine::new(options).unwrap(), store, runtime }
+    }
+
+    async fn start(&self, request: &Sent) -> Result<Exchange, Answer> {
+        match self.engine.begin(&head(request)) {
+            Begun::Answer(answer) => Err(answer),
+            Begun::Request(request) => request.start(&self.store).await.map_err(|answer| *answer),
+        }
+    }
+
+    async fn exchange(&self, request: &Sent) -> Answer {
+        let mut exchange = match self.start(request).await {
+            Ok(exchange) => exchange,
+            Err(answer) => return answer,
+        };
+        for piece in &request.body {
+            if exchange.needs_body()
+                && let Err(answer) = exchange.push(Bytes::copy_from_slice(piece)).await
+            {
+                return *answer;
+            }
+        }
+        exchange.finish().await
+    }
+
+    /// Checks that nothing is stored, and that all memory was given back.
+    fn holds_nothing(&self) {
+        self.runtime.block_on(async {
+            for _ in 0..500 {
+                if self.engine.memory_taken() == 0 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        assert_eq!((self.engine.memory_taken(), self.engine.waiting()), (0, 0));
+        for folder in ["packs", "manifests", "pending", "tmp"] {
+            let entries = std::fs::read_dir(self.folder.path().join(folder));
+            assert_eq!(entries.map_or(0, Iterator::count), 0, "{folder}");
+        }
+    }
+}
+
+fn head(request: &Sent) -> RequestHead {
+    RequestHead::new(&request.method, &request.target, request.headers.clone())
+}
+
+async fn received(answer: Answer) -> Received {
+    let mut whole = true;
+    let declared = answer.header("content-length").map(|length| length.parse::<usize>().unwrap());
+    let no_body = matches!(answer.body, AnswerBody::Empty);
+    let body = match answer.body {
+        AnswerBody::Empty => Vec::new(),
+        AnswerBody::Bytes(bytes) => bytes.to_vec(),
+        AnswerBody::Stream(mut pieces) => {
+            let mut body = Vec::new();
+            while let Some(piece) = pieces.next().await {
+                match piece {
+                    Ok(piece) => body.extend_from_slice(&piece),
+                    Err(_) => whole = false,
+                }
+            }
+            body
+        }
+    };
+    assert!(no_body || declared == Some(body.len()) || !whole, "{declared:?} and not {}", body.len());
+    let headers = answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Received { status: answer.status, headers, body, whole }
+}
+
+impl Server for Local {
+    fn send(&self, request: &Sent) -> Received {
+        self.runtime.block_on(async { received(self.exchange(request).await).await })
+    }
+
+    fn store(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+suite::laws!(Local::new);
+
+const ALGORITHM: HashAlgorithm = HashAlgorithm::Blake3;
+
+fn some_chunks(count: u64, length: usize) -> Vec<Chunk> {
+    (0..count).map(|seed| Chunk::raw(ALGORITHM, &suite::noise(length, seed + 100))).collect()
+}
+
+#[test]
+fn an_upload_that_is_given_up_at_any_byte_leaves_nothing() {
+    let local = Local::new();
+    let request = suite::write_pack(ALGORITHM, &some_chunks(3, 70));
+    let body = request.body.concat();
+    for end in 0..=body.len() {
+        local.runtime.block_on(async {
+            let mut exchange = local.start(&request).await.unwrap();
+            exchange.push(Bytes::copy_from_slice(&body[..end])).await.unwrap();
+            assert_eq!(exchange.needs_body(), end < body.len());
+        });
+    }
+    local.holds_nothing();
+    for end in 0..body.len() {
+        let cut = Sent { body: vec![body[..end].to_vec()], ..request.clone() };
+        local.send(&cut).refused(400, "malformed_request");
+    }
+    let longer = Sent { body: vec![body.clone(), vec![0]], ..request.clone() };
+    let mut exchange = local.runtime.block_on(local.start(&longer)).unwrap();
+    let pushed = local.runtime.block_on(async {
+        exchange.push(Bytes::from(body.clone())).await.unwrap();
+        exchange.push(Bytes::from_static(b"x")).await
+    });
+    assert_eq!(pushed.unwrap_err().status, 400);
+    assert!(!exchange.needs_body());
+    assert_eq!(local.runtime.block_on(exchange.finish()).status, 400, "what is refused stays refused");
+    local.holds_nothing();
+}
+
+#[test]
+fn a_large_upload_that_is_given_up_leaves_nothing() {
+    let local = Local::new();
+    let request = suite::write_pack(ALGORITHM, &some_chunks(60, 100_000));
+    let body = request.body.concat();
+    for part in 1..8 {
+        local.runtime.block_on(async {
+            let mut exchange = local.start(&request).await.unwrap();
+            for piece in body[..body.len() * part / 8].chunks(65_536) {
+                exchange.push(Bytes::copy_from_slice(piece)).await.unwrap();
+            }
+        });
+    }
+    local.holds_nothing();
+}
+
+#[test]
+fn what_is_given_up_after_its_last_byte_is_stored_whole_or_not_at_all() {
+    let local = Local::new();
+    let data = suite::noise(600_000, 40);
+    let file = suite::manifest(&data, ALGORITHM);
+    let chunks = || -> Vec<Chunk> {
+        file.chunks().iter().map(|chunk| Chunk::raw(ALGORITHM, chunk.slice(&data).unwrap())).collect()
+    };
+    let digests: Vec<_> = file.chunks().iter().map(|chunk| chunk.hash).collect();
+    let give_up = |request: &Sent, after: Duration| {
+        local.runtime.block_on(async {
+            let mut exchange = local.start(request).await.unwrap();
+            exchange.push(Bytes::from(request.body.concat())).await.unwrap();
+            drop(tokio::time::timeout(after, exchange.finish()).await);
+            while local.engine.memory_taken() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    };
+    for step in 0..20 {
+        give_up(&suite::write_pack(ALGORITHM, &chunks()), Duration::from_micros(step * step * 100));
+        let missing = suite::missing(&local, ALGORITHM, &digests);
+        assert!(missing.iter().all(|&bit| bit == missing[0]), "all or nothing");
+    }
+    local.send(&suite::write_pack(ALGORITHM, &chunks())).ok(200);
+    for step in 0..20 {
+        give_up(&suite::commit(&file), Duration::from_micros(step * step * 50));
+        assert_eq!(std::fs::read_dir(local.store().join("pending")).map_or(0, Iterator::count), 0);
+    }
+    local.send(&suite::commit(&file)).ok(200);
+    let check = CheckOptions::new().read_data(true);
+    assert!(local.runtime.block_on(local.store.check(check)).unwrap().is_sound());
+}
+
+#[test]
+fn whoever_finds_no_memory_waits_and_whoever_finds_the_line_full_is_told_when_to_come_back() {
+    let options = EngineOptions::new().pack_bytes(4 << 20).chunk_bytes(1 << 20).memory(8 << 20).line(2);
+    let local = Local::with(options);
+    let request = |seed: u64| {
+        let chunks: Vec<_> =
+            (0..4).map(|n| Chunk::raw(ALGORITHM, &suite::noise(900_000, seed * 10 + n))).collect();
+        suite::write_pack(ALGORITHM, &chunks)
+    };
+    local.runtime.block_on(async {
+        let first = local.start(&request(1)).await.unwrap();
+        let (second, third) = (request(2), request(3));
+        let mut second = Box::pin(local.start(&second));
+        let mut third = Box::pin(local.start(&third));
+        assert!(second.as_mut().now_or_never().is_none() && third.as_mut().now_or_never().is_none());
+        assert_eq!(local.engine.waiting(), 2);
+        let fourth = local.start(&request(4)).await.unwrap_err();
+        assert_eq!(fourth.header("retry-after"), Some("1"));
+        received(fourth).await.refused(503, "server_busy");
+        drop(first);
+        drop(second.await.unwrap());
+        drop(third.await.unwrap());
+    });
+    local.holds_nothing();
+    std::thread::scope(|scope| {
+        let uploads: Vec<_> = (10..13)
+            .map(|seed| {
+                scope.spawn({
+                    let (local, request) = (&local, &request);
+                    move || local.send(&request(seed)).ok(200)
+                })
+            })
+            .collect();
+        uploads.into_iter().for_each(|upload| drop(upload.join().unwrap()));
+    });
+    assert_eq!(local.engine.memory_taken(), 0);
+}
+
+#[test]
+fn a_reader_holds_memory_until_its_answer_is_dropped() {
+    let local = Local::new();
+    let data = suite::noise(9_000_000, 30);
+    let root = suite::upload(&local, &data, ALGORITHM);
+    local.runtime.block_on(async {
+        let answers: Vec<_> = futures::stream::iter(0..20)
+            .then(|_| async { local.exchange(&Sent::new("GET", &format!("/v1/files/{root}"))).await })
+            .collect()
+            .await;
+        let taken = local.engine.memory_taken();
+        assert!((20 << 20..=256 << 20).contains(&taken), "{taken}");
+        for answer in answers {
+            assert!(received(answer).await.ok(200) == data);
+        }
+    });
+    assert_eq!(local.engine.memory_taken(), 0);
+}
+
+#[test]
+fn a_shell_decides_before_anything_is_done() {
+    let local = Local::new();
+    let begun = |request: &Sent| match local.engine.begin(&head(request)) {
+        Begun::Request(request) => request,
+        Begun::Answer(answer) => panic!("{answer:?}"),
+    };
+    let write = begun(&suite::write_pack(ALGORITHM, &some_chunks(1, 1000)));
+    assert_eq!((write.operation(), write.body_length()), (Operation::WritePack, 1048));
+    assert!(write.operation().writes() && write.root().is_none());
+    let root = format!("sha256-{}", "1".repeat(64));
+    let delete = begun(&Sent::new("DELETE", &format!("/v1/files/{root}")));
+    assert_eq!(delete.root().map(|root| root.to_string()), Some(root));
+    let refused = |refusal| {
+        let request = begun(&suite::write_pack(ALGORITHM, &some_chunks(1, 1000)));
+        local.runtime.block_on(received(request.refuse(refusal)))
+    };
+    let unauthorized = refused(Refusal::unauthorized("Bearer"));
+    assert_eq!(unauthorized.header("www-authenticate"), Some("Bearer"));
+    unauthorized.refused(401, "unauthorized");
+    refused(Refusal::forbidden()).refused(403, "forbidden");
+    refused(Refusal::read_only()).refused(403, "read_only");
+    refused(Refusal::insufficient_storage()).refused(507, "insufficient_storage");
+    refused(Refusal::request_timeout()).refused(408, "request_timeout");
+    let own = refused(Refusal::new(422, "no_cats", "no \"cats\"").with_header("X-Cats", "0"));
+    assert_eq!((own.status, own.header("x-cats")), (422, Some("0")));
+    assert_eq!(own.json(), serde_json::json!({ "code": "no_cats", "message": "no \"cats\"" }));
+    local.holds_nothing();
+}
+
+#[test]
+fn a_shell_learns_which_file_got_its_name() {
+    let local = Local::new();
+    let data = suite::noise(50_000, 31);
+    let root = suite::upload(&local, &data, ALGORITHM);
+    let again = local.runtime.block_on(local.exchange(&suite::commit(&suite::manifest(&data, ALGORITHM))));
+    let committed = again.committed.unwrap();
+    assert_eq!((committed.root.to_string(), committed.length, committed.new), (root, 50_000, false));
+}
+
+#[test]
+fn preflights_are_answered_before_anybody_asks_who_it_is() {
+    let origins = Origins::These(vec!["https://a.example".to_owned()]);
+    let local = Local::with(EngineOptions::new().origins(origins).credentials(true).prefix("/store"));
+    let preflight = Sent::new("OPTIONS", "/store/v1/packs/sha256")
+        .with("Origin", "https://a.example")
+        .with("Access-Control-Request-Method", "POST")
+        .with("Access-Control-Request-Headers", "authorization,content-type");
+    let answer = local.send(&preflight);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://a.example"));
+    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("POST, OPTIONS"));
+    assert_eq!(answer.header("access-control-allow-headers"), Some("authorization,content-type"));
+    assert!(answer.ok(204).is_empty());
+    local.send(&Sent::new("GET", "/v1")).refused(404, "not_found");
+    let refused = local.send(&Sent::new("GET", "/store/v1/no").with("Origin", "https://a.example"));
+    assert_eq!(refused.header("access-control-allow-origin"), Some("https://a.example"), "of any status");
+    let get = local.send(&Sent::new("GET", "/store/v1").with("Origin", "https://b.example"));
+    assert_eq!((get.status, get.header("access-control-allow-origin")), (200, None));
+    assert_eq!(get.header("vary"), Some("Origin"));
+}
+
+#[test]
+fn a_chunk_of_the_greatest_length_passes_both_ways() {
+    let local = Local::new();
+    let data = [suite::noise(8 << 20, 32), vec![0; 8 << 20]].concat();
+    let (raw, zstd) = (Chunk::raw(ALGORITHM, &data[..]), Chunk::zstd(HashAlgorithm::Sha256, &data[..]));
+    local.send(&suite::write_pack(ALGORITHM, &[Chunk { ..raw }])).ok(200);
+    local.send(&suite::write_pack(HashAlgorithm::Sha256, &[Chunk { ..zstd }])).ok(200);
+    for algorithm in HashAlgorithm::ALL {
+        let digest = algorithm.digest(&data);
+        for query in ["", "?encoding=zstd"] {
+            let read =
+                Sent::new("POST", &format!("/v1/chunks/{algorithm}/read{query}")).body(digest.to_vec());
+            let chunks = suite::unpack(&local.send(&read).ok(200));
+            assert!(chunks.len() == 1 && chunks[0].encoded == data, "no frame of a larger window is sent");
+        }
+        let one = Sent::new("GET", &format!("/v1/chunks/{algorithm}/{}", hex::encode(digest)));
+        assert!(local.send(&one).ok(200) == data);
+    }
+    assert!(
+        local.runtime.block_on(local.store.check(CheckOptions::new().read_data(true))).unwrap().is_sound()
+    );
+}
