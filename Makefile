@@ -27,7 +27,7 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+test: lint test-regression test-rust test-store test-no-std miri test-npm test-server test-nif test-ingest release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -201,9 +201,12 @@ test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, 
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
 
-test-ingest: package ## the upload server on the BEAM: alone, by the protocol's tests of npm, and in turn with that of Node.js
+test-server: package ## the laws of the protocol, over the server for Node.js
+	npm/node_modules/.bin/tsc -p npm/test
+	CHUNKER_SERVER="node $(CURDIR)/npm/test-out/dedup/server-process.js" cargo test --quiet --package chunker-store --test server
+
+test-ingest: setup ## the upload server on the BEAM
 	cd nif/examples/ingest && mix test
-	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/servers npm --prefix npm run --silent test:server
 
 test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
 	npm --prefix npm run --silent test:bigfile

@@ -14,6 +14,12 @@ const library = {
 };
 /** Speed is that of so many milliseconds. */
 const PACE_MS = 5_000;
+/** What shows a file, by the first part of its type. */
+const PREVIEWS: Readonly<Record<string, "audio" | "img" | "video">> = {
+  audio: "audio",
+  image: "img",
+  video: "video",
+};
 const NO_PROGRESS: UploadProgress = {
   bytesRead: 0,
   totalBytes: undefined,
@@ -129,6 +135,7 @@ class Card {
     button.textContent = word;
     button.setAttribute("aria-label", `${word} ${this.#file.name}`);
     this.#text(".status", status);
+    this.#text(".speed", "–");
     this.#pace.start();
     announce(`${this.#file.name}: ${status}`);
   }
@@ -182,8 +189,27 @@ class Card {
     link.href = `/v1/files/${root}?name=${encodeURIComponent(name)}`;
     link.setAttribute("aria-label", `Download ${name}`);
     element(".actions", this.root).append(link);
+    this.#preview(root);
     this.#describeMap();
     announce(`${name}: ${text}`);
+  }
+
+  /** Shows a picture, or plays what can be played, as the server has it. */
+  #preview(root: string): void {
+    const { name, type } = this.#file;
+    const tag = PREVIEWS[type.split("/", 1)[0] ?? ""];
+    if (tag === undefined) return;
+    const preview = document.createElement(tag);
+    preview.className = "preview";
+    if (preview instanceof HTMLImageElement) preview.alt = name;
+    else {
+      preview.controls = true;
+      preview.preload = "metadata";
+      preview.setAttribute("aria-label", name);
+    }
+    preview.addEventListener("error", () => preview.remove()); // of a type that nothing here knows
+    preview.src = `/v1/files/${root}?type=${encodeURIComponent(type)}`;
+    this.root.append(preview);
   }
 
   #fail(code: string, message: string): void {

@@ -449,6 +449,7 @@ export class UploadJob {
   }
 
   async #send(entries: readonly Entry[]): Promise<void> {
+    await this.#requests.notPaused();
     for (const { index } of entries) this.#emit(index, "sending");
     await this.#encode(entries);
     for (let rest = entries; rest.length > 0; ) {

@@ -289,10 +289,8 @@ test("a pack that is lost on its way is sent again in smaller ones", async () =>
   };
   const { root, retries } = await upload(source, { transport, profile, retry: QUICK });
   assert.equal(retries, 4);
-  assert.ok(
-    transport.store.packs.every((bytes) => bytes < 2_200_000),
-    transport.store.packs.join(),
-  );
+  // Later ones grow again with what arrives quickly.
+  assert.ok((transport.store.packs[0] ?? 0) < 2_200_000, transport.store.packs.join());
   assert.deepEqual(transport.store.file(root), Buffer.from(source));
 });
 

@@ -1,4 +1,5 @@
-// The client against `chunker serve`: CHUNKER_SERVE names the command.
+// The client against a server in a process of its own: that of this package or, where CHUNKER_SERVE names
+// the command, `chunker serve`.
 
 import assert from "node:assert/strict";
 import { type ChildProcess, fork, spawn } from "node:child_process";
@@ -28,7 +29,8 @@ import {
   temporaryDirectory,
 } from "./support.js";
 
-const COMMAND = process.env.CHUNKER_SERVE ?? "chunker";
+const COMMAND = process.env.CHUNKER_SERVE;
+const SCRIPT = fileURLToPath(new URL("./server-process.js", import.meta.url));
 const SEED = Number(process.env.CHUNKER_KILL_SEED ?? 20);
 const KILLS = 20;
 const profile = SMALL;
@@ -40,10 +42,10 @@ interface Serving {
   kill(): Promise<void>;
 }
 
-async function serve(store: string, port = 0, ...more: string[]): Promise<Serving> {
-  const args = ["serve", "--json", "--store", store, "--listen", `127.0.0.1:${port}`, ...more];
-  const child: ChildProcess = spawn(COMMAND, args, {
+async function serve(store: string, port = 0, token?: string): Promise<Serving> {
+  const child: ChildProcess = spawn(...commandOf(store, port, token), {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...(token === undefined ? {} : { CHUNKER_TOKEN: token }) },
   });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
@@ -52,7 +54,7 @@ async function serve(store: string, port = 0, ...more: string[]): Promise<Servin
     exited.then(() => Promise.reject(new Error("the server ended"))),
   ]);
   return {
-    baseUrl: new URL(JSON.parse(line).url).origin,
+    baseUrl: new URL(COMMAND === undefined ? line : JSON.parse(line).url).origin,
     async kill() {
       child.kill("SIGKILL");
       await exited;
@@ -60,8 +62,16 @@ async function serve(store: string, port = 0, ...more: string[]): Promise<Servin
   };
 }
 
-async function serving(t: TestContext, ...more: string[]) {
-  const server = await serve(await temporaryDirectory(t), 0, ...more);
+function commandOf(store: string, port: number, token?: string): [string, string[]] {
+  if (COMMAND !== undefined) {
+    return [COMMAND, ["serve", "--json", "--store", store, "--listen", `127.0.0.1:${port}`]];
+  }
+  const tokens = token === undefined ? [] : ["--token", token];
+  return [process.execPath, [SCRIPT, "--port", String(port), ...tokens, store]];
+}
+
+async function serving(t: TestContext, token?: string) {
+  const server = await serve(await temporaryDirectory(t), 0, token);
   t.after(() => server.kill());
   return { ...server, transport: new HttpTransport({ baseUrl: server.baseUrl }) };
 }
@@ -104,12 +114,10 @@ test("an edited copy moves only what changed, both ways", async (t) => {
 });
 
 test("files are listed, counted and deleted; a token is asked for", async (t) => {
-  const directory = await temporaryDirectory(t);
-  const token = join(directory, "token");
-  await writeFile(token, "a-secret-of-enough-length-0123456789\n");
-  const { baseUrl, transport: without } = await serving(t, "--token-file", token);
+  const token = "a-secret-of-enough-length-0123456789";
+  const { baseUrl, transport: without } = await serving(t, token);
   assert.equal(await codeOf(upload(data, { transport: without, profile })), "unauthorized");
-  const headers = { authorization: "Bearer a-secret-of-enough-length-0123456789" };
+  const headers = { authorization: `Bearer ${token}` };
   const transport = new HttpTransport({ baseUrl, headers });
   const roots: string[] = [];
   for (let seed = 0; seed < 3; seed += 1) {
