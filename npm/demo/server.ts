@@ -51,7 +51,7 @@ export async function startServer({
   server.on("request", (request, response) => {
     // A page of another site whose name is pointed at this machine has its own name here.
     if (!isLocal(request)) refuse(response, 421, "This server is for localhost only.\n");
-    else if (request.url?.startsWith("/v1/")) void upload(request, response);
+    else if (/^\/v1(?![^/?])/.test(request.url ?? "")) void upload(request, response);
     else sendAsset(request, response, assets, policy);
   });
   await listen(server, port).catch((error: NodeJS.ErrnoException) => {

@@ -397,6 +397,7 @@ test("the server gives the page's files and nothing else, to localhost only", as
   assert.equal(await get("/page/%2e%2e/server.js"), 404);
   assert.equal(await get("/chunker-cdc/cjs/index.js"), 404);
   assert.equal(await get("/", { method: "POST" }), 405);
+  assert.equal(await get("/v1"), 200);
   const { request } = await import("node:http");
   const status = await new Promise((resolve) => {
     const { port } = new URL(server.url);

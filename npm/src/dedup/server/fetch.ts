@@ -21,7 +21,7 @@ export type FetchHandler = (request: Request) => Promise<Response>;
  */
 export function createFetchHandler(options: UploadHandlerOptions<Request>): FetchHandler {
   const shell = new Shell(options);
-  shell.open().catch((error) => shell.report(error, undefined as never));
+  shell.open().catch((error) => shell.report(error));
   return async (request) => {
     const { method, url, signal, bodyUsed, body } = request;
     const isConsumed = bodyUsed || body?.locked === true;

@@ -34,7 +34,7 @@ export type UploadHandler = (request: IncomingMessage, response: ServerResponse)
 export function createUploadHandler(options: UploadHandlerOptions<IncomingMessage>): UploadHandler {
   const handler = new Handler(options);
   // What is wrong with the store shows when the server starts; a request says it again.
-  handler.shell.open().catch((error) => handler.shell.report(error, undefined as never));
+  handler.shell.open().catch((error) => handler.shell.report(error));
   return (request, response) => handler.answer(request, response, () => {});
 }
 
@@ -148,7 +148,7 @@ class Handler {
       return;
     }
     try {
-      await this.#send(request, response, reply, isWaiting);
+      await this.#send(incoming, response, reply, isWaiting);
     } catch (error) {
       response.destroy(); // a short body does not pass for a whole one
       if (!gone.signal.aborted) this.shell.report(error, request);
@@ -156,11 +156,12 @@ class Handler {
   }
 
   async #send(
-    request: IncomingMessage,
+    incoming: Incoming<IncomingMessage>,
     response: ServerResponse,
     { status, headers, body }: Reply,
     isWaiting: boolean,
   ): Promise<void> {
+    const { request } = incoming;
     const isUnread = !request.complete && hasBody(request);
     const isLeft = isWaiting || status === 408;
     const isLong = !(Number(request.headers["content-length"]) <= DRAINED);
@@ -177,8 +178,8 @@ class Handler {
       } finally {
         body.free();
       }
-    } else response.flushHeaders();
-    if (isUnread && !isLeft) await drain(request);
+    } else if (isUnread) response.flushHeaders();
+    if (isUnread && !isLeft) await drain(incoming);
     await this.#settled(response, "finish", () => response.end());
     if (isUnread && !request.complete) request.destroy();
   }
@@ -244,14 +245,16 @@ function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /** Reads and drops what is left of a body; gives up after a time. */
-async function drain(request: IncomingMessage): Promise<void> {
-  if (request.complete || request.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, LINGER_MS);
-    request.once("close", resolve).once("end", resolve);
-    request.once("close", () => clearTimeout(timer)).once("end", () => clearTimeout(timer));
-    request.on("data", () => {}).resume();
+async function drain(incoming: Incoming<IncomingMessage>): Promise<void> {
+  const read = async () => {
+    while ((await incoming.next()) !== undefined);
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LINGER_MS);
   });
+  await Promise.race([read().catch(() => {}), late]);
+  clearTimeout(timer);
 }
 
 function hostOf(request: IncomingMessage): string {

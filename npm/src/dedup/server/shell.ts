@@ -114,7 +114,7 @@ export class Shell<R> {
   }
 
   /** Tells of a failure. */
-  report(error: unknown, request: R): void {
+  report(error: unknown, request?: R): void {
     try {
       this.#options.onError?.(error, request);
     } catch {
