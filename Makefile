@@ -308,9 +308,9 @@ test-serve: package ## the npm client against chunker serve, both killed at rand
 	cargo build --quiet --package chunker-cli
 	CHUNKER_SERVE=$(CURDIR)/target/debug/chunker npm --prefix npm run --silent test:serve
 
-bench-transfer: package target/peers/tus ## uploads and downloads against tus and a plain GET, over links of different round trips, as ratios (ROUNDS=5; MIB=128)
+bench-transfer: package target/peers/tus ## uploads and downloads against tus and a plain GET, over links of different round trips, as ratios (ROUNDS=5; MIB=128; SERVERS=node: only that)
 	cargo build --quiet --release --package chunker-cli
-	node npm/scripts/bench-transfer.mjs target/release/chunker target/peers/tus $(or $(ROUNDS),5) $(or $(MIB),128)
+	node npm/scripts/bench-transfer.mjs "$(or $(SERVERS),node target/release/chunker)" target/peers/tus $(or $(ROUNDS),5) $(or $(MIB),128)
 
 target/peers/tus:
 	mkdir -p $@

@@ -1,9 +1,10 @@
 // Transfers over links of different round trips and rates: ours against tus and a plain GET, by ratios.
 //
-//   node scripts/bench-transfer.mjs CHUNKER PEERS [ROUNDS] [MIB]
+//   node scripts/bench-transfer.mjs SERVERS PEERS [ROUNDS] [MIB]
 //
-// CHUNKER is the command, whose `serve` receives; PEERS a folder in which tus-js-client, @tus/server and
-// @tus/file-store are installed. Clients and servers are processes of their own, and so is the link: a
+// SERVERS are what receives, in one argument: `node` for the server of this package, the path of the
+// command `chunker` for its `serve`. PEERS is a folder in which tus-js-client, @tus/server and @tus/file-store
+// are installed. Clients and servers are processes of their own, and so is the link: a
 // relay that delays, and lets so many bytes a second pass. Every round has new data, and in it every
 // contestant has its turn; a ratio is the median of those of the rounds.
 
@@ -13,7 +14,7 @@ import { once } from "node:events";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const MIB = 1024 * 1024;
@@ -26,9 +27,9 @@ const LINKS = [
   { name: "20 ms, 12 MiB/s", rtt: 20, rate: 12 * MIB },
 ];
 
-const [command, peers, rounds = "5", mib = "128"] = process.argv.slice(2);
-if (command === undefined || peers === undefined) {
-  console.error("usage: bench-transfer.mjs CHUNKER PEERS [ROUNDS] [MIB]");
+const [servers, peers, rounds = "5", mib = "128"] = process.argv.slice(2);
+if (servers === undefined || peers === undefined) {
+  console.error("usage: bench-transfer.mjs SERVERS PEERS [ROUNDS] [MIB]");
   process.exit(1);
 }
 const bytes = Number(mib) * MIB;
@@ -39,11 +40,16 @@ process.on("exit", () => {
 });
 
 try {
-  const [ours, tus] = [
-    await startOurs(),
-    await startScript("bench-transfer-tus.mjs", peers, folder),
-  ];
-  for (const link of LINKS) await measure(link, ours, tus.port);
+  const tus = await startScript("bench-transfer-tus.mjs", peers, folder);
+  for (const server of servers.split(" ")) {
+    const store = join(folder, `store of ${basename(server)}`);
+    const isNode = server === "node";
+    const port = isNode
+      ? (await startScript("bench-transfer-server.mjs", store)).port
+      : await startCommand(server, store);
+    console.log(`\nThe server ${isNode ? "for Node.js" : `\`${basename(server)} serve\``}:`);
+    for (const link of LINKS) await measure(link, port, tus.port);
+  }
 } finally {
   for (const child of children) child.kill();
   await rm(folder, { recursive: true, force: true });
@@ -98,9 +104,8 @@ async function measure({ name, rtt, rate }, ours, tus) {
 }
 
 /** Starts the command's server; returns its port. */
-async function startOurs() {
+async function startCommand(command, store) {
   const port = await freePort();
-  const store = join(folder, "store");
   const child = spawn(
     resolve(command),
     ["serve", "--store", store, "--listen", `127.0.0.1:${port}`],
