@@ -31,3 +31,27 @@ test("the README's uploads and downloads do what they say", async (t) => {
   assert.deepEqual(await readFile(join(folder, "v2.img")), Buffer.from(image));
   assert.equal(server.store.manifests.size, 0);
 });
+
+test("the README's server does what it says", async (t) => {
+  const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
+  const [, section = ""] = /## Upload server\n(.*?)\n## /s.exec(readme) ?? [];
+  const snippets = [...section.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code);
+  assert.equal(snippets.length, 3);
+  const folder = await mkdtemp(join(PACKAGE, "test-out", "readme-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const use = `
+    import { HttpTransport, upload } from "chunker-cdc/dedup";
+    await upload(new Uint8Array(5000), { transport: new HttpTransport({ baseUrl: server.url }) });
+    console.log(typeof handler, (await fetchHandler(new Request("http://x/files/v1"))).status);`;
+  const [listen, mount, ...rest] = snippets;
+  const example = [listen, mount, use, ...rest, "await server.close();"].join("\n");
+  await writeFile(join(folder, "a.mjs"), example.replace("8080", "0"));
+  const options = { cwd: folder };
+  const { stdout } = await promisify(execFile)(process.execPath, ["a.mjs"], options);
+  const lines = stdout.trim().split("\n");
+  assert.match(lines[0] ?? "", /^http:\/\/127\.0\.0\.1:\d+$/);
+  assert.equal(lines[1], "function 200");
+  assert.match(lines[2] ?? "", /^sha256-[0-9a-f]{64} 5000 20/);
+  assert.equal(lines[3], "1024");
+  assert.match(lines.slice(4).join(""), /files: 0.* 0 true$/s);
+});
