@@ -30,6 +30,16 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 demo-nix: setup ## real nix pushes to the binary cache on the BEAM, with and without references in the chunks, and pulls from it
 	cd nif/examples/binary_cache && mix run demo.exs
 
+# Two chains side by side; within a chain one after another, since its targets share folders.
+test: setup ## everything that must hold before a change lands
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-crates test-packaged
+
+test-crates: # the crates, by cargo
+	@$(MAKE) --no-print-directory --jobs 1 lint test-regression test-rust test-store test-no-std miri
+
+test-packaged: # what the packages of npm and Hex hold
+	@$(MAKE) --no-print-directory --jobs 1 test-npm test-server test-nif test-ingest test-cache release-check
+
 test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest test-cache release-check ## everything that must hold before a change lands
 
 lint: setup deny lint-nif lint-ingest lint-cache ## formatting, clippy, versions, licences; documentation without warnings
@@ -179,8 +189,7 @@ nif-libraries: setup ## the Elixir package's native library for all systems, in 
 publish-crate: setup ## publish the crates: the core, the store and the command
 	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
 
-publish-npm: package ## publish the npm packages, with their provenance: REPOSITORY, the URL of the source, has to be in them
-	$(if $(REPOSITORY),npm --prefix npm pkg set repository.url="git+$(REPOSITORY).git")
+publish-npm: package ## publish the npm packages, with their provenance if REPOSITORY is the URL of the source
 	ADDONS=target/addons/packages scripts/package.sh
 	ADDONS=target/addons/packages scripts/release-check.sh
 	for package in target/packages/chunker-cdc-[a-z]*.tgz target/packages/chunker-cdc-[0-9]*.tgz; do \
@@ -208,6 +217,10 @@ test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, 
 
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
+
+test-server: package ## the laws of the protocol, over the server for Node.js
+	npm/node_modules/.bin/tsc -p npm/test
+	CHUNKER_SERVER="node $(CURDIR)/npm/test-out/dedup/server-process.js" cargo test --quiet --package chunker-store --test server
 
 test-ingest: setup ## the upload server on the BEAM: sockets, time and kill -9, and the laws of every server of the protocol
 	cd nif/examples/ingest && mix test
@@ -315,6 +328,18 @@ bench-pool: package target/peers/npm ## Node.js and Chromium: workers, threads, 
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_scan=\"portable\"" cargo build --quiet --release --target-dir target/portable \
 		--package bench-peers --bin portable --features vectors-128
 	npm --prefix npm run --silent bench:pool
+
+test-serve: package ## the npm client against chunker serve, both killed at random moments
+	cargo build --quiet --package chunker-cli
+	CHUNKER_SERVE=$(CURDIR)/target/debug/chunker npm --prefix npm run --silent test:serve
+
+bench-transfer: package target/peers/tus ## uploads and downloads against tus and a plain GET, over links of different round trips, as ratios (ROUNDS=5; MIB=128; SERVERS=node: only that)
+	cargo build --quiet --release --package chunker-cli
+	node npm/scripts/bench-transfer.mjs "$(or $(SERVERS),node target/release/chunker)" target/peers/tus $(or $(ROUNDS),5) $(or $(MIB),128)
+
+target/peers/tus:
+	mkdir -p $@
+	npm install --silent --no-audit --no-fund --prefix $@ tus-js-client@4.3.1 @tus/server@2.4.5 @tus/file-store@2.1.1 || { rm -r $@; exit 1; }
 
 target/peers/npm:
 	mkdir -p $@

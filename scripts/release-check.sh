@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The packages in target/packages hold what they should and nothing else, and the changelog speaks of
-# their version. With TAG, the name of a release, versions and changelog must be that release's.
+# their version. With TAG, the name of a release, versions and changelog must be that release's, and the
+# repository public; with REPOSITORY, its URL, that one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +18,10 @@ grep -q '^- ' <<<"$section" || complain "CHANGELOG.md says nothing of $version"
 if [ -n "${TAG:-}" ]; then
     [ "$TAG" = "v$version" ] || complain "the tag $TAG is not v$version"
     head -n 1 <<<"$section" | grep -qE ' - [0-9]{4}-[0-9]{2}-[0-9]{2}$' || complain "CHANGELOG.md has no date for $version"
+    repository=$(sed -n 's/^repository = "\([^"]*\)".*/\1/p' Cargo.toml)
+    case $repository in https://*.example/*) complain "Cargo.toml has no public repository, only $repository" ;; esac
+    [ "$repository" = "${REPOSITORY:-$repository}" ] ||
+        complain "the repository in Cargo.toml is $repository, the release's $REPOSITORY"
 fi
 
 # holds ARCHIVE BYTES ALLOWED FILE...: no file but those the expression matches, each FILE among them.

@@ -12,10 +12,7 @@ impl HashAlgorithm {
     /// Returns the digest of `data`.
     #[must_use]
     pub fn digest(self, data: &[u8]) -> [u8; 32] {
-        match self {
-            Self::Sha256 => sha256_hash_raw(data),
-            Self::Blake3 => blake3_hash_raw(data),
-        }
+        hooks::digest(self, data)
     }
 }
 
@@ -105,7 +102,7 @@ impl Hasher {
     /// # Errors
     /// The first other error of `reader`; what it gave before is appended.
     pub fn update_reader(&mut self, mut reader: impl std::io::Read) -> std::io::Result<u64> {
-        use crate::chunking::stream::checked_length;
+        use crate::reader::checked_length;
 
         let mut space = alloc::vec![0; 64 * 1024];
         let mut total = 0;
@@ -139,13 +136,13 @@ impl std::io::Write for Hasher {
 /// Returns the SHA-256 digest of `data`.
 #[must_use]
 pub fn sha256_hash_raw(data: &[u8]) -> [u8; 32] {
-    hooks::digesting(HashAlgorithm::Sha256, data.len(), || sha2::Sha256::digest(data).into())
+    HashAlgorithm::Sha256.digest(data)
 }
 
 /// Returns the BLAKE3 digest of `data`.
 #[must_use]
 pub fn blake3_hash_raw(data: &[u8]) -> [u8; 32] {
-    hooks::digesting(HashAlgorithm::Blake3, data.len(), || blake3::hash(data).into())
+    HashAlgorithm::Blake3.digest(data)
 }
 
 /// Returns the SHA-256 digest of `data` as 64 lowercase hexadecimal digits.

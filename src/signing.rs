@@ -13,16 +13,12 @@
 //! # Ok::<(), chunker::signing::SigningError>(())
 //! ```
 
-use crate::manifest::Manifest;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
-
-/// What is signed for a manifest begins with this, so that nobody signs one by signing its bytes.
-const MANIFEST_DOMAIN: &[u8] = b"chunker manifest signature v1\0";
 
 /// A key that signs. Its memory is overwritten when it is dropped.
 #[derive(Clone)]
@@ -87,12 +83,6 @@ impl SecretKey {
     pub fn sign(&self, data: &[u8]) -> Signature {
         Signature(self.0.sign(data).to_bytes())
     }
-
-    /// Returns the signature of a manifest, and with it of the input that the manifest describes.
-    #[must_use]
-    pub fn sign_manifest(&self, manifest: &Manifest) -> Signature {
-        self.sign(&manifest_message(manifest))
-    }
 }
 
 impl fmt::Debug for SecretKey {
@@ -149,18 +139,6 @@ impl PublicKey {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
         self.0.verify_strict(data, &signature).map_err(|_| SigningError::VerificationFailed)
     }
-
-    /// Checks that `signature` is one of `manifest`, made by [`SecretKey::sign_manifest`].
-    ///
-    /// # Errors
-    /// [`SigningError::VerificationFailed`].
-    pub fn verify_manifest(&self, manifest: &Manifest, signature: &Signature) -> Result<(), SigningError> {
-        self.verify(&manifest_message(manifest), signature)
-    }
-}
-
-fn manifest_message(manifest: &Manifest) -> Vec<u8> {
-    [MANIFEST_DOMAIN, &manifest.to_bytes()].concat()
 }
 
 /// A signature; whether it is valid is another question.

@@ -6,7 +6,7 @@ use super::stream::Reading;
 use crate::algorithm::HashAlgorithm;
 use crate::profile::Profile;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 use futures_core::Stream;
 use futures_io::AsyncRead;
 
@@ -60,12 +60,21 @@ impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
     }
 }
 
+/// The reader has no answer yet, and will wake the task.
+struct Pending;
+
 impl<R: AsyncRead + Unpin> Stream for AsyncChunkStream<R> {
     type Item = Result<ChunkMetadata, ChunkingError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { reader, reading, hash } = self.get_mut();
-        let payload = ready!(reading.poll_next(|space| Pin::new(&mut *reader).poll_read(context, space)));
-        Poll::Ready(payload.map(|payload| Ok(payload?.hashed(*hash, reading.observer()))))
+        let item = reading.next(|space| match Pin::new(&mut *reader).poll_read(context, space) {
+            Poll::Ready(answer) => Ok(answer),
+            Poll::Pending => Err(Pending),
+        });
+        match item {
+            Ok(item) => Poll::Ready(item.map(|payload| Ok(payload?.hashed(*hash, reading.observer())))),
+            Err(Pending) => Poll::Pending,
+        }
     }
 }

@@ -250,15 +250,21 @@ impl PayloadCutter {
         self.filled = self.buffer.len();
     }
 
-    /// Lets `read` write to `space` bytes and appends as many as it says, at most `space`.
+    /// Lets `read` write to `space` bytes, and appends and returns as many as it says, at most `space`.
     #[cfg(feature = "std")]
-    pub(crate) fn fill(&mut self, space: usize, read: impl FnOnce(&mut [u8]) -> usize) {
+    pub(crate) fn fill<E>(
+        &mut self,
+        space: usize,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
         self.make_room(space);
         let end = self.filled + space;
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
-        self.filled += read(&mut self.buffer[self.filled..end]);
+        let length = read(&mut self.buffer[self.filled..end])?;
+        self.filled += length;
+        Ok(length)
     }
 
     /// Makes the buffer large enough for `space` more bytes: that of payloads that are gone, or a new

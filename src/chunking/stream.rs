@@ -8,9 +8,10 @@ use crate::environment::{self, EnvironmentError};
 use crate::observability::hooks::{self, Observer, ReadObserver};
 use crate::options::ChunkingOptions;
 use crate::profile::Profile;
+use crate::reader::checked_length;
 use alloc::vec::{self, Vec};
+use core::convert::Infallible;
 use std::io::{self, Read};
-use std::task::{Poll, ready};
 
 /// Iterator over the chunks of a reader.
 ///
@@ -101,10 +102,8 @@ impl<R: Read> Iterator for ChunkStream<R> {
     type Item = Result<ChunkMetadata, ChunkingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.reading.poll_next(|space| Poll::Ready(self.reader.read(space))) {
-            Poll::Ready(item) => item.map(|payload| Ok(payload?.hashed(self.hash, self.reading.observer()))),
-            Poll::Pending => None, // only a reader could be pending, and this one is not
-        }
+        let Ok(item) = self.reading.next(|space| answered(self.reader.read(space)));
+        item.map(|payload| Ok(payload?.hashed(self.hash, self.reading.observer())))
     }
 }
 
@@ -184,19 +183,6 @@ impl<R: Read> DescriptorStream<R> {
     pub fn last_cut(&self) -> u64 {
         self.last_cut
     }
-
-    /// Reads once, and returns how many bytes.
-    fn read(&mut self) -> io::Result<usize> {
-        let Self { reader, space, reads, .. } = self;
-        loop {
-            let read = reads.reading(|| Poll::Ready(reader.read(space)));
-            let Poll::Ready(result) = read.map(|read| checked_length(read, space.len())) else { continue };
-            match result {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
-        }
-    }
 }
 
 impl<R: Read> Iterator for DescriptorStream<R> {
@@ -207,12 +193,11 @@ impl<R: Read> Iterator for DescriptorStream<R> {
             if let Some(chunk) = self.ready.next() {
                 return Some(Ok(chunk));
             }
-            self.chunker.as_ref()?;
-            match self.read() {
-                Ok(0) => return self.chunker.take()?.finish().map(Ok),
+            let chunker = self.chunker.as_mut()?;
+            match read_once(&mut self.reader, &mut self.space, &mut self.reads) {
+                Ok(0) => return self.chunker.take().and_then(PushChunker::finish).map(Ok),
                 Ok(length) => {
                     self.position = self.position.wrapping_add(length as u64);
-                    let chunker = self.chunker.as_mut()?;
                     self.ready = chunker.feed(&self.space[..length]).into_iter();
                     self.last_cut = chunker.last_cut();
                 }
@@ -228,6 +213,28 @@ impl<R: Read> Iterator for DescriptorStream<R> {
 }
 
 impl<R: Read> std::iter::FusedIterator for DescriptorStream<R> {}
+
+/// Reads once, and returns how many bytes.
+fn read_once(reader: &mut impl Read, space: &mut [u8], reads: &mut ReadObserver) -> io::Result<usize> {
+    loop {
+        let Ok(read) = reads.reading(|| answered(reader.read(space)));
+        match checked_length(read, space.len()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Returns the answer of a reader that always has one.
+pub(crate) fn answered<T>(answer: T) -> Result<T, Infallible> {
+    Ok(answer)
+}
+
+/// Why a read gave nothing.
+enum NoRead<P> {
+    Pending(P),
+    Failed(io::Error),
+}
 
 /// What synchronous and asynchronous streams share: all but the reader.
 #[derive(Debug)]
@@ -273,51 +280,43 @@ impl Reading {
         self.cutter.next_payload()
     }
 
-    pub(crate) fn poll_next(
+    /// Returns the next chunk, `None` at the end and after an error; what `read` says that has no answer
+    /// yet, it passes on.
+    ///
+    /// A reader that always answers says `Infallible`, and then so does this.
+    pub(crate) fn next<P>(
         &mut self,
-        mut read: impl FnMut(&mut [u8]) -> Poll<io::Result<usize>>,
-    ) -> Poll<Option<Result<Payload, ChunkingError>>> {
+        mut read: impl FnMut(&mut [u8]) -> Result<io::Result<usize>, P>,
+    ) -> Result<Option<Result<Payload, ChunkingError>>, P> {
         loop {
             if let Some(payload) = self.next_buffered() {
-                return Poll::Ready(Some(Ok(payload)));
+                return Ok(Some(Ok(payload)));
             }
             if self.ended {
                 self.observer().ended();
-                return Poll::Ready(None);
+                return Ok(None);
             }
-            let mut result = Poll::Pending;
-            self.cutter.fill(self.read_size, |space| {
-                result = self.reads.reading(|| read(space)).map(|read| checked_length(read, space.len()));
-                match result {
-                    Poll::Ready(Ok(length)) => length,
-                    _ => 0,
-                }
+            let reads = &mut self.reads;
+            let filled = self.cutter.fill(self.read_size, |space| {
+                let read = reads.reading(|| read(space)).map_err(NoRead::Pending)?;
+                checked_length(read, space.len()).map_err(NoRead::Failed)
             });
-            match ready!(result) {
+            match filled {
                 Ok(0) => {
                     self.ended = true;
-                    return Poll::Ready(self.cutter.take_last_payload().map(Ok));
+                    return Ok(self.cutter.take_last_payload().map(Ok));
                 }
                 Ok(length) => self.position = self.position.wrapping_add(length as u64),
-                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => {
+                Err(NoRead::Pending(pending)) => return Err(pending),
+                Err(NoRead::Failed(source)) if source.kind() == io::ErrorKind::Interrupted => {}
+                Err(NoRead::Failed(source)) => {
                     self.ended = true;
                     let error = ChunkingError::from(ReadError { offset: self.position, source });
                     self.observer().failed(error.code());
-                    return Poll::Ready(Some(Err(error)));
+                    return Ok(Some(Err(error)));
                 }
             }
         }
-    }
-}
-
-/// Turns a length that cannot be true into an error.
-pub(crate) fn checked_length(read: io::Result<usize>, space: usize) -> io::Result<usize> {
-    match read {
-        Ok(length) if length > space => {
-            Err(io::Error::other("the reader claims more bytes than it had space for"))
-        }
-        read => read,
     }
 }
 

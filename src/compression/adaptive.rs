@@ -1,6 +1,8 @@
 //! Compression only where it pays.
 
-use super::{Codec, CompressionError, append_compressed, compress};
+use super::codec::Codec;
+use super::error::CompressionError;
+use super::one_shot::{append_compressed, compress};
 use crate::observability::hooks;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;

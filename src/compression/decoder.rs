@@ -1,85 +1,19 @@
 //! Decompression as a reader, within limits.
 
-use super::Codec;
+use super::codec::Codec;
 use super::error::CompressionError;
+use super::formats::AnyReader;
+use super::limits::{Allowance, DecompressionLimits};
 use crate::observability::hooks::{self, StreamObserver};
 use std::io::{self, BufRead, Read};
-
-/// How much a decompression may produce and keep in memory.
-///
-/// The time that it takes is bounded by the lengths of input and output: frames without content give no
-/// output, but take their time. The slowest are those of bzip2, at most some microseconds for a byte of
-/// input; so bound the length of input that nobody vouches for.
-///
-/// ```
-/// use chunker::compression::DecompressionLimits;
-///
-/// let limits = DecompressionLimits::default().with_max_output(1_000_000).with_max_window_log(27);
-/// assert_eq!(limits.max_memory, 66 << 20);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DecompressionLimits {
-    /// Bytes of output; exactly as many are allowed.
-    pub max_output: u64,
-    /// Base-2 logarithm of the largest window that a zstd frame may ask for, in `10..=30`: what zstd
-    /// allows on every target.
-    ///
-    /// Frames of the levels 20, 21 and 22 ask for 25, 26 and 27, unless their content is known to be
-    /// shorter when compressing begins.
-    pub max_window_log: u32,
-    /// Bytes of memory that an .xz stream may ask for.
-    pub max_memory: u64,
-}
-
-impl Default for DecompressionLimits {
-    /// 1 GiB of output; 8 MiB of window for zstd, as RFC 9659 asks of every decoder; 66 MiB of memory
-    /// for xz, which is what its level 9 needs.
-    fn default() -> Self {
-        Self { max_output: 1 << 30, max_window_log: 23, max_memory: 66 << 20 }
-    }
-}
-
-impl DecompressionLimits {
-    /// Returns these limits with another one for the output, in bytes.
-    #[must_use]
-    pub const fn with_max_output(self, max_output: u64) -> Self {
-        Self { max_output, ..self }
-    }
-
-    /// Returns these limits with another base-2 logarithm of zstd's window, `10..=30`.
-    #[must_use]
-    pub const fn with_max_window_log(self, max_window_log: u32) -> Self {
-        Self { max_window_log, ..self }
-    }
-
-    /// Returns these limits with another one for the memory of xz, in bytes.
-    #[must_use]
-    pub const fn with_max_memory(self, max_memory: u64) -> Self {
-        Self { max_memory, ..self }
-    }
-
-    /// Returns these limits.
-    ///
-    /// # Errors
-    /// [`CompressionError::InvalidWindowLog`].
-    pub(super) fn checked(self) -> Result<Self, CompressionError> {
-        match self.max_window_log {
-            10..=30 => Ok(self),
-            window_log => Err(CompressionError::InvalidWindowLog { window_log }),
-        }
-    }
-}
 
 /// Reader of the content of all frames that another reader gives.
 ///
 /// Its errors hold a [`CompressionError`]; after one it gives no more data.
 pub struct Decoder<R: BufRead> {
-    inner: Inner<R>,
+    inner: AnyReader<Source<R>>,
     codec: Codec,
-    limit: u64,
-    /// Bytes that may still be read.
-    left: u64,
+    allowance: Allowance,
     state: State,
     observer: StreamObserver,
 }
@@ -90,18 +24,6 @@ enum State {
     Reading,
     /// The end was reached or an error was returned.
     Ended,
-}
-
-#[allow(clippy::large_enum_variant)] // one lives as long as a stream, and the sizes are the libraries'
-enum Inner<R: BufRead> {
-    #[cfg(feature = "zstd")]
-    Zstd(super::zstd_frames::ZstdFrames<Source<R>>),
-    #[cfg(feature = "lz4")]
-    Lz4(super::lz4_frames::Lz4Frames<Source<R>>),
-    #[cfg(feature = "xz")]
-    Xz(super::xz::Reader<Source<R>>),
-    #[cfg(feature = "bzip2")]
-    Bzip2(bzip2::bufread::MultiBzDecoder<Source<R>>),
 }
 
 impl<R: BufRead> Decoder<R> {
@@ -119,45 +41,20 @@ impl<R: BufRead> Decoder<R> {
         reader: R,
         limits: DecompressionLimits,
     ) -> Result<Self, CompressionError> {
+        Self::opened_by(codec, reader, limits, |source, limits| AnyReader::new(codec, source, limits))
+    }
+
+    /// Like [`counting_bytes`](Self::counting_bytes), by the reader that `open` returns for limits that were
+    /// checked.
+    pub(super) fn opened_by(
+        codec: Codec,
+        reader: R,
+        limits: DecompressionLimits,
+        open: impl FnOnce(Source<R>, DecompressionLimits) -> Result<AnyReader<Source<R>>, CompressionError>,
+    ) -> Result<Self, CompressionError> {
         let observer = StreamObserver::decompressing(codec.name());
-        Self::observed(codec, reader, limits, observer)
-    }
-
-    /// Like [`new`](Self::new), for a caller that counts bytes and errors.
-    #[cfg(any(feature = "xz", feature = "bzip2"))]
-    pub(super) fn unobserved(
-        codec: Codec,
-        reader: R,
-        limits: DecompressionLimits,
-    ) -> Result<Self, CompressionError> {
-        Self::observed(codec, reader, limits, StreamObserver::silent())
-    }
-
-    fn observed(
-        codec: Codec,
-        reader: R,
-        limits: DecompressionLimits,
-        observer: StreamObserver,
-    ) -> Result<Self, CompressionError> {
-        let inner = Inner::new(codec, Source::new(reader), limits.checked()?)?;
-        let limit = limits.max_output;
-        Ok(Self { inner, codec, limit, left: limit, state: State::Unread, observer })
-    }
-
-    /// Returns a reader of zstd's frames that were compressed with a dictionary, for a caller that counts
-    /// errors.
-    #[cfg(feature = "zstd")]
-    pub(super) fn with_dictionary(
-        reader: R,
-        dictionary: &[u8],
-        limits: DecompressionLimits,
-        observer: StreamObserver,
-    ) -> Result<Self, CompressionError> {
-        let limits = limits.checked()?;
-        let inner =
-            Inner::Zstd(super::zstd_frames::ZstdFrames::new(Source::new(reader), dictionary, limits)?);
-        let (codec, limit) = (Codec::Zstd, limits.max_output);
-        Ok(Self { inner, codec, limit, left: limit, state: State::Unread, observer })
+        let inner = open(Source::new(reader), limits.checked()?)?;
+        Ok(Self { inner, codec, allowance: Allowance::new(limits), state: State::Unread, observer })
     }
 
     /// The reader that was given to [`new`](Self::new).
@@ -193,24 +90,6 @@ impl<R: BufRead> Decoder<R> {
         result
     }
 
-    /// Appends all that is left to `output`, in space that grows to at most one byte beyond the limit.
-    #[cfg(any(feature = "zstd", feature = "xz", feature = "bzip2"))]
-    pub(super) fn read_all(
-        mut self,
-        limits: DecompressionLimits,
-        output: &mut alloc::vec::Vec<u8>,
-    ) -> Result<(), CompressionError> {
-        let mut growth = super::growth::Growth::new(limits, output);
-        loop {
-            let space = growth.space(output);
-            // `read_to_end` of so many bytes fills the space, and allocates nothing.
-            let read = Uncounted(&mut self).take(space as u64).read_to_end(output);
-            if read.map_err(|error| CompressionError::from_io(self.codec, error))? < space {
-                return Ok(());
-            }
-        }
-    }
-
     /// Reads, and checks that there is no more than allowed.
     fn read_within_limit(&mut self, buffer: &mut [u8]) -> Result<usize, CompressionError> {
         let from_io = |error| CompressionError::from_io(self.codec, error);
@@ -220,16 +99,7 @@ impl<R: BufRead> Decoder<R> {
             }
             self.state = State::Reading;
         }
-        if self.left == 0 {
-            return match self.inner.read(&mut [0]).map_err(from_io)? {
-                0 => Ok(0),
-                _ => Err(CompressionError::SizeExceeded { limit: self.limit }),
-            };
-        }
-        let most = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let length = self.inner.read(&mut buffer[..most]).map_err(from_io)?;
-        self.left -= length as u64;
-        Ok(length)
+        self.allowance.read(&mut self.inner, buffer).map_err(from_io)
     }
 }
 
@@ -243,75 +113,18 @@ impl<R: BufRead> Read for Decoder<R> {
     }
 }
 
-/// A decoder whose errors the caller counts.
-#[cfg(any(feature = "zstd", feature = "xz", feature = "bzip2"))]
-struct Uncounted<'a, R: BufRead>(&'a mut Decoder<R>);
-
-#[cfg(any(feature = "zstd", feature = "xz", feature = "bzip2"))]
-impl<R: BufRead> Read for Uncounted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read_typed(buffer).map_err(CompressionError::into_io)
-    }
-}
-
 impl<R: BufRead> std::fmt::Debug for Decoder<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Decoder")
             .field("codec", &self.codec)
-            .field("left", &self.left)
+            .field("left", &self.allowance.left())
             .finish_non_exhaustive()
-    }
-}
-
-impl<R: BufRead> Inner<R> {
-    fn new(codec: Codec, reader: Source<R>, limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        Ok(match codec {
-            #[cfg(feature = "zstd")]
-            Codec::Zstd => Self::Zstd(super::zstd_frames::ZstdFrames::new(reader, &[], limits)?),
-            #[cfg(feature = "lz4")]
-            Codec::Lz4 => Self::Lz4(super::lz4_frames::Lz4Frames::new(reader)),
-            #[cfg(feature = "xz")]
-            Codec::Xz => {
-                let reader = super::xz::reader(reader, limits.max_memory);
-                Self::Xz(reader.map_err(|source| CompressionError::Failed { codec, source })?)
-            }
-            #[cfg(feature = "bzip2")]
-            Codec::Bzip2 => Self::Bzip2(bzip2::bufread::MultiBzDecoder::new(reader)),
-        })
-    }
-
-    fn source(&mut self) -> &mut Source<R> {
-        match self {
-            #[cfg(feature = "zstd")]
-            Self::Zstd(decoder) => decoder.get_mut(),
-            #[cfg(feature = "lz4")]
-            Self::Lz4(decoder) => decoder.get_mut(),
-            #[cfg(feature = "xz")]
-            Self::Xz(decoder) => super::xz::source(decoder),
-            #[cfg(feature = "bzip2")]
-            Self::Bzip2(decoder) => decoder.get_mut(),
-        }
-    }
-}
-
-impl<R: BufRead> Read for Inner<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            #[cfg(feature = "zstd")]
-            Self::Zstd(decoder) => decoder.read(buffer),
-            #[cfg(feature = "lz4")]
-            Self::Lz4(decoder) => decoder.read(buffer),
-            #[cfg(feature = "xz")]
-            Self::Xz(decoder) => decoder.read(buffer),
-            #[cfg(feature = "bzip2")]
-            Self::Bzip2(decoder) => decoder.read(buffer),
-        }
     }
 }
 
 /// Reader whose errors are marked as its own: the libraries pass them on, and have errors of the same
 /// kinds for data that are damaged.
-struct Source<R> {
+pub(super) struct Source<R> {
     reader: R,
     /// Bytes that were taken from it since this was last looked at.
     consumed: usize,

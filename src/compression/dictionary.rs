@@ -1,8 +1,15 @@
 //! Dictionaries of zstd: what many small inputs have in common, kept out of each.
 
-use super::{Codec, CompressionError, DecompressionLimits};
-use crate::observability::hooks::{self, StreamObserver};
+use super::codec::Codec;
+use super::decoder::Decoder;
+use super::encoder::Encoder;
+use super::error::CompressionError;
+use super::formats::{AnyReader, AnyWriter, zstd as format};
+use super::limits::DecompressionLimits;
+use super::push_decoder::PushDecoder;
+use crate::observability::hooks;
 use alloc::vec::Vec;
+use std::io::Write;
 
 fn failed(source: std::io::Error) -> CompressionError {
     CompressionError::Failed { codec: Codec::Zstd, source }
@@ -28,21 +35,9 @@ pub fn train<S: AsRef<[u8]>>(samples: &[S], max_size: usize) -> Result<Vec<u8>, 
 /// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short or
 /// `dictionary` is damaged.
 pub fn compress(dictionary: &[u8], data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
-    let compress = || compress_unobserved(dictionary, data, level);
+    let compress = || format::compress_with(dictionary, data, Codec::Zstd.level(level)?).map_err(failed);
     hooks::compressing(Codec::Zstd.name(), data.len(), compress, Vec::len)
         .inspect_err(|error| hooks::failed(error.code()))
-}
-
-fn compress_unobserved(
-    dictionary: &[u8],
-    data: &[u8],
-    level: Option<i32>,
-) -> Result<Vec<u8>, CompressionError> {
-    let level = Codec::Zstd.level(level)?;
-    let mut compressor = zstd::bulk::Compressor::with_dictionary(level, dictionary).map_err(failed)?;
-    // Without it, another dictionary of the same id would silently give other data.
-    compressor.include_checksum(true).map_err(failed)?;
-    compressor.compress(data).map_err(failed)
 }
 
 /// Returns `data` decompressed with the dictionary that it was compressed with, within `limits`.
@@ -56,10 +51,40 @@ pub fn decompress(
 ) -> Result<Vec<u8>, CompressionError> {
     let decompress = || {
         let mut output = Vec::new();
-        let decoder = super::Decoder::with_dictionary(data, dictionary, limits, StreamObserver::silent())?;
-        decoder.read_all(limits, &mut output)?;
+        format::decompress_with(dictionary, data, limits, &mut output)?;
         hooks::decompressed(Codec::Zstd.name(), data.len(), output.len());
         Ok(output)
     };
     decompress().inspect_err(|error: &CompressionError| hooks::failed(error.code()))
+}
+
+impl<W: Write> Encoder<W> {
+    /// Returns a writer of a zstd frame that is compressed with a dictionary, which decompressing needs
+    /// too; `None` stands for level 3.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also [`CompressionError::Failed`] when `dictionary` is damaged.
+    pub fn with_dictionary(
+        dictionary: &[u8],
+        level: Option<i32>,
+        writer: W,
+    ) -> Result<Self, CompressionError> {
+        Self::opened_by(Codec::Zstd, level, writer, |sink, level| {
+            format::writer_with(dictionary, sink, level).map(AnyWriter::Zstd)
+        })
+    }
+}
+
+impl PushDecoder {
+    /// Returns a decoder of zstd's frames that were compressed with a dictionary.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`]; also [`CompressionError::Failed`] when `dictionary` is damaged.
+    pub fn with_dictionary(dictionary: &[u8], limits: DecompressionLimits) -> Result<Self, CompressionError> {
+        Self::opened_by(|pieces| {
+            Decoder::opened_by(Codec::Zstd, pieces, limits, |source, limits| {
+                format::reader_with(dictionary, source, limits).map(AnyReader::Zstd)
+            })
+        })
+    }
 }

@@ -1,11 +1,7 @@
 //! What can go wrong, and how it passes through `io::Error` where a codec is a reader or writer.
 
-use super::Codec;
+use super::codec::Codec;
 use std::io;
-
-#[cfg(feature = "zstd")]
-const ZSTD_WINDOW_TOO_LARGE: zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode =
-    zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge;
 
 /// Why data could not be compressed or decompressed.
 #[derive(Debug, thiserror::Error)]
@@ -78,26 +74,8 @@ impl CompressionError {
             Self::InvalidLevel { .. } => "invalid_compression_level",
             Self::InvalidWindowLog { .. } => "invalid_window_log",
             Self::UnknownFormat => "unknown_compression_format",
-            Self::Failed { codec, .. } => match codec {
-                #[cfg(feature = "zstd")]
-                Codec::Zstd => "zstd_compression_failed",
-                #[cfg(feature = "lz4")]
-                Codec::Lz4 => "lz4_compression_failed",
-                #[cfg(feature = "xz")]
-                Codec::Xz => "xz_compression_failed",
-                #[cfg(feature = "bzip2")]
-                Codec::Bzip2 => "bzip2_compression_failed",
-            },
-            Self::Corrupt { codec, .. } => match codec {
-                #[cfg(feature = "zstd")]
-                Codec::Zstd => "zstd_decompression_failed",
-                #[cfg(feature = "lz4")]
-                Codec::Lz4 => "lz4_decompression_failed",
-                #[cfg(feature = "xz")]
-                Codec::Xz => "xz_decompression_failed",
-                #[cfg(feature = "bzip2")]
-                Codec::Bzip2 => "bzip2_decompression_failed",
-            },
+            Self::Failed { codec, .. } => codec.failed(),
+            Self::Corrupt { codec, .. } => codec.corrupt(),
             Self::Truncated { .. } => "truncated_data",
             Self::SizeExceeded { .. } => "size_exceeded",
             Self::WindowExceeded { .. } => "window_exceeded",
@@ -106,7 +84,7 @@ impl CompressionError {
         }
     }
 
-    /// Returns what a [`Decoder`](super::Decoder) of `codec` said as a reader.
+    /// Returns what a reader of `codec`'s format said.
     pub(super) fn from_io(codec: Codec, error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => error,
@@ -116,33 +94,10 @@ impl CompressionError {
                 | io::ErrorKind::InvalidInput
                 | io::ErrorKind::OutOfMemory
                 | io::ErrorKind::Unsupported
-                | io::ErrorKind::Other => {
-                    let out_of_window = match codec {
-                        #[cfg(feature = "xz")]
-                        Codec::Xz => super::xz::is_out_of_memory(&error),
-                        #[cfg(any(feature = "zstd", feature = "lz4", feature = "bzip2"))]
-                        _ => false, // zstd says so by its code; the others' windows are small
-                    };
-                    if out_of_window {
-                        Self::WindowExceeded { codec }
-                    } else {
-                        Self::Corrupt { codec, source: error }
-                    }
-                }
+                | io::ErrorKind::Other => Self::Corrupt { codec, source: error },
                 _ => Self::Io(error),
             },
         }
-    }
-
-    /// Returns what zstd's code of an error means when decompressing.
-    #[cfg(feature = "zstd")]
-    pub(super) fn from_zstd_code(code: usize) -> Self {
-        use zstd::zstd_safe::{get_error_name, is_error_kind};
-        let codec = Codec::Zstd;
-        if is_error_kind(code, ZSTD_WINDOW_TOO_LARGE) {
-            return Self::WindowExceeded { codec };
-        }
-        Self::Corrupt { codec, source: io::Error::other(get_error_name(code)) }
     }
 
     /// Returns this error for a reader to return.

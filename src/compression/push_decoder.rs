@@ -1,9 +1,10 @@
 //! Decompression of data that arrives in pieces, for callers that cannot wait inside a reader.
 
-use super::{Codec, CompressionError, Decoder, DecompressionLimits};
+use super::codec::Codec;
+use super::decoder::Decoder;
+use super::error::CompressionError;
+use super::limits::DecompressionLimits;
 use crate::observability::hooks;
-#[cfg(feature = "zstd")]
-use crate::observability::hooks::StreamObserver;
 use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
 
@@ -43,17 +44,14 @@ impl PushDecoder {
     /// # Errors
     /// As [`Decoder::new`].
     pub fn new(codec: Codec, limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        Ok(Self(counted(Decoder::counting_bytes(codec, Pieces::default(), limits))?))
+        Self::opened_by(|pieces| Decoder::counting_bytes(codec, pieces, limits))
     }
 
-    /// Returns a decoder of zstd's frames that were compressed with a dictionary.
-    ///
-    /// # Errors
-    /// As [`Decoder::new`]; also [`CompressionError::Failed`] when `dictionary` is damaged.
-    #[cfg(feature = "zstd")]
-    pub fn with_dictionary(dictionary: &[u8], limits: DecompressionLimits) -> Result<Self, CompressionError> {
-        let observer = StreamObserver::decompressing(Codec::Zstd.name());
-        Ok(Self(counted(Decoder::with_dictionary(Pieces::default(), dictionary, limits, observer))?))
+    /// Returns a decoder by what `open` returns for no data.
+    pub(super) fn opened_by(
+        open: impl FnOnce(Pieces) -> Result<Decoder<Pieces>, CompressionError>,
+    ) -> Result<Self, CompressionError> {
+        Ok(Self(counted(open(Pieces::default()))?))
     }
 
     /// Appends a piece of the compressed data.
@@ -101,7 +99,7 @@ fn counted<T>(result: Result<T, CompressionError>) -> Result<T, CompressionError
 
 /// What was pushed and not yet read: a reader that would block until there is more.
 #[derive(Debug, Default)]
-struct Pieces {
+pub(super) struct Pieces {
     bytes: Vec<u8>,
     /// Where in `bytes` the rest begins.
     start: usize,

@@ -9,6 +9,8 @@ mod canonical;
 mod json;
 #[cfg(feature = "async")]
 mod reassemble_async;
+#[cfg(feature = "signing")]
+mod signed;
 
 use crate::chunking::chunk::ChunkDescriptor;
 use crate::hashing::HashAlgorithm;

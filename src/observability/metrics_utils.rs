@@ -25,26 +25,4 @@
 //!
 //! Without the feature `metrics` the functions here do nothing.
 
-#[cfg(feature = "metrics")]
-pub use super::batch::{flush_metrics, record_chunk};
-#[cfg(feature = "metrics")]
-pub use super::counting::{CodecTally, Tally, Totals, init_metrics, totals};
-#[cfg(feature = "metrics")]
-pub use super::latency::{LatencyGuard, Operation, buckets, set_latency_threshold};
-#[cfg(feature = "metrics")]
-pub use crate::time_operation;
-
-/// Does nothing: the crate was built without its feature `metrics`.
-#[cfg(not(feature = "metrics"))]
-#[inline]
-pub fn init_metrics() {}
-
-/// Does nothing: the crate was built without its feature `metrics`.
-#[cfg(not(feature = "metrics"))]
-#[inline]
-pub fn record_chunk(_size: usize) {}
-
-/// Does nothing: the crate was built without its feature `metrics`.
-#[cfg(not(feature = "metrics"))]
-#[inline]
-pub fn flush_metrics() {}
+pub use super::metrics::*;

@@ -1,6 +1,7 @@
 //! Observability: events, metrics and profiles.
 //!
-//! Nothing of it is compiled without its feature.
+//! Nothing of it is compiled without its feature: `metrics/off.rs` and `trace/off.rs` stand for what is left
+//! out, and do nothing.
 //!
 //! | to | feature | use |
 //! |---|---|---|
@@ -11,22 +12,31 @@
 //!
 //! The rest of the crate calls `hooks`, once per chunk or operation, never per byte.
 
-#[cfg(feature = "metrics")]
-mod batch;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod clock;
-#[cfg(feature = "metrics")]
-mod counting;
-#[cfg_attr(any(feature = "tracing", feature = "metrics"), path = "hooks.rs")]
-#[cfg_attr(not(any(feature = "tracing", feature = "metrics")), path = "no_hooks.rs")]
-pub(crate) mod hooks;
-#[cfg(feature = "metrics")]
-mod latency;
-pub mod metrics_utils;
-#[cfg(any(feature = "tracing", feature = "metrics"))]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, unreachable_pub, reason = "only profiles name them"))]
 mod phase;
-#[cfg(feature = "tracing")]
-pub mod profiling;
-#[cfg(feature = "tracing")]
-mod subscriber;
+#[cfg_attr(feature = "tracing", path = "trace/on.rs")]
+#[cfg_attr(not(feature = "tracing"), path = "trace/off.rs")]
+#[cfg_attr(
+    not(all(feature = "rayon", feature = "zstd")),
+    allow(dead_code, unused_imports, reason = "what only other features call")
+)]
+mod trace;
+#[cfg_attr(feature = "metrics", path = "metrics/on.rs")]
+#[cfg_attr(not(feature = "metrics"), path = "metrics/off.rs")]
+#[cfg_attr(
+    not(all(feature = "rayon", feature = "zstd")),
+    allow(dead_code, unused_imports, reason = "what only other features call")
+)]
+mod metrics;
+#[cfg_attr(
+    not(all(feature = "rayon", feature = "zstd")),
+    allow(dead_code, unused_imports, reason = "what only other features call")
+)]
+pub(crate) mod hooks;
+pub mod metrics_utils;
 pub mod tracing_utils;
+
+#[cfg(feature = "tracing")]
+pub use trace::profiling;

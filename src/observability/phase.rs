@@ -3,10 +3,6 @@
 use core::fmt;
 
 /// A phase of the pipeline.
-#[cfg_attr(
-    not(feature = "tracing"),
-    allow(dead_code, unreachable_pub, reason = "metrics alone time chunks and digests only")
-)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Finding cut points.
@@ -19,7 +15,6 @@ pub enum Phase {
     IoWait,
 }
 
-#[cfg_attr(not(feature = "tracing"), allow(dead_code, unreachable_pub, reason = "only profiles list them"))]
 impl Phase {
     /// Every phase.
     pub const ALL: [Self; 4] = [Self::FastCdc, Self::Hashing, Self::Compression, Self::IoWait];

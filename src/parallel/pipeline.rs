@@ -3,7 +3,7 @@
 use crate::chunking::chunk::ChunkMetadata;
 use crate::chunking::error::{ChunkingError, ReadError};
 use crate::chunking::push::Payload;
-use crate::chunking::stream::Reading;
+use crate::chunking::stream::{Reading, answered};
 use crate::observability::hooks::Observer;
 use crate::profile::Profile;
 use alloc::boxed::Box;
@@ -18,7 +18,6 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, channel, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::thread;
 
 /// Iterator over the chunks of a reader, or over what a closure makes of them, in order.
@@ -227,9 +226,7 @@ impl<T> fmt::Debug for ChunkPipeline<T> {
 /// Sends the chunks of each read until the input ends, reading fails or nobody wants more.
 fn read_all(mut reader: impl Read, mut reading: Reading, sender: &SyncSender<Batch>) {
     let mut next_batch = || {
-        let Poll::Ready(payload) = reading.poll_next(|space| Poll::Ready(reader.read(space))) else {
-            return None; // only a reader could be pending, and this one is not
-        };
+        let Ok(payload) = reading.next(|space| answered(reader.read(space)));
         Some(payload?.map(|first| {
             let mut batch = Vec::from([first]);
             batch.extend(core::iter::from_fn(|| reading.next_buffered()));

@@ -9,6 +9,9 @@ defmodule Chunker.Hostile do
 
   @functions Nif.__info__(:functions) -- [load: 0]
 
+  # A store remembers for days what was collected, so it is a new one after these.
+  @store_calls 20_000
+
   # Those of stores and exchanges.
   @stores for {name, _} = function <- @functions,
               to_string(name) =~ ~r/^(store|reader|writer|engine|exchange|call)_/,
@@ -31,22 +34,37 @@ defmodule Chunker.Hostile do
   """
   def run_stores(count, seed) do
     :rand.seed(:exsss, {seed, seed, seed})
-    store = Store.open!("memory://hostile", cache: :none)
+    starts = Stream.iterate(1, &(&1 + @store_calls)) |> Enum.take_while(&(&1 <= count))
+
+    for start <- starts, reduce: %{} do
+      outcomes ->
+        more = start..min(start + @store_calls - 1, count) |> in_a_store()
+        Map.merge(outcomes, more, fn _, a, b -> a + b end)
+    end
+  end
+
+  defp in_a_store(calls) do
+    store = Store.open!("memory://hostile-#{System.unique_integer([:positive])}", cache: :none)
     upload = Upload.new!(store: store)
 
-    Enum.reduce(1..count, %{}, fn index, outcomes ->
-      if rem(index, 200) == 0, do: flush()
-      if rem(index, 2000) == 0, do: clear(store)
+    outcomes =
+      Enum.reduce(calls, %{}, fn index, outcomes ->
+        if rem(index, 200) == 0, do: flush()
+        if rem(index, 2000) == 0, do: clear(store)
 
-      outcome =
-        cond do
-          rem(index, 100) == 0 -> killed(store, upload)
-          rem(index, 2) == 0 -> file(store, upload, :rand.uniform(4))
-          true -> call(@stores, opened(store, upload), &plausible/2)
-        end
+        outcome =
+          cond do
+            rem(index, 100) == 0 -> killed(store, upload)
+            rem(index, 2) == 0 -> file(store, upload, :rand.uniform(4))
+            true -> call(@stores, opened(store, upload), &plausible/2)
+          end
 
-      Map.update(outcomes, outcome, 1, &(&1 + 1))
-    end)
+        Map.update(outcomes, outcome, 1, &(&1 + 1))
+      end)
+
+    clear(store)
+    flush()
+    outcomes
   end
 
   # A file that is stored, read whole and in part by one of the ways there are.
@@ -109,7 +127,7 @@ defmodule Chunker.Hostile do
     engine = Upload.engine(upload)
     {:request, exchange, _} = Nif.exchange_begin(engine, {"GET", "/v1/files", []})
     if :rand.uniform(2) == 1, do: Nif.exchange_start(exchange, store, make_ref())
-    {:ok, call} = Nif.store_usage(store, make_ref())
+    {:ok, call} = Nif.store_get(store, :sha256, :binary.copy("h", 32), make_ref())
     for resource <- [writer, reader, exchange, call], :rand.uniform(4) == 1, do: close(resource)
     [store, writer, reader, engine, exchange, call]
   end
@@ -176,7 +194,7 @@ defmodule Chunker.Hostile do
   # What work said that nobody waited for.
   defp flush do
     receive do
-      {reference, _} when is_reference(reference) -> flush()
+      {_reference, _} -> flush()
     after
       0 -> :ok
     end

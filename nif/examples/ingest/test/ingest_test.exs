@@ -232,7 +232,7 @@ defmodule IngestTest do
     acknowledged =
       for round <- 1..20, reduce: [] do
         acknowledged ->
-          {port, server, os_pid} = start_server(root)
+          {port, server, os_pid} = start_server([root])
           parent = self()
           client = spawn_link(fn -> upload_until_killed(port, parent, []) end)
           Process.sleep(rem(round * 37, 400))
@@ -247,9 +247,24 @@ defmodule IngestTest do
     for {root, data} <- acknowledged, do: assert(store |> Store.read(root) |> Enum.join() == data)
   end
 
-  defp start_server(root) do
+  test "the server's own slowness never counts", %{root: root} do
+    {port, _, os_pid} = start_server(["--patience", "500", root])
+    {_, request} = pack(noise(500_000), [])
+    <<first::binary-size(1_000), second::binary-size(100_000), third::binary>> = IO.iodata_to_binary(request)
+    socket = connect(port)
+    :ok = :gen_tcp.send(socket, first)
+    Process.sleep(100)
+    {_, 0} = System.cmd("kill", ["-STOP", "#{os_pid}"])
+    :ok = :gen_tcp.send(socket, second)
+    Process.sleep(1_500)
+    {_, 0} = System.cmd("kill", ["-CONT", "#{os_pid}"])
+    :ok = :gen_tcp.send(socket, third)
+    assert {:ok, "HTTP/1.1 200" <> _} = :gen_tcp.recv(socket, 0, 10_000)
+  end
+
+  defp start_server(arguments) do
     script = Path.expand("support/server", __DIR__)
-    server = Port.open({:spawn_executable, script}, [:binary, :exit_status, line: 1000, args: [root]])
+    server = Port.open({:spawn_executable, script}, [:binary, :exit_status, line: 1000, args: arguments])
     {:os_pid, os_pid} = Port.info(server, :os_pid)
     on_exit(fn -> System.cmd("kill", ["-9", "#{os_pid}"], stderr_to_stdout: true) end)
     assert_receive {^server, {:data, {:eol, "http://127.0.0.1:" <> port}}}, 20_000

@@ -1,0 +1,81 @@
+//! The functions of one codec each, named after it.
+
+use super::codec::Codec;
+use super::error::CompressionError;
+use super::limits::DecompressionLimits;
+use super::one_shot::{compress, decompress};
+use alloc::vec::Vec;
+
+/// Returns `data` compressed by zstd; `None` stands for level 3.
+///
+/// Levels from 20 on use windows that [`DecompressionLimits`] refuses by default.
+///
+/// # Errors
+/// As [`compress`].
+#[cfg(feature = "zstd")]
+pub fn compress_zstd(data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
+    compress(Codec::Zstd, data, level)
+}
+
+/// Returns `data` in an LZ4 frame.
+///
+/// # Errors
+/// As [`compress`].
+#[cfg(feature = "lz4")]
+pub fn compress_lz4(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    compress(Codec::Lz4, data, None)
+}
+
+/// Returns `data` compressed by xz; `None` stands for level 6.
+///
+/// # Errors
+/// As [`compress`].
+#[cfg(feature = "xz")]
+pub fn compress_xz(data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
+    compress(Codec::Xz, data, level)
+}
+
+/// Returns `data` compressed by bzip2; `None` stands for level 9.
+///
+/// # Errors
+/// As [`compress`].
+#[cfg(feature = "bzip2")]
+pub fn compress_bzip2(data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
+    compress(Codec::Bzip2, data, level)
+}
+
+/// Returns zstd's frames decompressed, within the default limits.
+///
+/// # Errors
+/// As [`decompress`].
+#[cfg(feature = "zstd")]
+pub fn decompress_zstd(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    decompress(Codec::Zstd, data, DecompressionLimits::default())
+}
+
+/// Returns LZ4 frames decompressed, within the default limits.
+///
+/// # Errors
+/// As [`decompress`].
+#[cfg(feature = "lz4")]
+pub fn decompress_lz4(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    decompress(Codec::Lz4, data, DecompressionLimits::default())
+}
+
+/// Returns .xz streams decompressed, within the default limits.
+///
+/// # Errors
+/// As [`decompress`].
+#[cfg(feature = "xz")]
+pub fn decompress_xz(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    decompress(Codec::Xz, data, DecompressionLimits::default())
+}
+
+/// Returns .bz2 streams decompressed, within the default limits.
+///
+/// # Errors
+/// As [`decompress`].
+#[cfg(feature = "bzip2")]
+pub fn decompress_bzip2(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    decompress(Codec::Bzip2, data, DecompressionLimits::default())
+}

@@ -1,0 +1,30 @@
+//! Signatures of manifests.
+
+use super::Manifest;
+use crate::signing::{PublicKey, SecretKey, Signature, SigningError};
+use alloc::vec::Vec;
+
+/// What is signed for a manifest begins with this, so that nobody signs one by signing its bytes.
+const MANIFEST_DOMAIN: &[u8] = b"chunker manifest signature v1\0";
+
+impl SecretKey {
+    /// Returns the signature of a manifest, and with it of the input that the manifest describes.
+    #[must_use]
+    pub fn sign_manifest(&self, manifest: &Manifest) -> Signature {
+        self.sign(&manifest_message(manifest))
+    }
+}
+
+impl PublicKey {
+    /// Checks that `signature` is one of `manifest`, made by [`SecretKey::sign_manifest`].
+    ///
+    /// # Errors
+    /// [`SigningError::VerificationFailed`].
+    pub fn verify_manifest(&self, manifest: &Manifest, signature: &Signature) -> Result<(), SigningError> {
+        self.verify(&manifest_message(manifest), signature)
+    }
+}
+
+fn manifest_message(manifest: &Manifest) -> Vec<u8> {
+    [MANIFEST_DOMAIN, &manifest.to_bytes()].concat()
+}

@@ -1,0 +1,96 @@
+//! Phases as spans in a folded file.
+
+use crate::observability::phase::Phase;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use tracing::span::EnteredSpan;
+use tracing_flame::{FlameLayer, FlushGuard};
+use tracing_subscriber::prelude::*;
+
+static SPANS: AtomicBool = AtomicBool::new(false);
+
+/// Has every phase written to `./tracing.folded`, as [`setup_flamegraph_in`] does.
+///
+/// # Errors
+/// As [`setup_flamegraph_in`].
+pub fn setup_flamegraph() -> Result<FlamegraphGuard, FlamegraphError> {
+    setup_flamegraph_in("tracing.folded")
+}
+
+/// Has every phase written to the file at `path`, as folded stacks in nanoseconds, from which
+/// tools such as `inferno-flamegraph` draw an SVG.
+///
+/// The file is whole when the guard is dropped.
+///
+/// # Errors
+/// [`FlamegraphError::File`] when the file cannot be made, [`FlamegraphError::SubscriberInstalled`]
+/// when the program has a subscriber already.
+pub fn setup_flamegraph_in(path: impl AsRef<Path>) -> Result<FlamegraphGuard, FlamegraphError> {
+    let (layer, flush) = FlameLayer::with_file(path).map_err(FlamegraphError::File)?;
+    let layer = layer.with_module_path(false).with_file_and_line(false);
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
+        .map_err(|_| FlamegraphError::SubscriberInstalled)?;
+    open_spans(true);
+    Ok(FlamegraphGuard { _flush: flush })
+}
+
+/// Writes the rest of the folded file when dropped, and ends the spans.
+#[must_use = "the file is whole when this is dropped"]
+pub struct FlamegraphGuard {
+    _flush: FlushGuard<BufWriter<File>>,
+}
+
+impl Drop for FlamegraphGuard {
+    fn drop(&mut self) {
+        open_spans(false);
+    }
+}
+
+impl core::fmt::Debug for FlamegraphGuard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("FlamegraphGuard").finish_non_exhaustive()
+    }
+}
+
+/// Why no folded file is written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlamegraphError {
+    /// The file cannot be made.
+    #[error("the folded file cannot be made")]
+    File(#[source] tracing_flame::Error),
+    /// The program has a subscriber of events already.
+    #[error("the program has a tracing subscriber already")]
+    SubscriberInstalled,
+}
+
+impl FlamegraphError {
+    /// The stable, machine-readable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::File(_) => "flamegraph_file_failed",
+            Self::SubscriberInstalled => "tracing_subscriber_installed",
+        }
+    }
+}
+
+fn open_spans(open: bool) {
+    SPANS.store(open, Ordering::Relaxed);
+}
+
+/// Opens a span for `phase` while a flame graph is recorded.
+#[inline]
+pub(super) fn enter(phase: Phase) -> Option<EnteredSpan> {
+    if !SPANS.load(Ordering::Relaxed) {
+        return None;
+    }
+    Some(match phase {
+        Phase::FastCdc => tracing::trace_span!("fastcdc").entered(),
+        Phase::Hashing => tracing::trace_span!("hashing").entered(),
+        Phase::Compression => tracing::trace_span!("compression").entered(),
+        Phase::IoWait => tracing::trace_span!("io_wait").entered(),
+    })
+}
