@@ -40,8 +40,6 @@ test-crates: # the crates, by cargo
 test-packaged: # what the packages of npm and Hex hold
 	@$(MAKE) --no-print-directory --jobs 1 test-npm test-server test-nif test-ingest test-cache release-check
 
-test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest test-cache release-check ## everything that must hold before a change lands
-
 lint: setup deny lint-nif lint-ingest lint-cache ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets --all-features
