@@ -22,6 +22,7 @@ defmodule BinaryCache do
       BinaryCache (supervisor)
       ├── BinaryCache.Catalog    the only writer of records
       ├── BinaryCache.Expiry     removes NARs whose narinfo never came
+      ├── BinaryCache.Gate       how many NARs are chunked at once
       └── Ingest.Http            the socket, and a process for each connection
 
   What is answered with a success is on the disk, and `kill -9` at any moment leaves nothing half. The store may be
@@ -52,7 +53,7 @@ defmodule BinaryCache do
   """
 
   use Supervisor
-  alias BinaryCache.{Cache, Catalog, Expiry, Files, Limits, Router}
+  alias BinaryCache.{Cache, Catalog, Expiry, Files, Gate, Limits, Router}
   alias Chunker.{Error, Nix, Store}
   alias Ingest.Http
 
@@ -142,13 +143,14 @@ defmodule BinaryCache do
     [records, incoming] = for name <- ~w(paths incoming), do: Path.join(root, name)
     Enum.each([records, incoming], &Files.prepare!/1)
     profile = Chunker.profile!(profile: options[:profile])
-    [catalog, server] = for part <- [Catalog, Http], do: Module.concat(options[:name], part)
+    [catalog, gate, server] = for part <- [Catalog, Gate, Http], do: Module.concat(options[:name], part)
 
     cache = %Cache{
       store: Store.open!(options[:store] || Path.join(root, "store")),
       records: records,
       incoming: incoming,
       catalog: catalog,
+      gate: gate,
       limits: struct!(Limits, options[:limits]),
       profile: profile,
       hash: if(String.ends_with?(profile, "/blake3"), do: :blake3, else: :sha256),
@@ -162,6 +164,7 @@ defmodule BinaryCache do
     children = [
       {Catalog, cache},
       {Expiry, cache},
+      {Gate, name: gate, places: cache.limits.max_publications},
       {Http, Keyword.merge([port: 5000, connections: 64], options[:http]) ++ [name: server, handler: handler]}
     ]
 

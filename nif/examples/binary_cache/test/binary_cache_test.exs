@@ -274,6 +274,21 @@ defmodule BinaryCacheTest do
     refute name =~ ".new"
   end
 
+  @tag cache: [limits: [max_publications: 2]]
+  test "30 paths with one NAR are pushed at the same time", %{port: port, cache: cache, root: root} do
+    nar = Nar.file(noise(1, 500_000))
+    paths = for i <- 1..30, do: Nar.store_path("same-#{i}")
+    pushes = Task.async_stream(paths, &push(port, nar, &1), max_concurrency: 30, timeout: 60_000)
+    for result <- pushes, do: assert(result == {:ok, {201, 201}})
+    for path <- paths, do: assert(pull(port, path) == nar)
+    assert [_] = cache |> BinaryCache.store() |> Store.files() |> Enum.to_list()
+
+    # What was sent after it had been published waits in vain.
+    assert length(File.ls!(Path.join(root, "incoming"))) <= 1
+    for path <- paths, do: assert(BinaryCache.delete(cache, path))
+    assert [] = cache |> BinaryCache.store() |> Store.files() |> Enum.to_list()
+  end
+
   @tag cache: []
   test "50 paths are pushed and pulled at the same time", %{port: port, cache: cache} do
     shared = noise(0, 300_000)

@@ -6,7 +6,19 @@ defmodule BinaryCache.Cache do
   alias BinaryCache.{Catalog, Limits}
   alias Chunker.{Nix, Store}
 
-  @enforce_keys [:store, :records, :incoming, :catalog, :limits, :profile, :hash, :normalize, :info, :key]
+  @enforce_keys [
+    :store,
+    :records,
+    :incoming,
+    :catalog,
+    :gate,
+    :limits,
+    :profile,
+    :hash,
+    :normalize,
+    :info,
+    :key
+  ]
   defstruct @enforce_keys
 
   @typedoc """
@@ -19,6 +31,7 @@ defmodule BinaryCache.Cache do
           records: Path.t(),
           incoming: Path.t(),
           catalog: Catalog.t(),
+          gate: GenServer.name(),
           limits: Limits.t(),
           profile: String.t(),
           hash: Chunker.hash_algorithm(),

@@ -103,7 +103,9 @@ defmodule BinaryCache.Incoming do
   end
 
   @doc """
-  Returns a stream of the NAR's bytes in pieces of 1 MiB. Throws `:damaged` at its end if they have changed.
+  Returns a stream of the NAR's bytes in pieces of 1 MiB.
+
+  Throws `:gone` if the NAR waits no longer, and `:damaged` at its end if its bytes have changed.
   """
   @spec stream(t) :: Enumerable.t()
   def stream(%__MODULE__{path: path, nar_hash: nar_hash}) do
@@ -113,6 +115,9 @@ defmodule BinaryCache.Incoming do
           {:ok, file} ->
             {:ok, @header_bytes} = :file.position(file, @header_bytes)
             {file, Hasher.new()}
+
+          {:error, :enoent} ->
+            throw(:gone)
 
           {:error, reason} ->
             raise File.Error, reason: reason, action: "open", path: path

@@ -1,6 +1,6 @@
 defmodule BinaryCache.Limits do
   @moduledoc """
-  What one request may cost.
+  What a request may cost, and all together.
   """
 
   @typedoc "Sizes in bytes, times in milliseconds."
@@ -9,6 +9,7 @@ defmodule BinaryCache.Limits do
           max_ratio: pos_integer,
           max_window_log: 10..30,
           max_narinfo_bytes: pos_integer,
+          max_publications: pos_integer,
           expiry: pos_integer
         }
 
@@ -18,6 +19,8 @@ defmodule BinaryCache.Limits do
             # A decoder's window: 64 MiB, what `xz -9` needs.
             max_window_log: 26,
             max_narinfo_bytes: 1024 * 1024,
+            # NARs that are chunked at once; each takes some packs of 16 MiB of memory, others wait.
+            max_publications: 4,
             # How long a NAR waits for its narinfo.
             expiry: 86_400_000
 end

@@ -4,7 +4,7 @@ defmodule BinaryCache.Publication do
   """
 
   import BinaryCache.Refusal, only: [refuse: 2]
-  alias BinaryCache.{Cache, Catalog, Incoming, Record, Refusal}
+  alias BinaryCache.{Cache, Catalog, Gate, Incoming, Record, Refusal}
   alias Chunker.{Error, Manifest, Nix, Store}
   alias Chunker.Nix.{NarInfoFile, ReferenceNormalizer, ReferencePatches}
 
@@ -72,7 +72,7 @@ defmodule BinaryCache.Publication do
   end
 
   defp publish_new(cache, narinfo, file_hash, incoming) do
-    {chunks, patches} = store_chunks(cache, narinfo, incoming)
+    {chunks, patches} = Gate.pass(cache.gate, fn -> store_chunks(cache, narinfo, incoming) end)
     manifest = Manifest.new!(chunks, profile: cache.profile)
     root = "#{cache.hash}-#{Base.encode16(manifest.root_digest, case: :lower)}"
 
@@ -89,6 +89,10 @@ defmodule BinaryCache.Publication do
       published -> published
     end
   catch
+    # It was published for another path meanwhile.
+    :gone ->
+      publish_again(cache, narinfo, file_hash)
+
     :damaged ->
       Incoming.remove(incoming)
       refuse(409, "the NAR was damaged while it waited: send it again")
