@@ -103,6 +103,17 @@ defmodule RealNix do
   end
 
   @doc """
+  Lets another store, which requires signatures by `key`, get a store path from where it can, which is a cache.
+  """
+  @spec realise(t, String.t(), String.t(), String.t(), Path.t()) ::
+          {output :: String.t(), status :: non_neg_integer}
+  def realise(nix, cache, name, key, path) do
+    settings = [{"substituters", cache}, {"trusted-public-keys", key}, {"require-sigs", "true"}]
+    options = Enum.flat_map(settings, fn {name, value} -> ["--option", name, value] end)
+    run(nix, "nix-store", ["--store", other_store(nix, name), "--realise", path] ++ options)
+  end
+
+  @doc """
   Returns whether a store path in another store has the bytes of its NAR here.
   """
   @spec same?(t, String.t(), Path.t()) :: boolean

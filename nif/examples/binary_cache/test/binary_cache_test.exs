@@ -156,6 +156,7 @@ defmodule BinaryCacheTest do
     path = Nar.store_path("once")
     assert {201, 201} = push(port, Nar.file("one"), path)
     assert {201, 409} = push(port, Nar.file("two"), path)
+    assert [_] = cache |> BinaryCache.store() |> Store.files() |> Enum.to_list()
     assert pull(port, path) == Nar.file("one")
     assert BinaryCache.delete(cache, path)
     assert {201, 201} = push(port, Nar.file("two"), path)

@@ -37,15 +37,10 @@ defmodule BinaryCache.Catalog do
   end
 
   @doc """
-  Returns the hash of a store path whose NAR was sent with this digest, `nil` if there is none.
+  Returns the hashes of the store paths whose NAR was sent with this digest.
   """
-  @spec sent(t, String.t()) :: String.t() | nil
-  def sent(catalog, file_hash) do
-    case :ets.lookup(catalog, file_hash) do
-      [{_, hash} | _] -> hash
-      [] -> nil
-    end
-  end
+  @spec sent(t, String.t()) :: [String.t()]
+  def sent(catalog, file_hash), do: for({_, hash} <- :ets.lookup(catalog, file_hash), do: hash)
 
   @doc """
   Runs `work` while the file `root` of the store is held: it stays if it is there, or comes now.
@@ -60,6 +55,12 @@ defmodule BinaryCache.Catalog do
       GenServer.cast(catalog, {:let_go, ticket})
     end
   end
+
+  @doc """
+  Refuses another NAR for a store path that is there.
+  """
+  @spec another_nar(String.t()) :: {:error, Refusal.t()}
+  def another_nar(store_path), do: refuse(409, "#{store_path} is there with another NAR: delete it first")
 
   @doc """
   Makes a record durable. A store path that is there gets the signatures that it lacks, and no other NAR.
@@ -145,7 +146,7 @@ defmodule BinaryCache.Catalog do
         {{:ok, :known}, state}
 
       {:ok, _} ->
-        {refuse(409, "#{store_path} is there with another NAR: delete it first"), state}
+        {another_nar(store_path), state}
 
       _ ->
         write!(state, hash, record)

@@ -52,24 +52,35 @@ defmodule BinaryCache.Publication do
 
   # Nix does not send a NAR again that was sent for another path with the same content.
   defp publish_again(cache, narinfo, file_hash) do
-    with {:ok, known} <- sent(cache, file_hash) do
-      Catalog.holding(cache.catalog, known.root, fn ->
-        # It may have been deleted before it was held.
-        with {:ok, known} <- sent(cache, file_hash),
-             :ok <- check_nar(narinfo, known.narinfo.narinfo.nar_hash, known.narinfo.narinfo.nar_size),
-             do: Catalog.publish(cache.catalog, Record.new(narinfo, file_hash, known.root, known.patches))
-      end)
+    with %Record{root: root, patches: patches, narinfo: known} <- sent(cache, file_hash),
+         :ok <- check_nar(narinfo, known.narinfo.nar_hash, known.narinfo.nar_size) do
+      published =
+        Catalog.holding(cache.catalog, root, fn ->
+          # It may have been deleted before it was held.
+          if match?(%Record{root: ^root}, sent(cache, file_hash)),
+            do: Catalog.publish(cache.catalog, Record.new(narinfo, file_hash, root, patches)),
+            else: :gone
+        end)
+
+      if published == :gone, do: publish_again(cache, narinfo, file_hash), else: published
+    else
+      nil -> refuse(409, "there is no NAR for this narinfo: send that first")
+      refusal -> refusal
     end
   end
 
+  # Returns the record of a store path whose NAR was sent with this digest.
   defp sent(cache, file_hash) do
-    with hash when hash != nil <- Catalog.sent(cache.catalog, file_hash),
-         {:ok, record} <- Catalog.read(cache.records, hash) do
-      {:ok, record}
-    else
-      _ -> refuse(409, "there is no NAR for this narinfo: send that first")
-    end
+    Enum.find_value(Catalog.sent(cache.catalog, file_hash), fn hash ->
+      with {:ok, record} <- Catalog.read(cache.records, hash), do: record, else: (_ -> nil)
+    end)
   end
+
+  @doc """
+  Returns whether a NAR that was sent with this digest waits, or is in the store.
+  """
+  @spec sent?(Cache.t(), String.t()) :: boolean
+  def sent?(cache, file_hash), do: Incoming.find(cache, file_hash) != nil or sent(cache, file_hash) != nil
 
   defp publish_new(cache, narinfo, file_hash, incoming) do
     {chunks, patches} = Gate.pass(cache.gate, fn -> store_chunks(cache, narinfo, incoming) end)
@@ -84,9 +95,18 @@ defmodule BinaryCache.Publication do
 
     case committed do
       # Somebody else has collected them.
-      {:error, %Error{code: :missing_chunks}} -> publish_new(cache, narinfo, file_hash, incoming)
-      {:error, %Error{} = error} -> raise error
-      published -> published
+      {:error, %Error{code: :missing_chunks}} ->
+        publish_new(cache, narinfo, file_hash, incoming)
+
+      {:error, %Error{} = error} ->
+        raise error
+
+      {:error, %Refusal{}} = refused ->
+        :ok = Catalog.release(cache.catalog, root)
+        refused
+
+      published ->
+        published
     end
   catch
     # It was published for another path meanwhile.

@@ -211,6 +211,9 @@ defmodule BinaryCache.Router do
       {:ok, %{narinfo: %{narinfo: %{nar_hash: nar_hash}}} = record} when nar_hash == signed.nar_hash ->
         Catalog.publish(cache.catalog, Record.with_signatures(record, narinfo.signatures))
 
+      {:ok, _} ->
+        Catalog.another_nar(signed.store_path)
+
       _ ->
         Publication.publish(cache, narinfo, file_hash)
     end
@@ -232,10 +235,8 @@ defmodule BinaryCache.Router do
 
   # The address that a NAR was sent to is not the one that it is served from.
   defp sent(cache, %{method: method}, file_hash) do
-    known = Incoming.find(cache, file_hash) != nil or Catalog.sent(cache.catalog, file_hash) != nil
-
     cond do
-      not known -> refuse(404, "no NAR was sent to this address")
+      not Publication.sent?(cache, file_hash) -> refuse(404, "no NAR was sent to this address")
       method == "HEAD" -> {:ok, text(200, "", "application/x-nix-nar")}
       true -> refuse(404, "the narinfo of the store path says where its NAR is")
     end

@@ -53,6 +53,9 @@ defmodule BinaryCache.NixTest do
     for path <- Enum.flat_map([first, second], &RealNix.closure(nix, &1)),
         do: assert(RealNix.same?(nix, "pulled", path))
 
+    assert {_, 0} = RealNix.realise(nix, address, "realised", public_key, second)
+    assert RealNix.same?(nix, "realised", second)
+
     {_, other_key} = RealNix.key(nix, "other-1")
     assert {output, status} = RealNix.pull(nix, address, "refused", other_key, [first])
     assert status != 0 and output =~ "lacks a valid signature"
