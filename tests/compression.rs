@@ -103,12 +103,20 @@ fn files_of_the_tools_with_several_frames_are_read_whole() {
     for codec in [Codec::Zstd, Codec::Lz4] {
         let frame = compress(codec, b"data", None).unwrap();
         let frames = [skippable, &frame[..], skippable, &frame, skippable].concat();
+        assert_eq!(Codec::detect(&frames), Some(codec));
+        assert_eq!(decompress_auto(&frames).unwrap(), b"datadata", "{codec}");
         assert_eq!(decompress(codec, &frames, within(8)).unwrap(), b"datadata", "{codec}");
         assert_eq!(
             code(decompress(codec, &frames[..frames.len() - 1], within(8))),
             "truncated_data",
             "{codec}"
         );
+    }
+    assert_eq!(decompress_auto(&skippable.repeat(2)).unwrap(), b"");
+    for unknown in
+        [&skippable[..10], b"\x5a\x2a\x4d\x18\xff\xff\xff\xffabc", &[skippable, &b"data"[..]].concat()]
+    {
+        assert_eq!(Codec::detect(unknown), None);
     }
 }
 

@@ -53,13 +53,13 @@ codecs! {
     Zstd = "zstd" {
         levels: (-(1 << 17), 22),
         default_level: 3,
-        begins: |data| data.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]),
+        begins: |data| begins_frame(data, [0x28, 0xb5, 0x2f, 0xfd]),
     }
     /// The LZ4 frame format.
     Lz4 = "lz4" {
         levels: (1, 1),
         default_level: 1,
-        begins: |data| data.starts_with(&[0x04, 0x22, 0x4d, 0x18]),
+        begins: |data| begins_frame(data, [0x04, 0x22, 0x4d, 0x18]),
     }
     /// The .xz format with LZMA2.
     Xz = "xz" {
@@ -82,7 +82,8 @@ impl Codec {
         self.facts().name
     }
 
-    /// Returns the codec whose magic bytes `data` begins with.
+    /// Returns the codec whose magic bytes `data` begins with, after skippable frames if there are any, which
+    /// Zstandard and LZ4 have in common (RFC 8878, section 3.1.2). With nothing after them it is Zstandard.
     #[must_use]
     pub fn detect(data: &[u8]) -> Option<Self> {
         Self::ALL.iter().copied().find(|codec| (codec.facts().begins)(data))
@@ -110,6 +111,20 @@ impl Codec {
     pub(super) const fn corrupt(self) -> &'static str {
         self.facts().corrupt
     }
+}
+
+/// Says whether `data` is skippable frames, and after them nothing or a frame with this magic number.
+#[cfg(any(feature = "zstd", feature = "lz4"))]
+fn begins_frame(mut data: &[u8], magic: [u8; 4]) -> bool {
+    let mut has_skipped = false;
+    while let [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, rest @ ..] = data {
+        let length = u32::from_le_bytes([*a, *b, *c, *d]);
+        let Some(next) = usize::try_from(length).ok().and_then(|length| rest.get(length..)) else {
+            return false;
+        };
+        (data, has_skipped) = (next, true);
+    }
+    data.starts_with(&magic) || has_skipped && data.is_empty()
 }
 
 impl fmt::Display for Codec {

@@ -227,6 +227,45 @@ defmodule IngestTest do
     assert %{packs: 0} = usage(store)
   end
 
+  @tag server: []
+  test "two servers and a collector on one store lose nothing", %{root: root, store: store, port: port} do
+    other = start_supervised!({Ingest, store: Store.open!(root, cache: :none), port: 0, name: :ingest_beside})
+    collector = Store.open!(root, cache: :none)
+    ends = System.monotonic_time(:millisecond) + 3_000
+
+    collecting = Task.async(fn -> collector |> collect_until(ends, [0]) |> Enum.sum() end)
+
+    uploading =
+      for port <- [port, Ingest.port(other)],
+          _ <- 1..2,
+          do: Task.async(fn -> upload_until(port, ends, []) end)
+
+    files = uploading |> Task.await_many(60_000) |> Enum.concat()
+    assert Task.await(collecting, 60_000) > 0
+    assert length(files) > 4
+    assert {:ok, %{sound: true}} = Store.check(store, read_data: true)
+    for {root, data} <- files, do: assert(store |> Store.read(root) |> Enum.join() == data)
+  end
+
+  # Every file that is collected was written and deleted here. Returns how many packs were deleted.
+  defp collect_until(store, ends, deleted) do
+    {:ok, root} = Store.write(store, [noise(10_000)])
+    {:ok, true} = Store.delete(store, root)
+    {:ok, %{deleted_packs: packs}} = Store.collect(store, min_age: 0, max_waste: 0)
+
+    if System.monotonic_time(:millisecond) < ends,
+      do: collect_until(store, ends, [packs | deleted]),
+      else: [packs | deleted]
+  end
+
+  # A chunk that is collected before its file is committed is sent again.
+  defp upload_until(port, ends, files) do
+    data = noise(:rand.uniform(100_000))
+    root = Enum.find_value(Stream.repeatedly(fn -> upload(port, data) end), & &1)
+    files = [{root, data} | files]
+    if System.monotonic_time(:millisecond) < ends, do: upload_until(port, ends, files), else: files
+  end
+
   @tag timeout: 180_000
   test "a server that is killed at any moment keeps what it has acknowledged", %{root: root, store: store} do
     acknowledged =
