@@ -47,19 +47,24 @@ defmodule BinaryCache.Unpacker do
   Ends the input, which must be whole, and emits the rest.
   """
   @spec finish(t, emit) :: {:ok, t} | {:error, Refusal.t()}
-  def finish(%{state: :begin}, _), do: unknown()
-  def finish(%{state: :plain} = unpacker, _), do: {:ok, unpacker}
+  def finish(unpacker, emit) do
+    with {:ok, unpacker} <- complete(unpacker, emit),
+         do: if(unpacker.produced < byte_size(@nar_magic), do: unknown(), else: {:ok, unpacker})
+  end
 
-  def finish(%{state: {:gzip, stream}} = unpacker, _) do
+  defp complete(%{state: :begin}, _), do: unknown()
+  defp complete(%{state: :plain} = unpacker, _), do: {:ok, unpacker}
+
+  defp complete(%{state: {:gzip, stream}} = unpacker, _) do
     :ok = :zlib.inflateEnd(stream)
     {:ok, unpacker}
   rescue
     ErlangError -> failed(:truncated_data, unpacker)
   end
 
-  def finish(%{state: {:codec, decompressor}} = unpacker, emit) do
+  defp complete(%{state: {:codec, decompressor}} = unpacker, emit) do
     case Decompressor.finish(decompressor) do
-      {:more, block} -> with {:ok, unpacker} <- produce(unpacker, block, emit), do: finish(unpacker, emit)
+      {:more, block} -> with {:ok, unpacker} <- produce(unpacker, block, emit), do: complete(unpacker, emit)
       {:ok, block} -> produce(unpacker, block, emit)
       {:error, code} -> failed(code, unpacker)
     end
