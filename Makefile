@@ -32,7 +32,15 @@ check: ## the core alone: formatting, clippy, and its tests, but for those that 
 	cargo clippy --quiet --package chunker-cdc --all-features --lib --tests
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
-test: lint test-regression test-rust test-store test-no-std miri test-npm test-nif test-ingest release-check ## everything that must hold before a change lands
+# Two chains side by side; within a chain one after another, since its targets share folders.
+test: setup ## everything that must hold before a change lands
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-crates test-packaged
+
+test-crates: # the crates, by cargo
+	@$(MAKE) --no-print-directory --jobs 1 lint test-regression test-rust test-store test-no-std miri
+
+test-packaged: # what the packages of npm and Hex hold
+	@$(MAKE) --no-print-directory --jobs 1 test-npm test-server test-nif test-ingest release-check
 
 lint: setup deny lint-nif lint-ingest ## formatting, clippy, versions, licences; documentation without warnings
 	cargo fmt --all --check
@@ -176,8 +184,7 @@ nif-libraries: setup ## the Elixir package's native library for all systems, in 
 publish-crate: setup ## publish the crates: the core, the store and the command
 	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
 
-publish-npm: package ## publish the npm packages, with their provenance: REPOSITORY, the URL of the source, has to be in them
-	$(if $(REPOSITORY),npm --prefix npm pkg set repository.url="git+$(REPOSITORY).git")
+publish-npm: package ## publish the npm packages, with their provenance if REPOSITORY is the URL of the source
 	ADDONS=target/addons/packages scripts/package.sh
 	ADDONS=target/addons/packages scripts/release-check.sh
 	for package in target/packages/chunker-cdc-[a-z]*.tgz target/packages/chunker-cdc-[0-9]*.tgz; do \
@@ -206,9 +213,14 @@ test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, 
 test-nif: setup ## the Elixir package, with every case of the vectors
 	cd nif && mix test
 
-test-ingest: package ## the upload server on the BEAM: alone, by the protocol's tests of npm, and in turn with that of Node.js
+test-server: package ## the laws of the protocol, over the server for Node.js
+	npm/node_modules/.bin/tsc -p npm/test
+	CHUNKER_SERVER="node $(CURDIR)/npm/test-out/dedup/server-process.js" cargo test --quiet --package chunker-store --test server
+
+test-ingest: setup ## the upload server on the BEAM: sockets, time and kill -9, and the laws of every server of the protocol
 	cd nif/examples/ingest && mix test
-	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/servers npm --prefix npm run --silent test:server
+	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/server \
+		cargo test --quiet --package chunker-store --test server
 
 test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
 	npm --prefix npm run --silent test:bigfile
@@ -274,12 +286,12 @@ bench-references: setup ## replacing and restoring references of Nix against a c
 bench-bombs: setup ## data of each codec that would become 10 GB: time and memory until they are refused
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
 
-bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to others, batches, 1,000,000 hostile calls
+bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to others, batches, 2,000,000 hostile calls
 	cargo build --quiet --release --package chunker-nif --example direct
-	cd nif && export MIX_ENV=prod && mix compile && for table in overhead throughput fairness batch; do \
+	cd nif && export MIX_ENV=prod && mix compile && for table in overhead throughput fairness fairness_stores batch; do \
 		mix run bench/$$table.exs ../target/release/examples/direct || exit 1; \
 	done
-	cd nif && MIX_ENV=test mix run bench/hostile.exs
+	cd nif && MIX_ENV=test mix run bench/hostile.exs && MIX_ENV=test mix run bench/hostile.exs stores
 
 bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
@@ -305,6 +317,18 @@ bench-pool: package target/peers/npm ## Node.js and Chromium: workers, threads, 
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_scan=\"portable\"" cargo build --quiet --release --target-dir target/portable \
 		--package bench-peers --bin portable --features vectors-128
 	npm --prefix npm run --silent bench:pool
+
+test-serve: package ## the npm client against chunker serve, both killed at random moments
+	cargo build --quiet --package chunker-cli
+	CHUNKER_SERVE=$(CURDIR)/target/debug/chunker npm --prefix npm run --silent test:serve
+
+bench-transfer: package target/peers/tus ## uploads and downloads against tus and a plain GET, over links of different round trips, as ratios (ROUNDS=5; MIB=128; SERVERS=node: only that)
+	cargo build --quiet --release --package chunker-cli
+	node npm/scripts/bench-transfer.mjs "$(or $(SERVERS),node target/release/chunker)" target/peers/tus $(or $(ROUNDS),5) $(or $(MIB),128)
+
+target/peers/tus:
+	mkdir -p $@
+	npm install --silent --no-audit --no-fund --prefix $@ tus-js-client@4.3.1 @tus/server@2.4.5 @tus/file-store@2.1.1 || { rm -r $@; exit 1; }
 
 target/peers/npm:
 	mkdir -p $@

@@ -4,6 +4,7 @@ defmodule Chunker.MixProject do
   use Mix.Project
 
   @version "0.1.0"
+  @repository "https://git.example/chunker"
 
   def project do
     [
@@ -19,6 +20,7 @@ defmodule Chunker.MixProject do
       xref: [exclude: [:cover]],
       description:
         "Content-defined chunking (FastCDC v2020) with cut points identical in Elixir, Rust and JavaScript",
+      source_url: @repository,
       package: package(),
       deps: []
     ]
@@ -32,6 +34,7 @@ defmodule Chunker.MixProject do
   defp package do
     [
       licenses: ["MIT", "Apache-2.0"],
+      links: %{"Source" => @repository},
       # Of the folder that `make packages` fills: there the native crate depends on the published one.
       files: ~w(lib native/mix_compiler.exs native/precompiled.exs native/chunker_nif/Cargo.toml
            native/chunker_nif/Cargo.lock native/chunker_nif/src mix.exs .formatter.exs README.md CHANGELOG.md

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes what is published, in target/packages or the folder that is named: the crate, the npm package
+# Makes what is published, in target/packages or the folder that is named: the crates, the npm package
 # (from npm/dist) and those of its native addon, and the Hex package, as the folder `hex`, where Mix
 # publishes it, and as an archive of what it then holds.
 #
@@ -17,14 +17,14 @@ hex=$out/hex
 rm -rf "$out"
 mkdir -p "$hex/native/chunker_nif"
 
-# Both at once: the NIF's crate depends on the other one, which need not be published yet.
+# All at once: the NIF's crate depends on the others, which need not be published yet.
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-cargo package --no-verify --allow-dirty --package chunker-cdc --package chunker-nif 2>"$log" || {
+cargo package --no-verify --allow-dirty --package chunker-cdc --package chunker-store --package chunker-nif 2>"$log" || {
     cat "$log" >&2
     exit 1
 }
-cp "target/package/chunker-cdc-$version.crate" "$out"
+cp "target/package/chunker-cdc-$version.crate" "target/package/chunker-store-$version.crate" "$out"
 
 unpacked=$(mktemp -d)
 trap 'rm -rf "$log" "$unpacked"' EXIT
@@ -35,8 +35,8 @@ for package in "$unpacked/package" "${ADDONS:-$PWD/target/addons/test}"/chunker-
     npm pack "$package" --silent --pack-destination "$out" >/dev/null
 done
 
-# Cargo's form of the NIF's crate needs no workspace: it depends on the other crate by version, and
-# its lock file has the checksum of that version.
+# Cargo's form of the NIF's crate needs no workspace: it depends on the other crates by version, and
+# its lock file has the checksums of that version.
 tar xf "target/package/chunker-nif-$version.crate" -C "$hex/native/chunker_nif" --strip-components 1
 cp nif/native/*.exs "$hex/native"
 cp -r nif/lib nif/mix.exs nif/.formatter.exs nif/README.md CHANGELOG.md LICENSE-* "$hex"

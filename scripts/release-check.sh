@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The packages in target/packages hold what they should and nothing else, and the changelog speaks of
-# their version. With TAG, the name of a release, versions and changelog must be that release's.
+# their version. With TAG, the name of a release, versions and changelog must be that release's, and the
+# repository public; with REPOSITORY, its URL, that one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +18,10 @@ grep -q '^- ' <<<"$section" || complain "CHANGELOG.md says nothing of $version"
 if [ -n "${TAG:-}" ]; then
     [ "$TAG" = "v$version" ] || complain "the tag $TAG is not v$version"
     head -n 1 <<<"$section" | grep -qE ' - [0-9]{4}-[0-9]{2}-[0-9]{2}$' || complain "CHANGELOG.md has no date for $version"
+    repository=$(sed -n 's/^repository = "\([^"]*\)".*/\1/p' Cargo.toml)
+    case $repository in https://*.example/*) complain "Cargo.toml has no public repository, only $repository" ;; esac
+    [ "$repository" = "${REPOSITORY:-$repository}" ] ||
+        complain "the repository in Cargo.toml is $repository, the release's $REPOSITORY"
 fi
 
 # holds ARCHIVE BYTES ALLOWED FILE...: no file but those the expression matches, each FILE among them.
@@ -35,6 +40,7 @@ holds() {
 
 licences="LICENSE-MIT LICENSE-APACHE"
 mapfile -t core < <(git ls-files src examples)
+mapfile -t store < <(git ls-files store/src | sed 's,^store/,,')
 mapfile -t nif < <(git ls-files nif/lib nif/native/chunker_nif/src | sed 's,^nif/,,')
 mapfile -t entries < <(node -p '
     const files = (entry) => typeof entry === "string" ? [entry.slice(2)] : Object.values(entry).flatMap(files);
@@ -56,16 +62,21 @@ wanted=$(tar xOf "target/packages/chunker-cdc-$version.tgz" package/package.json
     holds "chunker-cdc-$version.crate" 150000 \
         '(src|examples)/.*\.rs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
         "${core[@]}" README.md CHANGELOG.md $licences
+    holds "chunker-store-$version.crate" 200000 \
+        'src/.*\.rs|README\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
+        "${store[@]}" README.md $licences
     holds "chunker-cdc-$version.tgz" 1500000 \
         'dist/.*\.(js|d\.ts|wasm)|dist/inline/.*\.cjs|dist/cjs/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
         "${entries[@]}" README.md $licences
-    holds "chunker-$version.tar.gz" 70000 \
+    holds "chunker-$version.tar.gz" 100000 \
         'lib/.*\.ex|native/(mix_compiler|precompiled|libraries)\.exs|native/chunker_nif/(src/.*\.rs|Cargo\.(toml|lock))|mix\.exs|\.formatter\.exs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)' \
         "${nif[@]}" native/mix_compiler.exs native/precompiled.exs native/chunker_nif/Cargo.toml native/chunker_nif/Cargo.lock \
         mix.exs .formatter.exs README.md CHANGELOG.md $licences
 }
-# A source build of the Hex package takes just the crate that is published with it.
-crate=$(sha256sum <"target/packages/chunker-cdc-$version.crate")
-grep -A 3 '^name = "chunker-cdc"' target/packages/hex/native/chunker_nif/Cargo.lock | grep -qF "checksum = \"${crate%% *}\"" ||
-    complain "the Hex package is locked to another crate than $crate"
+# A source build of the Hex package takes just the crates that are published with it.
+for name in chunker-cdc chunker-store; do
+    crate=$(sha256sum <"target/packages/$name-$version.crate")
+    grep -A 3 "^name = \"$name\"" target/packages/hex/native/chunker_nif/Cargo.lock | grep -qF "checksum = \"${crate%% *}\"" ||
+        complain "the Hex package is locked to another $name than $crate"
+done
 exit "$wrong"

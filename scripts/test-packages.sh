@@ -33,10 +33,15 @@ prints() {
     fi
 }
 
-# Until the crate is on crates.io, its tarball takes its place; the projects are the same with either.
-mkdir "$home/.cargo" "$home/crate"
+# Until the crates are on crates.io, their tarballs take their places; the projects are the same with either.
+mkdir "$home/.cargo" "$home/crate" "$home/store"
 tar xf "$packages"/chunker-cdc-*.crate -C "$home/crate" --strip-components 1
-printf '[patch.crates-io]\nchunker-cdc = { path = "crate" }\n' >"$home/.cargo/config.toml"
+tar xf "$packages"/chunker-store-*.crate -C "$home/store" --strip-components 1
+cat >"$home/.cargo/config.toml" <<'TOML'
+[patch.crates-io]
+chunker-cdc = { path = "crate" }
+chunker-store = { path = "store" }
+TOML
 
 rust() (
     mkdir -p "$home/rust/src"

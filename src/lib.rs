@@ -1,4 +1,78 @@
-#![doc = include_str!("../README.md")]
+//! Content-defined chunking: cuts a byte stream where its content says so, and hashes the chunks.
+//!
+//! An edit moves the cuts next to it and no others, so files that share content share chunks. The cuts
+//! are those of FastCDC 2020, and they are a public contract: the same bytes with the same [`Profile`]
+//! give the same chunks on every machine, in every release of this major version, and in the npm package
+//! `chunker-cdc` and the Hex package `chunker`.
+//!
+//! ```
+//! use chunker::Profile;
+//! use chunker::chunking::{ChunkStream, chunk_slices};
+//!
+//! // Bytes in memory: chunks that borrow from them.
+//! for chunk in chunk_slices(b"bytes in memory", Profile::MEDIUM) {
+//!     println!("{} {} {}", chunk.hash_hex(), chunk.offset, chunk.payload.len());
+//! }
+//!
+//! // A reader of any length, in bounded memory: chunks that own their bytes.
+//! # use std::io::Read as _;
+//! # let file = std::io::repeat(7).take(1 << 20);
+//! for chunk in ChunkStream::with_profile(file, Profile::SMALL)? {
+//!     let chunk = chunk?;
+//!     println!("{} {}", chunk.hash_hex(), chunk.payload.len());
+//! }
+//! # Ok::<(), chunker::chunking::ChunkingError>(())
+//! ```
+//!
+//! # Finding your way
+//!
+//! | to | see |
+//! |---|---|
+//! | choose chunk sizes, hash, normalization level and seed | [`Profile`] |
+//! | chunk slices, [`Bytes`](bytes::Bytes), readers, async readers; on one core or all | [`chunking`], whose table says what to call |
+//! | get cut points alone, without a heap or digests | [`CutFinder`], [`cut_points`] |
+//! | hash data as chunks are hashed | [`hashing`] |
+//! | name an input, verify it, send it, put it together again | [`manifest`] |
+//! | compress and decompress with zstd, LZ4, xz, bzip2 | [`compression`] |
+//! | sign with Ed25519 | [`signing`] |
+//! | speak to Nix binary caches | [`nix`] |
+//! | see which SIMD kernel runs | [`Acceleration`] |
+//! | record metrics, events and profiles | [`metrics_utils`], [`tracing_utils`], [`profiling`] |
+//!
+//! Chunks are kept and moved by the crate `chunker-store` and the command `chunker` (`chunker-cli`).
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `std` (default) | readers, batches, [`Acceleration`], CPU detection by the hash libraries |
+//! | `alloc` | chunk lists, push chunkers and manifests; without it the crate has options, cut points and digests |
+//! | `async`, `tokio` | chunks of asynchronous readers, of `futures` and of tokio |
+//! | `rayon` | the same chunks by all cores |
+//! | `serde` | `Serialize` and `Deserialize`, and the JSON form of manifests |
+//! | `zstd`, `lz4`, `xz`, `bzip2` | codecs |
+//! | `signing`, `nix` | Ed25519; Nix base32, hashes, narinfo files, references |
+//! | `tracing`, `metrics`, `flamegraph` | observability; without them none of it is compiled |
+//!
+//! # Guarantees
+//!
+//! Every byte of an input is in exactly one chunk, however the input arrives: in one slice, in pieces of
+//! any size, over many threads. Invalid input is a typed error with a stable `code()`. Nothing is clamped
+//! and nothing panics. `unsafe` code is confined to the SIMD kernels.
+//!
+//! Cut points leak information about the content, with a seed as well. If that matters, use a keyed
+//! chunker: this is not one.
+
+#![cfg_attr(
+    not(all(
+        feature = "rayon",
+        feature = "zstd",
+        feature = "nix",
+        feature = "tracing",
+        feature = "metrics"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -42,3 +116,7 @@ pub use cut::{CutFinder, CutPoints, cut_points};
 pub use observability::profiling;
 pub use observability::{metrics_utils, tracing_utils};
 pub use profile::{Profile, ProfileError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

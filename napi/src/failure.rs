@@ -8,6 +8,7 @@ use chunker::manifest::ManifestError;
 use chunker::nix::references::ReferenceError;
 use chunker::nix::{InvalidBase32, InvalidNarInfo, InvalidNixHash};
 use chunker::signing::SigningError;
+use chunker_store::{InvalidRoot, StoreError};
 use napi::JsError;
 use std::any::Any;
 use std::borrow::Cow;
@@ -45,6 +46,16 @@ impl Failure {
     pub(crate) fn size(name: &str) -> Self {
         let message = format!("{name} is not a non-negative integer");
         Self { code: "invalid_chunking_options", message: message.into() }
+    }
+
+    /// The value of an option that no option of this name can have.
+    pub(crate) fn field(name: &str, expected: &str) -> Self {
+        Self { code: "invalid_argument", message: format!("{name} is not {expected}").into() }
+    }
+
+    /// Node gives no promise, which is so only while the process ends.
+    pub(crate) fn promise(error: &napi::Error) -> Self {
+        Self { code: "internal_error", message: error.to_string().into() }
     }
 
     /// There is no memory for `length` more bytes.
@@ -108,6 +119,33 @@ macro_rules! from_core_with_source {
 }
 
 from_core_with_source!(ChunkingError, CompressionError);
+from_core!(InvalidRoot);
+
+/// What a store could not do, with all of its causes.
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let mut message = match &error {
+            StoreError::InvalidOption { .. } => camel_case(&error.to_string()),
+            _ => error.to_string(),
+        };
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        Self { code: error.code(), message: message.into() }
+    }
+}
+
+/// Returns a message with the names that JavaScript has for options.
+fn camel_case(message: &str) -> String {
+    let mut words = message.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at(word.len().min(1));
+        name + &initial.to_ascii_uppercase() + rest
+    })
+}
 
 /// What napi throws.
 impl From<Failure> for JsError<&'static str> {

@@ -2,8 +2,8 @@
 //!
 //! Converts and dispatches, nothing else: defaults, ranges and algorithms are the core's. The classes and
 //! functions of [`chunking`] and [`codecs`] are those of the WebAssembly modules (`wasm/src`), by the same
-//! names, so that the same TypeScript runs on either; those of [`pipeline`] are here alone. Errors are
-//! JavaScript `Error`s with the core's `code`, and those of [`failure`].
+//! names, so that the same TypeScript runs on either; those of [`pipeline`], [`store`] and [`protocol`] are here
+//! alone. Errors are JavaScript `Error`s with the core's or the store's `code`, and those of [`failure`].
 //!
 //! Synchronous functions read the caller's bytes in place; what goes on after they have returned works
 //! on a copy. A panic becomes an error: each export says `catch_unwind`, and npm/test checks that.
@@ -16,8 +16,12 @@ pub mod codecs;
 mod failure;
 #[cfg(feature = "faults")]
 pub mod faults;
+mod fields;
 mod number;
 pub mod pipeline;
+pub mod protocol;
+mod runtime;
+pub mod store;
 
 use napi_derive::napi;
 use tokio::runtime::Builder;

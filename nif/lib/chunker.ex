@@ -16,6 +16,8 @@ defmodule Chunker do
   | pieces, one at a time | `open/1`, `feed/2`, `finish/1` |
   | many binaries | `chunk_batch/2` |
   | many files, many nodes | `Chunker.Cluster` |
+  | files to keep, each chunk once | `Chunker.Store` |
+  | clients that send files | `Chunker.Upload` |
 
   ## Profiles
 
@@ -50,7 +52,7 @@ defmodule Chunker do
 
   Functions return `{:error, code}` with a code of `t:error/0`, the same in all languages, and their
   twins with a `!` raise `Chunker.Error`. An argument of a wrong type raises `ArgumentError`, as does an
-  unknown option.
+  unknown option. Functions of `Chunker.Store` return the `Chunker.Error` itself, which says what failed.
 
   ## Schedulers
 
@@ -96,7 +98,7 @@ defmodule Chunker do
   @typedoc "A chunker made by `open/1`; closed when the process that made it ends."
   @opaque t :: reference
 
-  @typedoc "What can go wrong: the codes of all languages, and three that only bindings have."
+  @typedoc "What can go wrong: the codes of all languages, and four that only bindings have."
   @type error ::
           :bzip2_compression_failed
           | :bzip2_decompression_failed
@@ -104,43 +106,69 @@ defmodule Chunker do
           | :chunk_digest_mismatch
           | :chunk_index_out_of_range
           | :chunk_length_mismatch
+          | :chunk_not_found
           | :chunk_sequence_invalid
           | :chunk_unavailable
+          | :commit_contended
           | :decode_error
           | :decompression_ended
           | :invalid_base32
           | :invalid_chunking_options
           | :invalid_compression_level
+          | :invalid_doom
           | :invalid_environment
           | :invalid_manifest
           | :invalid_nar_size
-          | :invalid_patches
           | :invalid_narinfo
           | :invalid_nix_hash
+          | :invalid_object_name
+          | :invalid_pack
+          | :invalid_patches
           | :invalid_public_key
+          | :invalid_root
           | :invalid_secret_key
           | :invalid_signature
           | :invalid_signature_length
+          | :invalid_store_address
           | :invalid_store_hash
+          | :invalid_store_option
           | :invalid_store_path
           | :invalid_window_log
           | :io_error
           | :lz4_compression_failed
           | :lz4_decompression_failed
+          | :manifest_algorithm_mismatch
+          | :manifest_digest_mismatch
           | :manifest_too_large
           | :memory_limit_exceeded
+          | :missing_chunks
+          | :no_runtime
+          | :not_a_store
+          | :object_not_found
+          | :pack_writer_failed
+          | :permission_denied
           | :placeholder_missing
           | :randomness_unavailable
+          | :range_not_satisfiable
+          | :read_only
+          | :root_not_found
           | :size_exceeded
+          | :storage_failed
+          | :storage_full
+          | :store_not_found
           | :stream_length_mismatch
+          | :task_lost
           | :too_many_patches
           | :too_many_references
           | :truncated_data
           | :unknown_compression_format
           | :unknown_hash_algorithm
           | :unknown_profile
+          | :unreadable_pack
           | :unsupported_manifest_version
+          | :unsupported_pack_version
           | :unsupported_patches_version
+          | :unsupported_store_version
           | :verification_failed
           | :window_exceeded
           | :xz_compression_failed
@@ -151,6 +179,7 @@ defmodule Chunker do
           | :chunker_busy
           | :chunker_closed
           | :invalid_argument
+          | :timeout
 
   @doc """
   Returns whether the native library is loaded. If not, all other functions fail, and the log says why.

@@ -5,8 +5,9 @@ defmodule Mix.Tasks.Compile.ChunkerNif do
   Puts the native library into `priv/native` of the build.
 
   That is the one which the environment variable `CHUNKER_NIF_PATH` names; else, in a package from Hex,
-  the one that its release has for this system (`Chunker.Precompiled`); else cargo builds it from
-  `native/chunker_nif`. With `CHUNKER_BUILD=1` it is always built.
+  the one that its release has for the system that is compiled for (`Chunker.Precompiled`); else cargo builds it
+  from `native/chunker_nif`, unless that is another system than this one. With `CHUNKER_BUILD=1` it is always
+  built.
   """
   @shortdoc "Builds the native library of chunker"
 
@@ -37,10 +38,15 @@ defmodule Mix.Tasks.Compile.ChunkerNif do
     end
   end
 
+  @cross "there is no library for this MIX_TARGET: set CHUNKER_NIF_PATH to one that was built for it"
+
   defp precompiled do
-    case Precompiled.library(Path.join(__DIR__, "libraries.exs"), Precompiled.target()) do
+    environment = System.get_env()
+    target = Precompiled.target_of(environment, Precompiled.target())
+
+    case Precompiled.library(Path.join(__DIR__, "libraries.exs"), target) do
       {:ok, path} -> {:ok, path}
-      :none -> build()
+      :none -> if Precompiled.cross?(environment), do: error(@cross), else: build()
       {:error, reason} -> error("#{reason}; set CHUNKER_BUILD=1 to build the library with cargo")
     end
   end

@@ -9,14 +9,21 @@ defmodule Chunker.Precompiled do
   @doc """
   Returns the path of the library for `target`, a triple of Rust; downloads it unless `cache` has it.
 
-  `:none` where the list has no such library, or where there is no list.
+  `:none` where the list has no such library, or where there is no list. The download goes through the proxy that
+  `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment ask for.
   """
-  @spec library(Path.t(), String.t() | nil, Path.t()) :: {:ok, Path.t()} | :none | {:error, String.t()}
-  def library(list, target, cache \\ :filename.basedir(:user_cache, "chunker")) do
+  @spec library(Path.t(), String.t() | nil, Path.t(), %{String.t() => String.t()}) ::
+          {:ok, Path.t()} | :none | {:error, String.t()}
+  def library(
+        list,
+        target,
+        cache \\ :filename.basedir(:user_cache, "chunker"),
+        environment \\ System.get_env()
+      ) do
     with true <- File.regular?(list),
          {%{url: url, libraries: libraries}, _} = Code.eval_file(list),
          %{^target => {name, sha256}} <- libraries do
-      fetch("#{url}/#{name}", Path.join(cache, "#{sha256}-#{name}"), sha256)
+      fetch("#{url}/#{name}", Path.join(cache, "#{sha256}-#{name}"), sha256, environment)
     else
       _ -> :none
     end
@@ -40,17 +47,41 @@ defmodule Chunker.Precompiled do
     end
   end
 
+  @doc """
+  Returns the triple to compile for: what a cross-compiler's environment says, else `host`.
+
+  Nerves sets `TARGET_ARCH`, `TARGET_OS` and `TARGET_ABI`. With a `MIX_TARGET` and without them, or with names
+  that no library is built for, the answer is `nil`: the library of the host would not load there.
+  """
+  @spec target_of(%{String.t() => String.t()}, String.t() | nil) :: String.t() | nil
+  def target_of(environment, host) do
+    case environment do
+      %{"TARGET_ARCH" => cpu, "TARGET_OS" => "linux", "TARGET_ABI" => libc} when libc in ["gnu", "musl"] ->
+        triple(cpu, "unknown-linux-" <> libc)
+
+      _ ->
+        if cross?(environment), do: nil, else: host
+    end
+  end
+
+  @doc """
+  Says whether the environment is that of a cross-compiler.
+  """
+  @spec cross?(%{String.t() => String.t()}) :: boolean
+  def cross?(environment),
+    do: Map.get(environment, "MIX_TARGET", "") not in ["", "host"] or Map.has_key?(environment, "TARGET_ARCH")
+
   defp triple(cpu, system) when cpu in ["x86_64", "amd64"], do: "x86_64-" <> system
   defp triple(cpu, system) when cpu in ["aarch64", "arm64"], do: "aarch64-" <> system
   defp triple(_, _), do: nil
 
   defp libc(rest), do: if("musl" in rest, do: "musl", else: "gnu")
 
-  defp fetch(url, path, sha256) do
+  defp fetch(url, path, sha256, environment) do
     if File.regular?(path) and sha256(File.read!(path)) == sha256 do
       {:ok, path}
     else
-      with {:ok, library} <- download(url) do
+      with {:ok, library} <- download(url, environment) do
         if sha256(library) == sha256,
           do: store(library, path),
           else: {:error, "#{url} has not the SHA-256 #{sha256}"}
@@ -76,26 +107,76 @@ defmodule Chunker.Precompiled do
 
   @download_ms 300_000
 
-  defp download(url) do
+  defp download(url, environment) do
     {:ok, _} = Application.ensure_all_started(:inets)
     {:ok, _} = Application.ensure_all_started(:ssl)
-    options = [timeout: @download_ms, ssl: ssl()]
 
-    case :httpc.request(:get, {String.to_charlist(url), []}, options, body_format: :binary) do
-      {:ok, {{_, 200, _}, _, body}} -> {:ok, body}
-      {:ok, {{_, status, _}, _, _}} -> {:error, "#{url} answers with status #{status}"}
-      {:error, reason} -> {:error, "#{url}: #{inspect(reason)}"}
+    with {:ok, proxy} <- proxy(URI.parse(url), environment) do
+      # Proxies are set for all requests of a profile: this one is ours alone.
+      profile = :"chunker_#{System.unique_integer([:positive])}"
+      {:ok, client} = :inets.start(:httpc, profile: profile)
+
+      try do
+        :ok = :httpc.set_options(proxy_options(proxy), profile)
+        options = [timeout: @download_ms, ssl: ssl()] ++ credentials(proxy)
+
+        answer(
+          url,
+          :httpc.request(:get, {String.to_charlist(url), []}, options, [body_format: :binary], client)
+        )
+      after
+        :inets.stop(:httpc, client)
+      end
     end
   end
 
-  # The digest decides what is installed; before OTP 25 there are no certificates to check the server by.
-  defp ssl do
-    if Code.ensure_loaded?(:public_key) and function_exported?(:public_key, :cacerts_get, 0) do
-      match = :public_key.pkix_verify_hostname_match_fun(:https)
-      [verify: :verify_peer, cacerts: :public_key.cacerts_get(), customize_hostname_check: [match_fun: match]]
+  defp answer(_, {:ok, {{_, 200, _}, _, body}}), do: {:ok, body}
+  defp answer(url, {:ok, {{_, status, _}, _, _}}), do: {:error, "#{url} answers with status #{status}"}
+  defp answer(url, {:error, reason}), do: {:error, "#{url}: #{inspect(reason)}"}
+
+  # Returns the proxy's URI, or `nil`.
+  defp proxy(%URI{scheme: scheme, host: host}, environment) do
+    get = &(environment[String.upcase(&1)] || environment[&1] || "")
+    value = get.("#{scheme}_proxy")
+
+    if value == "" or direct?(host, get.("no_proxy")) do
+      {:ok, nil}
     else
-      [verify: :verify_none]
+      case URI.parse(if value =~ "://", do: value, else: "http://" <> value) do
+        %URI{scheme: "http", host: proxy} = uri when proxy not in [nil, ""] -> {:ok, uri}
+        _ -> {:error, "#{String.upcase(scheme)}_PROXY is not the address of an HTTP proxy"}
+      end
     end
+  end
+
+  defp direct?(host, no_proxy) do
+    no_proxy
+    |> String.split([",", " "], trim: true)
+    |> Enum.any?(&(&1 == "*" or host == &1 or String.ends_with?(host, "." <> String.trim_leading(&1, "."))))
+  end
+
+  defp proxy_options(nil), do: []
+
+  defp proxy_options(%URI{host: host, port: port}) do
+    address = {{String.to_charlist(host), port}, []}
+    [proxy: address, https_proxy: address]
+  end
+
+  defp credentials(%URI{userinfo: info}) when is_binary(info) do
+    [user | password] = String.split(info, ":", parts: 2)
+    plain = &(&1 |> URI.decode() |> String.to_charlist())
+    [proxy_auth: {plain.(user), plain.(Enum.join(password))}]
+  end
+
+  defp credentials(_), do: []
+
+  # The digest decides what is installed. Before OTP 25, and in an image without CA certificates, there is
+  # nothing to check the server by.
+  defp ssl do
+    match = :public_key.pkix_verify_hostname_match_fun(:https)
+    [verify: :verify_peer, cacerts: :public_key.cacerts_get(), customize_hostname_check: [match_fun: match]]
+  rescue
+    _ -> [verify: :verify_none]
   end
 
   defp sha256(data), do: :crypto.hash(:sha256, data) |> Base.encode16(case: :lower)

@@ -11,4 +11,5 @@ defmodule Chunker.DoctestTest do
   doctest Chunker.Nix.ReferenceNormalizer
   doctest Chunker.Nix.ReferencePatches
   doctest Chunker.Signing
+  doctest Chunker.Store
 end

@@ -3,11 +3,13 @@ defmodule Chunker.ErrorsTest do
 
   import Bitwise
 
-  # What the functions `code` of the core's errors return, in its source. Observability is for Rust alone.
+  # What the functions `code` of the errors of the core and of the store return, in their source. Observability is
+  # for Rust alone.
   defp codes_of_the_core do
-    for file <- Path.wildcard(Path.expand("../../src/**/*.rs", __DIR__)),
+    for crate <- ["..", "../store"],
+        file <- Path.wildcard(Path.expand("../#{crate}/src/**/*.rs", __DIR__)),
         not String.contains?(file, "/src/observability/"),
-        [body] <- Regex.scan(~r/pub const fn code\(&self\).*?\n    }\n/s, File.read!(file)),
+        [body] <- Regex.scan(~r/pub (?:const )?fn code\(&self\).*?\n    }\n/s, File.read!(file)),
         [_, code] <- Regex.scan(~r/"([a-z0-9_]+)"/, Regex.replace(~r/#\[cfg.*\]/, body, "")),
         uniq: true,
         do: String.to_atom(code)
@@ -19,8 +21,8 @@ defmodule Chunker.ErrorsTest do
     for {:atom, _, code} <- codes, do: code
   end
 
-  test "the type of errors has the core's codes, and three that only bindings have" do
-    bindings = [:chunker_busy, :chunker_closed, :invalid_argument]
+  test "the type of errors has the core's codes, and four that only bindings have" do
+    bindings = [:chunker_busy, :chunker_closed, :invalid_argument, :timeout]
     assert Enum.sort(codes_of_the_type()) == Enum.sort(codes_of_the_core() ++ bindings)
   end
 

@@ -20,4 +20,19 @@ defmodule Chunker.HostileTest do
     assert later.erlang - before.erlang < 8_000_000
     assert later.resident - before.resident < 64_000_000
   end
+
+  @tag timeout: :infinity
+  test "nor does one on a store, or in an exchange" do
+    Hostile.run_stores(4_000, 1)
+    before = Hostile.memory()
+    outcomes = Hostile.run_stores(10_000, 2)
+    later = Hostile.memory()
+    assert outcomes |> Map.values() |> Enum.sum() == 10_000
+
+    for outcome <- [:proper, :killed, :ok, :chunker_closed, :chunker_busy, ArgumentError],
+        do: assert(outcomes[outcome] > 0, inspect(outcome))
+
+    assert later.erlang - before.erlang < 8_000_000
+    assert later.resident - before.resident < 64_000_000
+  end
 end

@@ -31,7 +31,14 @@ defmodule Chunker.PrecompiledTest do
     digest = :crypto.hash(:sha256, options[:content] || @library) |> Base.encode16(case: :lower)
     file = {options[:name] || "chunker_nif.so", digest}
     File.write!(list, inspect(%{url: options[:url] || url, libraries: %{@target => file}}))
-    Precompiled.library(list, Keyword.get(options, :target, @target), Path.join(directory, "cache"))
+    environment = Map.new(options[:environment] || [])
+
+    Precompiled.library(
+      list,
+      Keyword.get(options, :target, @target),
+      Path.join(directory, "cache"),
+      environment
+    )
   end
 
   defp cached(%{directory: directory}) do
@@ -90,6 +97,76 @@ defmodule Chunker.PrecompiledTest do
       assert {:error, _} = library(context, url: "https://localhost:#{port}")
       assert {:error, {:tls_alert, {:unknown_ca, _}}} = Task.await(told)
       assert cached(context) == []
+    end
+  end
+
+  # Answers one request as a proxy does; the task returns its first line and its credentials.
+  defp proxy(answer) do
+    {:ok, listener} = :gen_tcp.listen(0, [:binary, packet: :raw, active: false, ip: {127, 0, 0, 1}])
+    {:ok, port} = :inet.port(listener)
+
+    task =
+      Task.async(fn ->
+        {:ok, socket} = :gen_tcp.accept(listener, 5000)
+        {:ok, head} = :gen_tcp.recv(socket, 0, 5000)
+        :ok = :gen_tcp.send(socket, answer)
+        :gen_tcp.close(socket)
+        [first | rest] = String.split(head, "\r\n")
+        {first, Enum.find(rest, &(String.downcase(&1) =~ "proxy-authorization"))}
+      end)
+
+    {task, "127.0.0.1:#{port}"}
+  end
+
+  @found "HTTP/1.1 200 OK\r\ncontent-length: #{byte_size(@library)}\r\nconnection: close\r\n\r\n#{@library}"
+
+  test "a download goes through the proxy of its scheme, with its credentials", context do
+    {asked, address} = proxy(@found)
+    environment = %{"http_proxy" => "http://me:a%20word@#{address}"}
+    assert {:ok, path} = library(context, url: "http://releases.invalid/v1", environment: environment)
+    assert File.read!(path) == @library
+    basic = Base.encode64("me:a word")
+    assert {"GET http://releases.invalid/v1/chunker_nif.so" <> _, line} = Task.await(asked)
+    assert line =~ basic
+
+    File.rm!(path)
+    {asked, address} = proxy("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
+    environment = %{"HTTPS_PROXY" => address, "HTTP_PROXY" => "http://127.0.0.1:1"}
+    assert {:error, reason} = library(context, url: "https://releases.invalid/v1", environment: environment)
+    assert reason =~ "releases.invalid"
+    assert {"CONNECT releases.invalid:443" <> _, nil} = Task.await(asked)
+  end
+
+  test "hosts in NO_PROXY are asked directly, and a proxy that is none is named", context do
+    for hosts <- ["127.0.0.1", "example.org, 127.0.0.1", "*"] do
+      environment = %{"HTTP_PROXY" => "http://127.0.0.1:1", "NO_PROXY" => hosts}
+      assert {:ok, path} = library(context, environment: environment)
+      File.rm!(path)
+    end
+
+    assert {:error, reason} = library(context, environment: %{"HTTP_PROXY" => "socks5://127.0.0.1:1"})
+    assert reason =~ "HTTP_PROXY is not the address of an HTTP proxy"
+  end
+
+  test "a cross-compiler gets the library of its target, never that of the host" do
+    host = "x86_64-unknown-linux-gnu"
+
+    nerves = %{
+      "MIX_TARGET" => "rpi4",
+      "TARGET_ARCH" => "aarch64",
+      "TARGET_OS" => "linux",
+      "TARGET_ABI" => "gnu"
+    }
+
+    assert Precompiled.target_of(nerves, host) == "aarch64-unknown-linux-gnu"
+    assert Precompiled.target_of(%{nerves | "TARGET_ABI" => "musl"}, host) == "aarch64-unknown-linux-musl"
+    assert Precompiled.target_of(%{nerves | "TARGET_ARCH" => "arm", "TARGET_ABI" => "gnueabihf"}, host) == nil
+    assert Precompiled.target_of(%{"MIX_TARGET" => "rpi4"}, host) == nil
+    assert Enum.all?([nerves, %{"MIX_TARGET" => "rpi4"}], &Precompiled.cross?/1)
+
+    for none <- [%{}, %{"MIX_TARGET" => "host"}, %{"MIX_TARGET" => ""}] do
+      assert Precompiled.target_of(none, host) == host
+      refute Precompiled.cross?(none)
     end
   end
 

@@ -1,6 +1,9 @@
 defmodule Chunker.ReadmeTest do
   use ExUnit.Case, async: true
 
+  import ExUnit.CaptureIO
+  alias Chunker.{Upload, Uploads}
+
   defmodule Store do
     def start_link(_), do: Agent.start_link(fn -> %{} end, name: __MODULE__)
     def child_spec(argument), do: %{id: __MODULE__, start: {__MODULE__, :start_link, [argument]}}
@@ -38,20 +41,54 @@ defmodule Chunker.ReadmeTest do
     end
   end
 
-  test "the second example gives back the file that it ingested", %{image: file} do
-    start_supervised!(Store)
+  test "the second example stores a file and gives it back", %{directory: directory, image: file} do
     File.write!(file, :crypto.strong_rand_bytes(3_000_000))
     [_, code | _] = examples()
+
+    in_directory = fn code ->
+      Enum.reduce(["/var/lib/backups", "image.iso", "copy.iso"], code, fn path, code ->
+        String.replace(code, ~s("#{path}"), inspect(Path.join(directory, Path.basename(path))))
+      end)
+    end
+
+    output = capture_io(fn -> code |> in_directory.() |> Code.eval_string() end)
+    assert output =~ ~r/\Asha256-[0-9a-f]{64} 3000000 20/
+    assert File.read!(Path.join(directory, "copy.iso")) == File.read!(file)
+  end
+
+  test "the third example receives files from whom it knows", %{directory: directory} do
+    [_, _, code | _] = examples()
+    code |> String.replace("/var/lib/uploads", Path.join(directory, "uploads")) |> Code.eval_string()
+    upload = :persistent_term.get(MyApp.Upload)
+    {requests, root} = Uploads.requests("a file")
+
+    answer = fn {method, target, body}, assigns ->
+      head = Uploads.head(method, "/store" <> target, body)
+      {answer, _} = Upload.answer(upload, head, body, &{:ok, &1, ""}, %{assigns: assigns})
+      answer.status
+    end
+
+    output =
+      capture_io(fn -> for request <- requests, do: assert(answer.(request, %{user: 1}) in [200, 201]) end)
+
+    assert output == "#{root} is here, 6 bytes\n"
+    assert answer.(hd(requests), %{}) == 401
+  end
+
+  test "the example with a store of one's own gives back the file that it ingested", %{image: file} do
+    start_supervised!(Store)
+    File.write!(file, :crypto.strong_rand_bytes(3_000_000))
+    [_, _, _, _, code | _] = examples()
     {{:module, module, _, _}, _} = Code.eval_string("defmodule Chunker.ReadmeTest.Example do\n#{code}\nend")
     root = module.ingest(file, Store)
     module.restore(root, Store, file <> ".restored")
     assert File.read!(file <> ".restored") == File.read!(file)
   end
 
-  test "the third example compresses a file and gives it back", %{directory: directory} do
+  test "the example of codecs compresses a file and gives it back", %{directory: directory} do
     file = Path.join(directory, "dump.sql")
     File.write!(file, :binary.copy("INSERT INTO chunks VALUES (1, 2, 3);\n", 100_000))
-    [_, _, code | _] = examples()
+    [_, _, _, _, _, code | _] = examples()
     code |> String.replace("\"dump", "\"#{directory}/dump") |> Code.eval_string()
     assert File.stat!(file <> ".zst").size < 100_000
     assert File.read!(Path.join(directory, "dump.copy.sql")) == File.read!(file)

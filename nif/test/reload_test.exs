@@ -13,6 +13,7 @@ defmodule Chunker.ReloadTest do
       inputs = for _ <- 1..20, do: :crypto.strong_rand_bytes(100_000)
       expected = {:ok, for(input <- inputs, do: Chunker.chunk(input))}
       assert :erpc.call(node, Chunker, :chunk_batch, [inputs]) == expected
+      assert :erpc.call(node, Peers, :store, [inputs]) == IO.iodata_to_binary(inputs)
       for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Nif])
       for pid <- :erpc.call(node, Process, :list, []), do: :erpc.call(node, :erlang, :garbage_collect, [pid])
       assert {:module, Nif} = :erpc.call(node, :code, :load_file, [Nif])

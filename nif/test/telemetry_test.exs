@@ -54,6 +54,21 @@ defmodule Chunker.TelemetryTest do
     end
   end
 
+  test "an upload says what was asked for and how it ended" do
+    upload = Chunker.Upload.new!(store: Chunker.Store.open!("memory://telemetry"))
+    digest = Chunker.digest("abc")
+
+    for {method, target, body, metadata} <- [
+          {"GET", "/v1", nil, %{operation: :describe, status: 200, code: nil}},
+          {"GET", "/v2", nil, %{operation: nil, status: 404, code: "not_found"}},
+          {"POST", "/v1/chunks/sha256/missing", digest, %{operation: :ask_missing, status: 200, code: nil}}
+        ] do
+      Chunker.Upload.answer(upload, Chunker.Uploads.head(method, target, body), body, &{:ok, &1, ""})
+      bytes = byte_size(body || "")
+      assert_received {[:chunker, :upload, :stop], %{bytes: ^bytes, duration: _}, ^metadata}
+    end
+  end
+
   test "an error is an event too" do
     assert {:error, code} = Chunker.chunk("abc", min_size: 1)
     assert_received {[:chunker, :chunk, :stop], %{bytes: 3, chunks: 0}, %{result: {:error, ^code}}}

@@ -30,10 +30,10 @@ export async function uploadFile(
   return { name, result, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Downloads `rootDigest` and returns whether it has exactly the bytes of the file at `path`. */
+/** Downloads the file named `root` and returns whether it has exactly the bytes of the file at `path`. */
 export async function isSameFile(
   path: string,
-  rootDigest: string,
+  root: string,
   url: string,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -41,7 +41,7 @@ export async function isSameFile(
   const file = await open(path);
   try {
     let position = 0;
-    for await (const piece of download(rootDigest, { transport, signal })) {
+    for await (const piece of download(root, { transport, signal })) {
       const { buffer, bytesRead } = await file.read(
         Buffer.alloc(piece.length),
         0,

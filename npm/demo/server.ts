@@ -6,7 +6,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { extname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ChunkStore, createUploadHandler } from "chunker-cdc/dedup/server";
+import {
+  createUploadHandler,
+  type Store,
+  type UploadHandlerOptions,
+} from "chunker-cdc/dedup/server";
 
 const MIME_TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
@@ -23,27 +27,31 @@ interface Asset {
 }
 
 export interface DemoServerOptions {
-  readonly store: ChunkStore;
+  readonly store: Store;
   /** A `fixed` port must be free; else any other will do. */
   readonly port: { readonly port: number; readonly fixed: boolean };
+  /** Called before each request of the protocol. */
+  readonly authorize?: UploadHandlerOptions<IncomingMessage>["authorize"];
 }
 
 /** Starts the server; `url` has no slash at its end. */
 export async function startServer({
   store,
   port: { port, fixed },
+  authorize,
 }: DemoServerOptions): Promise<{ url: string; server: Server; close(): Promise<void> }> {
   const assets = await loadAssets();
   const policy = contentSecurityPolicy(assets.get("/")?.bytes.toString() ?? "");
   const upload = createUploadHandler({
     store,
     onError: (error) => console.error("server:", error),
+    authorize,
   });
   const server = createServer({ headersTimeout: 20_000, keepAliveTimeout: 10_000 });
   server.on("request", (request, response) => {
     // A page of another site whose name is pointed at this machine has its own name here.
     if (!isLocal(request)) refuse(response, 421, "This server is for localhost only.\n");
-    else if (request.url?.startsWith("/v1/")) void upload(request, response);
+    else if (/^\/v1(?![^/?])/.test(request.url ?? "")) void upload(request, response);
     else sendAsset(request, response, assets, policy);
   });
   await listen(server, port).catch((error: NodeJS.ErrnoException) => {
@@ -93,6 +101,7 @@ function contentSecurityPolicy(html: string): string {
     `script-src 'self' 'wasm-unsafe-eval' 'sha256-${digest}'`,
     "style-src 'self'",
     "img-src 'self'",
+    "media-src 'self'",
     "connect-src 'self'",
     "worker-src 'self'",
     "base-uri 'none'",

@@ -63,12 +63,13 @@ function make(file, name, folder) {
   }
   const description = `The native addon of ${main.name} for ${title}`;
   writeFileSync(join(to, "README.md"), `${description}. It comes with that package.\n`);
-  const { version, license, engines } = main;
+  const { version, license, repository, engines } = main;
   const manifest = {
     name,
     version,
     description,
     license,
+    repository,
     engines,
     ...fields,
     main: "chunker.node",

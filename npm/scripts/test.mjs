@@ -1,4 +1,4 @@
-// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|wasm|browser|package|server`.
+// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|wasm|browser|package|bundlers|serve`.
 // Those of Node run on the native addon, unless CHUNKER_BACKEND says otherwise.
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -13,8 +13,8 @@ const TIERS = {
   browser: /\.browser\.js$/,
   package: /\.package\.js$/,
   bundlers: /\.bundlers\.js$/,
-  // What holds of any server of the upload protocol, of the one that CHUNKER_SERVER starts.
-  server: /dedup\/(protocol|encoded|kill|requests)\.test\.js$|\.server\.js$/,
+  // The client against the command that CHUNKER_SERVE names.
+  serve: /dedup\/transfer\.test\.js$/,
 };
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -27,7 +27,7 @@ if (!existsSync("dist/glue.js")) fail("dist/ is missing: run `npm run build` fir
 if (!["package", "bundlers"].includes(tier)) {
   process.env.CHUNKER_BACKEND ??= tier === "wasm" ? "wasm" : "native";
 }
-if (tier === "server" && !process.env.CHUNKER_SERVER) fail("CHUNKER_SERVER must name a program");
+if (tier === "serve" && !process.env.CHUNKER_SERVE) fail("CHUNKER_SERVE must name the command");
 
 rmSync("test-out", { recursive: true, force: true });
 execFileSync("node_modules/.bin/tsc", ["-p", "test"], { stdio: "inherit" });

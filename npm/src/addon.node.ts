@@ -12,12 +12,26 @@ import { VERSION } from "./version.js";
 /** The addon has the classes and functions of both modules, by their names. */
 type WholeAddon = Addon & typeof chunking & typeof codecs;
 
+/** What there are addons for: `npm/scripts/addons.mjs` makes their packages. */
+const PLATFORMS = [
+  "linux-x64-gnu",
+  "linux-x64-musl",
+  "linux-arm64-gnu",
+  "linux-arm64-musl",
+  "darwin-x64",
+  "darwin-arm64",
+  "win32-x64-gnu",
+];
+
 /** The packages that may have an addon for this process, by preference. */
 function candidates(): string[] {
   const { arch, platform } = process;
   const kinds = { linux: ["-gnu", "-musl"], win32: ["-gnu"] }[platform as string] ?? [""];
   return kinds.map((kind) => `chunker-cdc-${platform}-${arch}${kind}`);
 }
+
+/** Why there is no addon in this process. */
+const reasons: string[] = [];
 
 function load(name: string): WholeAddon {
   // Bundlers know an imported `createRequire`, and would look for the addon themselves.
@@ -30,12 +44,14 @@ function load(name: string): WholeAddon {
 
 function choose(): WholeAddon | undefined {
   const wanted = environment("CHUNKER_BACKEND");
-  if (wanted === "wasm") return undefined;
+  if (wanted === "wasm") {
+    reasons.push("CHUNKER_BACKEND is wasm");
+    return undefined;
+  }
   if (wanted !== undefined && wanted !== "native") {
     const message = `CHUNKER_BACKEND is ${JSON.stringify(wanted)}, not "native" or "wasm"`;
     throw counted(new ChunkerError("invalid_environment", message));
   }
-  const reasons: string[] = [];
   for (const name of candidates()) {
     try {
       return load(name);
@@ -44,8 +60,15 @@ function choose(): WholeAddon | undefined {
     }
   }
   if (wanted === undefined) return undefined;
-  const message = `there is no native addon for this process: ${reasons.join("; ")}`;
-  throw counted(new ChunkerError("native_unavailable", message));
+  throw unavailable();
+}
+
+/** Returns the error of what needs the addon, in a process that has none. */
+export function unavailable(): ChunkerError {
+  const message =
+    `there is no native addon for this process: ${reasons.join("; ")} ` +
+    `(there are some for ${PLATFORMS.join(", ")})`;
+  return counted(new ChunkerError("native_unavailable", message));
 }
 
 function environment(name: string): string | undefined {

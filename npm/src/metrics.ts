@@ -19,16 +19,14 @@ export interface CodecTally {
 
 /** Totals of all uploads, also of those that failed; as in `UploadProgress`. */
 export interface UploadTotals {
-  /** Bytes that were chunked; resumed ones included. */
+  /** Bytes that were chunked. */
   readonly bytesRead: number;
   /** Bytes of chunks the servers took. */
   readonly bytesSent: number;
-  /** Bytes of the bodies that carried these chunks. */
+  /** Bytes of these chunks as they were sent: fewer if they were compressed. */
   readonly bytesOnWire: number;
   /** Bytes that were not sent because the server had them or the file repeats them. */
   readonly bytesSaved: number;
-  /** Bytes confirmed by earlier, interrupted uploads. */
-  readonly bytesResumed: number;
   /** Chunks in `bytesRead`. */
   readonly chunks: number;
   /** Chunks in `bytesSent`. */
@@ -41,8 +39,12 @@ export interface UploadTotals {
 
 /** Totals of all downloads, also of those that failed or were left. */
 export interface DownloadTotals {
-  /** Bytes handed to the caller, checked. */
+  /** Bytes handed to the caller or written for it, checked. */
   readonly bytesReceived: number;
+  /** Bytes of chunks that came from the servers, as they were sent: fewer if they were compressed. */
+  readonly bytesOnWire: number;
+  /** Bytes in `bytesReceived` that were not fetched: an older file had them, or the file repeats them. */
+  readonly bytesReused: number;
   /** Chunks in `bytesReceived`. */
   readonly chunks: number;
   /** Requests that failed and were sent again. */
@@ -82,13 +84,18 @@ const ofUpload = (): Counts<UploadTotals> => ({
   bytesSent: 0,
   bytesOnWire: 0,
   bytesSaved: 0,
-  bytesResumed: 0,
   chunks: 0,
   newChunks: 0,
   savedChunks: 0,
   retries: 0,
 });
-const ofDownload = (): Counts<DownloadTotals> => ({ bytesReceived: 0, chunks: 0, retries: 0 });
+const ofDownload = (): Counts<DownloadTotals> => ({
+  bytesReceived: 0,
+  bytesOnWire: 0,
+  bytesReused: 0,
+  chunks: 0,
+  retries: 0,
+});
 
 const totals = {
   chunks: byHash(),
@@ -190,7 +197,9 @@ export class TransferCounts<T extends object> {
   }
 
   add(amounts: Partial<Counts<T>>): void {
-    for (const [name, amount] of Object.entries(amounts) as [keyof T, number][]) {
+    // Once for each chunk: `Object.entries` would be a part of the whole work.
+    for (const name in amounts) {
+      const amount = amounts[name] ?? 0;
       this.own[name] += amount;
       this.#totals[name] += amount;
     }

@@ -161,7 +161,7 @@ test("an error is counted once, by its code, wherever it comes from", async () =
     ["invalid_manifest", () => api.Manifest.parse(new Uint8Array(9))],
     ["invalid_manifest", () => api.Manifest.fromJSON(null)],
     ["unsupported_manifest_version", () => api.Manifest.fromJSON([])],
-    ["manifest_not_found", () => collect(download("0".repeat(64), { transport }))],
+    ["root_not_found", () => collect(download(`sha256-${"0".repeat(64)}`, { transport }))],
     ["zstd_decompression_failed", () => decompress("zstd", data)],
     [
       "zstd_decompression_failed",
@@ -223,9 +223,10 @@ test("transfers are counted by what their progress says, and by what the server 
   const transport = new MemoryTransport();
   await upload(data.subarray(0, 1_000_000), { transport, ...SHA256 });
   transport.sent.length = 0;
+  transport.store.limits = { ...transport.store.limits, packBytes: 100_000 };
   const failing = new Set([2, 5]);
   transport.fault = ({ method, count }) => {
-    if (method === "putChunk" && failing.delete(count - 200)) {
+    if (method === "putPack" && failing.delete(count)) {
       throw new DedupError("network_error", "reset", { retryable: true });
     }
   };
@@ -240,21 +241,29 @@ test("transfers are counted by what their progress says, and by what the server 
     const before = metrics().uploads;
     const result = await upload(source, { transport, ...SHA256, retry, onProgress });
     uploads = difference(metrics().uploads, before);
-    const { rootDigest, manifest, ...totals } = result;
+    const { root, manifest, ...totals } = result;
     assert.deepEqual(totals, last);
-    assert.deepEqual({ ...uploads, totalBytes: source.size }, last);
+    const { totalBytes, bytesDone, bytesInTransit, ...own } = totals;
+    assert.deepEqual(uploads, own);
+    assert.deepEqual([totalBytes, bytesDone, bytesInTransit], [source.size, source.size, 0]);
     assert.equal(uploads.newChunks, transport.sent.length);
     assert.equal(uploads.newChunks + uploads.savedChunks, manifest.chunks.length);
     assert.equal(uploads.bytesSent + uploads.bytesSaved, source.size);
     assert.equal(uploads.retries, 2 - failing.size);
     assert.ok(uploads.savedChunks > 0 && uploads.retries > 0);
     const downloads = metrics().downloads;
-    await some(download(rootDigest, { transport }), 3);
-    await collect(download(rootDigest, { transport }));
-    const first = manifest.chunks.slice(0, 3).reduce((sum, { length }) => sum + length, 0);
+    const [given] = await some(download(root, { transport }), 1);
+    await collect(download(root, { transport }));
+    const first = given?.length ?? 0;
+    const firstChunks = manifest.chunks.findIndex(({ offset }) => offset === first);
+    const lengths = new Map(manifest.chunks.map(({ hashHex, length }) => [hashHex, length]));
+    const distinct = [...lengths.values()].reduce((sum, length) => sum + length, 0);
     assert.deepEqual(difference(metrics().downloads, downloads), {
       bytesReceived: source.size + first,
-      chunks: manifest.chunks.length + 3,
+      // One chunk more had come when the first were handed on.
+      bytesOnWire: distinct + first + (manifest.chunks[firstChunks]?.length ?? 0),
+      bytesReused: source.size - distinct,
+      chunks: manifest.chunks.length + firstChunks,
       retries: 0,
     });
   });
@@ -263,10 +272,11 @@ test("transfers are counted by what their progress says, and by what the server 
 
 test("an upload that fails leaves in the totals what it did", async () => {
   const transport = new MemoryTransport();
+  transport.store.limits = { ...transport.store.limits, packBytes: 100_000 };
   const controller = new AbortController();
   let sent = 0;
   transport.fault = ({ method }) => {
-    if (method === "putChunk" && ++sent === 30) controller.abort();
+    if (method === "putPack" && ++sent === 6) controller.abort();
   };
   const before = metrics().uploads;
   const { signal } = controller;

@@ -327,7 +327,10 @@ impl Inner {
                 for (id, result) in results {
                     match result {
                         Ok(chunk) => drop(chunks.insert(id, chunk)),
-                        Err(error) => failed.add(id, pack, error),
+                        Err(error) => {
+                            self.view_mut().add_damaged_copy(id, pack);
+                            failed.add(id, pack, error);
+                        }
                     }
                 }
             }

@@ -97,7 +97,8 @@ impl Store {
     /// Says of each digest whether its chunk is missing, in the same order.
     ///
     /// The answer is a hint, some seconds old: a chunk that another process has just added may be called
-    /// missing, one that is about to be collected may not. [`commit`](Self::commit) decides.
+    /// missing, one that is about to be collected may not. [`commit`](Self::commit) decides. A chunk of which
+    /// this process has read only damaged copies is missing: adding it again heals the store.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed; [`StoreError::Doom`], when no commit could

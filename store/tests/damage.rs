@@ -6,7 +6,9 @@
 mod common;
 
 use chunker::hashing::HashAlgorithm;
-use chunker_store::{CacheFolder, CheckOptions, CollectOptions, Root, Store, StoreError, StoreOptions};
+use chunker_store::{
+    CacheFolder, CheckOptions, CollectOptions, CommitError, Root, Store, StoreError, StoreOptions,
+};
 use common::{Folder, file, manifest, put, read};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,6 +103,30 @@ async fn a_damaged_pack_is_named_never_delivered_and_healed_by_an_upload() {
         assert!(report.is_sound(), "{what}: {report:?}");
         assert!(gone || !pack.exists(), "{what}");
     }
+}
+
+#[tokio::test]
+async fn what_a_reader_finds_damaged_is_missing_until_an_upload_heals_it() {
+    let folder = Folder::new();
+    let data = file(400_000, 24);
+    let root = put(&open(folder.path()).await, &data, ALGORITHM).await;
+    flip(&objects(folder.path(), "packs")[1], |_| 1000);
+    let manifest = manifest(&data, ALGORITHM);
+    let digests: Vec<_> = manifest.chunks().iter().map(|chunk| chunk.hash).collect();
+
+    let store = open(folder.path()).await;
+    let none = vec![false; digests.len()];
+    assert_eq!(store.missing(ALGORITHM, &digests).await.unwrap(), none, "nobody has read it yet");
+    assert_eq!(read(&store, &root, None).await.unwrap_err().code(), "chunk_digest_mismatch");
+    let missing = store.missing(ALGORITHM, &digests).await.unwrap();
+    assert_eq!(missing.iter().filter(|&&missing| missing).count(), 1);
+    let refused = store.commit(&manifest).await.unwrap_err();
+    assert!(matches!(&refused, CommitError::MissingChunks { chunks } if chunks.len() == 1), "{refused:?}");
+
+    assert_eq!(put(&store, &data, ALGORITHM).await, root);
+    assert_eq!(store.missing(ALGORITHM, &digests).await.unwrap(), none);
+    assert_eq!(read(&store, &root, None).await.unwrap(), data);
+    assert_eq!(read(&open(folder.path()).await, &root, None).await.unwrap(), data, "another process");
 }
 
 #[tokio::test]

@@ -16,5 +16,5 @@ defmodule Ingest.MixProject do
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_), do: ["lib"]
 
-  def application, do: [extra_applications: [:crypto, :logger]]
+  def application, do: [extra_applications: [:logger]]
 end

@@ -3,7 +3,8 @@ defmodule Chunker.Nif do
   # The functions of the native library; `native/chunker_nif/src` documents each.
   #
   # One whose name ends in `_normal` runs on the scheduler of its caller, one that ends in `_dirty` on
-  # a dirty CPU scheduler, and one with neither is short whatever its arguments are.
+  # a dirty CPU scheduler, and one with neither is short whatever its arguments are. Those of stores and
+  # exchanges start work whose result is a message, see `Chunker.Work`.
 
   @on_load :load
 
@@ -78,7 +79,36 @@ defmodule Chunker.Nif do
     patches_bytes_dirty: 1,
     patches_fields_dirty: 1,
     patches_restore_normal: 3,
-    patches_restore_dirty: 3
+    patches_restore_dirty: 3,
+    call_stop: 1,
+    store_open: 3,
+    store_url: 1,
+    store_missing: 4,
+    store_get: 4,
+    store_commit: 3,
+    store_delete: 3,
+    store_manifest: 3,
+    store_usage: 2,
+    store_collect: 3,
+    store_check: 4,
+    store_read: 3,
+    store_files: 1,
+    writer_open: 2,
+    writer_add: 3,
+    writer_seal: 2,
+    writer_close: 1,
+    reader_next: 2,
+    reader_close: 1,
+    engine_new: 1,
+    engine_load: 1,
+    engine_refuse: 3,
+    exchange_begin: 2,
+    exchange_refuse: 2,
+    exchange_start: 3,
+    exchange_push: 3,
+    exchange_finish: 2,
+    exchange_next: 2,
+    exchange_close: 1
   ]
 
   for {name, arity} <- @functions do

@@ -11,9 +11,12 @@ defmodule Chunker.Telemetry do
   | `[:chunker, :compress_batch, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.compress_batch/2` returned |
   | `[:chunker, :compress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.compress/2` or `Chunker.compress_adaptive/2` returned, or a `Chunker.Compressor` was fed or finished |
   | `[:chunker, :decompress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.decompress/2` returned, or a `Chunker.Decompressor` was fed or finished |
+  | `[:chunker, :upload, :stop]` | `:duration`, `:bytes` | `Chunker.Upload.answer/5` returned; what is streamed of the answer is not yet sent |
 
   `:duration` is in native units of time, `:bytes` is the length of the input, for a
-  finish 0: a stream's chunks and bytes are those of its feeds and its finish. The metadata are
+  finish 0: a stream's chunks and bytes are those of its feeds and its finish; for an upload, that of the request's
+  body. The metadata of an upload are `:operation`, one of `t:Chunker.Upload.Request.operation/0`, or `nil` if the head
+  alone decided; `:status`; and `:code`, that of a refusal, or `nil`. Those of all others are
   `%{result: :ok}` or `%{result: {:error, code}}`; with an error, what was not made counts 0.
 
       :telemetry.attach("chunks", [:chunker, :chunk, :stop], fn _event, measurements, _metadata, _config ->
@@ -39,6 +42,17 @@ defmodule Chunker.Telemetry do
     else
       call.()
     end
+  end
+
+  @doc false
+  @spec upload(integer, non_neg_integer, map) :: :ok
+  def upload(start, bytes, metadata) do
+    if Config.get().telemetry do
+      measurements = %{duration: System.monotonic_time() - start, bytes: bytes}
+      apply(:telemetry, :execute, [[:chunker, :upload, :stop], measurements, metadata])
+    end
+
+    :ok
   end
 
   defp amount(operation) when operation in [:chunk, :feed, :finish], do: :chunks

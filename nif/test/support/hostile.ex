@@ -5,9 +5,17 @@ defmodule Chunker.Hostile do
 
   import Bitwise
 
-  alias Chunker.Nif
+  alias Chunker.{Nif, Store, Upload, Uploads}
 
   @functions Nif.__info__(:functions) -- [load: 0]
+
+  # A store remembers for days what was collected, so it is a new one after these.
+  @store_calls 20_000
+
+  # Those of stores and exchanges.
+  @stores for {name, _} = function <- @functions,
+              to_string(name) =~ ~r/^(store|reader|writer|engine|exchange|call)_/,
+              do: function
 
   @doc """
   Makes `count` calls with arguments drawn by `seed`; returns how many had which outcome.
@@ -20,25 +28,200 @@ defmodule Chunker.Hostile do
     Enum.reduce(1..count, {%{}, resources()}, &step/2) |> elem(0)
   end
 
+  @doc """
+  The same for stores and exchanges alone: files are written, read, uploaded, deleted and collected, processes are
+  killed amid that, and functions are called with terms of all kinds.
+  """
+  def run_stores(count, seed) do
+    :rand.seed(:exsss, {seed, seed, seed})
+    starts = Stream.iterate(1, &(&1 + @store_calls)) |> Enum.take_while(&(&1 <= count))
+
+    for start <- starts, reduce: %{} do
+      outcomes ->
+        more = start..min(start + @store_calls - 1, count) |> in_a_store()
+        Map.merge(outcomes, more, fn _, a, b -> a + b end)
+    end
+  end
+
+  defp in_a_store(calls) do
+    store = Store.open!("memory://hostile-#{System.unique_integer([:positive])}", cache: :none)
+    upload = Upload.new!(store: store)
+
+    outcomes =
+      Enum.reduce(calls, %{}, fn index, outcomes ->
+        if rem(index, 200) == 0, do: flush()
+        if rem(index, 2000) == 0, do: clear(store)
+
+        outcome =
+          cond do
+            rem(index, 100) == 0 -> killed(store, upload)
+            rem(index, 2) == 0 -> file(store, upload, :rand.uniform(4))
+            true -> call(@stores, opened(store, upload), &plausible/2)
+          end
+
+        Map.update(outcomes, outcome, 1, &(&1 + 1))
+      end)
+
+    clear(store)
+    flush()
+    outcomes
+  end
+
+  # A file that is stored, read whole and in part by one of the ways there are.
+  defp file(store, upload, way) do
+    data = binary()
+    profile = [min_size: 64, avg_size: 1024, max_size: 8192, hash: Enum.random([:sha256, :blake3])]
+
+    root =
+      if :rand.uniform(2) == 1 do
+        {:ok, root} = Store.write(store, [data], profile)
+        root
+      else
+        {requests, root} = Uploads.requests(data, profile)
+        for request <- requests, do: true = exchange(upload, request).status in [200, 201]
+        root
+      end
+
+    end_at = :rand.uniform(byte_size(data) + 1) - 1
+
+    case way do
+      1 ->
+        ^data = store |> Store.read(root) |> Enum.join()
+
+      2 ->
+        true = store |> Store.read(root, range: {0, end_at}) |> Enum.join() == binary_part(data, 0, end_at)
+
+      3 ->
+        answer = exchange(upload, {"GET", "/v1/files/#{root}", nil})
+        ^data = if is_binary(answer.body), do: answer.body, else: Enum.join(answer.body)
+
+      4 ->
+        {:ok, true} = Store.delete(store, root)
+    end
+
+    :proper
+  end
+
+  defp exchange(upload, {method, target, body}) do
+    read = fn bytes -> {:ok, bytes, ""} end
+    {answer, _} = Upload.answer(upload, Uploads.head(method, target, body), body || "", read)
+    answer
+  end
+
+  defp killed(store, upload) do
+    # What is killed amid a deletion may still happen, to a file that others have just stored again.
+    {pid, monitor} = spawn_monitor(fn -> for way <- Stream.cycle(1..3), do: file(store, upload, way) end)
+    Process.sleep(:rand.uniform(4) - 1)
+    Process.exit(pid, :kill)
+
+    receive do
+      {:DOWN, ^monitor, :process, ^pid, _} -> :killed
+    end
+  end
+
+  # One of each kind, of which some are busy or closed.
+  defp opened(store, upload) do
+    {:ok, writer} = Nif.writer_open(store, :blake3)
+    {:ok, reader} = Nif.store_files(store)
+    if :rand.uniform(2) == 1, do: Nif.reader_next(reader, make_ref())
+    engine = Upload.engine(upload)
+    {:request, exchange, _} = Nif.exchange_begin(engine, {"GET", "/v1/files", []})
+    if :rand.uniform(2) == 1, do: Nif.exchange_start(exchange, store, make_ref())
+    {:ok, call} = Nif.store_get(store, :sha256, :binary.copy("h", 32), make_ref())
+    for resource <- [writer, reader, exchange, call], :rand.uniform(4) == 1, do: close(resource)
+    [store, writer, reader, engine, exchange, call]
+  end
+
+  # An argument of a function of stores that it may well be called with: its resource, what it works on, and last a
+  # reference for its message.
+  defp plausible({name, arity, index}, resources) do
+    cond do
+      :rand.uniform(8) == 1 -> argument(resources)
+      index == 1 and name != :store_open -> of_kind(name, resources)
+      index == arity and index > 1 and :rand.uniform(4) > 1 -> make_ref()
+      true -> Enum.random(works() ++ [hd(resources), make_ref()])
+    end
+  end
+
+  defp of_kind(name, [store, writer, reader, engine, exchange, call]) do
+    case name |> to_string() |> String.split("_") |> hd() do
+      "store" -> store
+      "writer" -> if(name == :writer_open, do: store, else: writer)
+      "reader" -> reader
+      "engine" -> engine
+      "exchange" -> if(name == :exchange_begin, do: engine, else: exchange)
+      "call" -> call
+    end
+  end
+
+  defp works do
+    digest = :binary.copy("h", 32)
+    root = "blake3-" <> Base.encode16(digest, case: :lower)
+
+    [
+      nil,
+      true,
+      false,
+      :sha256,
+      :blake3,
+      digest,
+      root,
+      {nil, nil, true},
+      {nil, 100, false},
+      {0, 5},
+      {5, 0},
+      ""
+    ] ++
+      [:forbidden, {400, "code", "message"}, [{digest, "bytes"}], [memory: 1 <<< 26], binary()] ++
+      [{"GET", "/v1/files/" <> root, []}, {"POST", "/v1/packs/sha256", [{"content-length", "100"}]}]
+  end
+
+  defp close(resource) do
+    for close <- [&Nif.writer_close/1, &Nif.reader_close/1, &Nif.exchange_close/1, &Nif.call_stop/1] do
+      try do
+        close.(resource)
+      rescue
+        ArgumentError -> :ok
+      end
+    end
+  end
+
+  defp clear(store) do
+    for %{root: root} <- Store.files(store), do: {:ok, _} = Store.delete(store, root)
+    {:ok, _} = Store.collect(store, min_age: 0)
+  end
+
+  # What work said that nobody waited for.
+  defp flush do
+    receive do
+      {_reference, _} -> flush()
+    after
+      0 -> :ok
+    end
+  end
+
   defp step(index, {outcomes, resources}) do
+    if rem(index, 500) == 0, do: flush()
+
     resources = if rem(index, 100) == 0, do: resources(), else: resources
 
     outcome =
       cond do
         rem(index, 500) == 0 -> at_once(resources)
         rem(index, 2) == 0 -> proper()
-        true -> call(resources)
+        true -> call(@functions, resources)
       end
 
     {Map.update(outcomes, outcome, 1, &(&1 + 1)), resources}
   end
 
-  defp call(resources) do
-    {name, arity} = Enum.random(@functions)
+  defp call(functions, resources, argument \\ fn _, resources -> argument(resources) end) do
+    {name, arity} = Enum.random(functions)
 
-    case apply(Nif, name, for(_ <- List.duplicate(nil, arity), do: argument(resources))) do
+    case apply(Nif, name, for(index <- 1..arity//1, do: argument.({name, arity, index}, resources))) do
       {:ok, _} -> :ok
       {:error, code} when is_atom(code) -> code
+      {:error, {code, _, _}} when is_atom(code) -> code
       _ -> :ok
     end
   rescue
@@ -166,7 +349,7 @@ defmodule Chunker.Hostile do
       6 ->
         Enum.random([
           make_ref(),
-          &call/1,
+          &binary_part/3,
           {nil, nil, nil},
           {1, 2, 3},
           {64, 256, 1024, nil, nil, :blake3},

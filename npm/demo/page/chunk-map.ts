@@ -9,14 +9,7 @@ const MIN_WIDTH_WITH_GAP = 4;
 
 const UNREAD = "--map-unread";
 /** Colours, by the number of the state in STATES. */
-const COLOURS = [
-  "--map-found",
-  "--map-known",
-  "--map-known",
-  "--map-known",
-  "--map-sending",
-  "--map-new",
-];
+const COLOURS = ["--map-found", "--map-known", "--map-known", "--map-sending", "--map-new"];
 const FOUND = STATES.indexOf("found");
 const SENT = STATES.indexOf("sent");
 const SENDING = STATES.indexOf("sending");

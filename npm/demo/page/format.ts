@@ -9,6 +9,15 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 1000 ** unit).toPrecision(3)} ${UNITS[unit]}`;
 }
 
+/** `75` → `1 min 15 s`. */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.max(1, Math.ceil(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 export function formatCount(count: number): string {
   return count.toLocaleString("en");
 }
@@ -22,9 +31,12 @@ export function formatShare(part: number, whole: number): string {
 }
 
 const EXPLANATIONS: Readonly<Record<string, string>> = {
-  aborted: "Cancelled. What was sent is kept: trying again goes on from here.",
+  aborted: "Cancelled. The server keeps what it has for a day: trying again does not send that.",
   network_error: "The server cannot be reached. What it has is kept: try again when it is back.",
   request_timeout: "The server did not answer in time. What it has is kept: try again.",
+  redirected: "The server is at another address now.",
+  body_too_large:
+    "A proxy before the server does not take chunks of this size: choose finer chunks.",
   server_busy: "The server is busy. What it has is kept: try again in a moment.",
   insufficient_storage: "The server's disk is full.",
   chunk_too_large: "The server does not take chunks of this size: choose finer chunks.",

@@ -13,7 +13,7 @@ export type ToWorker =
       /** Where the library is: a worker has no import map. */
       readonly library: { readonly dedup: string; readonly pool: string };
     }
-  | { readonly type: "abort" };
+  | { readonly type: "pause" | "resume" | "abort" };
 
 /** Worker to page. */
 export type FromWorker =
@@ -24,15 +24,8 @@ export type FromWorker =
       readonly chunks: Float64Array<ArrayBuffer>;
     }
   | { readonly type: "waiting"; readonly delayMs: number }
-  | { readonly type: "done"; readonly rootDigest: string }
+  | { readonly type: "done"; readonly root: string }
   | { readonly type: "failed"; readonly code: string; readonly message: string };
 
 /** The states of a chunk, by number. */
-export const STATES: readonly ChunkState[] = [
-  "found",
-  "known",
-  "duplicate",
-  "resumed",
-  "sending",
-  "sent",
-];
+export const STATES: readonly ChunkState[] = ["found", "known", "duplicate", "sending", "sent"];

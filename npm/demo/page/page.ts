@@ -3,7 +3,7 @@
 import type { ProfileName } from "chunker-cdc";
 import type { ChunkEncoding, UploadProgress } from "chunker-cdc/dedup";
 import { ChunkMap } from "./chunk-map.js";
-import { explain, formatBytes, formatCount, formatShare } from "./format.js";
+import { explain, formatBytes, formatCount, formatSeconds, formatShare } from "./format.js";
 import type { FromWorker, ToWorker } from "./messages.js";
 import { DEFAULT_PROFILE, PROFILES } from "./profiles.js";
 import { editedCopy, sampleFile } from "./sample.js";
@@ -12,13 +12,22 @@ const library = {
   dedup: import.meta.resolve("chunker-cdc/dedup"),
   pool: import.meta.resolve("chunker-cdc/pool"),
 };
+/** Speed is that of so many milliseconds. */
+const PACE_MS = 5_000;
+/** What shows a file, by the first part of its type. */
+const PREVIEWS: Readonly<Record<string, "audio" | "img" | "video">> = {
+  audio: "audio",
+  image: "img",
+  video: "video",
+};
 const NO_PROGRESS: UploadProgress = {
   bytesRead: 0,
   totalBytes: undefined,
+  bytesDone: 0,
+  bytesInTransit: 0,
   bytesSent: 0,
   bytesOnWire: 0,
   bytesSaved: 0,
-  bytesResumed: 0,
   chunks: 0,
   newChunks: 0,
   savedChunks: 0,
@@ -44,7 +53,8 @@ class Card {
   readonly #compression: ChunkEncoding | undefined;
   readonly #map: ChunkMap;
   #worker: Worker | undefined;
-  #startedAt = 0;
+  #isPaused = false;
+  readonly #pace = new Pace();
   progress = NO_PROGRESS;
 
   constructor(file: File, profile: ProfileName, compression: ChunkEncoding | undefined) {
@@ -58,6 +68,7 @@ class Card {
     this.#text(".status", "Waiting for its turn");
     element("progress", this.root).setAttribute("aria-label", `Progress of ${file.name}`);
     this.#button(".cancel", `Cancel ${file.name}`, () => this.#cancel());
+    this.#button(".pause", `Pause ${file.name}`, () => this.#pause());
     this.#button(".retry", `Try ${file.name} again`, () => enqueue(this));
     this.#map = new ChunkMap(element("canvas", this.root), file.size);
     this.#describeMap();
@@ -70,7 +81,10 @@ class Card {
     this.#show(".cancel", true);
     this.#map.clear();
     this.progress = NO_PROGRESS;
-    this.#startedAt = performance.now();
+    this.#pace.start();
+    this.#isPaused = false;
+    this.#text(".pause", "Pause");
+    this.#show(".pause", true);
     this.#text(".status", "Starting");
     announce(`Uploading ${this.#file.name}`);
     const worker = new Worker(new URL("./upload-worker.js", import.meta.url), { type: "module" });
@@ -80,13 +94,14 @@ class Card {
         worker.terminate();
         this.#worker = undefined;
         this.#show(".cancel", false);
+        this.#show(".pause", false);
         resolve();
       };
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
         if (data.type === "progress") this.#update(data.progress, data.chunks);
         else if (data.type === "waiting") this.#wait(data.delayMs);
         else {
-          if (data.type === "done") this.#finish(data.rootDigest);
+          if (data.type === "done") this.#finish(data.root);
           else this.#fail(data.code, data.message);
           end();
         }
@@ -111,6 +126,20 @@ class Card {
     this.#fail("aborted", "");
   }
 
+  /** Stops the upload where it is, or lets it go on. */
+  #pause(): void {
+    this.#isPaused = !this.#isPaused;
+    this.#tell({ type: this.#isPaused ? "pause" : "resume" });
+    const [word, status] = this.#isPaused ? ["Resume", "Paused"] : ["Pause", "Going on"];
+    const button = element<HTMLButtonElement>(".pause", this.root);
+    button.textContent = word;
+    button.setAttribute("aria-label", `${word} ${this.#file.name}`);
+    this.#text(".status", status);
+    this.#text(".speed", "–");
+    this.#pace.start();
+    announce(`${this.#file.name}: ${status}`);
+  }
+
   #tell(message: ToWorker): void {
     this.#worker?.postMessage(message);
   }
@@ -118,25 +147,23 @@ class Card {
   #update(progress: UploadProgress, chunks: Float64Array): void {
     this.progress = progress;
     this.#map.update(chunks);
-    const { bytesRead, bytesSent, bytesSaved, bytesResumed } = progress;
-    const seconds = (performance.now() - this.#startedAt) / 1000;
+    const { bytesRead, bytesDone, bytesInTransit, bytesSent, bytesSaved } = progress;
     const { size } = this.#file;
-    const settled = bytesSent + bytesSaved + bytesResumed;
-    const speed = (settled - bytesResumed) / 1e6 / Math.max(seconds, 0.001);
-    element<HTMLProgressElement>("progress", this.root).value = size === 0 ? 1 : settled / size;
+    const bytesPerSecond = this.#pace.at(bytesDone + bytesInTransit);
+    element<HTMLProgressElement>("progress", this.root).value =
+      size === 0 ? 1 : Math.min(bytesDone + bytesInTransit, size) / size;
     this.#text(".chunks", formatCount(progress.chunks));
     this.#text(".new-chunks", formatCount(progress.newChunks));
     this.#text(".sent", formatBytes(bytesSent));
     this.#text(".on-wire", formatBytes(progress.bytesOnWire));
-    this.#text(".saved-bytes", formatBytes(bytesSaved + bytesResumed));
-    this.#text(".speed", `${speed.toFixed(speed < 10 ? 1 : 0)} MB/s`);
-    const resumed = bytesResumed > 0 ? `, resumed at ${formatBytes(bytesResumed)}` : "";
-    const read =
-      bytesRead === size
-        ? `All read, ${formatBytes(size - settled)} to go`
-        : `${formatBytes(bytesRead)} of ${formatBytes(size)} read`;
-    this.#text(".status", read + resumed);
+    this.#text(".saved-bytes", formatBytes(bytesSaved));
     showTotals();
+    if (this.#isPaused) return;
+    this.#text(".speed", `${formatBytes(bytesPerSecond)}/s`);
+    const left = size - bytesDone - bytesInTransit;
+    const time = bytesPerSecond > 0 ? `, ${formatSeconds(left / bytesPerSecond)} left` : "";
+    const read = bytesRead === size ? "All read" : `${formatBytes(bytesRead)} read`;
+    this.#text(".status", `${read}, ${formatBytes(bytesDone)} of ${formatBytes(size)} done${time}`);
   }
 
   #wait(delayMs: number): void {
@@ -146,7 +173,7 @@ class Card {
     announce(note);
   }
 
-  #finish(rootDigest: string): void {
+  #finish(root: string): void {
     element<HTMLProgressElement>("progress", this.root).value = 1;
     const { bytesSent } = this.progress;
     const { size, name } = this.#file;
@@ -159,11 +186,30 @@ class Card {
     const link = document.createElement("a");
     link.className = "download";
     link.textContent = "Download";
-    link.href = `/v1/files/${rootDigest}?name=${encodeURIComponent(name)}`;
+    link.href = `/v1/files/${root}?name=${encodeURIComponent(name)}`;
     link.setAttribute("aria-label", `Download ${name}`);
     element(".actions", this.root).append(link);
+    this.#preview(root);
     this.#describeMap();
     announce(`${name}: ${text}`);
+  }
+
+  /** Shows a picture, or plays what can be played, as the server has it. */
+  #preview(root: string): void {
+    const { name, type } = this.#file;
+    const tag = PREVIEWS[type.split("/", 1)[0] ?? ""];
+    if (tag === undefined) return;
+    const preview = document.createElement(tag);
+    preview.className = "preview";
+    if (preview instanceof HTMLImageElement) preview.alt = name;
+    else {
+      preview.controls = true;
+      preview.preload = "metadata";
+      preview.setAttribute("aria-label", name);
+    }
+    preview.addEventListener("error", () => preview.remove()); // of a type that nothing here knows
+    preview.src = `/v1/files/${root}?type=${encodeURIComponent(type)}`;
+    this.root.append(preview);
   }
 
   #fail(code: string, message: string): void {
@@ -195,6 +241,25 @@ class Card {
 
   #show(selector: string, shown: boolean): void {
     element<HTMLElement>(selector, this.root).hidden = !shown;
+  }
+}
+
+/** How fast something grows, over the last seconds. */
+class Pace {
+  #samples: { readonly ms: number; readonly bytes: number }[] = [];
+
+  start(): void {
+    this.#samples = [];
+  }
+
+  /** Returns bytes a second, now that it is at `bytes`; 0 while that cannot be told. */
+  at(bytes: number): number {
+    const ms = performance.now();
+    this.#samples.push({ ms, bytes });
+    while ((this.#samples[0]?.ms ?? ms) < ms - PACE_MS) this.#samples.shift();
+    const first = this.#samples[0] as { ms: number; bytes: number };
+    const seconds = (ms - first.ms) / 1000;
+    return seconds < 0.2 ? 0 : Math.max(0, Math.round((bytes - first.bytes) / seconds));
   }
 }
 
@@ -232,7 +297,7 @@ function showTotals(): void {
   const sum = (of: (progress: UploadProgress) => number) =>
     cards.reduce((total, { progress }) => total + of(progress), 0);
   const read = sum(({ bytesRead }) => bytesRead);
-  const saved = sum(({ bytesSaved, bytesResumed }) => bytesSaved + bytesResumed);
+  const saved = sum(({ bytesSaved }) => bytesSaved);
   element("#total-read").textContent = formatBytes(read);
   element("#total-sent").textContent = formatBytes(sum(({ bytesSent }) => bytesSent));
   element("#total-on-wire").textContent = formatBytes(sum(({ bytesOnWire }) => bytesOnWire));

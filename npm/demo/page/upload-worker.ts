@@ -1,13 +1,13 @@
 // One upload, in a worker: the page stays responsive whatever the file. The page ends it, and with it
 // the workers of its pool.
 
-import type { ChunkEvent, UploadProgress } from "chunker-cdc/dedup";
+import type { ChunkEvent, Upload, UploadProgress } from "chunker-cdc/dedup";
 import { type FromWorker, STATES, type ToWorker } from "./messages.js";
 
 /** The page is told at most this often. */
 const REPORT_INTERVAL_MS = 60;
 
-const controller = new AbortController();
+let upload: Upload | undefined;
 /** The parts of a worker's global scope used here: the types of the DOM know only the page's. */
 const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<ToWorker>) => void;
@@ -16,8 +16,10 @@ const scope = globalThis as unknown as {
 };
 
 scope.onmessage = ({ data }) => {
-  if (data.type === "abort") controller.abort();
-  else void run(data);
+  if (data.type === "start") void run(data);
+  else if (data.type === "pause") upload?.pause();
+  else if (data.type === "resume") upload?.resume();
+  else upload?.cancel();
 };
 
 async function run({ file, profile, compression, library }: Extract<ToWorker, { type: "start" }>) {
@@ -25,19 +27,18 @@ async function run({ file, profile, compression, library }: Extract<ToWorker, { 
   try {
     const dedup: typeof import("chunker-cdc/dedup") = await import(library.dedup);
     const { ChunkerPool }: typeof import("chunker-cdc/pool") = await import(library.pool);
-    const { rootDigest } = await dedup.upload(file, {
+    upload = new dedup.Upload(file, {
       transport: new dedup.HttpTransport({ baseUrl: scope.location.origin }),
       profile,
       compression,
       pool: new ChunkerPool(),
-      resume: new dedup.IndexedDbResumeStore(),
-      signal: controller.signal,
       onProgress: (progress) => report.add(progress),
       onChunk: (event) => report.addChunk(event),
       retry: { onRetry: ({ delayMs }) => send({ type: "waiting", delayMs }) },
     });
+    const { root } = await upload.done;
     report.flush();
-    send({ type: "done", rootDigest });
+    send({ type: "done", root });
   } catch (error) {
     report.flush();
     const { code = "", message = String(error) } = error as { code?: string; message?: string };

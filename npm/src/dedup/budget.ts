@@ -12,14 +12,14 @@ interface Waiter {
  * whole budget passes alone instead of never.
  */
 export class Budget {
-  readonly #capacity: number;
+  readonly capacity: number;
   readonly #waiters: Waiter[] = [];
   #taken = 0;
   #closed: { readonly reason: unknown } | undefined;
   #peak = 0;
 
   constructor(capacity: number) {
-    this.#capacity = capacity;
+    this.capacity = capacity;
   }
 
   /** The most that was ever taken at once. */
@@ -65,7 +65,7 @@ export class Budget {
   }
 
   #fits(amount: number): boolean {
-    return this.#taken === 0 || this.#taken + amount <= this.#capacity;
+    return this.#taken === 0 || this.#taken + amount <= this.capacity;
   }
 
   #take(amount: number): void {

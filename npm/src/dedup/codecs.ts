@@ -1,11 +1,12 @@
-// The codecs of an upload that compresses. An entry file says where they are; they are loaded when a
-// chunk is first compressed.
+// The codecs of transfers that compress. An entry file says where they are; they are loaded when a chunk
+// is first compressed.
 
-import type { compressAdaptive } from "../codecs/index.js";
+import type { compressAdaptive, decompress } from "../codecs/index.js";
 import { ChunkerError } from "../index.js";
 
-/** What an upload needs of `chunker-cdc/codecs`. */
+/** What a transfer needs of `chunker-cdc/codecs`. */
 export interface Codecs {
+  readonly decompress: typeof decompress;
   readonly compressAdaptive: typeof compressAdaptive;
 }
 

@@ -1,22 +1,15 @@
 import { invalidArgument } from "../errors.js";
-import { loadCodecs } from "./codecs.js";
-import { DedupError } from "./error.js";
-import type { ChunkEncoding } from "./protocol.js";
-import type { ChunkBody } from "./transport.js";
+import { type Codecs, loadCodecs } from "./codecs.js";
+import type { ChunkEncoding } from "./upload-options.js";
 
 /** Of the levels above it, some ask for a larger window than a server may have. */
 const MAX_LEVEL = 19;
-/** RFC 9110, §15.5.16. */
-const UNSUPPORTED_MEDIA_TYPE = 415;
 
-/** Turns chunks into the bodies that carry them: compressed where that is wanted, taken, and pays. */
+/** Compresses chunks where that is wanted, possible, and pays. */
 export class ChunkEncoder {
   readonly #encoding: ChunkEncoding | undefined;
   readonly #level: number | undefined;
-  /** Whether the server's last answer lists the encoding. */
-  #announced = false;
-  /** Whether a server that took the encoding, or one behind the same address, has refused it. */
-  #refused = false;
+  #codecs: Promise<Codecs | undefined> | undefined;
 
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(encoding: ChunkEncoding | undefined, level: number | undefined) {
@@ -37,37 +30,19 @@ export class ChunkEncoder {
     this.#level = level;
   }
 
-  /** Takes note of what the server accepts. */
-  announced(encodings: readonly string[] = []): void {
-    this.#announced = this.#encoding !== undefined && encodings.includes(this.#encoding);
+  get isOn(): boolean {
+    return this.#encoding !== undefined;
   }
 
-  /**
-   * Has `payload` sent by `put`, compressed if that makes it smaller; returns the bytes of the body
-   * that was taken.
-   */
-  async send(payload: Uint8Array, put: (body: ChunkBody) => Promise<void>): Promise<number> {
-    const { length } = payload;
-    const compressed = await this.#compressed(payload);
-    if (compressed !== undefined) {
-      try {
-        await put({ bytes: compressed, length, encoding: this.#encoding });
-        return compressed.length;
-      } catch (error) {
-        if (!(error instanceof DedupError) || error.status !== UNSUPPORTED_MEDIA_TYPE) throw error;
-        this.#refused = true;
-      }
-    }
-    await put({ bytes: payload, length, encoding: undefined });
-    return length;
-  }
-
-  async #compressed(payload: Uint8Array): Promise<Uint8Array | undefined> {
-    if (this.#encoding === undefined || !this.#announced || this.#refused) return;
-    const { compressAdaptive } = await loadCodecs();
-    const { compressed, data } = await compressAdaptive(this.#encoding, payload, {
+  /** Returns `payload` compressed, or as it is where that is not longer. */
+  async encode(payload: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#encoding === undefined) return payload;
+    this.#codecs ??= loadCodecs().catch(() => undefined);
+    const codecs = await this.#codecs;
+    if (codecs === undefined) return payload;
+    const { compressed, data } = await codecs.compressAdaptive(this.#encoding, payload, {
       level: this.#level,
     });
-    return compressed ? data : undefined;
+    return compressed ? (data as Uint8Array<ArrayBuffer>) : payload;
   }
 }

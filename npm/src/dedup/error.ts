@@ -2,24 +2,30 @@
  * What can go wrong in an upload or download besides the errors of the core.
  *
  * - `aborted`, the chunking and the manifest codes come as the package's `ChunkerError`.
- * - Codes of a server (`digest_mismatch`, `chunks_missing`, `manifest_not_found`, …, see
- *   `docs/upload-protocol.md`) come through unchanged, with `status`.
+ * - Codes of a server (`chunk_digest_mismatch`, `insufficient_storage`, `root_not_found`, …, see
+ *   `docs/protocol.md`) come through unchanged, with `status`.
  */
 export type DedupErrorCode =
-  /** No answer: offline, refused, reset, name not found. */
+  /** No answer: offline, refused, reset, name not found, a certificate that is not valid. */
   | "network_error"
-  /** No answer within the transport's time limit. */
+  /** The server made no progress within the transport's time limit. */
   | "request_timeout"
+  /** The address is that of a redirect. */
+  | "redirected"
+  /** A proxy before the server refuses bodies of this size. */
+  | "body_too_large"
   /** An answer that is not in the protocol. */
   | "protocol_error"
   /** The source was modified, or was shorter or longer than its announced size. */
   | "source_changed"
   /** The source could not be read. */
   | "source_unreadable"
-  /** The manifest or a chunk names a digest that its bytes do not have. */
+  /** The manifest received is not the one that was asked for. */
   | "digest_mismatch"
   /** The server lost chunks that cannot be read from the source a second time. */
   | "chunks_missing"
+  /** The server lacks a chunk of a file that is downloaded. */
+  | "chunk_not_found"
   | (string & {});
 
 /** Facts that travel with a {@link DedupError}. */
@@ -30,7 +36,7 @@ export interface DedupErrorDetails {
   readonly retryable?: boolean;
   /** How long the server asked to wait, in milliseconds. */
   readonly retryAfterMs?: number;
-  /** With `chunks_missing`: digests the server lacks. */
+  /** With `chunks_missing`: digests the server lacks, 64 lowercase hexadecimal digits each. */
   readonly missing?: readonly string[];
   readonly cause?: unknown;
 }
@@ -52,4 +58,10 @@ export class DedupError extends Error {
     this.retryAfterMs = details.retryAfterMs;
     this.missing = details.missing;
   }
+}
+
+/** Returns `error` if it is a {@link DedupError}, of whichever copy of the package. */
+export function asDedupError(error: unknown): DedupError | undefined {
+  const named = typeof error === "object" && error !== null && "name" in error && "code" in error;
+  return named && error.name === "DedupError" ? (error as DedupError) : undefined;
 }

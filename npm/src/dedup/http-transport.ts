@@ -1,213 +1,448 @@
-import type { HashAlgorithm } from "../index.js";
-import { DedupError } from "./error.js";
+import { invalidArgument } from "../errors.js";
+import { ChunkerError, type HashAlgorithm } from "../index.js";
+import { checkedOptions } from "../options.js";
+import { asDedupError, DedupError } from "./error.js";
 import {
-  type ErrorAnswer,
-  isChunkEncoding,
-  isDigest,
-  type MissingAnswer,
-  type MissingQuery,
-} from "./protocol.js";
-import type { ChunkBody, RequestOptions, Transport } from "./transport.js";
+  type Credentials,
+  type Exchange,
+  type HttpAnswer,
+  networkError,
+  Watch,
+  watched,
+} from "./exchange.js";
+import { fetchExchange, isBadPort } from "./exchange-fetch.js";
+import { platform } from "./platform.js";
+import type {
+  Body,
+  FilesAnswer,
+  MissingAnswer,
+  PutOptions,
+  RequestOptions,
+  StoredFile,
+  Transport,
+  Usage,
+} from "./transport.js";
+import { type Limits, parseLimits, parseRoot } from "./wire.js";
 
-// What `fetch` takes: not every library that has it names these types.
-type Credentials = NonNullable<RequestInit["credentials"]>;
+// What `Headers` takes: not every library that has it names this type.
 type HeadersLike = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
 /** How {@link HttpTransport} reaches its server. */
 export interface HttpTransportOptions {
-  /** Where the server's `/v1/…` routes begin: `""` for the page's own origin, else an absolute URL. */
+  /** Where the server's `/v1/…` paths begin: `""` for the page's own origin, else an absolute URL. */
   readonly baseUrl?: string | undefined;
   /** Headers of every request, for example an authorization; a function is asked before each one. */
   readonly headers?: HeadersLike | (() => HeadersLike | Promise<HeadersLike>) | undefined;
-  /** Whether cookies are sent; as `fetch` defines it. Default `same-origin`. */
+  /**
+   * Whether cookies are sent, as `fetch` defines it; to another origin only with `include`. Node has no
+   * cookies. Default: `same-origin`.
+   */
   readonly credentials?: Credentials | undefined;
-  /** How long one request may take, in milliseconds. Default 300,000. */
-  readonly timeoutMs?: number | undefined;
-  /** The `fetch` to use. Default: the global one. */
+  /**
+   * How long the server may make no progress, in milliseconds: it takes nothing of a body, sends nothing
+   * of an answer. Long requests are not limited. Default: 60,000.
+   */
+  readonly stallTimeoutMs?: number | undefined;
+  /**
+   * The `fetch` to use. It cannot tell how much of a body has left. Default: in Node `node:http`, in
+   * pages and workers the global one, and XMLHttpRequest for packs.
+   */
   readonly fetch?: typeof fetch | undefined;
 }
 
-const DEFAULT_TIMEOUT_MS = 300_000;
+const KEYS = ["baseUrl", "headers", "credentials", "stallTimeoutMs", "fetch"] as const;
+const CREDENTIALS = ["omit", "same-origin", "include"];
+const DEFAULT_STALL_TIMEOUT_MS = 60_000;
 /** A longer wait than this is a mistake or an attack, whatever `Retry-After` says. */
 const MAX_RETRY_AFTER_MS = 120_000;
+/** The longest answer that is read at once, besides a manifest: one of 10,000 missing chunks. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const BINARY = "application/octet-stream";
 
-/** The upload protocol over HTTP, by `fetch`. */
+interface Init extends PutOptions {
+  readonly body?: Body;
+  readonly maxBytes?: number;
+}
+
+interface Answered {
+  readonly answer: HttpAnswer;
+  readonly bytes: Uint8Array;
+}
+
+/** The protocol over HTTP. */
 export class HttpTransport implements Transport {
+  readonly takesBlobs: boolean;
   readonly #baseUrl: string;
   readonly #headers: HttpTransportOptions["headers"];
   readonly #credentials: Credentials;
-  readonly #timeoutMs: number;
-  readonly #fetch: typeof fetch;
+  readonly #stallTimeoutMs: number;
+  readonly #exchange: Exchange;
 
-  /** Throws a `TypeError` if `baseUrl` is no address. */
+  /** @throws {ChunkerError} `invalid_argument`, for example when requests cannot go to `baseUrl`. */
   constructor(options: HttpTransportOptions = {}) {
-    this.#baseUrl = (options.baseUrl ?? "").replace(/\/+$/, "");
-    // A wrong address would otherwise look like a network that is down, and be retried.
-    new URL(`${this.#baseUrl}/v1/`, globalThis.location?.href);
-    this.#headers = options.headers;
-    this.#credentials = options.credentials ?? "same-origin";
-    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
+    const { baseUrl, headers, credentials, stallTimeoutMs, fetch } = checkedOptions(options, KEYS);
+    const { blobs, byFetch, exchange } = platform();
+    this.#baseUrl = checkedUrl(baseUrl ?? "", byFetch || fetch !== undefined);
+    this.#headers = headers;
+    if (typeof headers !== "function") headersOf(headers);
+    if (credentials !== undefined && !CREDENTIALS.includes(credentials)) {
+      throw invalidArgument(`credentials must be one of ${CREDENTIALS.join(", ")}`);
+    }
+    this.#credentials = credentials ?? "same-origin";
+    this.#stallTimeoutMs = stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS;
+    if (!(this.#stallTimeoutMs > 0)) {
+      throw invalidArgument(`stallTimeoutMs must be above 0, not ${stallTimeoutMs}`);
+    }
+    this.takesBlobs = blobs;
+    this.#exchange = fetch === undefined ? exchange : fetchExchange(fetch, blobs);
+  }
+
+  async limits(options: RequestOptions): Promise<Limits> {
+    const { bytes } = await this.#request("GET", "/v1", options);
+    const limits = parseLimits((parseJson(bytes) as { limits?: unknown } | undefined)?.limits);
+    if (limits === undefined) throw unexpected("GET /v1", "limits");
+    return limits;
   }
 
   async missing(
     hash: HashAlgorithm,
-    digests: readonly string[],
+    digests: Uint8Array<ArrayBuffer>,
     options: RequestOptions,
   ): Promise<MissingAnswer> {
-    const query: MissingQuery = { hash, digests };
-    const body = await this.#request(
-      "POST",
-      "/v1/chunks/missing",
-      JSON.stringify(query),
-      "application/json",
-      options,
-    );
-    const { missing, encodings = [] } = (parseJson(body) ?? {}) as Partial<MissingAnswer>;
-    const asked = new Set(digests);
-    if (!Array.isArray(missing) || !missing.every((digest) => asked.has(digest))) {
-      throw new DedupError(
-        "protocol_error",
-        "the server's answer is not a list of the digests asked for",
-      );
+    const path = `/v1/chunks/${hash}/missing`;
+    const { answer, bytes } = await this.#request("POST", path, {
+      ...options,
+      body: { parts: [digests], length: digests.length },
+    });
+    if (bytes.length !== Math.ceil(digests.length / 32 / 8)) {
+      throw unexpected(`POST ${path}`, "a bit for each digest");
     }
-    if (!Array.isArray(encodings)) {
-      throw new DedupError("protocol_error", "the server's encodings are not a list");
-    }
-    return { missing, encodings: encodings.filter(isChunkEncoding) };
+    const limits = answer.header("chunker-limits");
+    return {
+      missing: bytes,
+      limits:
+        limits === null ? undefined : parseLimits(parseJson(new TextEncoder().encode(limits))),
+    };
   }
 
-  async putChunk(
+  async putPack(hash: HashAlgorithm, pack: Body, options: PutOptions): Promise<void> {
+    await this.#request("POST", `/v1/packs/${hash}`, { ...options, body: pack });
+  }
+
+  async readChunks(
     hash: HashAlgorithm,
-    digest: string,
-    { bytes, length, encoding }: ChunkBody,
-    options: RequestOptions,
-  ): Promise<void> {
-    const query = encoding === undefined ? "" : `?encoding=${encoding}&length=${length}`;
-    await this.#request(
-      "PUT",
-      `/v1/chunks/${hash}/${digest}${query}`,
-      // Chromium sends a Blob two to three times as fast as bytes: 262,144 in 3.4 ms, not 10.8.
-      new Blob([bytes as Uint8Array<ArrayBuffer>]),
-      "application/octet-stream",
-      options,
-    );
+    digests: Uint8Array<ArrayBuffer>,
+    { signal, encoding }: RequestOptions & { readonly encoding?: "zstd" | undefined },
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const query = encoding === undefined ? "" : `?encoding=${encoding}`;
+    const path = `/v1/chunks/${hash}/read${query}`;
+    return this.#stream("POST", path, {
+      signal,
+      body: { parts: [digests], length: digests.length },
+    });
   }
 
   async putManifest(
-    rootDigest: string,
-    manifest: Uint8Array,
+    root: string,
+    manifest: Uint8Array<ArrayBuffer>,
     options: RequestOptions,
   ): Promise<void> {
-    await this.#request(
-      "PUT",
-      `/v1/manifests/${rootDigest}`,
-      manifest as Uint8Array<ArrayBuffer>,
-      "application/octet-stream",
-      options,
-    );
+    await this.#request("PUT", `/v1/manifests/${root}`, {
+      ...options,
+      body: { parts: [manifest], length: manifest.length },
+    });
   }
 
-  getManifest(rootDigest: string, options: RequestOptions): Promise<Uint8Array> {
-    return this.#request("GET", `/v1/manifests/${rootDigest}`, undefined, undefined, options);
-  }
-
-  getChunk(hash: HashAlgorithm, digest: string, options: RequestOptions): Promise<Uint8Array> {
-    return this.#request("GET", `/v1/chunks/${hash}/${digest}`, undefined, undefined, options);
-  }
-
-  /** The address under which a browser can fetch the whole committed file. */
-  fileUrl(rootDigest: string, name?: string): string {
-    const query = name === undefined ? "" : `?name=${encodeURIComponent(name)}`;
-    return `${this.#baseUrl}/v1/files/${rootDigest}${query}`;
-  }
-
-  async #request(
-    method: string,
-    path: string,
-    body: BodyInit | undefined,
-    contentType: string | undefined,
-    { signal }: RequestOptions,
+  async getManifest(
+    root: string,
+    options: RequestOptions & { readonly maxBytes: number },
   ): Promise<Uint8Array> {
+    return (await this.#request("GET", `/v1/manifests/${root}`, options)).bytes;
+  }
+
+  async listFiles({
+    signal,
+    after,
+    limit,
+  }: RequestOptions & {
+    readonly after?: string | undefined;
+    readonly limit?: number | undefined;
+  }): Promise<FilesAnswer> {
+    const query = new URLSearchParams();
+    if (after !== undefined) query.set("after", after);
+    if (limit !== undefined) query.set("limit", String(limit));
+    const path = `/v1/files${asSuffix(query)}`;
+    const { bytes } = await this.#request("GET", path, { signal });
+    const { files, next } = (parseJson(bytes) ?? {}) as Partial<FilesAnswer>;
+    const listed = Array.isArray(files) && files.every(isStoredFile);
+    if (!listed || next === undefined || !(next === null || parseRoot(next) !== undefined)) {
+      throw unexpected(`GET ${path}`, "a list of files");
+    }
+    return { files, next };
+  }
+
+  async deleteFile(root: string, options: RequestOptions): Promise<void> {
+    await this.#request("DELETE", `/v1/files/${root}`, options);
+  }
+
+  async usage(options: RequestOptions): Promise<Usage> {
+    const { bytes } = await this.#request("GET", "/v1/usage", options);
+    const usage = parseJson(bytes) as Usage | undefined;
+    const { files, packs, doomedPacks, chunks, bytes: stored } = usage ?? {};
+    const numbers = [files, packs, doomedPacks, chunks, stored];
+    if (!numbers.every(Number.isFinite)) throw unexpected("GET /v1/usage", "numbers");
+    return usage as Usage;
+  }
+
+  /**
+   * The address of the whole file, for a link or, with its content type, for an element that shows it.
+   *
+   * @param options `name`: what it is called when it is saved; `type`: its content type, one of those that
+   * the protocol allows.
+   */
+  fileUrl(
+    root: string,
+    options: { readonly name?: string | undefined; readonly type?: string | undefined } = {},
+  ): string {
+    const query = new URLSearchParams();
+    const { name, type } = checkedOptions(options, ["name", "type"]);
+    if (name !== undefined) query.set("name", name);
+    if (type !== undefined) query.set("type", type);
+    return `${this.#baseUrl}/v1/files/${root}${asSuffix(query)}`;
+  }
+
+  /** Sends a request and reads its answer to the end. */
+  async #request(method: string, path: string, init: Init): Promise<Answered> {
+    const request = new OneRequest(method, path, init.signal, this.#stallTimeoutMs);
+    try {
+      const answer = await this.#send(request, init);
+      return { answer, bytes: await request.bytes(answer, init.maxBytes ?? MAX_ANSWER_BYTES) };
+    } catch (error) {
+      throw request.failure(error);
+    } finally {
+      request.end();
+    }
+  }
+
+  /** Sends a request; its answer goes on when this returns. */
+  async #stream(method: string, path: string, init: Init): Promise<AsyncIterable<Uint8Array>> {
+    const request = new OneRequest(method, path, init.signal, this.#stallTimeoutMs);
+    try {
+      const { body } = await this.#send(request, init);
+      return request.pieces(body);
+    } catch (error) {
+      const failure = request.failure(error);
+      request.end();
+      throw failure;
+    }
+  }
+
+  /** Resolves with the head of a 2xx answer. */
+  async #send(request: OneRequest, { body, onSent }: Init): Promise<HttpAnswer> {
+    const { method, path, signal, watch } = request;
     signal.throwIfAborted();
-    const headers = new Headers(
+    const headers = headersOf(
       typeof this.#headers === "function" ? await this.#headers() : this.#headers,
     );
-    if (contentType !== undefined) headers.set("content-type", contentType);
-
-    // One controller for both reasons to stop; AbortSignal.any would keep each request's signal
-    // alive as long as the upload's.
-    const stop = new AbortController();
-    let timedOut = false;
-    const onAbort = () => stop.abort(signal.reason);
-    const timer = setTimeout(() => {
-      timedOut = true;
-      stop.abort();
-    }, this.#timeoutMs);
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      const response = await this.#fetch(this.#baseUrl + path, {
-        method,
-        headers,
-        ...(body === undefined ? {} : { body }),
-        credentials: this.#credentials,
-        cache: "no-store",
-        redirect: "error",
-        signal: stop.signal,
-      });
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      if (!response.ok) throw refusal(method, path, response, bytes);
-      return bytes;
-    } catch (error) {
-      if (error instanceof DedupError) throw error;
-      signal.throwIfAborted();
-      if (timedOut) {
-        throw new DedupError(
-          "request_timeout",
-          `no answer to ${method} ${path} within ${this.#timeoutMs} ms`,
-          { retryable: true, cause: error },
-        );
-      }
-      // `fetch` rejects with a TypeError for every failure of the network and says no more.
-      throw new DedupError("network_error", `no answer to ${method} ${path}`, {
-        retryable: error instanceof TypeError,
-        cause: error,
-      });
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-    }
+    signal.throwIfAborted();
+    if (body !== undefined) headers.set("content-type", BINARY);
+    const url = new URL(this.#baseUrl + path, globalThis.location?.href).href;
+    const credentials = this.#credentials;
+    const answer = await this.#exchange({
+      method,
+      url,
+      headers,
+      body,
+      credentials,
+      signal,
+      watch,
+      onSent,
+    });
+    const { status } = answer;
+    if (status >= 200 && status < 300) return answer;
+    throw refusal(request.name, answer, await request.bytes(answer, MAX_ANSWER_BYTES));
   }
 }
 
-function refusal(method: string, path: string, response: Response, body: Uint8Array): DedupError {
-  const { status } = response;
-  const answer = parseJson(body) as Partial<ErrorAnswer> | undefined;
-  const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"));
+/** A request on its way: what ends it, and why. */
+class OneRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly watch: Watch;
+  readonly #outer: AbortSignal;
+  readonly #stop = new AbortController();
+  readonly #onAbort: () => void;
+  #stalled = false;
+
+  constructor(method: string, path: string, signal: AbortSignal, stallTimeoutMs: number) {
+    this.method = method;
+    this.path = path;
+    this.#outer = signal;
+    // One controller for both reasons to stop; AbortSignal.any would keep each request's signal alive
+    // as long as the upload's.
+    this.#onAbort = () => this.#stop.abort(signal.reason);
+    if (signal.aborted) this.#onAbort();
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.watch = new Watch(stallTimeoutMs, () => {
+      this.#stalled = true;
+      this.#stop.abort(new DedupError("request_timeout", `no progress for ${stallTimeoutMs} ms`));
+    });
+  }
+
+  get name(): string {
+    return `${this.method} ${this.path}`;
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  end(): void {
+    this.watch.end();
+    this.#outer.removeEventListener("abort", this.#onAbort);
+  }
+
+  async bytes(answer: HttpAnswer, maxBytes: number): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    for await (const piece of watched(answer.body, this.watch)) {
+      length += piece.length;
+      if (length > maxBytes) {
+        throw new DedupError(
+          "protocol_error",
+          `the answer to ${this.name} is above ${maxBytes} bytes`,
+        );
+      }
+      pieces.push(piece);
+    }
+    const announced = answer.header("content-length");
+    const plain = answer.header("content-encoding") === null && this.method !== "HEAD";
+    if (announced !== null && plain && length < Number(announced)) {
+      throw networkError(this.name, new Error("the answer was cut short"));
+    }
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return bytes;
+  }
+
+  async *pieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* watched(body, this.watch);
+    } catch (error) {
+      throw this.failure(error);
+    } finally {
+      this.end();
+    }
+  }
+
+  /** Returns the error of a request that `error` has ended. */
+  failure(error: unknown): unknown {
+    if (this.#outer.aborted) return this.#outer.reason;
+    if (this.#stalled) {
+      const message = `no progress of ${this.name}`;
+      return new DedupError("request_timeout", message, { retryable: true, cause: error });
+    }
+    if (asDedupError(error) !== undefined || error instanceof ChunkerError) return error;
+    return networkError(this.name, error);
+  }
+}
+
+function checkedUrl(baseUrl: string, byFetch: boolean): string {
+  const trimmed = String(baseUrl).replace(/\/+$/, "");
+  let url: URL;
+  try {
+    url = new URL(`${trimmed}/v1`, globalThis.location?.href);
+  } catch (cause) {
+    throw invalidArgument(`baseUrl ${JSON.stringify(trimmed)} is not an absolute URL`, { cause });
+  }
+  const { protocol, username, password, port } = url;
+  if (protocol !== "http:" && protocol !== "https:") {
+    throw invalidArgument(`baseUrl is neither http nor https, but ${protocol}`);
+  }
+  if (username !== "" || password !== "") {
+    throw invalidArgument("baseUrl has a user or password: send them as the header authorization");
+  }
+  if (url.search !== "" || url.hash !== "")
+    throw invalidArgument("baseUrl has a query or fragment");
+  if (byFetch && isBadPort(port)) throw invalidArgument(`fetch refuses requests to port ${port}`);
+  return trimmed;
+}
+
+function headersOf(init: HeadersLike | undefined): Headers {
+  try {
+    return new Headers(init);
+  } catch (cause) {
+    throw invalidArgument("headers are not valid: their values must be one line of Latin-1", {
+      cause,
+    });
+  }
+}
+
+function unexpected(request: string, expected: string): DedupError {
+  return new DedupError("protocol_error", `the answer to ${request} is not ${expected}`);
+}
+
+/** Returns what an answer says that is not a success. */
+function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupError {
+  const { status } = answer;
+  if (status >= 300 && status < 400) {
+    const location = answer.header("location");
+    const to = location === null ? "elsewhere" : `to ${location}`;
+    const message = `${request} is redirected ${to}: make the final address the baseUrl`;
+    return new DedupError("redirected", message, { status });
+  }
+  const retryAfterMs = parseRetryAfter(answer.header("retry-after"));
   const details = {
     status,
-    retryable: status >= 500 || status === 429 || status === 408,
+    retryable: isTemporary(status),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
-  if (typeof answer?.code !== "string" || typeof answer.message !== "string") {
-    return new DedupError(
-      "protocol_error",
-      `${method} ${path} was answered with status ${status}`,
-      details,
-    );
+  const { code, message, missing } = (parseJson(body) ?? {}) as Record<string, unknown>;
+  if (typeof code !== "string" || typeof message !== "string") {
+    const text = `${request} was answered with status ${status}`;
+    if (status === 413) return new DedupError("body_too_large", text, details);
+    return new DedupError("protocol_error", text, details);
   }
-  const missing = Array.isArray(answer.missing) ? answer.missing.filter(isDigest) : undefined;
-  return new DedupError(answer.code, answer.message, {
+  const digests = Array.isArray(missing)
+    ? missing.filter((digest) => isHexDigest(digest))
+    : undefined;
+  return new DedupError(code, message, {
     ...details,
-    ...(missing === undefined ? {} : { missing }),
+    ...(digests === undefined ? {} : { missing: digests }),
   });
 }
 
-/** Reads `Retry-After`: seconds or an HTTP date (RFC 9110, §10.2.3). */
+/** Whether the same request may have another answer later (RFC 9110, section 15; RFC 8470). */
+function isTemporary(status: number): boolean {
+  if (status === 408 || status === 425 || status === 429) return true;
+  return status >= 500 && status !== 501 && status !== 507;
+}
+
+/** Reads `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). */
 function parseRetryAfter(value: string | null): number | undefined {
   if (value === null) return undefined;
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : undefined;
+}
+
+function isHexDigest(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}
+
+function isStoredFile(value: unknown): value is StoredFile {
+  if (typeof value !== "object" || value === null) return false;
+  const { root, length, committed } = value as Partial<StoredFile>;
+  const lengthy = length === null || Number.isSafeInteger(length);
+  return parseRoot(root) !== undefined && lengthy && typeof committed === "string";
+}
+
+function asSuffix(query: URLSearchParams): string {
+  const text = String(query);
+  return text === "" ? "" : `?${text}`;
 }
 
 function parseJson(bytes: Uint8Array): unknown {

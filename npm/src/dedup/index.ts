@@ -1,24 +1,43 @@
-// `chunker-cdc/dedup`: uploads that send only the chunks the server lacks. `docs/upload-protocol.md`
-// specifies what goes over the wire.
+// `chunker-cdc/dedup`: transfers of only what the other side lacks. `docs/protocol.md` specifies what goes
+// over the wire.
 
-export { type DownloadOptions, type DownloadProgress, download } from "./download.js";
-export { DedupError, type DedupErrorCode, type DedupErrorDetails } from "./error.js";
-export { HttpTransport, type HttpTransportOptions } from "./http-transport.js";
-export type { ChunkEncoding, MissingAnswer } from "./protocol.js";
 export {
-  type ConfirmedChunk,
-  IndexedDbResumeStore,
-  type IndexedDbResumeStoreOptions,
-  MemoryResumeStore,
-  type ResumeStore,
-} from "./resume.js";
+  type ByteRange,
+  Download,
+  type DownloadOptions,
+  type DownloadProgress,
+  download,
+} from "./download.js";
+export { DedupError, type DedupErrorCode, type DedupErrorDetails } from "./error.js";
+export { deleteFile, type FilesOptions, listFiles, usage } from "./files.js";
+export { HttpTransport, type HttpTransportOptions } from "./http-transport.js";
+export type { LocalSource } from "./local.js";
 export type { RetryEvent, RetryOptions } from "./retry.js";
-export type { ChunkBody, RequestOptions, Transport } from "./transport.js";
-export { upload } from "./upload.js";
+export type { Destination, SeekableStream } from "./sink.js";
 export type {
+  Body,
+  FilesAnswer,
+  MissingAnswer,
+  PutOptions,
+  RequestOptions,
+  StoredFile,
+  Transport,
+  Usage,
+} from "./transport.js";
+export { Upload, type UploadState, upload } from "./upload.js";
+export type {
+  ChunkEncoding,
   ChunkEvent,
   ChunkState,
+  CommonUploadOptions,
   UploadOptions,
   UploadProgress,
   UploadResult,
 } from "./upload-options.js";
+export {
+  type QueuedUploadOptions,
+  type QueueProgress,
+  UploadQueue,
+  type UploadQueueOptions,
+} from "./upload-queue.js";
+export type { Limits } from "./wire.js";

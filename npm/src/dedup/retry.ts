@@ -1,9 +1,9 @@
 import { writeLine } from "../lines.js";
-import { DedupError } from "./error.js";
+import { asDedupError, type DedupError } from "./error.js";
 
 /** When a failed request is sent again. */
 export interface RetryOptions {
-  /** Attempts in all, the first included. Default 8. */
+  /** Attempts in all, the first included; every success starts over. Default 10. */
   readonly attempts?: number | undefined;
   /** The longest wait before the second attempt, in milliseconds; doubles each time. Default 250. */
   readonly baseDelayMs?: number | undefined;
@@ -23,20 +23,32 @@ export interface RetryEvent {
   readonly error: DedupError;
 }
 
-const DEFAULT_ATTEMPTS = 8;
+const DEFAULT_ATTEMPTS = 10;
 const DEFAULT_BASE_DELAY_MS = 250;
 const DEFAULT_MAX_DELAY_MS = 15_000;
+/** How long a request that is on its way when all pause may go on. */
+const PAUSE_GRACE_MS = 2_000;
 
-/** Requests that are sent again when they fail, and that stop together. */
+/** The attempts of one piece of work. */
+export interface Attempts {
+  /** There was progress: the next failure is the first. */
+  succeeded(): void;
+  /** Waits before the next attempt, or throws `error` if there is none. */
+  failed(error: unknown): Promise<void>;
+}
+
+/** Requests that are sent again when they fail, that pause together and stop together. */
 export class Requests {
   readonly #options: RetryOptions;
-  readonly #onRetry: () => void;
+  readonly #onRetry: (error: DedupError) => void;
   /** One controller a request: Node warns of a signal with many listeners. */
   readonly #running = new Set<AbortController>();
-  #stopped: { readonly reason: unknown } | undefined;
+  readonly #stop = new AbortController();
+  #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
+  #grace: ReturnType<typeof setTimeout> | undefined;
 
   /** @param onRetry Called before each wait, as the options' own is. */
-  constructor(options: RetryOptions = {}, onRetry: () => void = () => {}) {
+  constructor(options: RetryOptions = {}, onRetry: (error: DedupError) => void = () => {}) {
     this.#options = options;
     this.#onRetry = onRetry;
   }
@@ -49,65 +61,112 @@ export class Requests {
    * that comes back do not return at the same moment; never less than the server asked for.
    */
   async run<T>(attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    this.throwIfStopped();
-    const controller = new AbortController();
-    this.#running.add(controller);
-    try {
-      return await this.#attempts(attempt, controller.signal);
-    } finally {
-      this.#running.delete(controller);
+    for (const attempts = this.attempts(); ; ) {
+      await this.notPaused();
+      const controller = new AbortController();
+      this.#running.add(controller);
+      try {
+        return await orReason(attempt(controller.signal), controller.signal);
+      } catch (error) {
+        this.throwIfStopped();
+        // Else it was ended by a pause.
+        if (!controller.signal.aborted) await attempts.failed(error);
+      } finally {
+        this.#running.delete(controller);
+      }
     }
+  }
+
+  /** Counts the attempts of something that is not one call. */
+  attempts(): Attempts {
+    let number = 1;
+    const { attempts = DEFAULT_ATTEMPTS, onRetry } = this.#options;
+    return {
+      succeeded() {
+        number = 1;
+      },
+      failed: async (caught) => {
+        const error = asDedupError(caught);
+        if (!error?.retryable || number >= attempts) throw caught;
+        const attempt = number;
+        number += 1;
+        const delayMs = this.#delay(attempt, error);
+        this.#onRetry(error);
+        const { code } = error;
+        writeLine("warning", "request_retried", { attempt, delayMs: Math.round(delayMs), code });
+        onRetry?.({ attempt, delayMs, error });
+        await sleep(delayMs, this.#stop.signal);
+      },
+    };
+  }
+
+  /** Ends what goes on beside {@link run}. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Lets no request begin; those on their way end soon, and are sent again afterwards. */
+  pause(): void {
+    if (this.#paused !== undefined) return;
+    let end = () => {};
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#paused = { over, end };
+    this.#grace = setTimeout(() => {
+      for (const controller of this.#running) controller.abort(new Error("paused"));
+    }, PAUSE_GRACE_MS);
+  }
+
+  resume(): void {
+    clearTimeout(this.#grace);
+    this.#paused?.end();
+    this.#paused = undefined;
+  }
+
+  /** Resolves when requests may be sent; rejects when they are stopped. */
+  async notPaused(): Promise<void> {
+    this.throwIfStopped();
+    while (this.#paused !== undefined) await orReason(this.#paused.over, this.#stop.signal);
   }
 
   /** Ends all requests, those to come too; they reject with `reason`. */
   stop(reason: unknown): void {
-    this.#stopped ??= { reason };
+    clearTimeout(this.#grace);
+    this.#stop.abort(reason);
     for (const controller of this.#running) controller.abort(reason);
   }
 
   throwIfStopped(): void {
-    if (this.#stopped !== undefined) throw this.#stopped.reason;
+    this.#stop.signal.throwIfAborted();
   }
 
-  async #attempts<T>(
-    attempt: (signal: AbortSignal) => Promise<T>,
-    signal: AbortSignal,
-  ): Promise<T> {
-    const { attempts = DEFAULT_ATTEMPTS, random = Math.random, onRetry } = this.#options;
-    const { baseDelayMs = DEFAULT_BASE_DELAY_MS, maxDelayMs = DEFAULT_MAX_DELAY_MS } =
-      this.#options;
-    for (let number = 1; ; number += 1) {
-      try {
-        return await attempt(signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof DedupError) || !error.retryable || number >= attempts) throw error;
-        const longest = Math.min(baseDelayMs * 2 ** (number - 1), maxDelayMs);
-        const delayMs = Math.max(longest * (0.5 + 0.5 * random()), error.retryAfterMs ?? 0);
-        this.#onRetry();
-        writeLine("warning", "request_retried", {
-          attempt: number,
-          delayMs: Math.round(delayMs),
-          code: error.code,
-        });
-        onRetry?.({ attempt: number, delayMs, error });
-        await sleep(delayMs, signal);
-      }
-    }
+  #delay(number: number, { retryAfterMs = 0 }: DedupError): number {
+    const { random = Math.random, baseDelayMs = DEFAULT_BASE_DELAY_MS } = this.#options;
+    const { maxDelayMs = DEFAULT_MAX_DELAY_MS } = this.#options;
+    const longest = Math.min(baseDelayMs * 2 ** (number - 1), maxDelayMs);
+    return Math.max(longest * (0.5 + 0.5 * random()), retryAfterMs);
   }
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Settles as `work` does, or rejects with the signal's reason, whatever `work` waits for. */
+export function orReason<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
+    const onAbort = () => reject(signal.reason);
     if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
+}
+
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const slept = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  try {
+    await orReason(slept, signal);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,8 +1,31 @@
-// `chunker-cdc/dedup/server`: the receiving side of the upload protocol, for Node.
+// `chunker-cdc/dedup/server`: the receiving side of the upload protocol, and its store, for Node.
 
 import "../index.node.js";
 
-export { DiskChunkStore } from "./server/disk-store.js";
-export { createUploadHandler, createUploadServer, type UploadHandler } from "./server/handler.js";
-export type { CorsOptions, UploadHandlerOptions, UploadLimits } from "./server/options.js";
-export type { ChunkStore } from "./server/store.js";
+export { Refusal, STORE_ERROR_CODES, StoreError, type StoreErrorCode } from "./server/error.js";
+export { createFetchHandler, type FetchHandler } from "./server/fetch.js";
+export {
+  createUploadHandler,
+  createUploadServer,
+  type UploadHandler,
+  type UploadServer,
+  type UploadServerOptions,
+} from "./server/node.js";
+export type {
+  UploadHandlerOptions,
+  UploadLimits,
+  UploadOperation,
+  UploadRequest,
+  Verdict,
+} from "./server/options.js";
+export {
+  type CheckOptions,
+  type CheckReport,
+  type CollectOptions,
+  type CollectReport,
+  type Damage,
+  type ReadFileOptions,
+  Store,
+  type StoreOptions,
+} from "./server/store.js";
+export type { StoredFile, Usage } from "./transport.js";

@@ -2,13 +2,14 @@
 
 import type { Manifest, ProfileInput } from "../index.js";
 import type { ChunkerPool } from "../pool/index.js";
-import type { ChunkEncoding } from "./protocol.js";
-import type { ResumeStore } from "./resume.js";
 import type { RetryOptions } from "./retry.js";
 import type { Transport } from "./transport.js";
 
-/** How `upload` works. */
-export interface UploadOptions {
+/** How chunks may be encoded on their way. */
+export type ChunkEncoding = "zstd";
+
+/** What uploads of one queue have in common. */
+export interface CommonUploadOptions {
   /** The way to the server. */
   readonly transport: Transport;
   /** What decides the chunks; uploads share chunks only when it is the same. Default: `large`. */
@@ -18,51 +19,60 @@ export interface UploadOptions {
    * that the server lacks. Default: all is done by the calling thread.
    */
   readonly pool?: ChunkerPool | undefined;
-  /** Chunks sent at the same time. Default 4. */
+  /** Packs sent at the same time. Default 4. */
   readonly concurrency?: number | undefined;
   /**
-   * Payload bytes held at the same time; reading waits beyond it. Default 32 MiB. With `compression`
-   * the compressed form of each chunk being sent comes on top.
+   * Bytes of chunks between reading and their arrival, at the same time; reading waits beyond it. Default
+   * 64 MiB. Twice as many are held if a file repeats much of itself; of buffers, and in pages of Blobs,
+   * none, as they are read again. With `compression` the compressed form of the packs being sent comes on
+   * top.
    */
   readonly maxBytesInFlight?: number | undefined;
   /**
-   * Sends chunks compressed, if the server takes that and they become smaller. Loads
-   * `chunker-cdc/codecs` when the first chunk is sent. Compresses on the calling thread: in a page,
-   * upload from a worker. Default: chunks are sent as they are.
+   * Sends the first packs without asking whether the server has their chunks, which saves a round trip.
+   * The answers say whether later ones wait. Default: `false`.
+   */
+  readonly assumeNew?: boolean | undefined;
+  /**
+   * Sends chunks compressed if they become smaller. Loads `chunker-cdc/codecs` when the first chunk is
+   * sent; where that cannot be loaded chunks are sent as they are. Compresses on the calling thread: in
+   * a page, upload from a worker. Default: chunks are sent as they are.
    */
   readonly compression?: ChunkEncoding | undefined;
   /** From the fastest, 1, to the smallest, 19. Default: zstd's own, 3. */
   readonly compressionLevel?: number | undefined;
+  readonly retry?: RetryOptions | undefined;
+}
+
+/** How {@link upload} works. */
+export interface UploadOptions extends CommonUploadOptions {
   /** The announced size of a stream, in bytes; a `Blob` or buffer has its own. */
   readonly size?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: UploadProgress) => void) | undefined;
   /** Called for each change of a chunk's state. */
   readonly onChunk?: ((event: ChunkEvent) => void) | undefined;
-  readonly retry?: RetryOptions | undefined;
-  /**
-   * Where confirmed chunks are recorded, so that a later `upload` of the same `File` goes on where
-   * this one stopped. A store that fails costs only the resumption. Needs a `Blob`.
-   */
-  readonly resume?: ResumeStore | undefined;
-  /** What the record is called. Default: a `File`'s name, size, last modification and profile. */
-  readonly resumeKey?: string | undefined;
 }
 
 /** Where an upload stands. */
 export interface UploadProgress {
-  /** Bytes from the start of the source that are chunked; resumed ones included. */
-  readonly bytesRead: number;
   /** The size of the source, if it is known. */
   readonly totalBytes: number | undefined;
+  /** Bytes from the start of the source that are chunked. */
+  readonly bytesRead: number;
+  /**
+   * Bytes of the source that the server is known to have. When these are all, the manifest is committed.
+   * It falls only if the server loses what it had.
+   */
+  readonly bytesDone: number;
+  /** Bytes of packs that have left and are not answered yet, as far as the transport tells. */
+  readonly bytesInTransit: number;
   /** Bytes of chunks the server took in this upload. */
   readonly bytesSent: number;
-  /** Bytes of the bodies that carried these chunks: fewer than `bytesSent` if they were compressed. */
+  /** Bytes of the encoded chunks in `bytesSent`: fewer if they were compressed. */
   readonly bytesOnWire: number;
   /** Bytes that were not sent because the server had them or the file repeats them. */
   readonly bytesSaved: number;
-  /** Bytes confirmed by an earlier, interrupted upload. */
-  readonly bytesResumed: number;
   readonly chunks: number;
   /** Chunks the server took in this upload. */
   readonly newChunks: number;
@@ -74,8 +84,11 @@ export interface UploadProgress {
 
 /** A finished upload. */
 export interface UploadResult extends UploadProgress {
-  /** The committed manifest's root digest, 64 lowercase hexadecimal digits: what `download` takes. */
-  readonly rootDigest: string;
+  /**
+   * The name of the file: the hash algorithm and the digest of its manifest, `sha256-…`. It is what
+   * {@link download} takes.
+   */
+  readonly root: string;
   readonly manifest: Manifest;
 }
 
@@ -83,10 +96,9 @@ export interface UploadResult extends UploadProgress {
  * - `found`: cut and hashed, the server is being asked;
  * - `duplicate`: the same as an earlier chunk of this source;
  * - `known`: the server had it;
- * - `resumed`: confirmed by an earlier upload;
  * - `sending`, `sent`.
  */
-export type ChunkState = "found" | "duplicate" | "known" | "resumed" | "sending" | "sent";
+export type ChunkState = "found" | "duplicate" | "known" | "sending" | "sent";
 
 /** A chunk entered a state. */
 export interface ChunkEvent {

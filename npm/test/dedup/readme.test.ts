@@ -1,34 +1,57 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { MemoryServer } from "./memory-server.js";
 
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 
-test("the README's server and client work together", async (t) => {
+test("the README's uploads and downloads do what they say", async (t) => {
   const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
   const [, section = ""] = /## Deduplicated upload\n(.*?)\n## /s.exec(readme) ?? [];
-  const [server, client] = [...section.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code);
-  // Within the package, so that it can import itself by name; on a port that is free.
+  const snippets = [...section.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code);
+  assert.equal(snippets.length, 3);
+  const server = await MemoryServer.listen(t);
+  // Within the package, so that it can import itself by name.
   const folder = await mkdtemp(join(PACKAGE, "test-out", "readme-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const source = `import { openAsBlob } from "node:fs"; const file = await openAsBlob("a.mjs");`;
-  const example = [server, source, client, "process.exit()"]
+  const before = `import { openAsBlob } from "node:fs"; const file = await openAsBlob("v1.img");`;
+  const example = [before, ...snippets, "process.exit()"]
     .join("\n")
-    .replaceAll("8080", String(20_000 + (process.pid % 20_000)));
+    .replaceAll("8080", String(server.port));
   await writeFile(join(folder, "a.mjs"), example);
+  const image = new Uint8Array(5_000_000).map((_, index) => index * index);
+  await writeFile(join(folder, "v1.img"), image);
   const { stdout } = await promisify(execFile)(process.execPath, ["a.mjs"], { cwd: folder });
-  assert.match(
-    stdout,
-    new RegExp(`${example.length} of ${example.length}\\n.*${example.length}\\n$`, "s"),
-  );
-  assert.deepEqual((await readdir(join(folder, "store"))).sort(), [
-    "chunks",
-    "damaged",
-    "manifests",
-    "tmp",
-  ]);
+  assert.match(stdout, /5000000 of 5000000\n/);
+  assert.match(stdout, /10000000 done\n1024\nsha256-[0-9a-f]{64} 5000000\n$/);
+  assert.deepEqual(await readFile(join(folder, "v2.img")), Buffer.from(image));
+  assert.equal(server.store.manifests.size, 0);
+});
+
+test("the README's server does what it says", async (t) => {
+  const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
+  const [, section = ""] = /## Upload server\n(.*?)\n## /s.exec(readme) ?? [];
+  const snippets = [...section.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code);
+  assert.equal(snippets.length, 3);
+  const folder = await mkdtemp(join(PACKAGE, "test-out", "readme-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const use = `
+    import { HttpTransport, upload } from "chunker-cdc/dedup";
+    await upload(new Uint8Array(5000), { transport: new HttpTransport({ baseUrl: server.url }) });
+    console.log(typeof handler, (await fetchHandler(new Request("http://x/files/v1"))).status);`;
+  const [listen, mount, ...rest] = snippets;
+  const example = [listen, mount, use, ...rest, "await server.close();"].join("\n");
+  await writeFile(join(folder, "a.mjs"), example.replace("8080", "0"));
+  const options = { cwd: folder };
+  const { stdout } = await promisify(execFile)(process.execPath, ["a.mjs"], options);
+  const lines = stdout.trim().split("\n");
+  assert.match(lines[0] ?? "", /^http:\/\/127\.0\.0\.1:\d+$/);
+  assert.equal(lines[1], "function 200");
+  assert.match(lines[2] ?? "", /^sha256-[0-9a-f]{64} 5000 20/);
+  assert.equal(lines[3], "1024");
+  assert.match(lines.slice(4).join(""), /files: 0.* 0 true$/s);
 });

@@ -1,19 +1,12 @@
-// Sources, transports and servers of the dedup tests.
+// Sources, transports and checks of the dedup tests.
 
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { type HashAlgorithm, Hasher, Manifest, toHex } from "chunker-cdc";
-import {
-  type ChunkBody,
-  DedupError,
-  HttpTransport,
-  type RequestOptions,
-  type Transport,
-} from "chunker-cdc/dedup";
-import { createUploadServer, type UploadHandlerOptions } from "chunker-cdc/dedup/server";
+import { type HashAlgorithm, Hasher, toHex } from "chunker-cdc";
+import type { Body, PutOptions, RequestOptions, Transport } from "chunker-cdc/dedup";
+import { MemoryStore } from "./memory-store.js";
 
 /** Small chunks, so that little data has many. */
 export const SMALL = { minSize: 1024, avgSize: 4096, maxSize: 16384 } as const;
@@ -50,84 +43,115 @@ export function digestHex(hash: HashAlgorithm, bytes: Uint8Array): string {
   return toHex(new Hasher(hash).update(bytes).finalize());
 }
 
+/** The requests of a {@link Transport}. */
+export type Method = Exclude<keyof Transport, "takesBlobs">;
+
 /** What a test lets go wrong: thrown or awaited before the request is carried out. */
 export type Fault = (request: {
-  method: keyof Transport;
+  method: Method;
   /** How often this method was called before. */
   count: number;
-  digest?: string;
   signal: AbortSignal;
 }) => void | Promise<void>;
 
 /** A store in memory behind the transport interface, counting what is asked of it. */
 export class MemoryTransport implements Transport {
-  readonly chunks = new Map<string, Uint8Array>();
-  readonly manifests = new Map<string, Uint8Array>();
-  readonly calls = new Map<keyof Transport, number>();
-  /** The digest of each chunk sent, in the order of sending, with repetitions. */
-  readonly sent: string[] = [];
+  takesBlobs = false;
+  readonly store: MemoryStore = new MemoryStore();
+  readonly calls = new Map<Method, number>();
   fault: Fault = () => {};
   sending = 0;
   mostSending = 0;
 
-  async missing(_: HashAlgorithm, digests: readonly string[], { signal }: RequestOptions) {
-    await this.#enter("missing", signal);
-    return { missing: digests.filter((digest) => !this.chunks.has(digest)) };
+  /** The digest of each chunk sent, in the order of sending, with repetitions. */
+  get sent(): string[] {
+    return this.store.sent;
   }
 
-  async putChunk(
-    hash: HashAlgorithm,
-    digest: string,
-    { bytes: payload }: ChunkBody,
-    { signal }: RequestOptions,
-  ) {
+  get chunks(): Map<string, Uint8Array> {
+    return this.store.chunks;
+  }
+
+  get manifests(): Map<string, Uint8Array> {
+    return this.store.manifests;
+  }
+
+  async limits({ signal }: RequestOptions) {
+    await this.#enter("limits", signal);
+    return this.store.limits;
+  }
+
+  async missing(hash: HashAlgorithm, digests: Uint8Array, { signal }: RequestOptions) {
+    await this.#enter("missing", signal);
+    return { missing: this.store.missing(hash, digests), limits: this.store.limits };
+  }
+
+  async putPack(hash: HashAlgorithm, pack: Body, { signal, onSent }: PutOptions) {
     this.sending += 1;
     this.mostSending = Math.max(this.mostSending, this.sending);
     try {
-      await this.#enter("putChunk", signal, digest);
-      if (digestHex(hash, payload) !== digest) {
-        throw new DedupError("digest_mismatch", "not the bytes of the digest", { status: 400 });
-      }
-      this.sent.push(digest);
-      this.chunks.set(digest, payload.slice());
+      await this.#enter("putPack", signal);
+      onSent?.(pack.length / 2);
+      await this.store.putPack(hash, await bytesOf(pack));
     } finally {
       this.sending -= 1;
     }
   }
 
+  async readChunks(
+    hash: HashAlgorithm,
+    digests: Uint8Array,
+    { signal }: RequestOptions,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    await this.#enter("readChunks", signal);
+    return inPieces(this.store.readChunks(hash, digests), 65_536);
+  }
+
   async putManifest(root: string, bytes: Uint8Array, { signal }: RequestOptions) {
     await this.#enter("putManifest", signal);
-    const missing = Manifest.parse(bytes)
-      .chunks.map((chunk) => chunk.hashHex)
-      .filter((digest) => !this.chunks.has(digest));
-    if (missing.length > 0) {
-      throw new DedupError("chunks_missing", "chunks are missing", { status: 409, missing });
-    }
-    this.manifests.set(root, bytes);
+    this.store.putManifest(root, bytes);
   }
 
   async getManifest(root: string, { signal }: RequestOptions) {
     await this.#enter("getManifest", signal);
-    const bytes = this.manifests.get(root);
-    if (bytes === undefined) throw new DedupError("manifest_not_found", root, { status: 404 });
-    return bytes;
+    return this.store.getManifest(root);
   }
 
-  async getChunk(_: HashAlgorithm, digest: string, { signal }: RequestOptions) {
-    await this.#enter("getChunk", signal);
-    const bytes = this.chunks.get(digest);
-    if (bytes === undefined) throw new DedupError("chunk_not_found", digest, { status: 404 });
-    return bytes;
+  async listFiles({ signal, after, limit }: Parameters<Transport["listFiles"]>[0]) {
+    await this.#enter("listFiles", signal);
+    return this.store.listFiles(after, limit);
   }
 
-  async #enter(method: keyof Transport, signal: AbortSignal, digest?: string): Promise<void> {
+  async deleteFile(root: string, { signal }: RequestOptions) {
+    await this.#enter("deleteFile", signal);
+    this.store.deleteFile(root);
+  }
+
+  async usage({ signal }: RequestOptions) {
+    await this.#enter("usage", signal);
+    return this.store.usage();
+  }
+
+  async #enter(method: Method, signal: AbortSignal): Promise<void> {
     const count = this.calls.get(method) ?? 0;
     this.calls.set(method, count + 1);
     signal.throwIfAborted();
-    await this.fault({ method, count, signal, ...(digest === undefined ? {} : { digest }) });
+    await this.fault({ method, count, signal });
     await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
   }
+}
+
+/** Returns the bytes of a body. */
+export async function bytesOf({ parts, length }: Body): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await new Blob([...parts]).arrayBuffer());
+  if (bytes.length !== length) throw new Error(`the body has ${bytes.length} bytes, not ${length}`);
+  return bytes;
+}
+
+/** Yields `bytes` in pieces of `size`. */
+export async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
 /** Resolves with the error when `signal` is aborted: a request that gets no answer. */
@@ -142,25 +166,6 @@ export async function temporaryDirectory(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "chunker-dedup-"));
   t.after(() => rm(path, { recursive: true, force: true }));
   return path;
-}
-
-/** A listening server of this package that is closed after the test. */
-export async function serve(t: TestContext, options: UploadHandlerOptions) {
-  const server = createUploadServer(options);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const baseUrl = `http://127.0.0.1:${port}`;
-  return { server, port, baseUrl, transport: new HttpTransport({ baseUrl }) };
-}
-
-/** Returns the names of all files of a store, unfinished ones included. */
-export async function named(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
 /** Returns all bytes of `pieces`. */

@@ -62,11 +62,11 @@ export async function all(source: ByteSource, signal: AbortSignal): Promise<stri
 `;
 const IN_NODE = `${CONSUMER}
 import { Readable } from "node:stream";
-import { DiskChunkStore } from "chunker-cdc/dedup/server";
+import { createUploadHandler } from "chunker-cdc/dedup/server";
 import * as dedup from "chunker-cdc/dedup";
 import { ChunkerPool } from "chunker-cdc/pool";
 import { ThreadedChunker } from "chunker-cdc/threads";
-export const more = [chunks(Readable.from([])), DiskChunkStore, dedup, ChunkerPool, ThreadedChunker];
+export const more = [chunks(Readable.from([])), createUploadHandler, dedup, ChunkerPool, ThreadedChunker];
 `;
 const IN_PAGE = `${CONSUMER}
 import { upload } from "chunker-cdc/dedup";

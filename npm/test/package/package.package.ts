@@ -169,11 +169,11 @@ test("Node: handles work at once, and every entry can be imported and required",
       import { NixSecretKey } from "chunker-cdc/codecs";
       NixSecretKey.create("a", new Uint8Array(32)).publicKey.toString();
       import * as dedup from "chunker-cdc/dedup"; import * as server from "chunker-cdc/dedup/server";
-      console.log(typeof dedup.upload, typeof server.DiskChunkStore);`,
+      console.log(typeof dedup.upload, typeof server.Store);`,
     "a.cjs": `const { Chunker } = require("chunker-cdc"); new Chunker().finish();
       require("chunker-cdc/codecs").NixSecretKey.create("a", new Uint8Array(32)).publicKey.toString();
       const dedup = require("chunker-cdc/dedup"), server = require("chunker-cdc/dedup/server");
-      console.log(typeof dedup.upload, typeof server.DiskChunkStore);`,
+      console.log(typeof dedup.upload, typeof server.Store);`,
   });
   for (const file of ["a.mjs", "a.cjs"]) {
     assert.equal(await output(folder, "node", file), "function function");

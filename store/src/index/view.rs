@@ -35,7 +35,12 @@ pub(crate) struct View {
     foreign: u64,
     /// The last of these lists whose packs are durable.
     settled: u64,
+    /// Copies that a reader found damaged, [`MOST_DAMAGED`] of them at most.
+    damaged: BTreeSet<(ChunkId, TimeName)>,
 }
+
+/// How many damaged copies are remembered: 6 MB of them.
+const MOST_DAMAGED: usize = 100_000;
 
 #[derive(Clone, Debug)]
 struct Pack {
@@ -74,7 +79,7 @@ pub(crate) struct PresentPack<'a> {
 pub(crate) struct Copy {
     pub(crate) pack: TimeName,
     pub(crate) place: Place,
-    /// The pack is not doomed: what is committed may rely on it.
+    /// The pack is not doomed, the copy not known to be damaged: what is committed may rely on it.
     pub(crate) usable: bool,
 }
 
@@ -130,7 +135,9 @@ impl View {
             if known.state != PackState::Gone
                 && u64::from(place.offset) + u64::from(place.stored) <= known.size
             {
-                let usable = known.state == PackState::Present && !self.doomed.contains(&pack);
+                let usable = known.state == PackState::Present
+                    && !self.doomed.contains(&pack)
+                    && !self.damaged.contains(&(*id, pack));
                 copies.push(Copy { pack, place, usable });
             }
         };
@@ -176,7 +183,9 @@ impl View {
     fn each_usable(&self, id: &ChunkId, mut found: impl FnMut(Place)) -> Result<(), Damaged> {
         let is_usable = |pack: &TimeName| {
             let known = self.packs.get(pack);
-            known.is_some_and(|pack| pack.state == PackState::Present) && !self.doomed.contains(pack)
+            known.is_some_and(|pack| pack.state == PackState::Present)
+                && !self.doomed.contains(pack)
+                && !self.damaged.contains(&(*id, *pack))
         };
         if let Some(snapshot) = &self.snapshot {
             let mut unknown = false;
@@ -274,6 +283,13 @@ impl View {
         });
         pack.size = size;
         pack.state = PackState::Damaged(error);
+    }
+
+    /// Notes that a reader found the copy of a chunk in this pack damaged, so that another is asked for.
+    pub(crate) fn add_damaged_copy(&mut self, id: ChunkId, pack: TimeName) {
+        if self.damaged.len() < MOST_DAMAGED {
+            self.damaged.insert((id, pack));
+        }
     }
 
     /// Returns the length of a pack in bytes, if it is known.

@@ -1,6 +1,7 @@
 //! The laws of the protocol, for any server of it: `docs/protocol.md` says what they are.
 //!
-//! They run against the engine alone here, and against `chunker serve` over TCP in `cli/tests/serve.rs`.
+//! They run against the engine alone here, against `chunker serve` over TCP in `cli/tests/serve.rs`, and against
+//! any other server in `store/tests/server.rs`.
 
 use chunker::Profile;
 use chunker::compression::{Codec, compress};
@@ -17,6 +18,11 @@ pub(crate) trait Server {
 
     /// The folder of the store.
     fn store(&self) -> &Path;
+
+    /// Whether methods that nobody knows get as far as the engine; HTTP libraries may refuse them.
+    fn takes_any_method(&self) -> bool {
+        true
+    }
 }
 
 /// A request.
@@ -537,6 +543,9 @@ pub(crate) fn a_head_is_refused_before_its_body(server: &dyn Server) {
         ),
     ];
     for (request, status, code) in cases {
+        if request.method == "get" && !server.takes_any_method() {
+            continue;
+        }
         let answer = server.send(&request);
         let said = answer.json()["code"].clone();
         assert!(answer.status == status && said == code, "{request:?}: {} {said}", answer.status);

@@ -2,164 +2,266 @@ defmodule IngestTest do
   use Ingest.Case, async: true
 
   import ExUnit.CaptureLog
-  alias Ingest.{Refusal, Response}
+  alias Chunker.Store
 
-  @chunk :binary.copy("0123456789", 100)
+  defp noise(bytes), do: :crypto.strong_rand_bytes(bytes)
 
-  defp stored?(root, bytes), do: digest(bytes) in files(root)
+  defp usage(store) do
+    {:ok, usage} = Store.usage(store)
+    usage
+  end
 
   @tag server: []
-  test "a stop lets requests finish and closes idle connections", %{root: root, server: server, port: port} do
-    idle = connect(port)
-    sending = connect(port)
-    <<first::binary-size(500), rest::binary>> = @chunk
-    :ok = :gen_tcp.send(sending, [put_chunk(@chunk, ""), first])
-    wait_for_writer(root)
+  test "a file gets in and out", %{port: port, store: store} do
+    data = noise(200_000)
+    root = upload(port, data)
+    assert store |> Store.read(root) |> Enum.join() == data
+    assert port |> exchange(request("GET", "/v1/files/#{root}")) |> body() == {data, true}
+    range = request("GET", "/v1/files/#{root}", nil, ["Range: bytes=-5", "Connection: close"])
+    answer = exchange(port, range)
+    assert outcome(answer) == 206
+    assert body(answer) == {binary_part(data, 200_000, -5), true}
+    head = exchange(port, request("HEAD", "/v1/files/#{root}"))
+    assert head =~ ~r/^Content-Length: 200000\r$/m
+    assert String.ends_with?(head, "\r\n\r\n")
+  end
+
+  @tag server: []
+  test "a stop lets requests finish and closes idle connections", %{store: store, server: server, port: port} do
+    [idle, sending] = [connect(port), connect(port)]
+    {_, request} = pack(noise(100_000), [])
+    <<first::binary-size(50_000), rest::binary>> = IO.iodata_to_binary(request)
+    :ok = :gen_tcp.send(sending, first)
+    Process.sleep(200)
     stopping = Task.async(fn -> Supervisor.stop(server) end)
     assert read_all(idle) == ""
     assert {:error, :econnrefused} = :gen_tcp.connect({127, 0, 0, 1}, port, [])
     :ok = :gen_tcp.send(sending, rest)
-    assert 201 = outcome(read_all(sending))
+    assert 200 = outcome(read_all(sending))
     assert Task.await(stopping) == :ok
-    assert stored?(root, @chunk)
-    assert File.ls!(Path.join(root, "tmp")) == []
+    assert %{packs: 1} = usage(store)
   end
 
-  @tag server: [limits: [shutdown_timeout: 100]]
-  test "a stop does not wait for ever, and nothing half is stored", %{root: root, server: server, port: port} do
-    sending = connect(port)
-    :ok = :gen_tcp.send(sending, [put_chunk(@chunk, ""), "half"])
-    wait_for_writer(root)
-    assert Supervisor.stop(server) == :ok
+  @tag server: [shutdown: 100]
+  test "a stop does not wait for ever, and nothing half is stored", context do
+    sending = connect(context.port)
+    {_, request} = pack(noise(100_000), [])
+    :ok = :gen_tcp.send(sending, binary_part(IO.iodata_to_binary(request), 0, 50_000))
+    Process.sleep(200)
+    assert Supervisor.stop(context.server) == :ok
     assert read_all(sending) == ""
-    refute stored?(root, @chunk)
+    assert %{packs: 0} = usage(context.store)
   end
 
-  @tag server: [limits: [max_connections: 2]]
+  @tag server: [connections: 2]
   test "a connection too many is answered 503, and one that ends makes room", %{port: port} do
-    get = "GET /v1/x HTTP/1.1\r\nHost: x\r\n"
     [first, _second] = [connect(port), connect(port)]
-    # Both are served now, not waiting to be accepted.
-    :ok = :gen_tcp.send(first, get <> "\r\n")
+    :ok = :gen_tcp.send(first, request("GET", "/v1", nil, []))
     {:ok, _} = :gen_tcp.recv(first, 0, 1_000)
     answer = read_all(connect(port))
-    assert {503, "server_busy"} = outcome(answer)
+    assert outcome(answer) == 503
     assert answer =~ "Retry-After: 1\r\n"
     :gen_tcp.close(first)
-    assert eventually(fn -> match?({404, _}, outcome(exchange(port, get <> "Connection: close\r\n\r\n"))) end)
+    assert eventually(fn -> outcome(exchange(port, request("GET", "/v1"))) == 200 end)
   end
 
-  @tag server: [limits: [keep_alive_timeout: 50, head_timeout: 100]]
+  @tag server: [head_timeout: 100]
   test "idle connections are closed, slow heads answered 408", %{port: port} do
     assert read_all(connect(port)) == ""
-    assert {408, "request_timeout"} = outcome(exchange(port, "GET /v1/x"))
+    assert outcome(exchange(port, "GET /v1 HTTP/1.1\r\nHost")) == 408
   end
 
-  @tag server: []
-  test "a store that fails is a 500, the next request is served", %{root: root, port: port} do
-    File.rm_rf!(Path.join(root, "tmp"))
-    File.write!(Path.join(root, "tmp"), "")
-
-    log =
-      capture_log(fn ->
-        assert {500, "internal_error"} = outcome(exchange(port, [put_chunk(@chunk), @chunk]))
-      end)
-
-    assert log =~ "File.Error"
-    File.rm!(Path.join(root, "tmp"))
-    File.mkdir!(Path.join(root, "tmp"))
-    assert 201 = outcome(exchange(port, [put_chunk(@chunk), @chunk]))
-    assert stored?(root, @chunk)
+  @tag server: [patience: 400]
+  test "a sender may be slow but not pause", %{port: port, store: store} do
+    {_, request} = pack(noise(2_000), [])
+    bytes = IO.iodata_to_binary(request)
+    [slow, pausing] = [connect(port), connect(port)]
+    :ok = :gen_tcp.send(pausing, binary_part(bytes, 0, 1_000))
+    for <<piece::binary-size(200) <- bytes>>, do: :gen_tcp.send(slow, piece) == :ok and Process.sleep(150)
+    :ok = :gen_tcp.send(slow, binary_part(bytes, byte_size(bytes), -rem(byte_size(bytes), 200)))
+    {:ok, answer} = :gen_tcp.recv(slow, 0, 5_000)
+    assert outcome(answer) == 200
+    answer = read_all(pausing)
+    assert {408, "request_timeout"} = outcome(answer)
+    assert answer =~ "Connection: close\r\n"
+    assert %{packs: 1} = usage(store)
   end
 
-  @tag server: []
-  test "a chunk that cannot be read is a 500, on its own and in its file", %{root: root, port: port} do
-    file = store_file(port, @chunk, 1)
-    chunk = Path.join([root, "chunks/sha256", binary_part(digest(@chunk), 0, 2), digest(@chunk)])
-    File.rm!(chunk)
-    File.mkdir!(chunk)
+  @tag server: [patience: 400]
+  test "a reader may be slow but not pause", %{port: port, store: store} do
+    data = noise(16_000_000)
+    {:ok, root} = Store.write(store, [data])
+    small = [recbuf: 65_536, buffer: 65_536]
+    [slow, pausing] = [connect(port, small), connect(port, small)]
+    for socket <- [slow, pausing], do: :ok = :gen_tcp.send(socket, request("GET", "/v1/files/#{root}"))
+    started = System.monotonic_time(:millisecond)
+    assert {^data, true} = slow |> read_slowly("") |> body()
+    assert System.monotonic_time(:millisecond) - started > 1_500
+    refute pausing |> read_all() |> body() |> elem(1)
+  end
 
-    for path <- ["chunks/sha256/#{digest(@chunk)}", "files/#{file}"] do
-      assert {500, "internal_error"} = outcome(exchange(port, get(path)))
+  defp read_slowly(socket, answer) do
+    Process.sleep(6)
+
+    case :gen_tcp.recv(socket, 0, 5_000) do
+      {:ok, bytes} -> read_slowly(socket, answer <> bytes)
+      {:error, :closed} -> answer
     end
   end
 
-  @tag server: [limits: [max_served_bytes: 1000]]
-  test "manifests of files that are read are bounded: 503, then served", %{port: port} do
-    chunk = :binary.copy("0123456789abcdef", 16_384)
-    file = store_file(port, chunk, 100)
-    stalled = connect(port)
-    :ok = :gen_tcp.send(stalled, get("files/#{file}"))
-    {:ok, _} = :gen_tcp.recv(stalled, 1, 1_000)
-    assert {503, "server_busy"} = outcome(exchange(port, get("files/#{file}")))
-    assert 200 = outcome(exchange(port, ["HEAD", String.trim_leading(get("files/#{file}"), "GET")]))
-    :gen_tcp.close(stalled)
-    assert eventually(fn -> match?(200, outcome(exchange(port, get("files/#{file}")))) end)
-  end
+  @tag server: []
+  test "a client that goes away at any byte leaves nothing", %{port: port, store: store} do
+    {_, request} = pack(noise(300), [])
+    bytes = IO.iodata_to_binary(request)
 
-  test "a full disk is a 507" do
-    for reason <- [:enospc, :edquot] do
-      assert %{status: 507} = Refusal.from_exception(%File.Error{reason: reason, action: "write", path: "x"})
+    for length <- 1..(byte_size(bytes) - 1)//7 do
+      socket = connect(port)
+      :ok = :gen_tcp.send(socket, binary_part(bytes, 0, length))
+      :gen_tcp.close(socket)
     end
 
-    assert %{status: 500} = Refusal.from_exception(%File.Error{reason: :eio, action: "write", path: "x"})
+    assert outcome(exchange(port, request("GET", "/v1"))) == 200
+    assert %{packs: 0} = usage(store)
   end
 
   @tag server: []
-  test "bodies of 100 senders at once hold little memory", %{root: root, port: port} do
-    chunk = :binary.copy("0123456789abcdef", 65_536 * 8)
+  test "whoever sends a large body sees why it is refused", %{port: port} do
+    {pack, _} = pack(noise(16_000_000))
+    wrong = request("POST", "/v1/packs/blake3", "X" <> binary_part(pack, 1, byte_size(pack) - 1), [])
+    answer = exchange(port, wrong)
+    assert {400, "invalid_pack"} = outcome(answer)
+    assert answer =~ "Connection: close\r\n"
+
+    # A short one costs no connection.
+    {pack, _} = pack(noise(1000))
+    wrong = request("POST", "/v1/packs/blake3", "X" <> binary_part(pack, 1, byte_size(pack) - 1), [])
+    socket = connect(port)
+
+    for _ <- 1..3 do
+      :ok = :gen_tcp.send(socket, wrong)
+      {:ok, answer} = :gen_tcp.recv(socket, 0, 5_000)
+      assert {400, "invalid_pack"} = outcome(answer)
+    end
+  end
+
+  @tag server: []
+  test "a body that will be refused is not asked for", %{port: port} do
+    {pack, _} = pack(noise(1000))
+    expect = ["Expect: 100-continue"]
+    socket = connect(port)
+    [line, headers, gap, _] = request("POST", "/v1/packs/md5", pack, expect)
+    :ok = :gen_tcp.send(socket, [line, headers, gap])
+    assert {400, "unknown_hash_algorithm"} = socket |> read_all() |> outcome()
+
+    socket = connect(port)
+    [line, headers, gap, body] = request("POST", "/v1/packs/blake3", pack, expect)
+    :ok = :gen_tcp.send(socket, [line, headers, gap])
+    assert {:ok, "HTTP/1.1 100 Continue\r\n\r\n"} = :gen_tcp.recv(socket, 0, 5_000)
+    :ok = :gen_tcp.send(socket, body)
+    assert {:ok, "HTTP/1.1 200" <> _} = :gen_tcp.recv(socket, 0, 5_000)
+  end
+
+  @tag server: []
+  test "another site's name that points here is refused", %{port: port} do
+    ask = fn host ->
+      outcome(exchange(port, "GET /v1 HTTP/1.1\r\nHost: #{host}\r\nConnection: close\r\n\r\n"))
+    end
+
+    for host <- [
+          "evil.example",
+          "localhost.evil.example",
+          "localhost:1:2",
+          "10.0.0.1",
+          "127.0.0.1.evil.example"
+        ],
+        do: assert({421, "misdirected_request"} = ask.(host))
+
+    for host <- ["localhost", "LOCALHOST:#{port}", "a.localhost", "127.0.0.1:1", "[::1]", "[::1]:4000"],
+        do: assert(ask.(host) == 200, host)
+  end
+
+  @tag server: [upload: [authorize: &__MODULE__.authorize/1]]
+  test "hooks know the request, and then any name may be asked", %{port: port} do
+    ask = fn headers ->
+      outcome(exchange(port, ["GET /v1 HTTP/1.1\r\nHost: a.example\r\n", headers, "\r\n"]))
+    end
+
+    assert ask.("Connection: close\r\n") == {401, "unauthorized"}
+    assert ask.("Connection: close\r\nAuthorization: Bearer secret\r\n") == 200
+  end
+
+  def authorize(request) do
+    {127, 0, 0, 1} = elem(request.context.peer, 0)
+    authorization = Chunker.Upload.Request.header(request, "authorization")
+    if authorization == "Bearer secret", do: :ok, else: {:refuse, :unauthorized}
+  end
+
+  @tag server: [upload: [on_commit: &__MODULE__.broken/2]]
+  test "a hook that raises is a 500, and the next request is served", %{port: port} do
+    log = capture_log(fn -> assert upload(port, noise(1000)) == nil end)
+    assert log =~ "the hook is broken"
+    assert outcome(exchange(port, request("GET", "/v1"))) == 200
+  end
+
+  def broken(_, _), do: raise("the hook is broken")
+
+  @tag server: []
+  test "bodies of 100 senders at once hold little memory of the VM", %{store: store, port: port} do
+    {_, request} = pack(noise(4_000_000), [])
+    part = binary_part(IO.iodata_to_binary(request), 0, 3_000_000)
+    :erlang.garbage_collect()
     before = :erlang.memory(:binary)
 
     sockets =
       for _ <- 1..100 do
-        socket = connect(port)
-        :ok = :gen_tcp.send(socket, [put_chunk(chunk), binary_part(chunk, 0, 4 * 1024 * 1024)])
+        socket = connect(port, send_timeout: 2_000)
         socket
       end
 
-    assert eventually(fn -> Enum.all?(temporary_sizes(root, 100), &(&1 > 3_500_000)) end)
+    sending = Task.async_stream(sockets, &:gen_tcp.send(&1, part), max_concurrency: 100, timeout: 60_000)
+    _ = Enum.to_list(sending)
     held = :erlang.memory(:binary) - before
     Enum.each(sockets, &:gen_tcp.close/1)
-    assert eventually(fn -> File.ls!(Path.join(root, "tmp")) == [] end)
-    # Of the 400 MB that have come: what a process drops before it collects garbage, six pieces.
-    assert held < 100 * 600 * 1024, "#{held} bytes"
-    refute stored?(root, chunk)
+    # Each holds what a socket buffers, and what waits to be sent here.
+    assert held < 100 * 4_000_000
+    assert %{packs: 0} = usage(store)
   end
 
-  test "names of attachments cannot break out of their header" do
-    for {name, expected} <- [
-          {"", "attachment"},
-          {"a.bin", ~s(attachment; filename="a.bin"; filename*=UTF-8''a.bin)},
-          {"a\r\nB: c", ~s(attachment; filename="a__B: c"; filename*=UTF-8''a__B%3A%20c)},
-          {"../é\"%", ~s(attachment; filename="..____"; filename*=UTF-8''.._%C3%A9%22%25)}
-        ] do
-      assert Response.disposition(name) == expected
+  @tag timeout: 180_000
+  test "a server that is killed at any moment keeps what it has acknowledged", %{root: root, store: store} do
+    acknowledged =
+      for round <- 1..20, reduce: [] do
+        acknowledged ->
+          {port, server, os_pid} = start_server(root)
+          parent = self()
+          client = spawn_link(fn -> upload_until_killed(port, parent, []) end)
+          Process.sleep(rem(round * 37, 400))
+          {_, 0} = System.cmd("kill", ["-9", "#{os_pid}"])
+          assert_receive {^server, {:exit_status, _}}, 5_000
+          assert_receive {^client, files}, 20_000
+          files ++ acknowledged
+      end
+
+    assert acknowledged != []
+    assert {:ok, %{sound: true}} = Store.check(store, read_data: true)
+    for {root, data} <- acknowledged, do: assert(store |> Store.read(root) |> Enum.join() == data)
+  end
+
+  defp start_server(root) do
+    script = Path.expand("support/server", __DIR__)
+    server = Port.open({:spawn_executable, script}, [:binary, :exit_status, line: 1000, args: [root]])
+    {:os_pid, os_pid} = Port.info(server, :os_pid)
+    on_exit(fn -> System.cmd("kill", ["-9", "#{os_pid}"], stderr_to_stdout: true) end)
+    assert_receive {^server, {:data, {:eol, "http://127.0.0.1:" <> port}}}, 20_000
+    {String.to_integer(port), server, os_pid}
+  end
+
+  defp upload_until_killed(port, parent, files) do
+    data = noise(:rand.uniform(400_000))
+
+    case upload(port, data) do
+      nil -> send(parent, {self(), files})
+      root -> upload_until_killed(port, parent, [{root, data} | files])
     end
-  end
-
-  # Commits a file that repeats a chunk, and returns its name.
-  defp store_file(port, chunk, times) do
-    assert 201 = outcome(exchange(port, [put_chunk(chunk), chunk]))
-    [{hash, 0, length}] = Chunker.chunk!(chunk)
-    chunks = for index <- 0..(times - 1), do: {hash, index * length, length}
-    manifest = Chunker.Manifest.new!(chunks)
-    file = Ingest.Digest.to_hex(manifest.root_digest)
-    head = "Host: x\r\nConnection: close\r\nContent-Length: #{byte_size(manifest.bytes)}\r\n\r\n"
-    put = ["PUT /v1/manifests/#{file} HTTP/1.1\r\n", head, manifest.bytes]
-    assert 201 = outcome(exchange(port, put))
-    file
-  end
-
-  defp get(path), do: "GET /v1/#{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-
-  defp temporary_sizes(root, count) do
-    sizes = for file <- Path.wildcard(Path.join(root, "tmp/*")), do: File.stat!(file).size
-    if length(sizes) == count, do: sizes, else: [0]
-  end
-
-  defp wait_for_writer(root), do: assert(eventually(fn -> File.ls!(Path.join(root, "tmp")) != [] end))
-
-  defp eventually(condition, attempts \\ 500) do
-    condition.() || (attempts > 0 && Process.sleep(10) && eventually(condition, attempts - 1))
   end
 end

@@ -1,5 +1,6 @@
 //! Errors that cross into the VM.
 
+use crate::terms::Bytes;
 use chunker::ProfileError;
 use chunker::chunking::{ChunkingError, OptionsError};
 use chunker::compression::CompressionError;
@@ -8,7 +9,9 @@ use chunker::manifest::ManifestError;
 use chunker::nix::references::ReferenceError;
 use chunker::nix::{InvalidBase32, InvalidNarInfo, InvalidNixHash};
 use chunker::signing::SigningError;
+use chunker_store::{CommitError, InvalidRoot, StoreError};
 use rustler::{Atom, Encoder, Env, Term};
+use std::error::Error;
 
 /// The code of an error: the core's, or one of those that only bindings have. An atom in Elixir.
 #[derive(Clone, Copy)]
@@ -60,3 +63,76 @@ from_core!(
     SigningError,
     UnknownHashAlgorithm
 );
+
+/// An error of a store: its code, what it says with its causes, and the chunks that are missing. Becomes a
+/// `Chunker.Error`.
+pub(crate) struct StoreFailure {
+    failure: Failure,
+    message: Option<String>,
+    chunks: Vec<[u8; 32]>,
+}
+
+impl StoreFailure {
+    /// The work panicked.
+    pub(crate) fn panicked() -> Self {
+        StoreError::TaskLost(chunker_store::host::TaskLost).into()
+    }
+
+    fn new(code: &'static str, error: &dyn Error) -> Self {
+        Self { failure: Failure(code), message: Some(chain(error)), chunks: Vec::new() }
+    }
+}
+
+/// Returns what an error and its causes say.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl From<Failure> for StoreFailure {
+    fn from(failure: Failure) -> Self {
+        Self { failure, message: None, chunks: Vec::new() }
+    }
+}
+
+impl From<ManifestError> for StoreFailure {
+    fn from(error: ManifestError) -> Self {
+        Self::new(error.code(), &error)
+    }
+}
+
+impl From<InvalidRoot> for StoreFailure {
+    fn from(error: InvalidRoot) -> Self {
+        Self::new(error.code(), &error)
+    }
+}
+
+impl From<StoreError> for StoreFailure {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.code(), &error)
+    }
+}
+
+impl From<CommitError> for StoreFailure {
+    fn from(error: CommitError) -> Self {
+        let failure = Self::new(error.code(), &error);
+        match error {
+            CommitError::MissingChunks { chunks } => {
+                Self { chunks: chunks.iter().map(|chunk| chunk.digest).collect(), ..failure }
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl Encoder for StoreFailure {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        let chunks: Vec<_> = self.chunks.iter().map(Bytes).collect();
+        (self.failure, &self.message, chunks).encode(env)
+    }
+}

@@ -5,12 +5,16 @@
 //!
 //! What may run on a normal scheduler has two names: `…_normal`, which accounts for its time, and
 //! `…_dirty`; [`terms::twins`] makes both. `Chunker.Native` chooses by size. All else runs on a dirty scheduler or is done at once.
+//!
+//! A store waits for disks and networks, so no scheduler waits for it: what [`store`] and [`exchanges`] do is done on
+//! threads of their own, and a message brings the result ([`work`]).
 
 #![allow(unsafe_code)] // only what rustler's macros expand to: the tables that the VM reads
 
 mod chunker;
 mod chunks;
 mod compression;
+mod exchanges;
 mod failure;
 mod handle;
 mod hashing;
@@ -22,9 +26,11 @@ mod options;
 mod pool;
 mod references;
 mod signing;
+mod store;
 mod streams;
 mod terms;
 mod training;
+mod work;
 
 /// Makes every thread count for itself: until metrics have a recorder, even one that drops all, values
 /// of histograms are kept for it, behind a lock.

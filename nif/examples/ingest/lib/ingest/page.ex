@@ -1,12 +1,10 @@
 defmodule Ingest.Page do
   @moduledoc """
   A page and the files that it imports, read once: nothing else of the disk can be asked for.
-
-  A server with a page is for `localhost` only, as is fit for a demo.
   """
 
-  import Ingest.Refusal, only: [refuse: 3, refuse: 4]
-  alias Ingest.{Refusal, Request, Response}
+  alias Ingest.Http
+  alias Ingest.Http.Request
 
   @types %{
     ".css" => "text/css; charset=utf-8",
@@ -50,6 +48,7 @@ defmodule Ingest.Page do
         "script-src 'self' 'wasm-unsafe-eval' 'sha256-#{digest}'",
         "style-src 'self'",
         "img-src 'self'",
+        "media-src 'self'",
         "connect-src 'self'",
         "worker-src 'self'",
         "base-uri 'none'",
@@ -61,47 +60,41 @@ defmodule Ingest.Page do
   end
 
   @doc """
-  Refuses what is not asked of `localhost`: a page of another site whose name is pointed at this machine
-  has that name in `Host`.
+  Returns the answer to a request for a file of the page.
   """
-  @spec check_host(t | nil, Request.t()) :: :ok | {:error, Refusal.t()}
-  def check_host(nil, _), do: :ok
+  @spec answer(t, Request.t()) :: Http.answer()
+  def answer(_, %{method: method}) when method not in ["GET", "HEAD"],
+    do: text(405, "only GET is possible here\n", [{"Allow", "GET, HEAD"}])
 
-  def check_host(_, request) do
-    if (Request.header(request, "host") || "") =~ ~r/\A(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?\z/,
-      do: :ok,
-      else: refuse(421, "misdirected_request", "this server is for localhost only")
-  end
-
-  @spec answer(t, Request.t()) :: {:ok, Response.t()} | {:error, Refusal.t()}
   def answer(page, request) do
-    with :ok <- check_method(request) do
-      case Map.fetch(page.files, request.path) do
-        {:ok, {type, bytes}} -> {:ok, response(type, bytes, page.policy)}
-        :error -> refuse(404, "not_found", "there is nothing at this address")
-      end
+    [path | _] = :binary.split(request.target, "?")
+
+    case Map.fetch(page.files, path) do
+      {:ok, {type, bytes}} -> file(type, bytes, page.policy)
+      :error -> text(404, "there is nothing at this address\n", [])
     end
   end
 
-  defp check_method(%{method: method}) when method in ["GET", "HEAD"], do: :ok
-
-  defp check_method(_),
-    do: refuse(405, "method_not_allowed", "only GET is possible here", headers: [{"Allow", "GET, HEAD"}])
-
-  defp response(type, bytes, policy) do
-    %Response{
+  defp file(type, bytes, policy) do
+    %{
       status: 200,
-      length: byte_size(bytes),
       body: bytes,
       headers: [
+        {"Content-Length", "#{byte_size(bytes)}"},
         {"Content-Type", type},
         {"Content-Security-Policy", policy},
         {"Cross-Origin-Opener-Policy", "same-origin"},
         {"Cross-Origin-Embedder-Policy", "require-corp"},
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Referrer-Policy", "no-referrer"},
+        {"X-Content-Type-Options", "nosniff"},
         {"Cache-Control", "no-cache"}
       ]
     }
+  end
+
+  defp text(status, text, headers) do
+    headers = [{"Content-Type", "text/plain"}, {"X-Content-Type-Options", "nosniff"} | headers]
+    %{status: status, headers: [{"Content-Length", "#{byte_size(text)}"} | headers], body: text}
   end
 end

@@ -1,0 +1,49 @@
+//! Options: fields of an object, checked.
+
+use crate::failure::Failure;
+use crate::number::{from_f64, is_undefined};
+use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
+
+/// The fields of an object. The TypeScript above knows which there may be.
+pub(crate) struct Fields<'env>(pub(crate) Object<'env>);
+
+impl Fields<'_> {
+    /// Sets what `set` sets to the integer in a field, if it is there.
+    pub(crate) fn integer<T>(&self, name: &str, target: T, set: fn(T, u64) -> T) -> Result<T, Failure> {
+        match self.get::<f64>(name, "an integer in 0..=2^53-1")? {
+            None => Ok(target),
+            Some(number) => match from_f64(number) {
+                Some(integer) => Ok(set(target, integer)),
+                None => Err(Failure::field(name, "an integer in 0..=2^53-1")),
+            },
+        }
+    }
+
+    /// Sets what `set` sets to the boolean in a field, if it is there.
+    pub(crate) fn boolean<T>(&self, name: &str, target: T, set: fn(T, bool) -> T) -> Result<T, Failure> {
+        Ok(match self.get(name, "a boolean")? {
+            None => target,
+            Some(boolean) => set(target, boolean),
+        })
+    }
+
+    /// Returns the text in a field, if it is there.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
+        self.get(name, "a string")
+    }
+
+    /// Returns the texts in a field, if it is there.
+    pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Failure> {
+        self.get(name, "an array of strings")
+    }
+
+    fn get<T: FromNapiValue>(&self, name: &str, expected: &str) -> Result<Option<T>, Failure> {
+        let wrong = || Failure::field(name, expected);
+        match self.0.get::<Unknown<'_>>(name) {
+            Ok(None) => Ok(None),
+            Ok(Some(value)) if is_undefined(&value) => Ok(None),
+            Ok(Some(value)) => T::from_unknown(value).map(Some).map_err(|_| wrong()),
+            Err(_) => Err(wrong()),
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The upload protocol's engine, for servers written in JavaScript.
+//!
+//! A request is begun by its head; the shell says who may ask, and starts it with a store. From then on a task
+//! has it: JavaScript pushes the body into a bounded queue, which costs a promise only when that is full, and
+//! pulls the answer.
+
+use crate::bytes;
+use crate::failure::Failure;
+use crate::fields::Fields;
+use crate::number::exact;
+use crate::runtime::{handle, promise, settle};
+use crate::store::stream::Pulled;
+use crate::store::{JsStore, Pieces};
+use ::bytes::Bytes;
+use chunker_store::StoreError;
+use chunker_store::protocol::{
+    Answer, AnswerBody, Begun, Committed, Engine, EngineOptions, Exchange, Origins, Refusal, Request,
+    RequestHead,
+};
+use napi::Env;
+use napi::bindgen_prelude::{Either, Object, PromiseRaw, Uint8ArraySlice};
+use napi_derive::napi;
+use std::mem::take;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinHandle};
+
+/// Pieces of a body that wait to be taken; then there is no room for more.
+const QUEUE: usize = 16;
+
+/// The protocol's engine.
+#[napi(js_name = "Engine")]
+pub struct JsEngine(Engine);
+
+#[napi]
+impl JsEngine {
+    /// Returns an engine: see [`EngineOptions`].
+    #[napi(constructor, catch_unwind)]
+    pub fn new(options: Object<'_>) -> Result<Self, Failure> {
+        let fields = Fields(options);
+        let options = EngineOptions::new();
+        let options = fields.integer("packBytes", options, EngineOptions::pack_bytes)?;
+        let options = fields.integer("packLength", options, EngineOptions::pack_length)?;
+        let options = fields.integer("packChunks", options, EngineOptions::pack_chunks)?;
+        let options = fields.integer("missingDigests", options, EngineOptions::missing_digests)?;
+        let options = fields.integer("readDigests", options, EngineOptions::read_digests)?;
+        let options = fields.integer("chunkBytes", options, EngineOptions::chunk_bytes)?;
+        let options = fields.integer("manifestBytes", options, EngineOptions::manifest_bytes)?;
+        let options = fields.integer("memory", options, EngineOptions::memory)?;
+        let options = fields.boolean("credentials", options, EngineOptions::credentials)?;
+        let options = options.prefix(fields.text("prefix")?.unwrap_or_default());
+        let options = options.origins(match fields.texts("origins")? {
+            None => Origins::Own,
+            Some(origins) if origins == ["*"] => Origins::Any,
+            Some(origins) => Origins::These(origins),
+        });
+        Ok(Self(Engine::new(options)?))
+    }
+
+    /// Begins a request by its head; `headers` are names and values in turn.
+    #[napi(catch_unwind)]
+    pub fn begin(&self, method: String, target: String, headers: Vec<String>) -> Either<JsRequest, JsAnswer> {
+        match self.0.begin(&head(method, target, headers)) {
+            Begun::Request(request) => Either::A(JsRequest(Some(request))),
+            Begun::Answer(answer) => Either::B(answer.into()),
+        }
+    }
+
+    /// Returns the answer to a request that is refused, whatever it asks for.
+    #[napi(catch_unwind)]
+    pub fn refuse(
+        &self,
+        method: String,
+        target: String,
+        headers: Vec<String>,
+        status: u16,
+        code: String,
+        message: Option<String>,
+    ) -> JsAnswer {
+        self.0.refuse(&head(method, target, headers), refusal(status, code, message)).into()
+    }
+
+    /// Returns the bytes that requests have taken of the memory they may take.
+    #[napi(catch_unwind)]
+    pub fn memory_taken(&self) -> f64 {
+        exact(self.0.memory_taken())
+    }
+
+    /// Returns the number of requests that wait for memory.
+    #[napi(catch_unwind)]
+    pub fn waiting(&self) -> f64 {
+        exact(self.0.waiting() as u64)
+    }
+}
+
+fn head(method: String, target: String, headers: Vec<String>) -> RequestHead {
+    let mut headers = headers.into_iter();
+    let mut pairs = Vec::with_capacity(headers.len() / 2);
+    while let (Some(name), Some(value)) = (headers.next(), headers.next()) {
+        pairs.push((name, value));
+    }
+    RequestHead::new(method, target, pairs)
+}
+
+/// Returns a refusal of the shell's; without a message it is the engine's of this code.
+fn refusal(status: u16, code: String, message: Option<String>) -> Refusal {
+    match (message, code.as_str()) {
+        (Some(message), _) => Refusal::new(status, code, message),
+        (None, "unauthorized") => Refusal::unauthorized("Bearer"),
+        (None, "forbidden") => Refusal::forbidden(),
+        (None, "read_only") => Refusal::read_only(),
+        (None, "request_timeout") => Refusal::request_timeout(),
+        (None, "misdirected_request") => Refusal::misdirected(),
+        (None, "server_busy") => Refusal::server_busy(),
+        (None, "insufficient_storage") => Refusal::insufficient_storage(),
+        (None, "internal_error") => Refusal::new(status, code, "the server failed"),
+        (None, _) => Refusal::new(status, code, "the server refuses this"),
+    }
+}
+
+/// A request whose head is well formed.
+#[napi(js_name = "Request")]
+pub struct JsRequest(
+    /// `None` once it is started.
+    Option<Request>,
+);
+
+#[napi]
+impl JsRequest {
+    /// Returns the name of what it asks for.
+    #[napi(catch_unwind)]
+    pub fn operation(&self) -> Result<&'static str, Failure> {
+        Ok(self.get()?.operation().name())
+    }
+
+    /// Returns whether that changes what is stored.
+    #[napi(catch_unwind)]
+    pub fn writes(&self) -> Result<bool, Failure> {
+        Ok(self.get()?.operation().writes())
+    }
+
+    /// Returns the file that it concerns, if it is one.
+    #[napi(catch_unwind)]
+    pub fn root(&self) -> Result<Option<String>, Failure> {
+        Ok(self.get()?.root().map(|root| root.to_string()))
+    }
+
+    /// Returns the length of its body in bytes.
+    #[napi(catch_unwind)]
+    pub fn body_length(&self) -> Result<f64, Failure> {
+        Ok(exact(self.get()?.body_length()))
+    }
+
+    /// Starts it with a store.
+    #[napi(catch_unwind)]
+    pub fn start(&mut self, store: &JsStore) -> Result<JsExchange, Failure> {
+        let request = self.0.take().ok_or(Failure::CLOSED)?;
+        let store = store.0.clone();
+        let (pieces, queue) = mpsc::channel(QUEUE);
+        let (ready, started) = oneshot::channel();
+        let task = handle()?.spawn(async move {
+            Ok(match request.start(&store).await {
+                Ok(exchange) => carry_out(exchange, queue, ready).await,
+                Err(answer) => *answer,
+            })
+        });
+        let abort = task.abort_handle();
+        Ok(JsExchange { started: Some(started), pieces: Some(pieces), task: Some(task), abort })
+    }
+
+    fn get(&self) -> Result<&Request, Failure> {
+        self.0.as_ref().ok_or(Failure::CLOSED)
+    }
+}
+
+/// Takes the pieces of a body from a queue, as far as they are needed, and returns the answer.
+async fn carry_out(
+    mut exchange: Exchange,
+    mut queue: mpsc::Receiver<Bytes>,
+    ready: oneshot::Sender<bool>,
+) -> Answer {
+    ready.send(exchange.needs_body()).unwrap_or_default(); // a shell that does not ask pushes anyway
+    while exchange.needs_body() {
+        let Some(piece) = queue.recv().await else { break };
+        if let Err(answer) = exchange.push(piece).await {
+            return *answer;
+        }
+    }
+    drop(queue);
+    exchange.finish().await
+}
+
+/// A request that is being worked on.
+#[napi(js_name = "Exchange")]
+pub struct JsExchange {
+    /// Told once a body can be read; `None` once somebody waits for that.
+    started: Option<oneshot::Receiver<bool>>,
+    /// Where the body goes; `None` after its end.
+    pieces: Option<mpsc::Sender<Bytes>>,
+    /// What answers; `None` once somebody waits for the answer.
+    task: Option<JoinHandle<Result<Answer, Failure>>>,
+    abort: AbortHandle,
+}
+
+#[napi]
+impl JsExchange {
+    /// Resolves with whether it needs a body, once that can be read.
+    #[napi(catch_unwind)]
+    pub fn started<'env>(&mut self, env: &'env Env) -> Result<PromiseRaw<'env, bool>, Failure> {
+        let started = self.started.take().ok_or(Failure::CLOSED)?;
+        promise(env, async move { Ok(started.await.unwrap_or(false)) }, |_, needs_body| Ok(needs_body))
+    }
+
+    /// Appends a copy of a piece of the body, and returns whether there is room for another one.
+    #[napi(catch_unwind)]
+    pub fn push(&self, piece: &[u8]) -> Result<bool, Failure> {
+        let pieces = self.pieces.as_ref().ok_or(Failure::CLOSED)?;
+        match pieces.try_send(Bytes::copy_from_slice(piece)) {
+            Ok(()) => Ok(pieces.capacity() > 0),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Failure::argument("there is no room")),
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(false),
+        }
+    }
+
+    /// Resolves when there is room for more; with `false` when no more is wanted.
+    #[napi(catch_unwind)]
+    pub fn room<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, bool>, Failure> {
+        let pieces = self.pieces.clone().ok_or(Failure::CLOSED)?;
+        let room = async move { Ok(pieces.reserve_many(QUEUE / 2).await.is_ok()) };
+        promise(env, room, |_, room| Ok(room))
+    }
+
+    /// Ends the body.
+    #[napi(catch_unwind)]
+    pub fn end(&mut self) {
+        self.pieces = None;
+    }
+
+    /// Resolves with the answer.
+    #[napi(catch_unwind)]
+    pub fn answer<'env>(&mut self, env: &'env Env) -> Result<PromiseRaw<'env, JsAnswer>, Failure> {
+        let task = self.task.take().ok_or(Failure::CLOSED)?;
+        settle(env, task, |_, answer| Ok(answer.into()))
+    }
+
+    /// Gives it up: nothing is left of it, or a write whose body was whole.
+    #[napi(catch_unwind)]
+    pub fn free(&mut self) {
+        self.abort.abort();
+        self.pieces = None;
+    }
+}
+
+impl Drop for JsExchange {
+    fn drop(&mut self) {
+        if self.task.is_some() {
+            self.abort.abort();
+        }
+    }
+}
+
+/// What is sent back.
+#[napi(js_name = "Answer")]
+pub struct JsAnswer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    /// `None` once it is taken.
+    body: Option<AnswerBody>,
+    committed: Option<Committed>,
+    cause: Option<StoreError>,
+}
+
+impl From<Answer> for JsAnswer {
+    fn from(answer: Answer) -> Self {
+        let Answer { status, headers, body, committed, cause, .. } = answer;
+        Self { status, headers, body: Some(body), committed, cause }
+    }
+}
+
+/// A file that was committed.
+#[napi(object, object_from_js = false)]
+pub struct CommittedFile {
+    /// Its name.
+    pub root: String,
+    /// Its length in bytes.
+    pub length: f64,
+    /// Whether it did not have this name before.
+    pub new: bool,
+}
+
+/// What went wrong in the store.
+#[napi(object, object_from_js = false)]
+pub struct Cause {
+    /// Its code.
+    pub code: &'static str,
+    /// What it says.
+    pub message: String,
+}
+
+#[napi]
+impl JsAnswer {
+    /// Returns the status code.
+    #[napi(catch_unwind)]
+    pub fn status(&self) -> u32 {
+        self.status.into()
+    }
+
+    /// Returns names and values of the headers in turn, once.
+    #[napi(catch_unwind)]
+    pub fn headers(&mut self) -> Vec<String> {
+        take(&mut self.headers).into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    }
+
+    /// Returns the body, once: bytes, or what gives them piece by piece, or nothing.
+    #[napi(catch_unwind)]
+    pub fn body<'env>(
+        &mut self,
+        env: &'env Env,
+    ) -> Result<Option<Either<Uint8ArraySlice<'env>, Pieces>>, Failure> {
+        Ok(match self.body.take() {
+            None | Some(AnswerBody::Empty) => None,
+            Some(AnswerBody::Bytes(whole)) => Some(Either::A(bytes::copied(env, &whole)?)),
+            Some(AnswerBody::Stream(pieces)) => Some(Either::B(Pieces(Pulled::new(pieces)))),
+        })
+    }
+
+    /// Returns the file that got its name, if one did.
+    #[napi(catch_unwind)]
+    pub fn committed(&self) -> Option<CommittedFile> {
+        self.committed.map(|Committed { root, length, new, .. }| CommittedFile {
+            root: root.to_string(),
+            length: exact(length),
+            new,
+        })
+    }
+
+    /// Returns what went wrong in the store, once, if it is more than the client is told.
+    #[napi(catch_unwind)]
+    pub fn cause(&mut self) -> Option<Cause> {
+        let Failure { code, message } = self.cause.take()?.into();
+        Some(Cause { code, message: message.into_owned() })
+    }
+}

@@ -1,0 +1,195 @@
+defmodule Ingest.Http.Connection do
+  @moduledoc false
+  # One connection, a process: reads requests and answers them, one after the other. When it is told to shut down it
+  # finishes the request that it has begun.
+
+  require Logger
+  alias Ingest.Http.Request
+
+  # What a send may hold back: the reader's pause is measured between pieces.
+  @piece_bytes 64 * 1024
+  # A refused body up to this length is read to its end, so that the connection can be kept.
+  @drained_bytes 1024 * 1024
+  # How long a connection stays open for a refused body, so that the sender can read the answer.
+  @linger 2_000
+  # How often a reader that takes little is looked at, and how long at least.
+  @look 50
+  @second_look 1_000
+
+  # Serves the socket once its owner has sent `:ready`.
+  @spec serve(:gen_tcp.socket(), map) :: :ok
+  def serve(socket, options) do
+    Process.flag(:trap_exit, true)
+
+    receive do
+      :ready -> next_request(socket, "", options)
+    after
+      5_000 -> :ok
+    end
+
+    :gen_tcp.close(socket)
+  end
+
+  # Answers 503 on a socket for which there is no process, and closes it.
+  @spec turn_away(:gen_tcp.socket()) :: :ok
+  def turn_away(socket) do
+    _ = :gen_tcp.send(socket, head(503, [{"Content-Length", "0"}, {"Retry-After", "1"}], true))
+    :gen_tcp.close(socket)
+  end
+
+  defp next_request(socket, buffer, options) do
+    with {:ok, buffer} <- await(socket, buffer, options),
+         {:ok, request} <- Request.read_head(socket, buffer, options) do
+      case answer(request, options) do
+        {:keep, buffer} -> next_request(socket, buffer, options)
+        :close -> :ok
+      end
+    else
+      {:error, status} ->
+        _ = :gen_tcp.send(socket, head(status, [{"Content-Length", "0"}], true))
+        linger(socket)
+
+      :closed ->
+        :ok
+    end
+  end
+
+  # Between requests the process listens to its supervisor as well.
+  defp await(socket, "", options) do
+    with :ok <- :inet.setopts(socket, active: :once) do
+      receive do
+        {:tcp, ^socket, bytes} -> {:ok, bytes}
+        {:tcp_closed, ^socket} -> :closed
+        {:tcp_error, ^socket, _} -> :closed
+        {:EXIT, _, _} -> :closed
+      after
+        options.head_timeout -> :closed
+      end
+    else
+      # It has been closed already.
+      {:error, _} -> :closed
+    end
+  end
+
+  defp await(_, buffer, _), do: {:ok, buffer}
+
+  defp answer(request, options) do
+    {answer, request} =
+      try do
+        options.handler.(request)
+      rescue
+        error ->
+          Logger.error(Exception.format(:error, error, __STACKTRACE__))
+          # How much of the body has been read is lost.
+          unread = if request.length, do: :unknown, else: 0
+          answer = %{status: 500, headers: [{"Content-Length", "0"}], body: ""}
+          {answer, %{request | unread: unread, waiting: false, buffer: "", keep_alive: false}}
+      end
+
+    finish(answer, drain_short(request))
+  end
+
+  defp drain_short(%{waiting: false, keep_alive: true, unread: unread} = request)
+       when unread in 0..@drained_bytes,
+       do: Request.drain(request, @linger)
+
+  defp drain_short(request), do: request
+
+  defp finish(answer, request) do
+    keep = request.keep_alive and request.unread == 0
+
+    case send_answer(request, answer, not keep) do
+      :ok when keep ->
+        {:keep, request.buffer}
+
+      :ok ->
+        if request.unread != 0, do: linger(request.socket)
+        :close
+
+      # A short body must never look like a whole one.
+      {:error, _} ->
+        _ = :inet.setopts(request.socket, linger: {true, 0})
+        :close
+    end
+  end
+
+  defp send_answer(request, %{status: status, headers: headers, body: body}, close) do
+    head = head(status, headers, close)
+
+    if is_binary(body),
+      do: send_pieces(request, head, if(request.method == "HEAD", do: "", else: body)),
+      else: send_stream(request, head, body)
+  end
+
+  defp send_stream(request, head, pieces) do
+    with :ok <- send_some(request, head) do
+      Enum.reduce_while(pieces, :ok, fn piece, :ok ->
+        case send_pieces(request, "", piece) do
+          :ok -> {:cont, :ok}
+          error -> {:halt, error}
+        end
+      end)
+    end
+  rescue
+    error ->
+      Logger.error("an answer was cut: #{request.method} #{request.target}: #{Exception.message(error)}")
+      {:error, :cut}
+  end
+
+  defp send_pieces(request, head, <<piece::binary-size(@piece_bytes), rest::binary>>) when rest != "" do
+    with :ok <- send_some(request, [head, piece]), do: send_pieces(request, "", rest)
+  end
+
+  defp send_pieces(request, head, rest), do: send_some(request, [head, rest])
+
+  # Sends bytes, or says that the reader has taken none of them for too long.
+  defp send_some(%{socket: socket, patience: patience}, bytes) do
+    with {:error, :timeout} <- :gen_tcp.send(socket, bytes),
+         {:ok, pending} <- pending(socket),
+         do: wait(socket, pending, min(patience, @second_look), patience)
+  end
+
+  # Waits until the socket's queue is empty, as long as it shrinks.
+  defp wait(_, 0, _, _), do: :ok
+  defp wait(_, _, left, _) when left <= 0, do: {:error, :timeout}
+
+  defp wait(socket, pending, left, patience) do
+    Process.sleep(@look)
+
+    case pending(socket) do
+      {:ok, less} when less < pending -> wait(socket, less, patience, patience)
+      {:ok, _} -> wait(socket, pending, left - @look, patience)
+      error -> error
+    end
+  end
+
+  defp pending(socket) do
+    case :inet.getstat(socket, [:send_pend]) do
+      {:ok, [send_pend: pending]} -> {:ok, pending}
+      {:error, _} = error -> error
+    end
+  end
+
+  # Closing with unread bytes would reset the connection, and the sender might never see the answer.
+  defp linger(socket) do
+    _ = :gen_tcp.shutdown(socket, :write)
+    drop(socket, System.monotonic_time(:millisecond) + @linger)
+  end
+
+  defp drop(socket, deadline) do
+    timeout = max(deadline - System.monotonic_time(:millisecond), 0)
+    with {:ok, _} <- :gen_tcp.recv(socket, 0, timeout), do: drop(socket, deadline)
+    :ok
+  end
+
+  defp head(status, headers, close) do
+    connection = if close, do: [{"Connection", "close"}], else: []
+    date = Calendar.strftime(DateTime.utc_now(), "%a, %d %b %Y %H:%M:%S GMT")
+
+    [
+      "HTTP/1.1 #{status} \r\nDate: #{date}\r\n",
+      for({name, value} <- connection ++ headers, do: [name, ": ", value, "\r\n"]),
+      "\r\n"
+    ]
+  end
+end

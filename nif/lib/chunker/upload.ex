@@ -1,0 +1,173 @@
+defmodule Chunker.Upload do
+  @moduledoc """
+  The server of the upload protocol: files get into a store and out of it over HTTP, and only the chunks move that
+  the other side lacks.
+
+  Browsers and programs send to it with `chunker-cdc` of npm, or as `docs/protocol.md` in the repository says. The
+  protocol is the core's, the same in all languages; a shell owns the sockets:
+
+    * `Chunker.Upload.Plug` for Plug and Phoenix
+    * `examples/ingest` in the repository: a server of OTP's sockets alone
+    * your own: `answer/5`
+
+  An upload is made once, and used by all processes:
+
+      {:ok, store} = Chunker.Store.open("s3://bucket/uploads")
+
+      {:ok, upload} =
+        Chunker.Upload.new(
+          store: store,
+          prefix: "/store",
+          origins: ["https://example.org"],
+          authorize: fn request ->
+            if MyApp.may?(request.context, request.operation), do: :ok, else: {:refuse, :forbidden}
+          end,
+          on_commit: fn file, request -> MyApp.uploaded(request.context, file.root, file.length) end
+        )
+
+  Bodies are checked while they arrive, on threads beside the schedulers. Memory is bounded by `:memory`; each answer
+  that is being sent has besides, twice, 1 MiB and a chunk. Nothing is left of a request whose process ends.
+  """
+
+  require Logger
+  alias Chunker.{Store, Telemetry}
+  alias Chunker.Upload.{Answer, Engine, Request}
+
+  @enforce_keys [:engine]
+  defstruct [:engine, :store, :authorize, :quota, :on_commit]
+
+  @opaque t :: %__MODULE__{
+            engine: Engine.t(),
+            store: Store.t() | nil,
+            authorize: nil | (Request.t() -> :ok | {:ok, Store.t()} | {:refuse, Engine.refusal()}),
+            quota: nil | (Request.t() -> non_neg_integer | :infinity),
+            on_commit: nil | (Answer.committed(), Request.t() -> term)
+          }
+
+  @typedoc "See `new/1`."
+  @type option ::
+          Engine.option()
+          | {:store, Store.t()}
+          | {:authorize, (Request.t() -> :ok | {:ok, Store.t()} | {:refuse, Engine.refusal()})}
+          | {:quota, (Request.t() -> non_neg_integer | :infinity)}
+          | {:on_commit, (Answer.committed(), Request.t() -> term)}
+
+  @doc """
+  Returns an upload.
+
+  ## Options
+
+  Those of `Chunker.Upload.Engine.new/1`, and
+
+    * `:store` - the `Chunker.Store` of all requests; not needed if `:authorize` returns one
+    * `:authorize` - is called with each `Chunker.Upload.Request` but preflights, which carry no credentials:
+      `:ok`, `{:ok, store}` for one in the store of a tenant, or `{:refuse, refusal}`, see
+      `t:Chunker.Upload.Engine.refusal/0`. Without it, anybody may do everything
+    * `:quota` - is called with each request that writes, before its body is read, and returns how many bytes
+      whoever asks may still write: a longer body is answered 507. What is stored of it may be less
+    * `:on_commit` - is called with what was committed and the request, once the file is durable and before the
+      client knows. An upload that is repeated calls it again, with `new: false`
+  """
+  @spec new([option]) :: Store.result(t)
+  def new(options) do
+    {hooks, options} = Keyword.split(options, [:store, :authorize, :quota, :on_commit])
+
+    unless hooks[:store] || hooks[:authorize],
+      do: raise(ArgumentError, "an upload needs a store: or a function authorize: that returns one")
+
+    with {:ok, engine} <- Engine.new(options), do: {:ok, struct!(__MODULE__, [engine: engine] ++ hooks)}
+  end
+
+  @doc """
+  Like `new/1`, but returns the upload alone, or raises `Chunker.Error`.
+  """
+  @spec new!([option]) :: t
+  def new!(options), do: options |> new() |> Chunker.Error.unwrap!()
+
+  @doc """
+  Returns the engine of an upload.
+  """
+  @spec engine(t) :: Engine.t()
+  def engine(%__MODULE__{engine: engine}), do: engine
+
+  @typedoc """
+  Returns the next piece of a body, of any size, and the shell's state; `:timeout` when the sender pauses for too
+  long, `:closed` when no more comes. A shell measures how long it waits for its peer in here, and nowhere else.
+  """
+  @type read(state) ::
+          (state -> {:ok, binary, state} | {:error, :timeout | :closed, state})
+
+  @doc """
+  Returns the answer to a request, and the shell's state.
+
+  `read` is called while the engine needs bytes of the body; the rest of a body that is refused is not read.
+  """
+  @spec answer(t, Engine.head(), state, read(state), context :: term) :: {Answer.t(), state} when state: term
+  def answer(%__MODULE__{} = upload, head, state, read, context \\ nil) do
+    start = System.monotonic_time()
+
+    {answer, state, operation, bytes} =
+      case Engine.begin(upload.engine, head) do
+        {:answer, answer} ->
+          {answer, state, nil, 0}
+
+        {:request, request} ->
+          {answer, state} = decide(upload, %{request | context: context}, state, read)
+          {answer, state, request.operation, request.body_length}
+      end
+
+    Telemetry.upload(start, bytes, %{operation: operation, status: answer.status, code: answer.code})
+    if answer.cause, do: Logger.error("#{head.method} #{head.target}: #{answer.cause}", domain: [:chunker])
+    {answer, state}
+  end
+
+  defp decide(upload, request, state, read) do
+    with {:ok, store} <- authorize(upload, request),
+         :ok <- within_quota(upload, request) do
+      {answer, state} = request |> Engine.start(store) |> feed(upload, request, state, read)
+      if answer.committed && upload.on_commit, do: upload.on_commit.(answer.committed, request)
+      {answer, state}
+    else
+      {:refuse, refusal} -> {Engine.refuse(request, refusal), state}
+    end
+  catch
+    # A hook or a reader failed.
+    kind, reason ->
+      Engine.close(request)
+      :erlang.raise(kind, reason, __STACKTRACE__)
+  end
+
+  defp authorize(%{authorize: nil, store: store}, _), do: {:ok, store}
+
+  defp authorize(%{authorize: authorize, store: store}, request) do
+    case authorize.(request) do
+      :ok when store != nil -> {:ok, store}
+      {:ok, store} -> {:ok, store}
+      {:refuse, _} = refuse -> refuse
+    end
+  end
+
+  # Every number is less than an atom.
+  defp within_quota(%{quota: quota}, %{writes: true} = request) when quota != nil,
+    do: if(request.body_length <= quota.(request), do: :ok, else: {:refuse, :insufficient_storage})
+
+  defp within_quota(_, _), do: :ok
+
+  defp feed({:answer, answer}, _, _, state, _), do: {answer, state}
+  defp feed(:enough, _, request, state, _), do: {Engine.finish(request), state}
+
+  defp feed(:more, upload, request, state, read) do
+    case read.(state) do
+      {:ok, piece, state} ->
+        request |> Engine.push(piece) |> feed(upload, request, state, read)
+
+      {:error, :timeout, state} ->
+        Engine.close(request)
+        {Engine.refuse(upload.engine, request, :request_timeout), state}
+
+      # The engine says what is wrong with that.
+      {:error, :closed, state} ->
+        {Engine.finish(request), state}
+    end
+  end
+end

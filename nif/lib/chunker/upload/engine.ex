@@ -1,0 +1,230 @@
+defmodule Chunker.Upload.Engine do
+  @moduledoc """
+  The protocol without sockets, step by step, for shells that `Chunker.Upload.answer/5` does not suit.
+
+      begin ─▶ request ─▶ start(store) ─▶ push, push, … ─▶ finish ─▶ answer
+        │         └─▶ refuse                 └─▶ answer
+        └─▶ answer
+
+      case Engine.begin(engine, %{method: method, target: target, headers: headers}) do
+        {:answer, answer} ->
+          answer
+
+        {:request, request} ->
+          # Here a shell decides who may ask, and which store is meant.
+          case Engine.start(request, store) do
+            {:answer, answer} -> answer
+            :enough -> Engine.finish(request)
+            :more -> # push pieces of the body while that returns :more, then finish
+          end
+      end
+
+  Each step can be the last: `close/1`, or the end of the process that began, leaves nothing of what was not
+  answered, except that a write whose body is whole may still happen, whole. No time is measured: a shell limits how
+  long its *peer* makes no progress, that is while it waits for a piece of a body, or for a piece of an answer to be
+  taken, and never while it waits for the engine.
+  """
+
+  alias Chunker.{Error, Nif, Store, Work}
+  alias Chunker.Upload.{Answer, Request}
+
+  @opaque t :: reference
+
+  @typedoc "The target as it was sent, not decoded; names of headers in any case, repeated ones repeated."
+  @type head :: %{
+          :method => String.t(),
+          :target => String.t(),
+          :headers => [{String.t(), String.t()}],
+          optional(term) => term
+        }
+
+  @typedoc """
+  Why a request is not done: by a name, or with a status of 400 to 599, a code in lowercase with underscores, a
+  message for people, and maybe headers. `:unauthorized` asks for a `Bearer` token, `{:unauthorized, challenge}` for
+  what the value of `WWW-Authenticate` says.
+  """
+  @type refusal ::
+          :unauthorized
+          | {:unauthorized, challenge :: String.t()}
+          | :forbidden
+          | :read_only
+          | :insufficient_storage
+          | :misdirected_request
+          | :request_timeout
+          | :server_busy
+          | {status :: 400..599, code :: String.t(), message :: String.t()}
+          | {status :: 400..599, code :: String.t(), message :: String.t(),
+             headers :: [{String.t(), String.t()}]}
+
+  @typedoc "See `new/1`."
+  @type option ::
+          {:memory, pos_integer}
+          | {:line, non_neg_integer}
+          | {:origins, :own | :any | [String.t()]}
+          | {:credentials, boolean}
+          | {:prefix, String.t()}
+          | {:pack_bytes, pos_integer}
+          | {:pack_length, pos_integer}
+          | {:pack_chunks, pos_integer}
+          | {:missing_digests, pos_integer}
+          | {:read_digests, pos_integer}
+          | {:chunk_bytes, pos_integer}
+          | {:manifest_bytes, pos_integer}
+
+  @typedoc "What comes next: a piece of the body, `finish/1`, or nothing."
+  @type next :: :more | :enough | {:answer, Answer.t()}
+
+  @options [
+    :memory,
+    :line,
+    :origins,
+    :credentials,
+    :prefix,
+    :pack_bytes,
+    :pack_length,
+    :pack_chunks,
+    :missing_digests,
+    :read_digests,
+    :chunk_bytes,
+    :manifest_bytes
+  ]
+
+  @doc """
+  Returns an engine. All its requests share one budget of memory.
+
+  ## Options
+
+    * `:memory` - bytes that all requests together may take, by default 256 MiB
+    * `:line` - requests that wait for memory, by default 256; more are answered 503
+    * `:origins` - whose pages may ask: those of the server's own origin (`:own`, the default), those of these
+      origins too, such as `["https://example.org"]`, or those of every origin (`:any`)
+    * `:credentials` - whether pages of other origins may send cookies, by default false
+    * `:prefix` - what all paths begin with, such as `"/store"`, by default nothing
+    * `:pack_bytes`, `:pack_length`, `:pack_chunks`, `:missing_digests`, `:read_digests`, `:chunk_bytes`,
+      `:manifest_bytes` - the limits that clients are told, see `docs/protocol.md`
+  """
+  @spec new([option]) :: Store.result(t)
+  def new(options \\ []) do
+    _ = Keyword.validate!(options, @options)
+    options |> Nif.engine_new() |> Work.result()
+  end
+
+  @doc """
+  Returns the bytes that requests have taken of the budget, and how many wait for some.
+  """
+  @spec load(t) :: %{memory: non_neg_integer, waiting: non_neg_integer}
+  def load(engine) do
+    {memory, waiting} = Nif.engine_load(engine)
+    %{memory: memory, waiting: waiting}
+  end
+
+  @doc """
+  Begins an exchange by the head of its request: returns what that alone decides, or what is asked for.
+  """
+  @spec begin(t, head) :: {:answer, Answer.t()} | {:request, Request.t()}
+  def begin(engine, head) do
+    case Nif.exchange_begin(engine, parts(head)) do
+      {:answer, answer} ->
+        {:answer, answer(answer, nil)}
+
+      {:request, exchange, {operation, writes, root, body_length}} ->
+        {:request,
+         %Request{
+           exchange: exchange,
+           operation: operation,
+           writes: writes,
+           root: root,
+           body_length: body_length,
+           method: head.method,
+           target: head.target,
+           headers: head.headers
+         }}
+    end
+  end
+
+  defp parts(head), do: {head.method, head.target, head.headers}
+
+  @doc """
+  Refuses a request that was not started.
+  """
+  @spec refuse(Request.t(), refusal) :: Answer.t()
+  def refuse(%Request{exchange: exchange}, refusal) do
+    {refusal, headers} = split(refusal)
+    exchange |> Nif.exchange_refuse(refusal) |> Work.result() |> Error.unwrap!() |> refused(headers)
+  end
+
+  @doc """
+  Returns the answer to a request that is refused whatever it asks for, such as one with the name of another server.
+  """
+  @spec refuse(t, head, refusal) :: Answer.t()
+  def refuse(engine, head, refusal) do
+    {refusal, headers} = split(refusal)
+    engine |> Nif.engine_refuse(parts(head), refusal) |> refused(headers)
+  end
+
+  defp split(:unauthorized), do: {{:unauthorized, "Bearer"}, []}
+  defp split({status, code, message, headers}), do: {{status, code, message}, headers}
+  defp split(refusal), do: {refusal, []}
+
+  defp refused(answer, headers) do
+    answer = answer(answer, nil)
+    %{answer | headers: answer.headers ++ headers}
+  end
+
+  @doc """
+  Begins to work on a request with a store; waits in line for memory. Read the body only once this returns.
+  """
+  @spec start(Request.t(), Store.t()) :: next
+  def start(%Request{exchange: exchange}, store),
+    do: step(exchange, &Nif.exchange_start(exchange, store, &1))
+
+  @doc """
+  Takes the next piece of the body, of any size; waits while there is enough to do.
+
+  An answer refuses the body: the rest of it need not be read.
+  """
+  @spec push(Request.t(), binary) :: next
+  def push(%Request{exchange: exchange}, piece),
+    do: step(exchange, &Nif.exchange_push(exchange, piece, &1))
+
+  @doc """
+  Returns the answer, once the whole body was pushed.
+  """
+  @spec finish(Request.t()) :: Answer.t()
+  def finish(%Request{exchange: exchange}) do
+    {:answer, answer} = step(exchange, &Nif.exchange_finish(exchange, &1))
+    answer
+  end
+
+  @doc """
+  Ends an exchange, at any moment.
+  """
+  @spec close(Request.t()) :: :ok
+  def close(%Request{exchange: exchange}), do: Nif.exchange_close(exchange)
+
+  defp step(exchange, start) do
+    case start |> Work.step() |> Error.unwrap!() do
+      {:answer, answer} -> {:answer, answer(answer, exchange)}
+      next -> next
+    end
+  end
+
+  defp answer({status, headers, body, code, committed, cause}, exchange) do
+    %Answer{
+      status: status,
+      headers: headers,
+      body: body(body, exchange),
+      code: code,
+      committed: committed(committed),
+      cause: cause
+    }
+  end
+
+  defp body(:stream, exchange),
+    do: Work.stream(fn -> exchange end, &Nif.exchange_next/2, &Nif.exchange_close/1)
+
+  defp body(bytes, _), do: bytes
+
+  defp committed(nil), do: nil
+  defp committed({root, length, new}), do: %{root: root, length: length, new: new}
+end

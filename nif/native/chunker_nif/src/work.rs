@@ -1,0 +1,211 @@
+//! Work that waits for disks and networks: it goes on beside the VM, and a message brings its result.
+//!
+//! `{reference, result}` is sent to the process that started it, with the reference that came with the
+//! call. Work stops when it is closed, or when the process that owns it ends; then no message comes.
+
+use crate::failure::{Failure, StoreFailure};
+use bytes::Bytes;
+use chunker_store::StoreError;
+use futures::FutureExt as _;
+use rustler::env::{OwnedEnv, SavedTerm};
+use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::AbortHandle;
+
+/// Threads that move work on; what computes or waits for a disk has others.
+const THREADS: usize = 2;
+
+/// Returns the runtime of all stores, which the first call starts.
+pub(crate) fn runtime() -> Result<&'static Runtime, StoreError> {
+    static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
+    let start = || {
+        Builder::new_multi_thread().worker_threads(THREADS).thread_name("chunker-store").enable_all().build()
+    };
+    RUNTIME.get_or_init(|| start().ok()).as_ref().ok_or(StoreError::NoRuntime)
+}
+
+/// A value that work takes, and gives back when it is done. Nobody waits for it on a scheduler.
+pub(crate) struct Slot<T>(Mutex<State<T>>);
+
+enum State<T> {
+    Idle(Box<T>),
+    Working(AbortHandle),
+    Closed,
+}
+
+// Whoever panics amid work leaves the slot closed.
+impl<T> RefUnwindSafe for Slot<T> {}
+
+/// A resource whose value work takes.
+pub(crate) trait Worked: Resource {
+    /// What the work is done with.
+    type Value: Send + 'static;
+
+    /// Returns where it is.
+    fn slot(&self) -> &Slot<Self::Value>;
+}
+
+impl<T: Send + 'static> Slot<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(State::Idle(Box::new(value))))
+    }
+
+    /// Stops the work, if there is some, and drops the value.
+    pub(crate) fn close(&self) {
+        let state = std::mem::replace(&mut *self.state(), State::Closed);
+        if let State::Working(work) = state {
+            work.abort();
+        }
+    }
+
+    /// Returns the value, and closes the slot.
+    pub(crate) fn take(&self) -> Result<T, Failure> {
+        let mut state = self.state();
+        Ok(*Self::claim(&mut state)?)
+    }
+
+    fn claim(state: &mut State<T>) -> Result<Box<T>, Failure> {
+        match std::mem::replace(state, State::Closed) {
+            State::Idle(value) => Ok(value),
+            State::Closed => Err(Failure::CLOSED),
+            working @ State::Working(_) => {
+                *state = working;
+                Err(Failure::BUSY)
+            }
+        }
+    }
+
+    /// Puts the value back and sends the result, unless the slot was closed meanwhile: whoever closed it sees
+    /// a message that was sent before, and none comes later.
+    fn done(&self, value: Option<T>, mut caller: Caller, result: impl Encoder) {
+        let message = caller.env.run(|env| {
+            let message = (caller.reference.load(env), result).encode(env);
+            caller.env.save(message)
+        });
+        let mut state = self.state();
+        if matches!(*state, State::Working(_)) {
+            *state = value.map_or(State::Closed, |value| State::Idle(Box::new(value)));
+            // Fails when the caller has ended.
+            let _ = caller.env.send_and_clear(&caller.pid, |env| message.load(env));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who waits for a result.
+struct Caller {
+    pid: LocalPid,
+    env: OwnedEnv,
+    reference: SavedTerm,
+}
+
+impl Caller {
+    fn new(env: Env<'_>, reference: Term<'_>) -> Self {
+        let own = OwnedEnv::new();
+        let reference = own.save(reference);
+        Self { pid: env.pid(), env: own, reference }
+    }
+}
+
+/// Starts `work` with the value of a resource; its result, and then a message with it, is for the caller. Work
+/// that returns no value closes the resource, as does a panic.
+pub(crate) fn start<R: Worked, F, O>(
+    env: Env<'_>,
+    resource: ResourceArc<R>,
+    reference: Term<'_>,
+    work: impl FnOnce(R::Value) -> F + Send + 'static,
+) -> Result<Atom, StoreFailure>
+where
+    F: Future<Output = (Option<R::Value>, Result<O, StoreFailure>)> + Send + 'static,
+    O: Encoder + Send + 'static,
+{
+    let runtime = runtime()?;
+    let caller = Caller::new(env, reference);
+    let worked = resource.clone();
+    let mut state = worked.slot().state();
+    let value = *Slot::claim(&mut state)?;
+    let task = runtime.spawn(async move {
+        let done = AssertUnwindSafe(async { work(value).await }).catch_unwind().await;
+        let (value, result) = done.unwrap_or_else(|_| (None, Err(StoreFailure::panicked())));
+        resource.slot().done(value, caller, result);
+    });
+    *state = State::Working(task.abort_handle());
+    drop(state);
+    Ok(rustler::types::atom::ok())
+}
+
+/// Work that stands for itself.
+pub(crate) struct Call(Slot<()>);
+
+#[rustler::resource_impl]
+impl Resource for Call {
+    fn down<'a>(&'a self, _: Env<'a>, _: LocalPid, _: Monitor) {
+        self.0.close();
+    }
+}
+
+impl Worked for Call {
+    type Value = ();
+
+    fn slot(&self) -> &Slot<()> {
+        &self.0
+    }
+}
+
+/// What a call returns at once: what stops it.
+pub(crate) type Started = Result<ResourceArc<Call>, StoreFailure>;
+
+/// Starts work whose result is for the caller, and which stops when that ends.
+pub(crate) fn call<O: Encoder + Send + 'static>(
+    env: Env<'_>,
+    reference: Term<'_>,
+    work: impl Future<Output = Result<O, StoreFailure>> + Send + 'static,
+) -> Started {
+    let call = owned(env, Call(Slot::new(())));
+    start(env, call.clone(), reference, |()| async { (None, work.await) })?;
+    Ok(call)
+}
+
+/// Stops a call: unless its message is there already, none comes.
+#[rustler::nif]
+fn call_stop(call: ResourceArc<Call>) -> Atom {
+    call.0.close();
+    rustler::types::atom::ok()
+}
+
+/// Returns a resource that the calling process owns.
+pub(crate) fn owned<R: Resource>(env: Env<'_>, value: R) -> ResourceArc<R> {
+    let resource = ResourceArc::new(value);
+    // A process that runs this call is alive, or its end drops the resource.
+    let _ = resource.monitor(Some(env), &env.pid());
+    resource
+}
+
+/// A binary that another thread reads; shared with the VM until then.
+pub(crate) struct Shared {
+    env: OwnedEnv,
+    binary: SavedTerm,
+}
+
+impl Shared {
+    pub(crate) fn new(binary: Binary<'_>) -> Self {
+        let env = OwnedEnv::new();
+        let binary = env.save(binary);
+        Self { env, binary }
+    }
+
+    /// Returns a copy of the bytes.
+    pub(crate) fn bytes(self) -> Bytes {
+        let copy = |env| {
+            let binary = self.binary.load(env).decode::<Binary<'_>>();
+            binary.map_or_else(|_| Bytes::new(), |binary| Bytes::copy_from_slice(binary.as_slice()))
+        };
+        self.env.run(copy)
+    }
+}

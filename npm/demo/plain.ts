@@ -1,0 +1,35 @@
+// What deduplication is compared with: a whole file sent by `node:http` and written to the disk.
+
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
+
+/** Sends the file at `path` to a server of this process, which writes it to `to`; returns the seconds. */
+export async function plainUpload(path: string, to: string, signal: AbortSignal): Promise<number> {
+  const server = createServer(async (incoming, response) => {
+    await pipeline(incoming, createWriteStream(to));
+    const file = await open(to);
+    await file.sync();
+    await file.close();
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const headers = { "content-length": (await stat(path)).size };
+    const started = performance.now();
+    const outgoing = request({ host: "127.0.0.1", port, method: "PUT", headers, signal });
+    const answered = new Promise((resolve, reject) => {
+      outgoing.once("response", (response) => response.resume().once("end", resolve));
+      outgoing.once("error", reject);
+    });
+    await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), outgoing);
+    await answered;
+    return (performance.now() - started) / 1000;
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}

@@ -1,0 +1,127 @@
+// Requests by Node's own client: half the work of its `fetch`, and it says how much of a body has left.
+
+import * as http from "node:http";
+import * as https from "node:https";
+import type { Exchange, HttpRequest } from "./exchange.js";
+import type { Body } from "./transport.js";
+
+/** Bytes that are handed to the socket at once. */
+const WRITE_BYTES = 512 * 1024;
+/** Bytes of a body that the system holds at most, as Linux has it by default. */
+const MOST_BUFFERED = 4 * 1024 * 1024;
+/** Bytes a millisecond of one of four connections of an uplink of 256 kbit/s. */
+const SLOWEST_LINK = 8;
+
+const AGENTS = {
+  "http:": new http.Agent({ keepAlive: true }),
+  "https:": new https.Agent({ keepAlive: true }),
+};
+
+/** Sends a request by `node:http` or `node:https`, over connections that are kept. */
+export const nodeExchange: Exchange = async (request) => {
+  for (;;) {
+    try {
+      return await attempt(request);
+    } catch (error) {
+      // The server has closed a kept connection at the moment of its use: that is not a failure.
+      if (!(error instanceof StaleConnection)) throw error;
+    }
+  }
+};
+
+class StaleConnection extends Error {}
+
+function attempt({ method, url, headers, body, signal, watch, onSent }: HttpRequest) {
+  const { protocol } = new URL(url);
+  const { request: send } = protocol === "https:" ? https : http;
+  const agent = AGENTS[protocol as keyof typeof AGENTS];
+  return new Promise<Awaited<ReturnType<Exchange>>>((resolve, reject) => {
+    watch.wait();
+    const length = body === undefined ? {} : { "content-length": body.length };
+    const request = send(url, {
+      method,
+      agent,
+      headers: { ...Object.fromEntries(headers), ...length },
+    });
+    let answered = false;
+    // Without an error for the socket, which may be back with the agent already.
+    const end = (error: unknown) => {
+      reject(error);
+      request.destroy();
+    };
+    const onAbort = () => end(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    request.on("close", () => signal.removeEventListener("abort", onAbort));
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      const stale = request.reusedSocket && !answered && error.code === "ECONNRESET";
+      reject(stale && !signal.aborted ? new StaleConnection() : error);
+    });
+    request.on("response", (response) => {
+      answered = true;
+      watch.wait();
+      resolve({
+        status: response.statusCode ?? 0,
+        header: (name) => {
+          const value = response.headers[name.toLowerCase()];
+          return value === undefined ? null : String(value);
+        },
+        body: bodyOf(request, response),
+      });
+    });
+    write(request, body, watch, onSent).catch(end);
+  });
+}
+
+async function write(
+  request: http.ClientRequest,
+  body: Body | undefined,
+  watch: HttpRequest["watch"],
+  onSent: HttpRequest["onSent"],
+): Promise<void> {
+  let sent = 0;
+  for (const pieces of body === undefined ? [] : gathered(body)) {
+    const failed = await new Promise<unknown>((written) => {
+      request.cork();
+      for (const piece of pieces.slice(0, -1)) request.write(piece);
+      request.write(pieces.at(-1) as Uint8Array, written);
+      request.uncork();
+    });
+    if (failed || request.destroyed) return;
+    for (const { length } of pieces) sent += length;
+    watch.wait();
+    onSent?.(sent);
+  }
+  // What the system still holds of it goes at the pace of the link.
+  watch.wait(Math.min(sent, MOST_BUFFERED) / SLOWEST_LINK);
+  request.end();
+}
+
+/** Yields the parts of a body, so many at once that they have about {@link WRITE_BYTES}. */
+function* gathered({ parts }: Body): Generator<Uint8Array[], void, undefined> {
+  let pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of parts as readonly Uint8Array[]) {
+    for (let at = 0; at < part.length; at += WRITE_BYTES) {
+      const piece = part.subarray(at, at + WRITE_BYTES);
+      pieces.push(piece);
+      bytes += piece.length;
+      if (bytes < WRITE_BYTES) continue;
+      yield pieces;
+      pieces = [];
+      bytes = 0;
+    }
+  }
+  if (pieces.length > 0) yield pieces;
+}
+
+async function* bodyOf(
+  request: http.ClientRequest,
+  response: http.IncomingMessage,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const piece of response) yield piece as Uint8Array;
+  } finally {
+    // After an answer to half a body, or one that was left, the connection is of no more use.
+    if (!response.complete || !request.writableFinished) request.destroy();
+  }
+}

@@ -1,0 +1,72 @@
+// What a server holds.
+
+import { counted, invalidArgument } from "../errors.js";
+import { ChunkerError } from "../index.js";
+import { checkedOptions } from "../options.js";
+import { asDedupError } from "./error.js";
+import { Requests, type RetryOptions } from "./retry.js";
+import type { StoredFile, Transport, Usage } from "./transport.js";
+import { parseRoot } from "./wire.js";
+
+/** How {@link listFiles}, {@link deleteFile} and {@link usage} work. */
+export interface FilesOptions {
+  /** The way to the server. */
+  readonly transport: Transport;
+  readonly signal?: AbortSignal | undefined;
+  readonly retry?: RetryOptions | undefined;
+}
+
+const KEYS = ["transport", "signal", "retry"] as const;
+
+/** Yields the files of the server, by their names. */
+export async function* listFiles(
+  options: FilesOptions,
+): AsyncGenerator<StoredFile, void, undefined> {
+  let after: string | null | undefined;
+  while (after !== null) {
+    const start: string | undefined = after;
+    const { files, next } = await asking(options, (transport, signal) =>
+      transport.listFiles({ signal, after: start }),
+    );
+    yield* files;
+    after = next;
+  }
+}
+
+/** Deletes the file that `root` names; resolves with whether there was one. */
+export async function deleteFile(root: string, options: FilesOptions): Promise<boolean> {
+  if (parseRoot(root) === undefined) {
+    throw invalidArgument("a root is sha256- or blake3- and 64 lowercase hexadecimal digits");
+  }
+  try {
+    await asking(options, (transport, signal) => transport.deleteFile(root, { signal }));
+    return true;
+  } catch (error) {
+    if (asDedupError(error)?.code === "root_not_found") return false;
+    throw error;
+  }
+}
+
+/** Returns what the server's store holds. */
+export async function usage(options: FilesOptions): Promise<Usage> {
+  return asking(options, (transport, signal) => transport.usage({ signal }));
+}
+
+async function asking<T>(
+  options: FilesOptions,
+  ask: (transport: Transport, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  checkedOptions(options, KEYS);
+  const { transport, signal, retry } = options;
+  const requests = new Requests(retry);
+  const onAbort = () => requests.stop(new ChunkerError("aborted", "aborted by its signal"));
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await requests.run((signal) => ask(transport, signal));
+  } catch (error) {
+    throw counted(error);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}

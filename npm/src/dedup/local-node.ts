@@ -1,0 +1,93 @@
+// Files of this machine, read and written by Node.
+
+import { randomBytes } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import type { LocalFile } from "./platform.js";
+import type { Sink } from "./sink.js";
+
+/** Bytes that are read at once. */
+const PIECE = 1024 * 1024;
+
+/** Opens the file at `path`. */
+export async function readFile(path: string): Promise<LocalFile> {
+  const file = await open(path, "r");
+  return {
+    source: () => piecesOf(file),
+    async read(offset, length) {
+      const bytes = new Uint8Array(length);
+      return bytes.subarray(0, await readAt(file, bytes, offset));
+    },
+    close: () => file.close(),
+  };
+}
+
+async function* piecesOf(file: FileHandle): AsyncGenerator<Uint8Array, void, undefined> {
+  const piece = new Uint8Array(PIECE);
+  for (let offset = 0; ; ) {
+    const length = await readAt(file, piece, offset);
+    if (length === 0) return;
+    yield piece.subarray(0, length);
+    offset += length;
+  }
+}
+
+/** Fills `bytes` as far as the file goes; returns how far that is. */
+async function readAt(file: FileHandle, bytes: Uint8Array, offset: number): Promise<number> {
+  let at = 0;
+  while (at < bytes.length) {
+    const { bytesRead } = await file.read(bytes, at, bytes.length - at, offset + at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return at;
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, offset + at);
+    at += bytesWritten;
+  }
+}
+
+/** Creates a file beside `path`, which takes its name when it is whole and on the disk. */
+export async function writeFile(path: string): Promise<Sink> {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.part`;
+  const file = await open(temporary, "wx");
+  const remove = () => rm(temporary, { force: true });
+  // Small chunks that follow one another are written together.
+  const gathered = new Uint8Array(PIECE);
+  let start = 0;
+  let length = 0;
+  const flush = async () => {
+    await writeAt(file, gathered.subarray(0, length), start);
+    length = 0;
+  };
+  return {
+    async write(offset, bytes) {
+      if (offset !== start + length || length + bytes.length > PIECE) await flush();
+      if (bytes.length > PIECE) {
+        await writeAt(file, bytes, offset);
+        return;
+      }
+      if (length === 0) start = offset;
+      gathered.set(bytes, length);
+      length += bytes.length;
+    },
+    async close(size) {
+      try {
+        await flush();
+        await file.truncate(size);
+        await file.sync();
+        await file.close();
+        await rename(temporary, path);
+      } catch (error) {
+        await remove();
+        throw error;
+      }
+    },
+    async abort() {
+      await file.close();
+      await remove();
+    },
+  };
+}

@@ -1,0 +1,121 @@
+// What of the native addon serves: `napi/src/store.rs` and `napi/src/protocol.rs`.
+
+import { native, unavailable } from "../../addon.node.js";
+import { failureOf } from "../../errors.js";
+import type { Usage } from "../transport.js";
+import { StoreError } from "./error.js";
+import type { CheckReport, CollectReport } from "./store.js";
+
+/** A stream that is pulled. */
+export interface Pulled<T> {
+  next(): Promise<T>;
+  /** Ends it, also while it is pulled. */
+  free(): void;
+}
+
+/** Bytes; `null` is their end. */
+export type Pieces = Pulled<Uint8Array | null>;
+
+/** A file in a list; `committed` in milliseconds since 1970. */
+export interface ListedFile {
+  readonly root: string;
+  readonly length?: number | null;
+  readonly committed: number;
+}
+
+export interface StoreHandle {
+  url(): string;
+  usage(): Promise<Usage>;
+  /** Lists are empty at their end. */
+  files(): Promise<Pulled<ListedFile[]>>;
+  delete(root: string): Promise<boolean>;
+  read(root: string, start: number | undefined, end: number | undefined): Promise<Pieces>;
+  collect(options: object, stop: Stop): Promise<CollectReport>;
+  check(options: object, stop: Stop): Promise<CheckReport>;
+}
+
+/** Ends what goes on for long. */
+export interface Stop {
+  now(): void;
+}
+
+export interface Answer {
+  status(): number;
+  /** Names and values in turn; once. */
+  headers(): string[];
+  /** Once. */
+  body(): Uint8Array | Pieces | null;
+  committed(): { readonly root: string; readonly length: number; readonly new: boolean } | null;
+  /** What went wrong in the store, if it is more than the client is told; once. */
+  cause(): { readonly code: string; readonly message: string } | null;
+}
+
+/** A request that is being worked on. */
+export interface Exchange {
+  /** Resolves with whether it needs a body, once that can be read. */
+  started(): Promise<boolean>;
+  /** Appends a copy of a piece of the body, and returns whether there is room for another one. */
+  push(piece: Uint8Array): boolean;
+  /** Resolves when there is room for more; with `false` when no more is wanted. */
+  room(): Promise<boolean>;
+  /** Ends the body. */
+  end(): void;
+  /** Once. */
+  answer(): Promise<Answer>;
+  /** Gives it up: nothing is left of it, or a write whose body was whole. */
+  free(): void;
+}
+
+/** A request whose head is well formed. */
+export interface Request {
+  operation(): string;
+  writes(): boolean;
+  root(): string | null;
+  bodyLength(): number;
+  start(store: StoreHandle): Exchange;
+}
+
+export interface Engine {
+  begin(method: string, target: string, headers: readonly string[]): Request | Answer;
+  /** Without a message it is the engine's for this code. */
+  refuse(
+    method: string,
+    target: string,
+    headers: readonly string[],
+    status: number,
+    code: string,
+    message: string | undefined,
+  ): Answer;
+}
+
+interface ServerAddon {
+  readonly Store: { open(address: string, options: object): Promise<StoreHandle> };
+  readonly Engine: new (options: object) => Engine;
+  readonly Stop: new () => Stop;
+}
+
+/**
+ * Returns the part of the addon that serves.
+ *
+ * @throws {ChunkerError} `native_unavailable` in a process that has no addon.
+ */
+export function serverAddon(): ServerAddon {
+  if (native === undefined) throw unavailable();
+  return native as unknown as ServerAddon;
+}
+
+/** Returns what `call` returns; an error of the addon becomes one of this package. */
+export async function asked<T>(call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw storeFailureOf(error);
+  }
+}
+
+/** Returns an error of the addon as a `ChunkerError` or a {@link StoreError}, and others as they are. */
+export function storeFailureOf(error: unknown): unknown {
+  const failure = failureOf(error);
+  if (failure !== error || !(error instanceof Error) || !("code" in error)) return failure;
+  return new StoreError(String(error.code), error.message);
+}

@@ -1,0 +1,275 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// Servers of `node:http`, and what is mounted in them: Express, Connect, Fastify's `raw`, …
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { invalidArgument } from "../../errors.js";
+import { Refusal } from "./error.js";
+import type { UploadHandlerOptions } from "./options.js";
+import { LATE, within } from "./patience.js";
+import { type Incoming, type Reply, Shell } from "./shell.js";
+
+/** Bytes of a refused body that are read so that the connection can be kept. */
+const DRAINED = 1024 * 1024;
+/**
+ * How long a refused body is read before the connection is closed, in milliseconds: closing with unread bytes
+ * would take the answer away from the client.
+ */
+const LINGER_MS = 2_000;
+/** Bytes that a reader has to take at once to have made progress. */
+const SLICE = 64 * 1024;
+
+/** Answers one request; resolves when the answer is finished, and never rejects. */
+export type UploadHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/**
+ * Returns a handler of the upload protocol for `node:http` and everything that is built on it.
+ *
+ * It answers every request that it is given, unknown paths by 404, and looks at `request.url`, from which
+ * Express takes the path that it is mounted at: `app.use("/store", createUploadHandler({ store: "files" }))`.
+ *
+ * @throws {ChunkerError} `native_unavailable` where there is no addon; `invalid_argument`.
+ * @throws {StoreError} `invalid_store_option` for a number out of its range.
+ */
+export function createUploadHandler(options: UploadHandlerOptions<IncomingMessage>): UploadHandler {
+  const handler = new Handler(options);
+  // What is wrong with the store shows when the server starts; a request says it again.
+  handler.shell.open().catch((error) => handler.shell.report(error));
+  return (request, response) => handler.answer(request, response, () => {});
+}
+
+/** Options of {@link createUploadServer}. */
+export interface UploadServerOptions extends UploadHandlerOptions<IncomingMessage> {
+  /** Default: any that is free. */
+  readonly port?: number | undefined;
+  /** The address to listen at. Others can reach only a server with `authorize`. Default: `127.0.0.1`. */
+  readonly host?: string | undefined;
+}
+
+/** A listening server. */
+export interface UploadServer extends AsyncDisposable {
+  /** Where it is, without a slash at the end. */
+  readonly url: string;
+  readonly server: Server;
+  /**
+   * Takes no more requests, finishes those that run, and resolves then; cuts what takes longer than
+   * `graceMs`. Default: 30 seconds.
+   */
+  close(options?: { readonly graceMs?: number | undefined }): Promise<void>;
+}
+
+/**
+ * Starts a server that speaks only the upload protocol.
+ *
+ * Without `authorize` it listens only at addresses of this machine, and answers only to names of it: a page
+ * of another site could otherwise send requests to it under that site's name.
+ *
+ * @throws As {@link createUploadHandler}, {@link Store.open} and `server.listen`.
+ */
+export async function createUploadServer(options: UploadServerOptions): Promise<UploadServer> {
+  const { port = 0, host = "127.0.0.1", ...rest } = options;
+  const isOpen = rest.authorize === undefined;
+  if (isOpen && !isLoopback(host)) {
+    throw invalidArgument(`others can reach ${host}: say by authorize who may do what`);
+  }
+  const handler = new Handler(rest, isOpen);
+  await handler.shell.open();
+  const server = createServer({
+    headersTimeout: 20_000,
+    requestTimeout: 0,
+    keepAliveTimeout: 10_000,
+  });
+  server.on("request", (request, response) => void handler.answer(request, response, () => {}));
+  server.on("checkContinue", (request, response) => {
+    void handler.answer(request, response, () => response.writeContinue(), true);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  const close: UploadServer["close"] = ({ graceMs = 30_000 } = {}) => {
+    handler.isStopping = true;
+    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    return new Promise((resolve) => {
+      server.close(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+      server.closeIdleConnections();
+    });
+  };
+  const { address, family, port: listening } = server.address() as AddressInfo;
+  const name = family === "IPv6" ? `[${address}]` : address;
+  return {
+    url: `http://${name}:${listening}`,
+    server,
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+class Handler {
+  readonly shell: Shell<IncomingMessage>;
+  /** Connections end with their request. */
+  isStopping = false;
+  readonly #isLocal: boolean;
+
+  constructor(options: UploadHandlerOptions<IncomingMessage>, isLocal = false) {
+    this.shell = new Shell(options);
+    this.#isLocal = isLocal;
+  }
+
+  async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    proceed: () => void,
+    expects = false,
+  ): Promise<void> {
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    response.on("error", () => {}); // "close" follows
+    let isWaiting = expects;
+    const incoming = incomingOf(request, gone.signal, () => {
+      isWaiting = false;
+      proceed();
+    });
+    const isOther = this.#isLocal && !isLoopback(hostOf(request));
+    const reply = isOther
+      ? this.shell.refuse(incoming, new Refusal(421, "misdirected_request"))
+      : await this.shell.answer(incoming);
+    if (reply === undefined || response.destroyed) {
+      if (typeof reply?.body === "object" && reply.body !== null && "free" in reply.body) {
+        reply.body.free();
+      }
+      request.destroy();
+      return;
+    }
+    try {
+      await this.#send(incoming, response, reply, isWaiting);
+    } catch (error) {
+      response.destroy(); // a short body does not pass for a whole one
+      if (!gone.signal.aborted) this.shell.report(error, request);
+    }
+  }
+
+  async #send(
+    incoming: Incoming<IncomingMessage>,
+    response: ServerResponse,
+    { status, headers, body }: Reply,
+    isWaiting: boolean,
+  ): Promise<void> {
+    const { request } = incoming;
+    const isUnread = !request.complete && hasBody(request);
+    const isLeft = isWaiting || status === 408;
+    const isLong = !(Number(request.headers["content-length"]) <= DRAINED);
+    if (request.httpVersionMajor < 2 && (this.isStopping || (isUnread && (isLeft || isLong)))) {
+      headers.push("Connection", "close");
+    }
+    response.writeHead(status, headers);
+    if (body instanceof Uint8Array) await this.#write(response, body);
+    else if (body !== null) {
+      try {
+        for (let piece = await body.next(); piece !== null; piece = await body.next()) {
+          await this.#write(response, piece);
+        }
+      } finally {
+        body.free();
+      }
+    } else if (isUnread) response.flushHeaders();
+    if (isUnread && !isLeft) await drain(incoming);
+    await this.#settled(response, "finish", () => response.end());
+    if (isUnread && !request.complete) request.destroy();
+  }
+
+  /** Writes bytes, and waits until the reader has taken them, as long as it makes progress. */
+  async #write(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += SLICE) {
+      const slice = bytes.subarray(at, at + SLICE);
+      await this.#settled(response, "drain", () => response.write(slice));
+    }
+  }
+
+  /** Does something, and waits for the event that follows unless it returns `true`. */
+  async #settled(response: ServerResponse, event: string, act: () => unknown): Promise<void> {
+    let settle = () => {};
+    const happened = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    response.once(event, settle).once("close", settle);
+    try {
+      if (act() === true) return;
+      if ((await within(this.shell.stallTimeoutMs, happened)) === LATE) {
+        response.destroy();
+        throw new Error(`the answer was not read for ${this.shell.stallTimeoutMs} ms`);
+      }
+      if (response.destroyed && !response.writableFinished) throw new Error("the client is gone");
+    } finally {
+      response.off(event, settle).off("close", settle);
+    }
+  }
+}
+
+function incomingOf(
+  request: IncomingMessage,
+  gone: AbortSignal,
+  proceed: () => void,
+): Incoming<IncomingMessage> {
+  const headers: string[] = [];
+  for (let at = 0; at < request.rawHeaders.length; at += 2) {
+    const [name = "", value = ""] = request.rawHeaders.slice(at, at + 2);
+    if (!name.startsWith(":")) headers.push(name, value); // HTTP/2 has the request line among them
+  }
+  let pieces: AsyncIterator<Uint8Array> | undefined;
+  return {
+    request,
+    method: request.method ?? "",
+    target: request.url ?? "",
+    headers,
+    isConsumed: request.readableDidRead || request.readableEnded,
+    gone,
+    proceed,
+    async next() {
+      // The request is left open, so that it can be answered.
+      pieces ??= request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
+      const { done, value } = await pieces.next();
+      return done ? undefined : value;
+    },
+  };
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return "transfer-encoding" in headers || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/** Reads and drops what is left of a body; gives up after a time. */
+async function drain(incoming: Incoming<IncomingMessage>): Promise<void> {
+  const read = async () => {
+    while ((await incoming.next()) !== undefined);
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LINGER_MS);
+  });
+  await Promise.race([read().catch(() => {}), late]);
+  clearTimeout(timer);
+}
+
+function hostOf(request: IncomingMessage): string {
+  const host = request.headers.host ?? request.headers[":authority"] ?? "localhost";
+  return String(host).replace(/:\d*$/, "");
+}
+
+/** Whether a name or an address is one of this machine alone. */
+function isLoopback(host: string): boolean {
+  const name = host.replace(/\.$/, "").toLowerCase();
+  return (
+    name === "localhost" ||
+    name.endsWith(".localhost") ||
+    /^127(\.\d{1,3}){3}$/.test(name) ||
+    name === "::1" ||
+    name === "[::1]"
+  );
+}

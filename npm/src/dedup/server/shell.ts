@@ -1,0 +1,230 @@
+// What both kinds of servers do with a request: `node:http`'s and those of fetch. The engine in the addon
+// decides everything that the protocol says; here are the hooks, the time, and the client that may go away.
+
+import {
+  type Answer,
+  asked,
+  type Engine,
+  type Exchange,
+  type Request,
+  type StoreHandle,
+  serverAddon,
+  storeFailureOf,
+} from "./addon.js";
+import { asRefusal, Refusal, StoreError } from "./error.js";
+import {
+  checkedHandlerOptions,
+  type UploadHandlerOptions,
+  type UploadOperation,
+  type UploadRequest,
+} from "./options.js";
+import { LATE, within } from "./patience.js";
+import { Store, storeHandleOf } from "./store.js";
+
+/** Bytes of a body that are handed to the addon at once: each time they are copied on this thread. */
+const PIECE = 256 * 1024;
+
+/** A request as a server has it. */
+export interface Incoming<R> {
+  readonly request: R;
+  readonly method: string;
+  readonly target: string;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  /** Whether somebody else has read its body. */
+  readonly isConsumed: boolean;
+  /** Aborted when the client goes away. */
+  readonly gone: AbortSignal;
+  /** Lets the client send the body. */
+  proceed(): void;
+  /** Resolves with the next piece of the body, with nothing at its end; rejects if the client is gone. */
+  next(): Promise<Uint8Array | undefined>;
+}
+
+/** What is answered. */
+export interface Reply {
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly headers: string[];
+  readonly body: ReturnType<Answer["body"]>;
+}
+
+/** The client is not there any more. */
+class Gone extends Error {}
+
+/** Answers requests. */
+export class Shell<R> {
+  readonly stallTimeoutMs: number;
+  readonly #options: UploadHandlerOptions<R>;
+  readonly #engine: Engine;
+  #store: Promise<StoreHandle> | undefined;
+
+  /** @throws {ChunkerError} `native_unavailable`; `invalid_argument`. @throws {StoreError} */
+  constructor(options: UploadHandlerOptions<R>) {
+    const { Engine: Native } = serverAddon();
+    const { engine, stallTimeoutMs, ...rest } = checkedHandlerOptions(options);
+    this.#options = rest;
+    this.stallTimeoutMs = stallTimeoutMs;
+    try {
+      this.#engine = new Native(engine);
+    } catch (error) {
+      throw storeFailureOf(error);
+    }
+  }
+
+  /** Opens the store, if it was not opened yet. */
+  async open(): Promise<StoreHandle | undefined> {
+    const { store } = this.#options;
+    const handle = storeHandleOf(store);
+    if (handle !== undefined || store === undefined) return handle;
+    this.#store ??= Store.open(store as string | URL).then(
+      (opened) => storeHandleOf(opened) as StoreHandle,
+    );
+    return this.#store.catch((error) => {
+      this.#store = undefined; // the next request tries again
+      throw error;
+    });
+  }
+
+  /** Returns what to answer; nothing if the client is gone. */
+  async answer(incoming: Incoming<R>): Promise<Reply | undefined> {
+    const { method, target, headers } = incoming;
+    try {
+      const begun = this.#engine.begin(method, target, headers);
+      const answer = "start" in begun ? await this.#carryOut(incoming, begun) : begun;
+      return this.#reply(answer, incoming.request);
+    } catch (error) {
+      return error instanceof Gone ? undefined : this.refuse(incoming, error);
+    }
+  }
+
+  /** Returns the answer to a request that fails by `error`. */
+  refuse(incoming: Incoming<R>, error: unknown): Reply {
+    const { method, target, headers, request } = incoming;
+    const refusal = asRefusal(error) ?? new Refusal(500, "internal_error");
+    if (refusal !== error) this.report(error, request);
+    const { status, code, message } = refusal;
+    const text = message === "" ? undefined : message;
+    const reply = this.#reply(
+      this.#engine.refuse(method, target, headers, status, code, text),
+      request,
+    );
+    for (const [name, value] of Object.entries(refusal.headers)) set(reply.headers, name, value);
+    return reply;
+  }
+
+  /** Tells of a failure. */
+  report(error: unknown, request?: R): void {
+    try {
+      this.#options.onError?.(error, request);
+    } catch {
+      // It has nobody to tell of a failure of its own.
+    }
+  }
+
+  async #carryOut(incoming: Incoming<R>, request: Request): Promise<Answer> {
+    const asks: UploadRequest = {
+      operation: request.operation() as UploadOperation,
+      writes: request.writes(),
+      root: request.root() ?? undefined,
+      bodyLength: request.bodyLength(),
+    };
+    const store = await this.#admit(incoming, asks);
+    if (asks.bodyLength > 0 && incoming.isConsumed) throw this.#consumed(incoming);
+    if (incoming.gone.aborted) throw new Gone();
+    const exchange = await asked(() => request.start(store));
+    const answered = asked(() => exchange.answer());
+    answered.catch(() => {}); // while nobody waits for it
+    const giveUp = () => exchange.free();
+    incoming.gone.addEventListener("abort", giveUp, { once: true });
+    try {
+      if (await asked(() => exchange.started())) await this.#feed(incoming, exchange, answered);
+      // A commit that the client does not wait for may still happen, and then onCommit has to hear of it.
+      if (asks.writes) incoming.gone.removeEventListener("abort", giveUp);
+      exchange.end();
+      const answer = await answered;
+      await this.#tell(answer, incoming.request);
+      return answer;
+    } catch (error) {
+      exchange.free();
+      throw incoming.gone.aborted ? new Gone() : error;
+    } finally {
+      incoming.gone.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Returns the store that a request is about, if it is allowed. */
+  async #admit({ request }: Incoming<R>, asks: UploadRequest): Promise<StoreHandle> {
+    const { authorize, quota } = this.#options;
+    const verdict = await authorize?.(request, asks);
+    if (verdict === false) throw new Refusal(403, "forbidden");
+    const refusal = asRefusal(verdict);
+    if (refusal !== undefined) throw refusal;
+    const chosen = storeHandleOf(verdict);
+    if (chosen === undefined && verdict !== undefined && verdict !== true) {
+      throw new TypeError("authorize returned neither a Store, a Refusal, a boolean nor nothing");
+    }
+    if (quota !== undefined && asks.writes && asks.bodyLength > 0) {
+      const left = await quota(request, asks);
+      if (typeof left !== "number" || Number.isNaN(left)) throw new TypeError("quota is no number");
+      if (asks.bodyLength > left) throw new Refusal(507, "insufficient_storage");
+    }
+    const store = chosen ?? (await this.#opened(request));
+    if (store === undefined) throw new TypeError("there is no store, and authorize chose none");
+    return store;
+  }
+
+  async #opened(request: R): Promise<StoreHandle | undefined> {
+    try {
+      return await this.open();
+    } catch (error) {
+      this.report(error, request);
+      const later = { "retry-after": "2" };
+      throw new Refusal(503, "store_unavailable", "the store cannot be opened", later);
+    }
+  }
+
+  /** Gives the body to an exchange, as far as it wants it. */
+  async #feed(incoming: Incoming<R>, exchange: Exchange, answered: Promise<Answer>): Promise<void> {
+    incoming.proceed();
+    const refused = answered.then(() => undefined);
+    for (;;) {
+      const arrival = Promise.race([incoming.next(), refused]);
+      const piece = await within(this.stallTimeoutMs, arrival);
+      if (piece === LATE) throw new Refusal(408, "request_timeout");
+      if (piece === undefined) return;
+      for (let at = 0; at < piece.length; at += PIECE) {
+        const hasRoom = exchange.push(piece.subarray(at, at + PIECE));
+        if (!hasRoom && !(await exchange.room())) return;
+      }
+    }
+  }
+
+  async #tell(answer: Answer, request: R): Promise<void> {
+    const committed = answer.committed();
+    if (committed === null) return;
+    const { root, length, new: isNew } = committed;
+    await this.#options.onCommit?.(root, length, { isNew, request });
+  }
+
+  #reply(answer: Answer, request: R): Reply {
+    const cause = answer.cause();
+    if (cause !== null) this.report(new StoreError(cause.code, cause.message), request);
+    return { status: answer.status(), headers: answer.headers(), body: answer.body() };
+  }
+
+  #consumed({ request }: Incoming<R>): Refusal {
+    const message =
+      "the body was read before the upload handler got it: mount the handler before body parsers";
+    this.report(new Error(message), request);
+    return new Refusal(501, "body_consumed", message); // it will not get better by being repeated
+  }
+}
+
+/** Sets a header, whatever the case of its name. */
+function set(headers: string[], name: string, value: string): void {
+  for (let at = 0; at < headers.length; at += 2) {
+    if (headers[at]?.toLowerCase() === name.toLowerCase()) headers.splice(at, 2);
+  }
+  headers.push(name, value);
+}

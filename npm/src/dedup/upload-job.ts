@@ -1,0 +1,717 @@
+// One upload: reading, asking and sending, at the same time.
+
+import { type Bytes, bytesOf, isBytes } from "../bytes.js";
+import { counted, invalidArgument } from "../errors.js";
+import {
+  type ByteSource,
+  type Chunk,
+  ChunkerError,
+  chunks,
+  fromHex,
+  type HashAlgorithm,
+  Manifest,
+  ready,
+  toHex,
+} from "../index.js";
+import { writeLine } from "../lines.js";
+import { uploadCounts } from "../metrics.js";
+import { checkedOptions } from "../options.js";
+import { resolveProfile } from "../profile.js";
+import { isBlob, lengthOf } from "../source.js";
+import { Budget } from "./budget.js";
+import { ChunkTable } from "./chunk-table.js";
+import { ChunkEncoder } from "./encoder.js";
+import { asDedupError, DedupError } from "./error.js";
+import { PackSize } from "./pack-size.js";
+import { joined, ReadBytes } from "./read-bytes.js";
+import { orReason, Requests } from "./retry.js";
+import type { Body, Transport } from "./transport.js";
+import type { ChunkState, UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
+import {
+  DIGEST_BYTES,
+  FIRST_LIMITS,
+  isMissing,
+  type Limits,
+  packTable,
+  rootOf,
+  tableBytes,
+} from "./wire.js";
+
+/** The options that all uploads of a queue may have. */
+export const COMMON_UPLOAD_KEYS = [
+  "transport",
+  "profile",
+  "pool",
+  "concurrency",
+  "maxBytesInFlight",
+  "assumeNew",
+  "compression",
+  "compressionLevel",
+  "retry",
+] as const;
+/** The options of one upload. */
+export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as const;
+
+const DEFAULT_CONCURRENCY = 4;
+const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
+/** Questions at the same time. */
+const QUESTIONS = 4;
+/** What is shorter is cut before a worker is started. */
+const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
+/** How often chunks are sent again that the server has lost before the commit. */
+const COMMITS = 5;
+
+/** What uploads that run at the same time share. */
+export interface Supplies {
+  /** Bytes of chunks between reading and their arrival. */
+  readonly bytes: Budget;
+  /** Packs on their way. */
+  readonly packs: Budget;
+}
+
+/** Returns the supplies that `options` allow. */
+export function suppliesOf({ concurrency, maxBytesInFlight }: Partial<UploadOptions>): Supplies {
+  return {
+    bytes: new Budget(
+      positiveInteger("maxBytesInFlight", maxBytesInFlight ?? DEFAULT_MAX_BYTES_IN_FLIGHT),
+    ),
+    packs: new Budget(positiveInteger("concurrency", concurrency ?? DEFAULT_CONCURRENCY)),
+  };
+}
+
+/** A chunk on its way: the first of its digest in the source. */
+interface Entry {
+  readonly index: number;
+  readonly length: number;
+  /** Bytes of the supply that it has taken. */
+  readonly room: number;
+  /** Its bytes, in parts; none where they can be had again. */
+  payload: readonly Uint8Array<ArrayBuffer>[] | undefined;
+  /** What is sent, once it is encoded; its length differs from the chunk's if it is compressed. */
+  encoded?: Uint8Array<ArrayBuffer>;
+}
+
+export class UploadJob {
+  readonly #source: ByteSource;
+  readonly #options: UploadOptions;
+  readonly #transport: Transport;
+  readonly #size: number | undefined;
+  readonly #stop = new AbortController();
+  readonly #requests: Requests;
+  readonly #encoder: ChunkEncoder;
+  readonly #bytes: Budget;
+  readonly #packs: Budget;
+  readonly #questions = new Budget(QUESTIONS);
+  readonly #packSize: PackSize;
+  readonly #mostAsked: number;
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #table = new ChunkTable();
+  readonly #counts = uploadCounts();
+  /** Bytes that this upload has taken of the shared supply. */
+  #held = 0;
+  #packsHeld = 0;
+  #limits: Limits = FIRST_LIMITS;
+  #knowsLimits = false;
+  #hash: HashAlgorithm = "sha256";
+  #bytesDone = 0;
+  #bytesInTransit = 0;
+
+  /** What of the source cannot be had again. */
+  #readBytes: ReadBytes | undefined;
+  /** Chunks that are read and not asked for yet, */
+  #unasked: Entry[] = [];
+  #unaskedBytes = 0;
+  /** after so many bytes of them they are; */
+  #questionBytes: number;
+  /** those that are asked for, and not sent ahead of the answer; */
+  readonly #asked = new Set<Entry>();
+  #askedBytes = 0;
+  #openQuestions = 0;
+  /** and those that are missing. */
+  #missing: Entry[] = [];
+  #missingBytes = 0;
+  /** Whether chunks are sent ahead of the answer: the last one said that all were missing. */
+  #expectsNew: boolean;
+  #readToEnd = false;
+  #needsRoom = false;
+  #changed: (() => void) | undefined;
+
+  /** @throws {ChunkerError} `invalid_argument`. */
+  constructor(source: ByteSource, options: UploadOptions, supplies?: Supplies) {
+    checkedOptions(options, [...COMMON_UPLOAD_KEYS, ...OWN_UPLOAD_KEYS]);
+    this.#source = source;
+    this.#options = options;
+    this.#transport = options.transport;
+    if (typeof options.transport?.putPack !== "function") {
+      throw invalidArgument("transport is not a Transport");
+    }
+    const own = suppliesOf(options);
+    const { bytes, packs } = supplies ?? own;
+    this.#bytes = bytes;
+    this.#packs = packs;
+    this.#encoder = new ChunkEncoder(options.compression, options.compressionLevel);
+    this.#requests = new Requests(options.retry, () => this.#counts.add({ retries: 1 }));
+    // One pack is made while others are on their way.
+    this.#packSize = new PackSize(bytes.capacity / (packs.capacity + 1));
+    this.#mostAsked = bytes.capacity / QUESTIONS;
+    this.#questionBytes = Math.min(this.#packSize.target, this.#mostAsked);
+    this.#expectsNew = options.assumeNew === true;
+    this.#size = lengthOf(source) ?? options.size;
+  }
+
+  get progress(): UploadProgress {
+    return {
+      totalBytes: this.#size,
+      bytesDone: this.#bytesDone,
+      bytesInTransit: this.#bytesInTransit,
+      ...this.#counts.own,
+    };
+  }
+
+  pause(): void {
+    this.#requests.pause();
+  }
+
+  resume(): void {
+    this.#requests.resume();
+  }
+
+  /** Ends the upload; the first error is the one that is reported. */
+  fail(error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    // Before what stops by it says so with an error of its own.
+    this.#stop.abort(counted(error));
+    this.#requests.stop(error);
+    this.#changed?.();
+  }
+
+  async run(): Promise<UploadResult> {
+    const { signal } = this.#options;
+    const onAbort = () => this.fail(new ChunkerError("aborted", "the upload was aborted"));
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      // An abort gets through even while a source or a transport hangs.
+      return await orReason(this.#work(), this.#stop.signal);
+    } catch (error) {
+      this.fail(error);
+      throw this.#stop.signal.reason;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+      this.#bytes.give(this.#held);
+      this.#packs.give(this.#packsHeld);
+      this.#held = 0;
+      this.#packsHeld = 0;
+    }
+  }
+
+  async #work(): Promise<UploadResult> {
+    this.#stop.signal.throwIfAborted();
+    await ready();
+    const { id: profile, hash } = resolveProfile(this.#options.profile);
+    this.#hash = hash;
+    const sending = this.#sendAll();
+    // It is awaited after the source was read; until then its failure is not unhandled.
+    sending.catch((error: unknown) => this.fail(error));
+    await this.#read(profile);
+    this.#ask();
+    this.#readToEnd = true;
+    this.#change();
+    await sending;
+    await this.#settle();
+    if (this.#size !== undefined && this.#table.length !== this.#size) {
+      throw sourceChanged(`ended after ${this.#table.length} of ${this.#size} bytes`);
+    }
+    // Browsers compare a file's date with that of its choosing when they open it, and only then.
+    if (isBlob(this.#source)) await this.#reread(0, 1);
+    const manifest = Manifest.create(profile, this.#table);
+    const root = rootOf({ hash, digest: manifest.rootDigest });
+    await this.#commit(root, manifest.toBytes());
+    writeLine("info", "upload_finished", this.#counts.own);
+    return { root, manifest, ...this.progress };
+  }
+
+  async #read(profile: string): Promise<void> {
+    const found = this.#cut(profile);
+    try {
+      for (;;) {
+        await this.#requests.notPaused();
+        const next = await this.#whileReading(found.next());
+        if (next.done) break;
+        await this.#take(next.value);
+      }
+    } finally {
+      // Not awaited: a source that hangs would hold up the error.
+      found.return().catch(() => {});
+    }
+  }
+
+  #cut(profile: string): AsyncGenerator<Chunk, void, undefined> {
+    const source = this.#source;
+    const { pool } = this.#options;
+    const { signal } = this.#stop;
+    const long = (lengthOf(source) ?? 0) >= MIN_BYTES_FOR_POOL;
+    if (pool !== undefined && long) return pool.chunks(source, { profile, signal });
+    const again = isBytes(source) || (isBlob(source) && this.#transport.takesBlobs === true);
+    if (again) return chunks(source, { profile, signal });
+    this.#readBytes = new ReadBytes();
+    return chunks(this.#readBytes.keeping(source, signal), { profile, signal });
+  }
+
+  async #take({ hash, length }: Chunk): Promise<void> {
+    if (this.#size !== undefined && this.#table.length + length > this.#size) {
+      throw sourceChanged(`is longer than its ${this.#size} bytes`);
+    }
+    const { index, first } = this.#table.add(hash, length);
+    const start = this.#table.offsetOf(index);
+    const payload = this.#readBytes?.take(start, start + length);
+    this.#counts.add({ bytesRead: length, chunks: 1 });
+    if (first !== index) {
+      if (this.#table.place(first) !== "absent") this.#bytesDone += length;
+      this.#counts.add({ bytesSaved: length, savedChunks: 1 });
+      this.#emit(index, "duplicate");
+      this.#emitProgress();
+      this.#askIfEnough();
+      return;
+    }
+    this.#emit(index, "found");
+    this.#emitProgress();
+    await this.#takeRoom(length);
+    this.#unasked.push({ index, length, room: length, payload });
+    this.#unaskedBytes += length;
+    this.#askIfEnough();
+  }
+
+  #askIfEnough(): void {
+    const [first] = this.#unasked;
+    if (first === undefined) return;
+    const most = Math.min(this.#limits.missingDigests, this.#limits.packChunks);
+    // What lies between them is a repetition, but kept with them.
+    const kept = this.#table.length - this.#table.offsetOf(first.index);
+    const enough = this.#unaskedBytes >= this.#questionBytes || kept >= 2 * this.#questionBytes;
+    if (enough || this.#unasked.length >= most) this.#ask();
+  }
+
+  async #takeRoom(length: number): Promise<void> {
+    this.#stop.signal.throwIfAborted();
+    if (!this.#bytes.tryTake(length)) {
+      // What is gathered would never be released by waiting.
+      this.#ask();
+      this.#needsRoom = true;
+      this.#change();
+      await this.#orStopped(this.#bytes.take(length), () => this.#bytes.give(length));
+      this.#needsRoom = false;
+    }
+    this.#held += length;
+  }
+
+  #giveRoom({ room }: Entry): void {
+    if (this.#stop.signal.aborted) return;
+    this.#held -= room;
+    this.#bytes.give(room);
+  }
+
+  /** Asks which of the chunks that were read are missing. */
+  #ask(): void {
+    const entries = this.#unasked;
+    if (entries.length === 0) return;
+    const [first] = entries as [Entry];
+    const kept = this.#table.length - this.#table.offsetOf(first.index);
+    if (kept >= 2 * this.#unaskedBytes) entries.forEach(setApart);
+    this.#unasked = [];
+    this.#unaskedBytes = 0;
+    for (const entry of entries) {
+      this.#asked.add(entry);
+      this.#askedBytes += entry.length;
+    }
+    this.#openQuestions += 1;
+    this.#change();
+    this.#spawn(async () => {
+      await this.#questions.take(1);
+      const missing = await this.#missingOf(entries.map(({ index }) => index));
+      this.#questions.give(1);
+      this.#openQuestions -= 1;
+      const known = missing.filter((isMissing) => !isMissing).length;
+      entries.forEach((entry, at) => {
+        // It may have been sent ahead of the answer.
+        if (!this.#asked.delete(entry)) return;
+        this.#askedBytes -= entry.length;
+        if (missing[at]) {
+          if (known > 0) setApart(entry);
+          this.#missing.push(entry);
+          this.#missingBytes += entry.length;
+          return;
+        }
+        this.#counts.add({ bytesSaved: entry.length, savedChunks: 1 });
+        this.#place(entry, "known");
+      });
+      this.#expectsNew = known === 0;
+      // A question costs a request: where little has to be sent, fewer of them are enough.
+      const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
+      this.#questionBytes = Math.min(next, this.#mostAsked);
+      this.#change();
+      this.#emitProgress();
+    });
+  }
+
+  async #missingOf(indexes: readonly number[]): Promise<boolean[]> {
+    const answers: boolean[] = [];
+    while (answers.length < indexes.length) {
+      const start = answers.length;
+      const asked = indexes.slice(start, start + this.#limits.missingDigests);
+      const digests = new Uint8Array(DIGEST_BYTES * asked.length);
+      for (const [at, index] of asked.entries()) {
+        digests.set(this.#table.digest(index), DIGEST_BYTES * at);
+      }
+      try {
+        const { missing, limits } = await this.#requests.run((signal) =>
+          this.#transport.missing(this.#hash, digests, { signal }),
+        );
+        for (const at of asked.keys()) answers.push(isMissing(missing, at));
+        if (limits !== undefined) this.#learn(limits);
+        else await this.#askLimits();
+      } catch (error) {
+        if (asDedupError(error)?.code !== "too_many_digests" || this.#knowsLimits) throw error;
+        await this.#askLimits();
+      }
+    }
+    return answers;
+  }
+
+  /** Asks for the limits of a server that does not tell them with its answers. */
+  async #askLimits(): Promise<void> {
+    if (this.#knowsLimits) return;
+    this.#learn(await this.#requests.run((signal) => this.#transport.limits({ signal })));
+  }
+
+  #learn(limits: Limits): void {
+    this.#limits = limits;
+    this.#knowsLimits = true;
+    this.#packSize.limit(limits.packBytes);
+  }
+
+  /** Sends packs until all is sent that was read. */
+  async #sendAll(): Promise<void> {
+    for (;;) {
+      while (!this.#hasPack()) {
+        if (this.#readToEnd && this.#openQuestions === 0) return;
+        await new Promise<void>((resolve) => {
+          this.#changed = resolve;
+        });
+        this.#stop.signal.throwIfAborted();
+      }
+      await this.#requests.notPaused();
+      await this.#orStopped(this.#packs.take(1), () => this.#packs.give(1));
+      this.#packsHeld += 1;
+      const entries = this.#takePack();
+      this.#spawn(() => this.#send(entries));
+    }
+  }
+
+  #hasPack(): boolean {
+    const sendable = this.#missingBytes + (this.#expectsNew ? this.#askedBytes : 0);
+    if (sendable >= this.#packSize.target) return true;
+    const answered = this.#openQuestions === 0 || this.#expectsNew;
+    return sendable > 0 && (this.#needsRoom || (this.#readToEnd && answered));
+  }
+
+  /** Takes the chunks of a pack: missing ones, or ones that probably are. */
+  #takePack(): Entry[] {
+    const full = this.#prefix(this.#missing);
+    const entries = this.#missing.splice(0, full);
+    let bytes = 0;
+    for (const { length } of entries) bytes += length;
+    this.#missingBytes -= bytes;
+    if (!this.#expectsNew || this.#missing.length > 0) return entries;
+    for (const entry of this.#asked) {
+      if (entries.length > 0 && bytes + entry.length > this.#packSize.target) break;
+      if (entries.length >= this.#limits.packChunks) break;
+      this.#asked.delete(entry);
+      this.#askedBytes -= entry.length;
+      entries.push(entry);
+      bytes += entry.length;
+    }
+    return entries;
+  }
+
+  /** How many of `entries` make a pack: at least one. */
+  #prefix(entries: readonly Entry[]): number {
+    const { packBytes, packChunks } = this.#limits;
+    let count = 0;
+    let bytes = 0;
+    for (const { length } of entries) {
+      bytes += length;
+      const fits = bytes <= this.#packSize.target && bytes + tableBytes(count + 1) <= packBytes;
+      if (count > 0 && (!fits || count >= packChunks)) break;
+      count += 1;
+    }
+    return count;
+  }
+
+  async #send(entries: readonly Entry[]): Promise<void> {
+    await this.#requests.notPaused();
+    for (const { index } of entries) this.#emit(index, "sending");
+    await this.#encode(entries);
+    for (let rest = entries; rest.length > 0; ) {
+      const taken = await this.#requests.run((signal) => this.#attempt(rest, signal));
+      for (const entry of rest.slice(0, taken)) {
+        const onWire = entry.encoded?.length ?? entry.length;
+        this.#counts.add({ bytesSent: entry.length, bytesOnWire: onWire, newChunks: 1 });
+        this.#place(entry, "sent");
+        this.#emit(entry.index, "sent");
+      }
+      this.#emitProgress();
+      rest = rest.slice(taken);
+    }
+    if (this.#stop.signal.aborted) return;
+    this.#packsHeld -= 1;
+    this.#packs.give(1);
+  }
+
+  /** Sends the first of `entries`, as many as go into a pack now; returns how many these are. */
+  async #attempt(entries: readonly Entry[], signal: AbortSignal): Promise<number> {
+    const count = this.#prefix(entries);
+    const pack = entries.slice(0, count);
+    const body = await this.#bodyOf(pack);
+    const began = performance.now();
+    let inTransit = 0;
+    const onSent = (bytes: number) => {
+      if (signal.aborted) return;
+      this.#bytesInTransit += bytes - inTransit;
+      inTransit = bytes;
+      this.#emitProgress();
+    };
+    try {
+      await this.#transport.putPack(this.#hash, body, { signal, onSent });
+      this.#packSize.taken(body.length, performance.now() - began);
+      return count;
+    } catch (caught) {
+      signal.throwIfAborted();
+      return await this.#afterFailure(caught, pack, body);
+    } finally {
+      this.#bytesInTransit -= inTransit;
+    }
+  }
+
+  /** Returns 0 where the same chunks may be sent in other packs at once; else throws. */
+  async #afterFailure(caught: unknown, pack: readonly Entry[], { length }: Body): Promise<number> {
+    const error = asDedupError(caught);
+    if (error?.code === "network_error" || error?.code === "request_timeout") {
+      // `fetch` says of a file that cannot be read what it says of a network that is down.
+      if (isBlob(this.#source) && this.#transport.takesBlobs) await this.#reread(0, 1);
+      this.#packSize.lost(length);
+    }
+    if (error?.code === "pack_too_large" || error?.code === "too_many_chunks") {
+      if (this.#knowsLimits || pack.length === 1) throw error;
+      await this.#askLimits();
+      return 0;
+    }
+    if (error?.code === "body_too_large") {
+      if (pack.length > 1) {
+        this.#packSize.refused(length);
+        return 0;
+      }
+      throw new DedupError(
+        "body_too_large",
+        `a proxy before the server refuses a body of ${length} bytes, which is one chunk: raise its ` +
+          "limit (nginx: client_max_body_size), or use a profile with smaller chunks",
+        { status: 413, cause: error },
+      );
+    }
+    if (error?.code === "chunk_digest_mismatch" && isRereadable(this.#source)) {
+      throw sourceChanged("no longer has the bytes that were hashed", caught);
+    }
+    throw caught;
+  }
+
+  async #bodyOf(pack: readonly Entry[]): Promise<Body> {
+    const rows = pack.map(({ index, length, encoded }) => {
+      const digest = this.#table.digest(index);
+      return { digest, length, encodedLength: encoded?.length ?? length };
+    });
+    const table = packTable(rows);
+    const parts: (Uint8Array<ArrayBuffer> | Blob)[] = [table];
+    let length = table.length;
+    for (const { encodedLength } of rows) length += encodedLength;
+    for (let at = 0; at < pack.length; ) {
+      const { index, payload, encoded } = pack[at] as Entry;
+      at += 1;
+      if (encoded !== undefined || payload !== undefined) {
+        if (encoded !== undefined) parts.push(encoded);
+        else parts.push(...(payload ?? []));
+        continue;
+      }
+      // Chunks that lie one after another are one slice.
+      const start = this.#table.offsetOf(index);
+      let end = start + this.#table.lengthOf(index);
+      for (; at < pack.length; at += 1) {
+        const next = pack[at] as Entry;
+        const apart = next.encoded !== undefined || next.payload !== undefined;
+        if (apart || this.#table.offsetOf(next.index) !== end) break;
+        end += next.length;
+      }
+      parts.push(await this.#slice(start, end));
+    }
+    return { parts, length };
+  }
+
+  /** Compresses chunks, if that is wanted; what is compressed needs no other form any more. */
+  async #encode(entries: readonly Entry[]): Promise<void> {
+    if (!this.#encoder.isOn) return;
+    for (const entry of entries) {
+      const start = this.#table.offsetOf(entry.index);
+      const payload = entry.payload
+        ? joined(entry.payload)
+        : await this.#reread(start, start + entry.length);
+      const encoded = await this.#encoder.encode(payload);
+      this.#stop.signal.throwIfAborted();
+      if (encoded.length >= entry.length) continue;
+      entry.encoded = encoded;
+      entry.payload = undefined;
+    }
+  }
+
+  /** The server has the chunk. */
+  #place(entry: Entry, place: "known" | "sent"): void {
+    const before = this.#table.place(entry.index);
+    this.#table.setPlace(entry.index, place);
+    if (before === "absent") this.#bytesDone += this.#table.bytesOf(entry.index);
+    this.#giveRoom(entry);
+    if (place === "known") this.#emit(entry.index, "known");
+  }
+
+  async #commit(root: string, manifest: Uint8Array<ArrayBuffer>): Promise<void> {
+    for (let commits = 1; ; commits += 1) {
+      try {
+        await this.#requests.run((signal) =>
+          this.#transport.putManifest(root, manifest, { signal }),
+        );
+        return;
+      } catch (caught) {
+        const error = asDedupError(caught);
+        if (error?.code !== "chunks_missing" || error.missing?.length === 0) throw caught;
+        // A server that loses what it confirms would go on for ever.
+        if (commits >= COMMITS || !isRereadable(this.#source)) throw caught;
+        await this.#sendAgain(error.missing ?? []);
+      }
+    }
+  }
+
+  /** Sends chunks that the server had confirmed and then lost. */
+  async #sendAgain(digests: readonly string[]): Promise<void> {
+    for (const digest of digests) {
+      const index = this.#table.find(fromHex(digest));
+      if (index === undefined) {
+        throw new DedupError("protocol_error", "the server misses a chunk the manifest lacks");
+      }
+      const length = this.#table.lengthOf(index);
+      const place = this.#table.place(index);
+      if (place === "absent") continue;
+      if (place === "known") this.#counts.add({ bytesSaved: -length, savedChunks: -1 });
+      this.#table.setPlace(index, "absent");
+      this.#bytesDone -= this.#table.bytesOf(index);
+      this.#missing.push({ index, length, room: 0, payload: undefined });
+      this.#missingBytes += length;
+    }
+    await this.#sendAll();
+    await this.#settle();
+  }
+
+  /** Returns the bytes of a part of the source, or what reads them when it is sent. */
+  async #slice(start: number, end: number): Promise<Uint8Array<ArrayBuffer> | Blob> {
+    const source = this.#source;
+    if (!isBlob(source) || !this.#transport.takesBlobs) return this.#reread(start, end);
+    return source.slice(start, end);
+  }
+
+  /** Reads bytes again; the server refuses them when they are others than before. */
+  async #reread(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    const source = this.#source;
+    if (!isBlob(source)) return bytesOf(source as Bytes).subarray(start, end);
+    const reading = source.slice(start, end).arrayBuffer();
+    const bytes = new Uint8Array(await this.#whileReading(reading));
+    if (bytes.length !== Math.min(end, source.size) - start) {
+      throw sourceChanged(`has become shorter than ${end} bytes`);
+    }
+    return bytes;
+  }
+
+  /**
+   * Browsers say `NotReadableError`, `NotFoundError` or "network error" of a file that changed or is
+   * gone; errors of other sources are their own.
+   */
+  async #whileReading<T>(reading: Promise<T>): Promise<T> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (!isBlob(this.#source) || error instanceof ChunkerError) throw error;
+      throw new DedupError(
+        "source_unreadable",
+        "the source can no longer be read: it was changed, moved or removed",
+        { cause: error },
+      );
+    }
+  }
+
+  /** Tells what sends that there may be more to do. */
+  #change(): void {
+    this.#changed?.();
+    this.#changed = undefined;
+  }
+
+  /** Runs `task` beside the others; its failure is the upload's. */
+  #spawn(task: () => Promise<void>): void {
+    const running = task().catch((error: unknown) => this.fail(error));
+    const tracked = running.finally(() => this.#tasks.delete(tracked));
+    this.#tasks.add(tracked);
+  }
+
+  async #settle(): Promise<void> {
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+    this.#stop.signal.throwIfAborted();
+  }
+
+  /** Awaits what is shared with other uploads; what comes when this one has ended is given `back`. */
+  async #orStopped(taking: Promise<void>, back: () => void): Promise<void> {
+    try {
+      await orReason(taking, this.#stop.signal);
+      this.#stop.signal.throwIfAborted();
+    } catch (error) {
+      taking.then(back, () => {});
+      throw error;
+    }
+  }
+
+  #emit(index: number, state: ChunkState): void {
+    const { onChunk } = this.#options;
+    if (onChunk === undefined || this.#stop.signal.aborted) return;
+    const table = this.#table;
+    const digest = toHex(table.digest(index));
+    onChunk({ index, offset: table.offsetOf(index), length: table.lengthOf(index), digest, state });
+  }
+
+  #emitProgress(): void {
+    if (!this.#stop.signal.aborted) this.#options.onProgress?.(this.progress);
+  }
+}
+
+/** Gives a chunk a buffer of its own: what it was read with is not kept because of it. */
+function setApart(entry: Entry): void {
+  if (entry.payload !== undefined) entry.payload = [joined(entry.payload)];
+}
+
+function isRereadable(source: ByteSource): source is Blob | Bytes {
+  return isBlob(source) || isBytes(source);
+}
+
+function sourceChanged(how: string, cause?: unknown): DedupError {
+  const message = `the source ${how}: it was changed while it was read`;
+  return new DedupError("source_changed", message, cause === undefined ? {} : { cause });
+}
+
+export function positiveInteger(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw invalidArgument(`${name} must be a positive integer, not ${value}`);
+  }
+  return value;
+}

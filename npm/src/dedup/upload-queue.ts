@@ -1,0 +1,140 @@
+import type { ByteSource } from "../index.js";
+import { checkedOptions } from "../options.js";
+import { Upload } from "./upload.js";
+import {
+  COMMON_UPLOAD_KEYS,
+  OWN_UPLOAD_KEYS,
+  positiveInteger,
+  type Supplies,
+  suppliesOf,
+} from "./upload-job.js";
+import type { CommonUploadOptions, UploadOptions, UploadProgress } from "./upload-options.js";
+
+/** How an {@link UploadQueue} works. `concurrency` and `maxBytesInFlight` are those of all its uploads together. */
+export interface UploadQueueOptions extends CommonUploadOptions {
+  /** Files that are uploaded at the same time. Default 2. */
+  readonly files?: number | undefined;
+}
+
+/** What one file of a queue has of its own. */
+export type QueuedUploadOptions = Omit<UploadOptions, keyof CommonUploadOptions>;
+
+/** Where a queue stands: the sums of its uploads. */
+export type QueueProgress = Omit<UploadProgress, "totalBytes"> & {
+  /** Bytes of the sources whose size is known. */
+  readonly totalBytes: number;
+};
+
+const DEFAULT_FILES = 2;
+
+/**
+ * Uploads of several files, taken in turn.
+ *
+ * ```ts
+ * const queue = new UploadQueue({ transport });
+ * const uploads = [...input.files].map((file) => queue.add(file));
+ * await queue.settled();
+ * ```
+ */
+export class UploadQueue {
+  readonly #options: CommonUploadOptions;
+  readonly #supplies: Supplies;
+  readonly #files: number;
+  readonly #uploads: Upload[] = [];
+  readonly #waiting: Upload[] = [];
+  readonly #running = new Set<Upload>();
+  #isPaused = false;
+
+  /** @throws {ChunkerError} `invalid_argument`. */
+  constructor(options: UploadQueueOptions) {
+    checkedOptions(options, ["files", ...COMMON_UPLOAD_KEYS]);
+    const { files = DEFAULT_FILES, ...common } = options;
+    this.#files = positiveInteger("files", files);
+    this.#options = common;
+    this.#supplies = suppliesOf(common);
+  }
+
+  /** All uploads that were added, in order. */
+  get uploads(): readonly Upload[] {
+    return this.#uploads;
+  }
+
+  get progress(): QueueProgress {
+    const sum: Record<string, number> = {};
+    for (const { progress } of this.#uploads) {
+      for (const [name, amount = 0] of Object.entries(progress)) {
+        sum[name] = (sum[name] ?? 0) + amount;
+      }
+    }
+    return { ...NOTHING, ...sum };
+  }
+
+  /**
+   * Adds a file at the end. Its own `done` says how it went; a failure does not stop the others.
+   *
+   * @throws {ChunkerError} `invalid_argument`.
+   */
+  add(source: ByteSource, options?: QueuedUploadOptions): Upload {
+    const own = checkedOptions(options, OWN_UPLOAD_KEYS);
+    const place = { supplies: this.#supplies };
+    const upload = new Upload(source, { ...this.#options, ...own }, place);
+    if (this.#isPaused) upload.pause();
+    this.#uploads.push(upload);
+    this.#waiting.push(upload);
+    // It may be cancelled before its turn.
+    const ended = () => {
+      this.#running.delete(upload);
+      const at = this.#waiting.indexOf(upload);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      this.#advance();
+    };
+    upload.done.then(ended, ended);
+    this.#advance();
+    return upload;
+  }
+
+  /** Pauses all uploads, those to come too. */
+  pause(): void {
+    this.#isPaused = true;
+    for (const upload of this.#uploads) upload.pause();
+  }
+
+  /** Lets all go on. */
+  resume(): void {
+    this.#isPaused = false;
+    for (const upload of this.#uploads) upload.resume();
+  }
+
+  /** Ends all uploads. */
+  cancel(): void {
+    for (const upload of this.#uploads) upload.cancel();
+  }
+
+  /** Resolves when all uploads that were added have ended, however. */
+  async settled(): Promise<void> {
+    for (const { done } of this.#uploads) await done.catch(() => {});
+  }
+
+  #advance(): void {
+    while (this.#running.size < this.#files) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#running.add(next);
+      next.start();
+    }
+  }
+}
+
+const NOTHING: QueueProgress = {
+  totalBytes: 0,
+  bytesDone: 0,
+  bytesInTransit: 0,
+  bytesRead: 0,
+  bytesSent: 0,
+  bytesOnWire: 0,
+  bytesSaved: 0,
+  chunks: 0,
+  newChunks: 0,
+  savedChunks: 0,
+  retries: 0,
+};

@@ -1,0 +1,107 @@
+// What goes over the wire; `docs/protocol.md` is its specification.
+
+import { fromHex, type HashAlgorithm, toHex } from "../index.js";
+import { DedupError } from "./error.js";
+
+/** What one request to a server may hold. */
+export interface Limits {
+  /** Bytes of a pack, its table included. */
+  readonly packBytes: number;
+  /** Chunks of a pack. */
+  readonly packChunks: number;
+  /** Digests of a question. */
+  readonly missingDigests: number;
+  /** Digests of a request to read chunks. */
+  readonly readDigests: number;
+}
+
+/** What any server takes from a client that does not know its limits yet. */
+export const FIRST_LIMITS: Limits = {
+  packBytes: 4 * 1024 * 1024,
+  packChunks: 1024,
+  missingDigests: 1024,
+  readDigests: 1024,
+};
+
+export const DIGEST_BYTES = 32;
+const MAGIC = 0x314b5043;
+const HEAD_BYTES = 8;
+const ROW_BYTES = DIGEST_BYTES + 4 + 4;
+
+/** A row of a pack's table: the chunk's digest, its length, and that of its encoded form. */
+export interface Row {
+  readonly digest: Uint8Array;
+  readonly length: number;
+  readonly encodedLength: number;
+}
+
+/** The bytes of the table of a pack with `count` chunks. */
+export function tableBytes(count: number): number {
+  return HEAD_BYTES + ROW_BYTES * count;
+}
+
+/** Returns the beginning of a pack: all but the chunks. */
+export function packTable(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
+  const table = new Uint8Array(tableBytes(rows.length));
+  const view = new DataView(table.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint32(4, rows.length, true);
+  rows.forEach(({ digest, length, encodedLength }, index) => {
+    const at = HEAD_BYTES + ROW_BYTES * index;
+    table.set(digest, at);
+    view.setUint32(at + DIGEST_BYTES, length, true);
+    view.setUint32(at + DIGEST_BYTES + 4, encodedLength, true);
+  });
+  return table;
+}
+
+/** Returns the rows of `table`, or throws when they are not `count` rows of a pack. */
+export function parseTable(table: Uint8Array, count: number): Row[] {
+  const view = new DataView(table.buffer, table.byteOffset, table.byteLength);
+  if (view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== count) {
+    throw new DedupError("protocol_error", `the server's answer is not a pack of ${count} chunks`);
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const at = HEAD_BYTES + ROW_BYTES * index;
+    return {
+      digest: table.subarray(at, at + DIGEST_BYTES),
+      length: view.getUint32(at + DIGEST_BYTES, true),
+      encodedLength: view.getUint32(at + DIGEST_BYTES + 4, true),
+    };
+  });
+}
+
+/** Whether bit `index` of the answer to a question is set: the chunk is missing. */
+export function isMissing(bitmap: Uint8Array, index: number): boolean {
+  return (((bitmap[index >> 3] ?? 0) >> (index & 7)) & 1) === 1;
+}
+
+/** Returns the limits in `value`, or `undefined` when they are not limits. */
+export function parseLimits(value: unknown): Limits | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const limits = value as Limits;
+  const { packBytes, packChunks, missingDigests, readDigests } = limits;
+  const all = [packBytes, packChunks, missingDigests, readDigests];
+  if (!all.every((limit) => Number.isSafeInteger(limit) && limit > 0)) return undefined;
+  return { packBytes, packChunks, missingDigests, readDigests };
+}
+
+const ROOT = /^(sha256|blake3)-([0-9a-f]{64})$/;
+
+/** The name of a file, taken apart. */
+export interface Root {
+  readonly hash: HashAlgorithm;
+  readonly digest: Uint8Array;
+}
+
+/** Returns the name of the file whose manifest has this digest. */
+export function rootOf({ hash, digest }: Root): string {
+  return `${hash}-${toHex(digest)}`;
+}
+
+/** Returns the parts of a file's name, or `undefined` when `text` is not one. */
+export function parseRoot(text: unknown): Root | undefined {
+  const [, hash, digest] = (typeof text === "string" && ROOT.exec(text)) || [];
+  if (hash === undefined || digest === undefined) return undefined;
+  return { hash: hash as HashAlgorithm, digest: fromHex(digest) };
+}

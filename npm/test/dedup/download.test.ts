@@ -1,0 +1,359 @@
+import assert from "node:assert/strict";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  DedupError,
+  type DownloadOptions,
+  type DownloadProgress,
+  download,
+  upload,
+} from "chunker-cdc/dedup";
+import {
+  codeOf,
+  collect,
+  hanging,
+  MemoryTransport,
+  QUICK,
+  randomBytes,
+  SMALL,
+  splitMix64,
+  temporaryDirectory,
+} from "./support.js";
+
+const data = randomBytes(300_001, 1);
+const profile = SMALL;
+
+/** A transport to a store that has a file of these bytes, and the file's name. */
+async function stored(bytes: Uint8Array<ArrayBuffer>) {
+  const transport = new MemoryTransport();
+  const { root, manifest } = await upload(bytes, { transport, profile });
+  transport.calls.clear();
+  return { transport, root, manifest };
+}
+
+test("a file comes in one request for its chunks", async () => {
+  const { transport, root } = await stored(randomBytes(5_000_000, 2));
+  assert.equal((await collect(download(root, { transport }))).length, 5_000_000);
+  assert.deepEqual([...transport.calls.keys()].sort(), ["getManifest", "limits", "readChunks"]);
+  assert.equal(transport.calls.get("readChunks"), 1);
+});
+
+test("no chunk is fetched twice, however often the file repeats it (law 10)", async (t) => {
+  const zeros = new Uint8Array(2_000_000);
+  const mixed = new Uint8Array(1_200_004);
+  for (let at = 0; at < 4; at += 1) mixed.set(data, at * data.length);
+  for (const bytes of [zeros, mixed]) {
+    const { transport, root } = await stored(bytes);
+    const { read } = transport.store;
+    const progress: DownloadProgress[] = [];
+    const onProgress = (now: DownloadProgress) => progress.push(now);
+    const all = await collect(download(root, { transport, onProgress }));
+    assert.deepEqual(all, Buffer.from(bytes));
+    assert.equal(read.length, new Set(read).size);
+    const { bytesReceived, bytesOnWire, bytesReused } = progress.at(-1) as DownloadProgress;
+    assert.equal(bytesReceived, bytes.length);
+    assert.equal(bytesOnWire + bytesReused, bytes.length);
+    read.length = 0;
+    // Where the place is known nothing is held.
+    const path = join(await temporaryDirectory(t), "file");
+    await download(root, { transport, maxBytesHeld: 0 }).writeTo(path);
+    assert.deepEqual(await readFile(path), Buffer.from(bytes));
+    assert.equal(read.length, new Set(read).size);
+    read.length = 0;
+    // What may not be held is fetched again, and right.
+    assert.deepEqual(await collect(download(root, { transport, maxBytesHeld: 0 })), all);
+    assert.ok(read.length > new Set(read).size);
+  }
+});
+
+test("any range is that part of the file, and only its chunks are fetched", async (t) => {
+  const { transport, root, manifest } = await stored(data);
+  const random = splitMix64(3);
+  const directory = await temporaryDirectory(t);
+  const ranges: [number | undefined, number | undefined][] = [
+    [undefined, undefined],
+    [0, 0],
+    [0, 1],
+    [data.length - 1, undefined],
+    [data.length, undefined],
+    [5, 2 * data.length],
+  ];
+  for (let n = 0; n < 40; n += 1) {
+    const start = Number(random() % BigInt(data.length));
+    ranges.push([start, start + Number(random() % 30_000n)]);
+  }
+  for (const [start, end] of ranges) {
+    transport.store.read.length = 0;
+    const range = { start, end };
+    const expected = Buffer.from(data.subarray(start ?? 0, end));
+    assert.deepEqual(await collect(download(root, { transport, range })), expected);
+    const covering = manifest.chunks.filter(
+      ({ offset, length }) =>
+        offset < Math.min(end ?? data.length, data.length) && offset + length > (start ?? 0),
+    );
+    assert.equal(transport.store.read.length, expected.length === 0 ? 0 : covering.length);
+    const path = join(directory, "part");
+    await download(root, { transport, range }).writeTo(path);
+    assert.deepEqual(await readFile(path), expected);
+  }
+  for (const range of [{ start: -1 }, { end: 0.5 }, { from: 3 }, { start: 9, end: 3 }]) {
+    const options = { transport, range } as DownloadOptions;
+    await assert.rejects(async () => collect(download(root, options)), {
+      code: "invalid_argument",
+    });
+  }
+  const behind = { start: data.length + 1 };
+  const reading = collect(download(root, { transport, range: behind }));
+  assert.equal(await codeOf(reading), "invalid_argument");
+});
+
+test("of an older copy only what is new is fetched, from a Blob, bytes or a path", async (t) => {
+  const edited = Buffer.concat([
+    data.subarray(0, 100_000),
+    Buffer.from("inserted"),
+    data.subarray(100_000),
+    data.subarray(0, 50_000),
+  ]);
+  const { transport, root } = await stored(new Uint8Array(edited));
+  const directory = await temporaryDirectory(t);
+  const old = join(directory, "old");
+  await writeFile(old, data);
+  for (const reuse of [data, new Blob([data]), old]) {
+    transport.store.read.length = 0;
+    const reading = download(root, { transport, reuse });
+    assert.deepEqual(await collect(reading), edited);
+    const { bytesOnWire, bytesReused, bytesReceived } = reading.progress;
+    assert.ok(transport.store.read.length <= 6, `${transport.store.read.length} chunks fetched`);
+    assert.ok(bytesOnWire < 40_000);
+    assert.equal(bytesReceived, edited.length);
+    assert.ok(bytesReused > 250_000);
+  }
+  // The file itself: it is replaced when the new one is whole.
+  await download(root, { transport, reuse: old }).writeTo(old);
+  assert.deepEqual(await readFile(old), edited);
+  assert.deepEqual(await readdir(directory), ["old"]);
+  assert.equal(
+    await codeOf(collect(download(root, { transport, reuse: join(directory, "none") }))),
+    "ENOENT",
+  );
+});
+
+test("an older copy that changes while it is used costs only what changed", async (t) => {
+  const { transport, root } = await stored(data);
+  const old = join(await temporaryDirectory(t), "old");
+  for (const write of [false, true]) {
+    await writeFile(old, data);
+    transport.store.read.length = 0;
+    let changed = false;
+    transport.fault = () => {};
+    const change = async () => {
+      if (changed) return;
+      changed = true;
+      await writeFile(old, Buffer.concat([data.subarray(0, 200_000), Buffer.alloc(100_001)]));
+    };
+    if (write) {
+      const parts: Buffer[] = [];
+      const destination = new WritableStream<Uint8Array>({
+        async write(bytes) {
+          await change();
+          parts.push(Buffer.from(bytes));
+        },
+      });
+      await download(root, { transport, reuse: old }).writeTo(destination);
+      assert.deepEqual(Buffer.concat(parts), Buffer.from(data));
+    } else {
+      const all: Uint8Array[] = [];
+      for await (const bytes of download(root, { transport, reuse: old })) {
+        await change();
+        all.push(bytes);
+      }
+      assert.deepEqual(Buffer.concat(all), Buffer.from(data));
+    }
+    const { length } = transport.store.read;
+    assert.ok(length > 5 && length < 60, `${length} chunks fetched`);
+  }
+});
+
+test("a download goes to a stream, a file, and what can be written at any place", async (t) => {
+  const { transport, root } = await stored(data);
+  const parts: Uint8Array[] = [];
+  const stream = new WritableStream<Uint8Array>({ write: (bytes) => void parts.push(bytes) });
+  const { bytesReceived, totalBytes } = await download(root, { transport }).writeTo(stream);
+  assert.deepEqual([bytesReceived, totalBytes], [data.length, data.length]);
+  assert.deepEqual(Buffer.concat(parts), Buffer.from(data));
+  assert.deepEqual(
+    Buffer.from(await new Response(download(root, { transport }).stream()).arrayBuffer()),
+    Buffer.from(data),
+  );
+  const seekable = new SeekableFile();
+  await download(root, { transport }).writeTo(seekable);
+  assert.deepEqual(seekable.bytes, Buffer.from(data));
+  assert.deepEqual(seekable.calls, ["truncate", "close"]);
+  const path = join(await temporaryDirectory(t), "file");
+  await writeFile(path, "something longer, or shorter, that was there before");
+  await download(root, { transport }).writeTo(path);
+  assert.deepEqual(await readFile(path), Buffer.from(data));
+});
+
+/** What a browser's `FileSystemWritableFileStream` does. */
+class SeekableFile extends WritableStream {
+  bytes = Buffer.alloc(0);
+  readonly calls: string[] = [];
+
+  async write({ position, data }: { position: number; data: Uint8Array }) {
+    const length = Math.max(this.bytes.length, position + data.length);
+    this.bytes = Buffer.concat([this.bytes, Buffer.alloc(length - this.bytes.length)]);
+    this.bytes.set(data, position);
+  }
+
+  async truncate() {
+    this.calls.push("truncate");
+  }
+
+  override async close() {
+    this.calls.push("close");
+  }
+
+  override async abort() {
+    this.calls.push("abort");
+  }
+}
+
+test("a download that fails leaves no file, and the one before as it was", async (t) => {
+  const { transport, root } = await stored(data);
+  const directory = await temporaryDirectory(t);
+  const path = join(directory, "file");
+  await writeFile(path, "before");
+  transport.chunks.delete(`sha256-${transport.sent.at(-1)}`);
+  assert.equal(await codeOf(download(root, { transport }).writeTo(path)), "chunk_not_found");
+  assert.deepEqual(await readdir(directory), ["file"]);
+  assert.equal(await readFile(path, "utf8"), "before");
+  const seekable = new SeekableFile();
+  assert.equal(await codeOf(download(root, { transport }).writeTo(seekable)), "chunk_not_found");
+  assert.deepEqual(seekable.calls, ["abort"]);
+});
+
+test("a wrong manifest, a wrong chunk and a wrong length are found before they are handed on", async () => {
+  const { transport, root } = await stored(data);
+  const other = await upload(data.subarray(1), { transport, profile });
+  const name = `sha256-${transport.sent[0]}`;
+  const right = transport.chunks.get(name) as Uint8Array;
+  const read = () => codeOf(collect(download(root, { transport })));
+  transport.chunks.set(name, right.with(0, (right[0] ?? 0) ^ 1));
+  assert.equal(await read(), "chunk_digest_mismatch");
+  transport.chunks.set(name, right.subarray(1));
+  assert.equal(await read(), "protocol_error");
+  transport.chunks.delete(name);
+  assert.equal(await read(), "chunk_not_found");
+  transport.chunks.set(name, right);
+  const manifest = transport.manifests.get(root) as Uint8Array;
+  transport.manifests.set(root, transport.manifests.get(other.root) as Uint8Array);
+  assert.equal(await read(), "digest_mismatch");
+  transport.manifests.set(root, manifest.subarray(1));
+  assert.equal(await read(), "invalid_manifest");
+  transport.manifests.set(root, manifest);
+  assert.equal(await read(), "resolved");
+  const maxManifestBytes = 100;
+  const small = collect(download(root, { transport, maxManifestBytes }));
+  assert.equal(await codeOf(small), "manifest_too_large");
+  for (const wrong of ["../x", "0".repeat(64), "", "md5-00", undefined]) {
+    assert.throws(() => download(wrong as string, { transport }), { code: "invalid_argument" });
+  }
+  const absent = `sha256-${"0".repeat(64)}`;
+  assert.equal(await codeOf(collect(download(absent, { transport }))), "root_not_found");
+});
+
+test("an answer that is cut goes on where it was; progress starts the attempts over", async () => {
+  const { transport, root, manifest } = await stored(data);
+  const { readChunks } = transport;
+  let requests = 0;
+  transport.readChunks = async (...args) => {
+    requests += 1;
+    const pieces = await readChunks.apply(transport, args);
+    return (async function* () {
+      let bytes = 0;
+      for await (const piece of pieces) {
+        if (bytes > 0) throw new DedupError("network_error", "cut", { retryable: true });
+        bytes += piece.length;
+        yield piece;
+      }
+    })();
+  };
+  transport.store.read.length = 0;
+  const retry = { ...QUICK, attempts: 2 };
+  const all = await collect(download(root, { transport, retry }));
+  assert.deepEqual(all, Buffer.from(data));
+  assert.ok(requests > 3 && requests < manifest.chunks.length, `${requests} requests`);
+});
+
+test("an abort gets through wherever a download stands, and leaving ends its request (law 2)", {
+  timeout: 10_000,
+}, async () => {
+  const { transport, root } = await stored(data);
+  const never = () => new Promise<never>(() => {});
+  for (const method of ["limits", "getManifest", "readChunks"] as const) {
+    for (const hang of [hanging, never]) {
+      const controller = new AbortController();
+      transport.fault = (request) => {
+        if (request.method !== method) return;
+        setImmediate(() => controller.abort());
+        return hang(request.signal);
+      };
+      const reading = collect(download(root, { transport, signal: controller.signal }));
+      assert.equal(await codeOf(reading), "aborted", method);
+    }
+  }
+  transport.fault = () => {};
+  let left = 0;
+  class StuckTransport extends MemoryTransport {
+    override readonly store = transport.store;
+
+    override async readChunks(hash: "sha256", digests: Uint8Array) {
+      const bytes = this.store.readChunks(hash, digests).subarray(0, 250_000);
+      const answers = [{ done: false, value: bytes }];
+      const next = async () => answers.shift() ?? never();
+      const end = async () => {
+        left += 1;
+        return { done: true as const, value: undefined };
+      };
+      return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
+    }
+  }
+  const stuck = new StuckTransport();
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 30);
+  const reading = collect(download(root, { transport: stuck, signal: controller.signal }));
+  assert.equal(await codeOf(reading), "aborted");
+  for await (const _ of download(root, { transport: stuck })) break;
+  await sleep(10);
+  assert.equal(left, 2);
+  const onProgress = () => controller.abort();
+  const signal = controller.signal;
+  assert.equal(await codeOf(collect(download(root, { transport, signal, onProgress }))), "aborted");
+});
+
+test("a download is read once", async () => {
+  const { transport, root } = await stored(data);
+  const once = download(root, { transport });
+  await collect(once);
+  assert.equal(await codeOf(collect(once)), "invalid_argument");
+});
+
+test("pieces are the caller's own: it may write over them, and give their buffers away", async () => {
+  const parts = [new Uint8Array(3_000_000), data, data, randomBytes(3_000_000, 4)];
+  const bytes = new Uint8Array(Buffer.concat(parts));
+  for (const profile of [SMALL, "medium", "large"] as const) {
+    const transport = new MemoryTransport();
+    const { root } = await upload(bytes, { transport, profile });
+    let at = 0;
+    for await (const piece of download(root, { transport })) {
+      assert.ok(Buffer.from(piece).equals(bytes.subarray(at, at + piece.length)), `at ${at}`);
+      at += piece.length;
+      piece.fill(1);
+      structuredClone(piece, { transfer: [piece.buffer] });
+    }
+    assert.equal(at, bytes.length);
+  }
+});

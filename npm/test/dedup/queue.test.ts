@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DedupError, UploadQueue } from "chunker-cdc/dedup";
+import { codeOf, MemoryTransport, randomBytes, SMALL } from "./support.js";
+
+const profile = SMALL;
+
+test("files are taken in turn, and share packs in flight and memory", async () => {
+  const transport = new MemoryTransport();
+  transport.store.limits = { ...transport.store.limits, packBytes: 60_000 };
+  transport.fault = async ({ method }) => {
+    if (method === "putPack") await sleep(1);
+  };
+  const queue = new UploadQueue({ transport, profile, files: 3, concurrency: 2 });
+  const sources = Array.from({ length: 12 }, (_, seed) =>
+    randomBytes(50_000 + 20_000 * seed, seed),
+  );
+  let running = 0;
+  let most = 0;
+  const uploads = sources.map((source) => {
+    const upload = queue.add(source);
+    upload.done.then(() => {
+      running = queue.uploads.filter(({ state }) => state === "running").length;
+      most = Math.max(most, running);
+    });
+    return upload;
+  });
+  assert.deepEqual(queue.uploads.map(({ state }) => state).slice(0, 5), [
+    "running",
+    "running",
+    "running",
+    "waiting",
+    "waiting",
+  ]);
+  await queue.settled();
+  assert.equal(most, 3);
+  assert.equal(transport.mostSending, 2);
+  const total = sources.reduce((sum, { length }) => sum + length, 0);
+  const { bytesDone, totalBytes, bytesRead } = queue.progress;
+  assert.deepEqual([bytesDone, totalBytes, bytesRead], [total, total, total]);
+  for (const [index, { done }] of uploads.entries()) {
+    assert.deepEqual(transport.store.file((await done).root), Buffer.from(sources[index] ?? []));
+  }
+});
+
+test("a failure or a cancel of one does not stop the others, nor keeps what they share", async () => {
+  const transport = new MemoryTransport();
+  transport.store.limits = { ...transport.store.limits, packBytes: 60_000 };
+  const shared = { transport, profile, files: 2, concurrency: 1, maxBytesInFlight: 100_000 };
+  const queue = new UploadQueue(shared);
+  transport.fault = async ({ method, count }) => {
+    await sleep(1);
+    if (method === "putPack" && [2, 9].includes(count)) {
+      throw new DedupError("forbidden", "", { status: 403 });
+    }
+  };
+  const uploads = Array.from({ length: 8 }, (_, seed) => queue.add(randomBytes(300_000, seed)));
+  const aborted = new AbortController();
+  uploads.push(queue.add(randomBytes(300_000, 20), { signal: aborted.signal }));
+  uploads[5]?.cancel();
+  setTimeout(() => uploads[1]?.cancel(), 5);
+  aborted.abort();
+  await queue.settled();
+  const states = uploads.map(({ state }) => state);
+  assert.equal(states.filter((state) => state === "failed").length, 2);
+  assert.equal(states[5], "cancelled");
+  assert.equal(states[8], "cancelled");
+  const done = states.filter((state) => state === "done").length;
+  assert.equal(transport.manifests.size, done);
+  assert.ok(done >= 4);
+});
+
+test("a queue pauses, goes on and is cancelled as a whole", async () => {
+  const transport = new MemoryTransport();
+  const queue = new UploadQueue({ transport, profile });
+  queue.pause();
+  const uploads = [1, 2, 3].map((seed) => queue.add(randomBytes(200_000, seed)));
+  await sleep(30);
+  assert.equal(transport.calls.size, 0);
+  assert.equal(uploads[0]?.state, "paused");
+  queue.resume();
+  await queue.settled();
+  assert.equal(transport.manifests.size, 3);
+  transport.fault = () => sleep(20).then(() => {});
+  const later = [4, 5, 6].map((seed) => queue.add(randomBytes(200_000, seed)));
+  queue.cancel();
+  for (const { done } of later) assert.equal(await codeOf(done), "aborted");
+  assert.equal(transport.manifests.size, 3);
+});
+
+test("wrong options are refused", () => {
+  const transport = new MemoryTransport();
+  assert.throws(() => new UploadQueue({ transport, files: 0 }), { code: "invalid_argument" });
+  assert.throws(() => new UploadQueue({ transport, parallel: 3 } as never), {
+    code: "invalid_argument",
+  });
+  const queue = new UploadQueue({ transport });
+  assert.throws(() => queue.add(randomBytes(10, 1), { profile: "small" } as never), {
+    code: "invalid_argument",
+  });
+});
