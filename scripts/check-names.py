@@ -8,9 +8,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
 LANGUAGES = {
-    "Rust": ("src/**/*.rs", r"(?:fn|struct|enum|trait|mod) {}\b|\bpub {}:|\b{}: (?:Option<)?(?:usize|u64|u32|u8)\b"),
-    "JavaScript": ("npm/src/**/*.ts", r"(?:function\*?|class|interface|type|const|get|async\*?|static) {}\b|^\s+(?:readonly )?{}\??[:(]"),
-    "Elixir": ("nif/**/*.e*x*", r"(?:def {}\b|defmodule Chunker\.(?:Nix\.)?{}\b|:{}\b|\b{}:|:{}!?,)"),
+    "Rust": (["src/**/*.rs", "store/src/**/*.rs"], r"(?:fn|struct|enum|trait|mod) {}\b|\bpub {}:|\b{}: (?:Option<)?(?:usize|u64|u32|u8)\b"),
+    "JavaScript": (["npm/src/**/*.ts"], r"(?:function\*?|class|interface|type|const|get|async\*?|static) {}\b|^\s+(?:readonly )?{}\??[:(]"),
+    "Elixir": (["nif/**/*.e*x*"], r"(?:def {}\b|defmodule Chunker\.(?:Nix\.)?{}\b|:{}\b|\b{}:|:{}!?,)"),
 }
 
 
@@ -25,8 +25,8 @@ def rows():
 def main():
     missing, names = [], 0
     sources = {
-        language: "\n".join(path.read_text() for path in sorted(ROOT.glob(pattern)) if not {"node_modules", "_build"} & set(path.parts))
-        for language, (pattern, _) in LANGUAGES.items()
+        language: "\n".join(path.read_text() for pattern in patterns for path in sorted(ROOT.glob(pattern)) if not {"node_modules", "_build"} & set(path.parts))
+        for language, (patterns, _) in LANGUAGES.items()
     }
     for idea, cells in rows():
         for language, found in cells.items():

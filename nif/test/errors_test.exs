@@ -15,6 +15,13 @@ defmodule Chunker.ErrorsTest do
         do: String.to_atom(code)
   end
 
+  # The core makes these of the codecs' names.
+  defp codes_of_the_codecs do
+    for codec <- [:bzip2, :lz4, :xz, :zstd],
+        what <- [:compression, :decompression],
+        do: :"#{codec}_#{what}_failed"
+  end
+
   defp codes_of_the_type do
     {:ok, types} = Code.Typespec.fetch_types(Chunker)
     [codes] = for {:type, {:error, {:type, _, :union, codes}, []}} <- types, do: codes
@@ -23,7 +30,9 @@ defmodule Chunker.ErrorsTest do
 
   test "the type of errors has the core's codes, and four that only bindings have" do
     bindings = [:chunker_busy, :chunker_closed, :invalid_argument, :timeout]
-    assert Enum.sort(codes_of_the_type()) == Enum.sort(codes_of_the_core() ++ bindings)
+
+    assert Enum.sort(codes_of_the_type()) ==
+             Enum.sort(codes_of_the_core() ++ codes_of_the_codecs() ++ bindings)
   end
 
   test "sizes that the core refuses are one error, whatever they are" do

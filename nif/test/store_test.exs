@@ -193,6 +193,9 @@ defmodule Chunker.StoreTest do
     results = for _ <- 1..50, do: Store.usage(store, timeout: 0)
     assert {:error, %Error{code: :timeout, message: "the store took longer than 0 ms"}} in results
     assert {:ok, _} = Store.usage(store)
+    results = for n <- 1..50, do: Store.write(store, [noise(100_000)], timeout: rem(n, 4))
+    assert Enum.any?(results, &match?({:error, %Error{code: :timeout}}, &1))
+    for {:ok, root} <- results, do: assert(store |> Store.read(root) |> Enum.count() > 0)
     assert message_count() == 0
   end
 

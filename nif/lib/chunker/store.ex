@@ -167,7 +167,7 @@ defmodule Chunker.Store do
     with {:ok, writer} <- store |> Nif.writer_open(options[:hash]) |> Work.result() do
       try do
         with {:ok, done} <- add_all(chunks, store, writer, options),
-             {:ok, _} <- Work.step(&Nif.writer_seal(writer, &1)),
+             {:ok, _} <- step(&Nif.writer_seal(writer, &1), writer, options),
              do: {:ok, done |> Enum.reverse() |> Enum.concat()}
       after
         Nif.writer_close(writer)
@@ -203,9 +203,12 @@ defmodule Chunker.Store do
     with {:ok, missing} <- missing(store, digests, options),
          missing = MapSet.new(missing),
          new = for({hash, _, _, payload} <- batch, hash in missing, do: {hash, payload}),
-         {:ok, _} <- Work.step(&Nif.writer_add(writer, new, &1)),
+         {:ok, _} <- step(&Nif.writer_add(writer, new, &1), writer, options),
          do: :ok
   end
+
+  defp step(start, writer, options),
+    do: Work.step(start, options[:timeout], fn -> Nif.writer_close(writer) end)
 
   @doc """
   Gives a file its name, once every chunk of it is in the store: from now on it can be read, also after a crash,

@@ -28,14 +28,19 @@ defmodule Chunker.Work do
     end
   end
 
-  # Does one step with a value of the library, and returns its result. The value is closed by who owns it.
-  @spec step((reference -> {:ok, :ok} | {:error, failure})) :: result(term)
-  def step(start) do
+  # Does one step with a value of the library, and returns its result; after `timeout` milliseconds the value is
+  # closed.
+  @spec step((reference -> {:ok, :ok} | {:error, failure}), timeout, (() -> term)) :: result(term)
+  def step(start, timeout \\ :infinity, close \\ fn -> :ok end) do
     reference = make_ref()
 
     with {:ok, _} <- result(start.(reference)) do
       receive do
         {^reference, result} -> result(result)
+      after
+        timeout ->
+          _ = close.()
+          late(reference, timeout)
       end
     end
   end

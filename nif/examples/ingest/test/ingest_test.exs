@@ -227,12 +227,51 @@ defmodule IngestTest do
     assert %{packs: 0} = usage(store)
   end
 
+  @tag server: []
+  test "two servers and a collector on one store lose nothing", %{root: root, store: store, port: port} do
+    other = start_supervised!({Ingest, store: Store.open!(root, cache: :none), port: 0, name: :ingest_beside})
+    collector = Store.open!(root, cache: :none)
+    ends = System.monotonic_time(:millisecond) + 3_000
+
+    collecting = Task.async(fn -> collector |> collect_until(ends, [0]) |> Enum.sum() end)
+
+    uploading =
+      for port <- [port, Ingest.port(other)],
+          _ <- 1..2,
+          do: Task.async(fn -> upload_until(port, ends, []) end)
+
+    files = uploading |> Task.await_many(60_000) |> Enum.concat()
+    assert Task.await(collecting, 60_000) > 0
+    assert length(files) > 4
+    assert {:ok, %{sound: true}} = Store.check(store, read_data: true)
+    for {root, data} <- files, do: assert(store |> Store.read(root) |> Enum.join() == data)
+  end
+
+  # Every file that is collected was written and deleted here. Returns how many packs were deleted.
+  defp collect_until(store, ends, deleted) do
+    {:ok, root} = Store.write(store, [noise(10_000)])
+    {:ok, true} = Store.delete(store, root)
+    {:ok, %{deleted_packs: packs}} = Store.collect(store, min_age: 0, max_waste: 0)
+
+    if System.monotonic_time(:millisecond) < ends,
+      do: collect_until(store, ends, [packs | deleted]),
+      else: [packs | deleted]
+  end
+
+  # A chunk that is collected before its file is committed is sent again.
+  defp upload_until(port, ends, files) do
+    data = noise(:rand.uniform(100_000))
+    root = Enum.find_value(Stream.repeatedly(fn -> upload(port, data) end), & &1)
+    files = [{root, data} | files]
+    if System.monotonic_time(:millisecond) < ends, do: upload_until(port, ends, files), else: files
+  end
+
   @tag timeout: 180_000
   test "a server that is killed at any moment keeps what it has acknowledged", %{root: root, store: store} do
     acknowledged =
       for round <- 1..20, reduce: [] do
         acknowledged ->
-          {port, server, os_pid} = start_server(root)
+          {port, server, os_pid} = start_server([root])
           parent = self()
           client = spawn_link(fn -> upload_until_killed(port, parent, []) end)
           Process.sleep(rem(round * 37, 400))
@@ -247,9 +286,24 @@ defmodule IngestTest do
     for {root, data} <- acknowledged, do: assert(store |> Store.read(root) |> Enum.join() == data)
   end
 
-  defp start_server(root) do
+  test "the server's own slowness never counts", %{root: root} do
+    {port, _, os_pid} = start_server(["--patience", "500", root])
+    {_, request} = pack(noise(500_000), [])
+    <<first::binary-size(1_000), second::binary-size(100_000), third::binary>> = IO.iodata_to_binary(request)
+    socket = connect(port)
+    :ok = :gen_tcp.send(socket, first)
+    Process.sleep(100)
+    {_, 0} = System.cmd("kill", ["-STOP", "#{os_pid}"])
+    :ok = :gen_tcp.send(socket, second)
+    Process.sleep(1_500)
+    {_, 0} = System.cmd("kill", ["-CONT", "#{os_pid}"])
+    :ok = :gen_tcp.send(socket, third)
+    assert {:ok, "HTTP/1.1 200" <> _} = :gen_tcp.recv(socket, 0, 10_000)
+  end
+
+  defp start_server(arguments) do
     script = Path.expand("support/server", __DIR__)
-    server = Port.open({:spawn_executable, script}, [:binary, :exit_status, line: 1000, args: [root]])
+    server = Port.open({:spawn_executable, script}, [:binary, :exit_status, line: 1000, args: arguments])
     {:os_pid, os_pid} = Port.info(server, :os_pid)
     on_exit(fn -> System.cmd("kill", ["-9", "#{os_pid}"], stderr_to_stdout: true) end)
     assert_receive {^server, {:data, {:eol, "http://127.0.0.1:" <> port}}}, 20_000
