@@ -30,6 +30,11 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 demo-nix: setup ## real nix pushes to the binary cache on the BEAM, with and without references in the chunks, and pulls from it
 	cd nif/examples/binary_cache && mix run demo.exs
 
+check: ## the core alone: formatting, clippy, and its tests, but for those that need other programs; installs nothing
+	cargo fmt --package chunker-cdc --check
+	cargo clippy --quiet --package chunker-cdc --all-features --lib --tests
+	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
+
 # Two chains side by side; within a chain one after another, since its targets share folders.
 test: setup ## everything that must hold before a change lands
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-crates test-packaged
@@ -78,7 +83,7 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 	cargo test --quiet --package chunker-cdc --all-features
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
-		--test compression --test push_decoder --test conformance_codecs --test conformance --test scan_tiers
+		--test suite -- compression:: push_decoder:: conformance_codecs:: conformance:: scan_tiers::
 	for feature in alloc std async tokio rayon serde zstd lz4 xz bzip2 signing nix tracing metrics flamegraph; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
@@ -107,7 +112,7 @@ miri: setup ## what Miri can run, searched for undefined behaviour (needs a nigh
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
 	RUSTFLAGS="-Ctarget-feature=+avx2,+avx512f,+avx512bw,+avx512vbmi,+avx512vnni" \
 		MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --quiet --package chunker-cdc \
-		--target-dir target/miri --no-default-features --features std,nix --test miri_safe --test miri_scan
+		--target-dir target/miri --no-default-features --features std,nix --test miri
 
 coverage: package ## lines that tests run, by file: the crate, Elixir, TypeScript; each at least 95 % (installs cargo-llvm-cov)
 	$(call tool,cargo-llvm-cov,0.9.1)
@@ -123,7 +128,7 @@ miri-concurrent: setup ## threads on small inputs under Miri, in many orders of 
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
-	for tests in "--test miri_concurrent" "--lib -- two_threads"; do \
+	for tests in "--test miri -- concurrent::" "--lib -- two_threads"; do \
 		MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-tree-borrows \
 			-Zmiri-many-seeds=0..$(or $(SEEDS),8)" cargo +nightly miri test --quiet --package chunker-cdc \
 			--target-dir target/miri --no-default-features --features rayon $$tests || exit 1; \
@@ -236,14 +241,14 @@ test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; 
 
 conformance: package ## the vectors in Python, native Rust, Node.js, Chromium and Elixir
 	python3 tests/conformance/reference.py
-	cargo test --quiet --package chunker-cdc --all-features --test conformance --test conformance_codecs -- --nocapture
+	cargo test --quiet --package chunker-cdc --all-features --test suite -- conformance:: conformance_codecs:: --nocapture
 	npm --prefix npm run --silent conformance
 	cd nif && mix test --only conformance
 
 remote-execution: package ## the Remote Execution API's own vectors in every tier and language (INPUT=SekienAkashita.jpg, from its repository)
 	@test -f "$(INPUT)" || { echo "$@: INPUT names no file"; exit 2; }
 	REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" cargo test --quiet --package chunker-cdc --all-features \
-		--test remote_execution -- --include-ignored --nocapture
+		--test suite -- remote_execution:: --include-ignored --nocapture
 	REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" npm --prefix npm run --silent conformance
 	cd nif && REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" mix test --only remote_execution
 
@@ -370,7 +375,7 @@ FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack store pr
 fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	$(call tool,cargo-fuzz,0.13.2)
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
-	FUZZ_SEEDS=target/fuzz/seeds cargo test --quiet --package chunker-cdc --all-features --test fuzz_seeds -- --ignored
+	FUZZ_SEEDS=target/fuzz/seeds cargo test --quiet --package chunker-cdc --all-features --test suite -- fuzz_seeds:: --ignored
 	FUZZ_SEEDS=$(CURDIR)/target/fuzz/seeds cargo test --quiet --package chunker-store --test protocol_law -- --ignored
 	scripts/fuzz.sh $(or $(SECONDS),60) $(or $(TARGET),$(FUZZ_TARGETS))
 

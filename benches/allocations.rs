@@ -2,7 +2,7 @@
 //! NAR. With the name of a file, that gets both as JSON. What C libraries allocate themselves is not in it.
 
 #[path = "../tests/fixtures/mod.rs"]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "it is a program of its own, with tests")]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "the suite of tests uses all of it")]
 mod fixtures;
 #[path = "../tests/heap/mod.rs"]
 mod heap;

@@ -15,7 +15,7 @@ mod data;
 #[path = "comprehensive/digests.rs"]
 mod digests;
 #[path = "../tests/fixtures/mod.rs"]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "it is a program of its own, with tests")]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "the suite of tests uses all of it")]
 mod fixtures;
 
 use cpu_time::CpuTime;

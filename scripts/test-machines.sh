@@ -29,5 +29,5 @@ for target in "$@"; do
     export "CARGO_TARGET_${name}_RUNNER=$emulator -L $sysroot"
     echo "machines: $target"
     cargo test --quiet --package chunker-cdc --target "$target" --target-dir target/machines \
-        --no-default-features --features serde,zstd,lz4,xz,bzip2,nix "${tests[@]/#/--test=}"
+        --no-default-features --features serde,zstd,lz4,xz,bzip2,nix --test suite -- "${tests[@]/%/::}"
 done

@@ -51,7 +51,7 @@ async function demo(): Promise<void> {
   const compression = compressionOf(process.env.COMPRESSION);
   const kept = process.env.STORE;
   const storePath = kept === undefined ? join(temporary, "store") : resolve(base, kept);
-  const store = await Store.open(storePath, kept === undefined ? { cache: "" } : {});
+  const store = await Store.open(storePath, kept === undefined ? { cache: false } : {});
   const server = await startServer({ store, port: portOf(process.env.PORT) });
   try {
     const paths = await filesToUpload(signal);

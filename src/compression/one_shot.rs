@@ -85,8 +85,8 @@ pub fn decompress_into(
 }
 
 /// Returns `data` decompressed, or `None` where that is longer than `most` bytes: for callers that then
-/// decompress it in pieces, by a [`Decoder`] or a [`PushDecoder`]. Nothing is counted then, nor is it an
-/// error.
+/// decompress it in pieces, by a [`Decoder`](super::Decoder) or a [`PushDecoder`](super::PushDecoder).
+/// Nothing is counted then, nor is it an error.
 ///
 /// # Errors
 /// As [`decompress`].

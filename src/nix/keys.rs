@@ -1,6 +1,6 @@
 //! Keys with names, as Nix writes them to files.
 
-use super::NarInfo;
+use super::narinfo::NarInfo;
 use crate::signing::{PublicKey, SecretKey, Signature, SigningError};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};

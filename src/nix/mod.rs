@@ -2,6 +2,7 @@
 //! and references taken out of archives before they are chunked.
 
 pub(crate) mod base32;
+mod error;
 mod hash;
 mod keys;
 mod narinfo;
@@ -10,7 +11,8 @@ pub mod references;
 mod store_path;
 
 pub use base32::InvalidBase32;
+pub use error::InvalidNarInfo;
 pub use hash::{InvalidNixHash, NixHashFormat, nix_hash_decode, nix_hash_encode};
 pub use keys::{NixPublicKey, NixSecretKey};
-pub use narinfo::{InvalidNarInfo, NarInfo};
+pub use narinfo::NarInfo;
 pub use narinfo_file::NarInfoFile;

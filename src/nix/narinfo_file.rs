@@ -1,8 +1,10 @@
 //! Whole narinfo files.
 
+use super::error::InvalidNarInfo;
 use super::hash::{NixHashFormat, nix_hash_decode, nix_hash_encode};
+use super::keys::NixSecretKey;
+use super::narinfo::NarInfo;
 use super::store_path::checked_path;
-use super::{InvalidNarInfo, NarInfo, NixSecretKey};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -1,7 +1,7 @@
 //! What Nix accepts as a path in a store.
 
-use super::InvalidNarInfo;
 use super::base32::nix_base32_decode;
+use super::error::InvalidNarInfo;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 

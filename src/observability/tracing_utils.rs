@@ -5,5 +5,5 @@
 //! and looks at the level and its arguments only when a sample is due.
 
 #[cfg(feature = "tracing")]
-pub use super::trace::*;
+pub use super::trace::subscriber::*;
 pub use crate::trace_sampled;

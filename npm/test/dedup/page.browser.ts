@@ -43,7 +43,7 @@ type Authorize = (request: unknown, asked: UploadRequest) => Promise<void>;
 /** Opens the page of a demo server over a new store; what goes wrong in it fails the test. */
 async function openPage(t: TestContext, view: View = {}, authorize?: Authorize) {
   const { startServer } = await import(new URL("../../demo-out/server.js", import.meta.url).href);
-  const store = await Store.open(await temporaryDirectory(t), { cache: "" });
+  const store = await Store.open(await temporaryDirectory(t), { cache: false });
   const server = await startServer({ store, port: { port: 0, fixed: true }, authorize });
   const { width = 1100, height = 900, colorScheme = "light" } = view;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });

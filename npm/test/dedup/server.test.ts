@@ -45,7 +45,7 @@ const retry = { ...QUICK, attempts: 2 };
 
 async function serving(t: TestContext, options: UploadServerOptions = {}) {
   const path = await temporaryDirectory(t);
-  const store = await Store.open(path, { cache: "" });
+  const store = await Store.open(path, { cache: false });
   const server = await createUploadServer({ store, ...options });
   t.after(() => server.close({ graceMs: 0 }));
   return { ...server, path, store, transport: new HttpTransport({ baseUrl: server.url }) };
@@ -214,7 +214,7 @@ test("the codes are those of the store", async () => {
 });
 
 test("Express mounts a handler in a line, a plain server by its prefix", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: "" });
+  const store = await Store.open(await temporaryDirectory(t), { cache: false });
   const handler = createUploadHandler({ store });
   // As Express does: what is mounted does not see where.
   const express = await listening(t, (request, response) => {
@@ -263,7 +263,7 @@ function listeningByFetch(t: TestContext, handler: (request: Request) => Promise
 }
 
 test("a fetch handler does the same", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: "" });
+  const store = await Store.open(await temporaryDirectory(t), { cache: false });
   const seen: string[] = [];
   const handler = createFetchHandler({
     store,
@@ -291,7 +291,7 @@ test("a fetch handler does the same", async (t) => {
 });
 
 test("a fetch handler cuts what is not read, and leaves what is slow", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: "" });
+  const store = await Store.open(await temporaryDirectory(t), { cache: false });
   const long = randomBytes(3_000_000, 9);
   const { url } = await createServerFor(t, store);
   const { root } = await upload(long, { transport: new HttpTransport({ baseUrl: url }), profile });
@@ -320,7 +320,7 @@ async function createServerFor(t: TestContext, store: Store) {
 }
 
 test("a body that somebody else has read is an error that says so, and is not sent again", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: "" });
+  const store = await Store.open(await temporaryDirectory(t), { cache: false });
   const errors: unknown[] = [];
   const handler = createUploadHandler({ store, onError: (error) => errors.push(error) });
   let requests = 0;
@@ -639,7 +639,7 @@ test("only names of this machine lead to a server that everybody may use", async
 });
 
 test("a server that is closed finishes what runs", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: "" });
+  const store = await Store.open(await temporaryDirectory(t), { cache: false });
   const server = await createUploadServer({ store });
   const idle = raw(server.url, "GET /v1 HTTP/1.1\nHost: 127.0.0.1\n\n");
   await once(idle.socket, "data");
@@ -754,7 +754,7 @@ test("without an addon there is an error that names the platforms", async () => 
 test("the CommonJS files and the ES modules take each other's stores", async (t) => {
   const { createRequire } = await import("node:module");
   const required = createRequire(join(NPM, "package.json"))("chunker-cdc/dedup/server");
-  const store = await required.Store.open(await temporaryDirectory(t), { cache: "" });
+  const store = await required.Store.open(await temporaryDirectory(t), { cache: false });
   assert.ok(!(store instanceof Store));
   const { url } = await createServerFor(t, store);
   await roundTrip(url);

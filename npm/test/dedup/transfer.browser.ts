@@ -7,9 +7,11 @@ import { extname, join, normalize } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { createUploadServer, Store } from "chunker-cdc/dedup/server";
 import type { Browser, Page } from "playwright-core";
 import { launch } from "../chromium.js";
 import { MemoryServer, type Seen } from "./memory-server.js";
+import { collect, temporaryDirectory } from "./support.js";
 
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 const TYPES: Record<string, string> = { ".js": "text/javascript", ".wasm": "application/wasm" };
@@ -218,6 +220,32 @@ test("cookies go to another origin if they are to (law 8)", async (t) => {
     assert.deepEqual([...new Set(cookies)], [expected], credentials);
     other.store.chunks.clear();
   }
+});
+
+test("a page of another origin uploads with its cookie to the server for Node, and no other page does", async (t) => {
+  const { page, server: own } = await openPage(t);
+  const { page: stranger } = await openPage(t);
+  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+  const server = await createUploadServer({
+    store,
+    origins: [`http://localhost:${own.port}`],
+    credentials: true,
+    authorize: ({ headers }) => headers.cookie === "session=1",
+  });
+  t.after(() => server.close({ graceMs: 0 }));
+  const baseUrl = server.url.replace("127.0.0.1", "localhost");
+  const uploading = (credentials: string) => `
+    document.cookie = "session=1";
+    const transport = new HttpTransport({ baseUrl: "${baseUrl}", credentials: "${credentials}" });
+    const retry = { attempts: 1 };
+    const uploaded = upload(new File([bytes], "a"), { transport, profile, retry });
+    result = await uploaded.then(({ root }) => root, ({ code }) => code);`;
+  // `transport` is one of SCRIPT: a block of its own has another.
+  const outcome = (on: Page, credentials: string) => run<string>(on, `{${uploading(credentials)}}`);
+  const root = await outcome(page, "include");
+  assert.equal((await collect(store.read(root))).length, LENGTH);
+  assert.equal(await outcome(page, "same-origin"), "forbidden");
+  assert.equal(await outcome(stranger, "include"), "network_error");
 });
 
 test("network failures, redirects and a proxy's limit are what they are in Node (laws 6, 11)", async (t) => {

@@ -1,8 +1,9 @@
 //! The canonical bytes of a list of patches: `docs/nix-references.md`.
 
-use super::patches::Patch;
+use super::error::ReferenceError;
+use super::hash::StoreHash;
+use super::patches::{MAX_REFERENCES, Patch, ReferencePatches};
 use super::scan::HASH_LENGTH;
-use super::{MAX_REFERENCES, ReferenceError, ReferencePatches, StoreHash};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -12,7 +13,26 @@ const BYTES_OF_HASH: usize = 20;
 /// Bytes of the shortest patch: a distance and an index.
 const SHORTEST_PATCH: usize = 2;
 
-pub(super) fn encode(patches: &ReferencePatches) -> Vec<u8> {
+impl ReferencePatches {
+    /// Returns the canonical bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Returns the list of its canonical bytes.
+    ///
+    /// Takes at most 8 times their length in memory.
+    ///
+    /// # Errors
+    /// [`ReferenceError::UnsupportedPatchesVersion`], and [`ReferenceError::InvalidPatches`] for
+    /// everything that [`to_bytes`](Self::to_bytes) does not return.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReferenceError> {
+        decode(bytes)
+    }
+}
+
+fn encode(patches: &ReferencePatches) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.push(VERSION);
     put(&mut bytes, patches.length);
@@ -39,7 +59,7 @@ fn put(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number.to_le_bytes()[0]);
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<ReferencePatches, ReferenceError> {
+fn decode(bytes: &[u8]) -> Result<ReferencePatches, ReferenceError> {
     let mut input = Input(bytes);
     let [magic @ .., version] = input.array::<4>()?;
     if magic != *MAGIC {

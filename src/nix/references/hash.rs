@@ -1,11 +1,14 @@
 //! The hash of a store path: what refers to it.
 
-use super::ReferenceError;
+use super::error::ReferenceError;
 use crate::nix::base32::{nix_base32_decode, nix_base32_encode};
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
+
+/// What stands for a hash: 32 zero bytes, as where Nix hashes a path that refers to itself.
+pub const PLACEHOLDER: [u8; 32] = [0; 32];
 
 /// The hash part of a store path: 32 characters of Nix's base32, 160 bits.
 ///

@@ -34,17 +34,7 @@ mod restorer;
 mod scan;
 
 pub use error::ReferenceError;
-pub use hash::StoreHash;
-pub use normalizer::ReferenceNormalizer;
-pub use patches::ReferencePatches;
+pub use hash::{PLACEHOLDER, StoreHash};
+pub use normalizer::{DEFAULT_MAX_PATCHES, ReferenceNormalizer};
+pub use patches::{MAX_REFERENCES, ReferencePatches};
 pub use restorer::ReferenceRestorer;
-
-/// What stands for a hash: 32 zero bytes, as where Nix hashes a path that refers to itself.
-pub const PLACEHOLDER: [u8; 32] = [0; 32];
-
-/// The most store paths that one normalizer looks for.
-pub const MAX_REFERENCES: usize = 65_536;
-
-/// The most hashes that one normalizer replaces unless told otherwise. The list of them takes 16
-/// bytes each in memory.
-pub const DEFAULT_MAX_PATCHES: usize = 4_194_304;

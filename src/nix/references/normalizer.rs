@@ -1,9 +1,14 @@
 //! Hashes of store paths, replaced while a stream passes.
 
-use super::patches::Patch;
+use super::error::ReferenceError;
+use super::hash::{PLACEHOLDER, StoreHash};
+use super::patches::{MAX_REFERENCES, Patch, ReferencePatches};
 use super::scan::{Found, HASH_LENGTH, Scanner};
-use super::{DEFAULT_MAX_PATCHES, MAX_REFERENCES, PLACEHOLDER, ReferenceError, ReferencePatches, StoreHash};
 use alloc::vec::Vec;
+
+/// The most hashes that one normalizer replaces unless told otherwise. The list of them takes 16
+/// bytes each in memory.
+pub const DEFAULT_MAX_PATCHES: usize = 4_194_304;
 
 /// What is copied and searched at once, in bytes: less than a level 2 cache.
 const BLOCK: usize = 65_536;

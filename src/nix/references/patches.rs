@@ -1,10 +1,14 @@
 //! What was replaced in a stream, and where.
 
+use super::error::ReferenceError;
+use super::hash::{PLACEHOLDER, StoreHash};
 use super::scan::HASH_LENGTH;
-use super::{PLACEHOLDER, ReferenceError, StoreHash, encoding};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
+
+/// The most store paths that one normalizer looks for.
+pub const MAX_REFERENCES: usize = 65_536;
 
 /// One hash that was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,23 +112,6 @@ impl ReferencePatches {
             bytes[within].copy_from_slice(&self.hashes[patch.hash as usize].characters()[of_hash]);
         }
         Ok(())
-    }
-
-    /// Returns the canonical bytes.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        encoding::encode(self)
-    }
-
-    /// Returns the list of its canonical bytes.
-    ///
-    /// Takes at most 8 times their length in memory.
-    ///
-    /// # Errors
-    /// [`ReferenceError::UnsupportedPatchesVersion`], and [`ReferenceError::InvalidPatches`] for
-    /// everything that [`to_bytes`](Self::to_bytes) does not return.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReferenceError> {
-        encoding::decode(bytes)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Hashes of store paths, put back while a stream passes.
 
-use super::{ReferenceError, ReferencePatches};
+use super::error::ReferenceError;
+use super::patches::ReferencePatches;
 use core::borrow::Borrow;
 
 /// Puts the hashes back into a normalized stream, in pieces of any size, in place.

@@ -1,6 +1,6 @@
 //! The search for hashes of store paths in bytes.
 
-use super::StoreHash;
+use super::hash::StoreHash;
 use alloc::vec;
 use alloc::vec::Vec;
 

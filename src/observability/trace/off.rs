@@ -33,6 +33,7 @@ pub(super) fn emitted(_hash: HashAlgorithm, _offset: u64, _length: usize) {}
 #[inline(always)]
 pub(super) fn failed(_code: &'static str) {}
 
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "metrics alone measure latencies"))]
 #[inline(always)]
 pub(super) fn latency_exceeded(
     _operation: &dyn fmt::Display,

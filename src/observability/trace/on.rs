@@ -4,15 +4,14 @@
 #[cfg_attr(not(feature = "flamegraph"), path = "flame/off.rs")]
 mod flame;
 pub mod profiling;
-mod subscriber;
-
-pub use subscriber::*;
+pub(super) mod subscriber;
 
 use super::clock::Instant;
 use super::phase::Phase;
 use crate::algorithm::HashAlgorithm;
 use core::fmt;
 use core::time::Duration;
+use subscriber::{is_tracing_enabled, trace_sample_rate};
 
 /// Writes an event of level `TRACE` at one of `$rate` passes: the first of each thread, then every
 /// `$rate`th.

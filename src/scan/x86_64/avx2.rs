@@ -4,8 +4,9 @@
 //! with the hash of the 64 bytes before it, which are all that a hash remembers.
 #![expect(unsafe_code, reason = "loads from the table, and the call into functions of AVX2")]
 
-use super::{LINE, WINDOW, portable, prefetch, roll};
+use super::rolling::{LINE, WINDOW, prefetch, roll};
 use crate::gear::{GEAR, Gear};
+use crate::scan::portable;
 use core::arch::x86_64::{
     __m128d, __m256i, _mm_load_sd, _mm_loadh_pd, _mm256_add_epi64, _mm256_and_si256, _mm256_castpd_si256,
     _mm256_castpd128_pd256, _mm256_cmpeq_epi64, _mm256_extract_epi64, _mm256_insertf128_pd, _mm256_or_si256,

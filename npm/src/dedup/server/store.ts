@@ -16,8 +16,8 @@ export interface StoreOptions {
   readonly packSize?: number | undefined;
   /** Requests to a remote store under way for one operation: 1 to 1024. Default: 32. */
   readonly concurrency?: number | undefined;
-  /** The folder for the index of this machine; `""` for none. Default: one in the platform's cache. */
-  readonly cache?: string | undefined;
+  /** The folder for the index of this machine; `false` for none. Default: one in the platform's cache. */
+  readonly cache?: string | false | undefined;
   /** For how long a list may lack what was written: at most an hour. Only of a new store. Default: 0. */
   readonly listingLagMs?: number | undefined;
   /** Bytes of the longest manifest, 36 for every chunk. Default: 64 MiB. */
@@ -140,9 +140,10 @@ export class Store {
    * @throws {ChunkerError} `native_unavailable` where there is no addon; `invalid_argument`.
    */
   static async open(address: string | URL, options?: StoreOptions): Promise<Store> {
-    const checked = checkedOptions(options, OPTIONS);
+    const { cache, ...rest } = checkedOptions(options, OPTIONS);
     const { Store: Native } = serverAddon();
-    return new Store(await asked(() => Native.open(addressOf(address), checked)));
+    const native = { ...rest, cache: cache === false ? "" : cache };
+    return new Store(await asked(() => Native.open(addressOf(address), native)));
   }
 
   /** The store's address. */

@@ -3,7 +3,7 @@
 //! Lane k of a block's vector r holds the word of the block's byte 8k + r, so that one addition does
 //! one step of the hash for 16 groups.
 
-use super::{BATCH, BLOCKS, GROUP};
+use super::filter::{BATCH, BLOCKS, GROUP};
 use crate::gear::GEAR;
 use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_cmplt_epu8_mask, _mm512_load_si512,

@@ -1,10 +1,11 @@
 //! The filter that knows bits 0 to 31 of every hash: sums modulo 2^32, which the last 32 bytes
 //! determine.
 
-use super::super::roll;
+use super::cpu::Kernel;
+use super::filter::{BATCH, BLOCKS, Filter, GROUP};
 use super::lanes::{Line, Plane, Series, Space, Splitter, Sums, Table, Words, load, step, unpack, write};
-use super::{BATCH, BLOCKS, Filter, GROUP, Kernel};
 use crate::gear::Gear;
+use crate::scan::x86_64::rolling::roll;
 use core::arch::x86_64::{_mm512_mask_test_epi32_mask, _mm512_set1_epi32, _mm512_test_epi32_mask};
 use core::hint::black_box;
 use core::mem::MaybeUninit;

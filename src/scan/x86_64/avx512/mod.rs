@@ -10,26 +10,20 @@
 //! | [`two_limb`] | bits 16 to 47, with a small error | the others |
 #![expect(unsafe_code, reason = "loads, stores, and calls into functions of these instructions")]
 
+mod cpu;
+mod filter;
 mod lanes;
 mod low_limb;
 mod two_limb;
 
-use super::{hash_after, portable, prefetch};
+pub(super) use cpu::Kernel;
+
+use super::rolling::{hash_after, prefetch};
 use crate::gear::Gear;
+use crate::scan::portable;
+use filter::{BATCH, Filter, GROUP};
 use low_limb::LowLimb;
 use two_limb::TwoLimb;
-
-/// Proves that the CPU has the instructions of this module: AVX-512 F, BW, VBMI and VNNI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Kernel(());
-
-/// Bytes whose positions share one bit of a filter.
-const GROUP: usize = 8;
-/// Bytes whose groups fill the 16 lanes of a register.
-const BLOCK: usize = 16 * GROUP;
-/// Blocks that are worked on together, so that their chains of additions overlap.
-const BLOCKS: usize = 4;
-const BATCH: usize = BLOCKS * BLOCK;
 
 /// A shorter rest is left to the portable kernel, which takes about a cycle a byte.
 const SHORT_REST: usize = 160;
@@ -42,25 +36,7 @@ const CROWD_BYTES: usize = 8 * 1024;
 /// are not read, and the prefetchers of the CPU do not follow such jumps.
 const AHEAD: usize = 2048;
 
-/// What a filter remembers of the bytes before.
-trait Filter {
-    /// Returns a bit for each group of `batch` that may meet the mask; none is missing.
-    fn candidates(&mut self, batch: &[u8; BATCH]) -> u64;
-
-    /// Returns the hash modulo 2^48 before a group of the last batch, which comes after the bytes
-    /// `before`, counted from where the filter began.
-    fn hash_before(&self, group: usize, before: &[u8]) -> u64;
-}
-
 impl Kernel {
-    pub(super) fn detect() -> Option<Self> {
-        (std::is_x86_feature_detected!("avx512f")
-            && std::is_x86_feature_detected!("avx512bw")
-            && std::is_x86_feature_detected!("avx512vbmi")
-            && std::is_x86_feature_detected!("avx512vnni"))
-        .then_some(Self(()))
-    }
-
     pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         if mask >> 48 != 0 {
             portable::scan(gear, hash, input, mask)

@@ -6,11 +6,12 @@
 //! known only at the middle and the end of a group, where its overflow is taken from `high`. Between
 //! them `high` is too large: by less than 2^2, 2^3 and 2^4 after one, two and three bytes.
 
+use super::cpu::Kernel;
+use super::filter::{BATCH, BLOCKS, Filter, GROUP};
 use super::lanes::{
     Half, Line, PerBlock, Plane, Series, Space, Splitter, Sums, Table, Words, load, step, store, unpack,
     write,
 };
-use super::{BATCH, BLOCKS, Filter, GROUP, Kernel};
 use crate::gear::Gear;
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_and_si512, _mm512_dpbusd_epi32,

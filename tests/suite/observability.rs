@@ -31,7 +31,9 @@ fn chunk(count: usize) {
 /// Runs the test `name` of this file, which is ignored otherwise, and returns what it writes.
 fn run(name: &str, environment: &[(&str, &str)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", name, "--ignored", "--nocapture"]).env_remove("RUST_LOG");
+    command
+        .args(["--exact", &format!("observability::{name}"), "--ignored", "--nocapture"])
+        .env_remove("RUST_LOG");
     command.env_remove("CHUNKER_PROFILE").env_remove("CHUNKER_METRICS_SAMPLE_RATE");
     let output = command.envs(environment.iter().copied()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -311,14 +313,14 @@ fn the_dashboard_shows_every_metric_that_is_documented_and_scraped() {
     let types = || scraped.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let of_scrape: BTreeSet<&str> = types().filter_map(|line| line.split(' ').next()).collect();
 
-    let documented = include_str!("../docs/observability.md").replace("chunker.", "chunker_");
+    let documented = include_str!("../../docs/observability.md").replace("chunker.", "chunker_");
     let rows = documented.lines().filter(|line| line.starts_with("| `chunker_"));
     let of_others = ["| `chunker_store_", "| `chunker_server_"]; // the store's and the command's
     let rows = rows.filter(|line| !of_others.iter().any(|other| line.starts_with(other)));
     assert_eq!(rows.flat_map(metrics_in).collect::<BTreeSet<_>>(), of_scrape);
 
     let dashboard: serde_json::Value =
-        serde_json::from_str(include_str!("../docs/grafana-dashboard.json")).unwrap();
+        serde_json::from_str(include_str!("../../docs/grafana-dashboard.json")).unwrap();
     let mut shown = BTreeSet::new();
     for panel in dashboard["panels"].as_array().unwrap() {
         for target in panel["targets"].as_array().unwrap() {

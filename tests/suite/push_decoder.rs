@@ -1,12 +1,10 @@
 //! `PushDecoder` and `Decoder` give what `decompress` gives, however the data are split.
 
-mod noise;
-
+use crate::noise::noise;
 use chunker::compression::{
     Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
     compress, compress_lz4, decompress, dictionary,
 };
-use noise::noise;
 use std::error::Error as _;
 use std::io::{self, Read, Write as _};
 use std::process::{Command, Stdio};
@@ -132,18 +130,6 @@ fn any_split_of_the_data_gives_the_same_output() {
     }
 }
 
-#[test]
-fn frames_of_a_tool_with_large_linked_blocks_and_checksums_are_read() {
-    let data = text(10_000_000);
-    for arguments in
-        [&["-B7", "-BD", "-BX", "--content-size"][..], &["-B4", "--no-frame-crc"], &["-9", "-B6"]]
-    {
-        let frame = lz4(arguments, &data).expect("it compresses");
-        let frames = [&frame[..], &frame].concat();
-        agree(Codec::Lz4, &frames, DecompressionLimits::default(), &[4099, 1_000_003]);
-    }
-}
-
 /// Frames of LZ4 without checksums, by hand.
 mod lz4_parts {
     pub(super) const EMPTY_COMPRESSED: &[u8] = &[1, 0, 0, 0, 0];
@@ -153,60 +139,6 @@ mod lz4_parts {
     pub(super) fn stored(data: &[u8]) -> Vec<u8> {
         let word = u32::try_from(data.len()).expect("a short block") | 1 << 31;
         [&word.to_le_bytes(), data].concat()
-    }
-}
-
-#[test]
-fn blocks_of_nothing_do_not_end_a_frame_of_lz4() {
-    use lz4_parts::{EMPTY_COMPRESSED, EMPTY_STORED, END, stored};
-    let head = &compress_lz4(b"data").expect("it compresses")[..7];
-    let (data, more) = (stored(b"data"), stored(&[b'q'; 0x50])); // 0x50 begins skippable frames
-    for empty in [EMPTY_COMPRESSED, EMPTY_STORED] {
-        let whole = [head, &data, empty, &more, empty, END].concat();
-        let expected = lz4(&["-d"], &whole).expect("the tool reads it");
-        assert_eq!(expected.len(), 4 + 0x50);
-        agree(Codec::Lz4, &whole, DecompressionLimits::default(), &[1, 5, 1000]);
-        assert_eq!(outcome(decompress(Codec::Lz4, &whole, DecompressionLimits::default())), Ok(expected));
-        for length in 1..whole.len() {
-            assert_eq!(lz4(&["-d"], &whole[..length]), None, "the tool refuses {length} bytes");
-            let found = outcome(decompress(Codec::Lz4, &whole[..length], DecompressionLimits::default()));
-            assert_eq!(found, Err("truncated_data"), "{length} bytes");
-            agree(Codec::Lz4, &whole[..length], DecompressionLimits::default(), &[1, 1000]);
-        }
-        let skippable = [head, &data, empty, b"\x50\x2a\x4d\x18\x04\0\0\0abcd"].concat();
-        agree(Codec::Lz4, &skippable, DecompressionLimits::default(), &[1, 1000]);
-        let found = outcome(decompress(Codec::Lz4, &skippable, DecompressionLimits::default()));
-        assert_eq!(found, Err("lz4_decompression_failed"));
-    }
-}
-
-#[test]
-fn frames_of_lz4_with_blocks_of_any_sizes_follow_each_other() {
-    let data = text(600_000);
-    let frames: Vec<Vec<u8>> = [&["-B7"][..], &["-B4"], &["-B7", "-BD"], &["-B4", "-BD", "-BX"], &["-B5"]]
-        .into_iter()
-        .map(|arguments| lz4(arguments, &data).expect("it compresses"))
-        .collect();
-    for first in &frames {
-        for second in &frames {
-            let both = [&first[..], second].concat();
-            agree(Codec::Lz4, &both, DecompressionLimits::default(), &[100_003]);
-            let found = outcome(decompress(Codec::Lz4, &both, DecompressionLimits::default()));
-            assert!(found == Ok(data.repeat(2)));
-        }
-    }
-}
-
-#[test]
-fn legacy_frames_of_lz4_are_refused_by_their_name() {
-    let legacy = lz4(&["-l"], &text(1000)).expect("it compresses");
-    let whole = compress_lz4(b"data").expect("it compresses");
-    for data in [legacy.clone(), [whole, legacy].concat()] {
-        agree(Codec::Lz4, &data, DecompressionLimits::default(), &[1, 5000]);
-        let error = decompress(Codec::Lz4, &data, DecompressionLimits::default()).expect_err("refused");
-        assert_eq!(error.code(), "lz4_decompression_failed");
-        let reason = error.source().expect("a reason").to_string();
-        assert!(reason.contains("legacy"), "{reason}");
     }
 }
 
@@ -372,4 +304,76 @@ fn a_dictionary_is_used() {
     }
     let without = PushDecoder::new(Codec::Zstd, DecompressionLimits::default()).expect("limits");
     assert_eq!(outcome(pushed(without, &compressed, 9, 64)), Err("zstd_decompression_failed"));
+}
+
+/// Laws that need other programs.
+mod tools {
+    use super::*;
+
+    #[test]
+    fn frames_of_a_tool_with_large_linked_blocks_and_checksums_are_read() {
+        let data = text(10_000_000);
+        for arguments in
+            [&["-B7", "-BD", "-BX", "--content-size"][..], &["-B4", "--no-frame-crc"], &["-9", "-B6"]]
+        {
+            let frame = lz4(arguments, &data).expect("it compresses");
+            let frames = [&frame[..], &frame].concat();
+            agree(Codec::Lz4, &frames, DecompressionLimits::default(), &[4099, 1_000_003]);
+        }
+    }
+
+    #[test]
+    fn blocks_of_nothing_do_not_end_a_frame_of_lz4() {
+        use lz4_parts::{EMPTY_COMPRESSED, EMPTY_STORED, END, stored};
+        let head = &compress_lz4(b"data").expect("it compresses")[..7];
+        let (data, more) = (stored(b"data"), stored(&[b'q'; 0x50])); // 0x50 begins skippable frames
+        for empty in [EMPTY_COMPRESSED, EMPTY_STORED] {
+            let whole = [head, &data, empty, &more, empty, END].concat();
+            let expected = lz4(&["-d"], &whole).expect("the tool reads it");
+            assert_eq!(expected.len(), 4 + 0x50);
+            agree(Codec::Lz4, &whole, DecompressionLimits::default(), &[1, 5, 1000]);
+            assert_eq!(outcome(decompress(Codec::Lz4, &whole, DecompressionLimits::default())), Ok(expected));
+            for length in 1..whole.len() {
+                assert_eq!(lz4(&["-d"], &whole[..length]), None, "the tool refuses {length} bytes");
+                let found = outcome(decompress(Codec::Lz4, &whole[..length], DecompressionLimits::default()));
+                assert_eq!(found, Err("truncated_data"), "{length} bytes");
+                agree(Codec::Lz4, &whole[..length], DecompressionLimits::default(), &[1, 1000]);
+            }
+            let skippable = [head, &data, empty, b"\x50\x2a\x4d\x18\x04\0\0\0abcd"].concat();
+            agree(Codec::Lz4, &skippable, DecompressionLimits::default(), &[1, 1000]);
+            let found = outcome(decompress(Codec::Lz4, &skippable, DecompressionLimits::default()));
+            assert_eq!(found, Err("lz4_decompression_failed"));
+        }
+    }
+
+    #[test]
+    fn frames_of_lz4_with_blocks_of_any_sizes_follow_each_other() {
+        let data = text(600_000);
+        let frames: Vec<Vec<u8>> =
+            [&["-B7"][..], &["-B4"], &["-B7", "-BD"], &["-B4", "-BD", "-BX"], &["-B5"]]
+                .into_iter()
+                .map(|arguments| lz4(arguments, &data).expect("it compresses"))
+                .collect();
+        for first in &frames {
+            for second in &frames {
+                let both = [&first[..], second].concat();
+                agree(Codec::Lz4, &both, DecompressionLimits::default(), &[100_003]);
+                let found = outcome(decompress(Codec::Lz4, &both, DecompressionLimits::default()));
+                assert!(found == Ok(data.repeat(2)));
+            }
+        }
+    }
+
+    #[test]
+    fn legacy_frames_of_lz4_are_refused_by_their_name() {
+        let legacy = lz4(&["-l"], &text(1000)).expect("it compresses");
+        let whole = compress_lz4(b"data").expect("it compresses");
+        for data in [legacy.clone(), [whole, legacy].concat()] {
+            agree(Codec::Lz4, &data, DecompressionLimits::default(), &[1, 5000]);
+            let error = decompress(Codec::Lz4, &data, DecompressionLimits::default()).expect_err("refused");
+            assert_eq!(error.code(), "lz4_decompression_failed");
+            let reason = error.source().expect("a reason").to_string();
+            assert!(reason.contains("legacy"), "{reason}");
+        }
+    }
 }

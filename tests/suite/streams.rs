@@ -1,13 +1,11 @@
 //! Laws of chunks that are read: whatever a reader does, no byte is lost and no error is hidden.
 
-mod noise;
-
+use crate::noise::noise;
 use chunker::Profile;
 use chunker::chunking::{
     ChunkDescriptor, ChunkMetadata, ChunkStream, ChunkingError, DescriptorStream, PayloadChunker,
     PushChunker, chunk_batch, chunk_batch_descriptors, chunk_data, chunk_stream,
 };
-use noise::noise;
 use proptest::prelude::*;
 use std::io::{self, Read};
 

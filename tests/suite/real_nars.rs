@@ -1,10 +1,7 @@
 //! Laws of real NARs, made by `nix-store --dump` of what is on every machine that runs these tests: this
 //! repository and its toolchain.
 
-#[path = "fixtures/characteristics.rs"]
-mod characteristics;
-
-use characteristics::{bits_per_byte, stored_before, zstd_ratio};
+use crate::fixtures::characteristics::{bits_per_byte, stored_before, zstd_ratio};
 use chunker::chunking::chunk_data;
 use chunker::hashing::nix_base32_encode;
 use chunker::hashing::sha256_hash_raw;

@@ -1,14 +1,12 @@
 //! Laws of chunks that are read, hashed and worked on by many threads: they are those of a stream,
 //! in order, whatever the reader and the closure do.
 
-mod noise;
-
+use crate::noise::noise;
 use chunker::Profile;
 use chunker::chunking::{
     ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingError, HashAlgorithm, chunk_batch,
     chunk_batch_parallel,
 };
-use noise::noise;
 use proptest::prelude::*;
 use rayon::prelude::*;
 use std::io::{self, Read};

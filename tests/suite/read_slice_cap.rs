@@ -1,4 +1,4 @@
-//! `CHUNKER_READ_SLICE_CAP_BYTES`, in a process of its own: each run sets it for its child.
+//! `CHUNKER_READ_SLICE_CAP_BYTES`: each run sets it for a child process.
 
 use chunker::chunking::ChunkStream;
 use std::io::Read;
@@ -26,7 +26,9 @@ fn child() {
 
 fn run_child(cap: Option<&str>) -> String {
     let mut command = Command::new(std::env::current_exe().expect("the path of this program"));
-    command.args(["--exact", "child", "--nocapture"]).env_remove("CHUNKER_READ_SLICE_CAP_BYTES");
+    command
+        .args(["--exact", "read_slice_cap::child", "--nocapture"])
+        .env_remove("CHUNKER_READ_SLICE_CAP_BYTES");
     command.envs(cap.map(|cap| ("CHUNKER_READ_SLICE_CAP_BYTES", cap)));
     let output = command.output().expect("this program starts");
     assert!(output.status.success());

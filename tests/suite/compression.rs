@@ -1,14 +1,12 @@
 //! Laws of compression, with the tools `zstd`, `lz4`, `xz` and `bzip2` as the other side.
 
-mod noise;
-
+use crate::noise::noise;
 use chunker::compression::{
     Adapted, Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
     compress, compress_adaptive, compress_batch, compress_bzip2, compress_into, compress_lz4, compress_xz,
     compress_zstd, decompress, decompress_auto, decompress_bzip2, decompress_into, decompress_lz4,
     decompress_up_to, decompress_xz, decompress_zstd, dictionary, is_worth_compressing,
 };
-use noise::noise;
 use proptest::prelude::*;
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
@@ -52,72 +50,6 @@ fn within(output: u64) -> DecompressionLimits {
 
 fn code<T: std::fmt::Debug>(result: Result<T, CompressionError>) -> &'static str {
     result.expect_err("this must be refused").code()
-}
-
-#[test]
-fn every_tool_reads_what_is_written_here_and_the_reverse() {
-    let inputs = [
-        ("empty", vec![]),
-        ("1 byte", vec![7]),
-        ("text", text(300_000)),
-        ("random", noise(300_000)),
-        ("tar", tar()),
-    ];
-    let mut cases = 0;
-    for codec in ALL {
-        for (name, data) in &inputs {
-            let ours = compress(codec, data, None).unwrap();
-            assert!(tool(codec, &["-d"], &ours) == *data, "{codec} reads {name}");
-            let theirs = tool(codec, &[], data);
-            assert!(
-                decompress(codec, &theirs, DecompressionLimits::default()).unwrap() == *data,
-                "{name} of {codec}"
-            );
-            assert!(decompress_auto(&theirs).unwrap() == *data, "{name} of {codec} detected");
-            cases += 1;
-        }
-    }
-    assert_eq!(cases, 20);
-}
-
-#[test]
-fn xz_at_level_6_compresses_like_its_tool() {
-    for data in [text(2_000_000), tar()] {
-        let ours = compress_xz(&data, Some(6)).unwrap().len();
-        let theirs = tool(Codec::Xz, &["-6"], &data).len();
-        assert!(ours.abs_diff(theirs) * 50 < theirs, "{ours} bytes here, {theirs} by xz");
-    }
-}
-
-#[test]
-fn files_of_the_tools_with_several_frames_are_read_whole() {
-    for codec in ALL {
-        let frames =
-            [tool(codec, &[], b"one"), tool(codec, &[], b""), compress(codec, b"two", None).unwrap()]
-                .concat();
-        assert_eq!(decompress(codec, &frames, within(6)).unwrap(), b"onetwo", "{codec}");
-        assert_eq!(code(decompress(codec, &frames, within(5))), "size_exceeded", "{codec}");
-    }
-    // A skippable frame (RFC 8878, 3.1.2) may stand before, between and behind others.
-    let skippable = b"\x5a\x2a\x4d\x18\x03\0\0\0abc";
-    for codec in [Codec::Zstd, Codec::Lz4] {
-        let frame = compress(codec, b"data", None).unwrap();
-        let frames = [skippable, &frame[..], skippable, &frame, skippable].concat();
-        assert_eq!(Codec::detect(&frames), Some(codec));
-        assert_eq!(decompress_auto(&frames).unwrap(), b"datadata", "{codec}");
-        assert_eq!(decompress(codec, &frames, within(8)).unwrap(), b"datadata", "{codec}");
-        assert_eq!(
-            code(decompress(codec, &frames[..frames.len() - 1], within(8))),
-            "truncated_data",
-            "{codec}"
-        );
-    }
-    assert_eq!(decompress_auto(&skippable.repeat(2)).unwrap(), b"");
-    for unknown in
-        [&skippable[..10], b"\x5a\x2a\x4d\x18\xff\xff\xff\xffabc", &[skippable, &b"data"[..]].concat()]
-    {
-        assert_eq!(Codec::detect(unknown), None);
-    }
 }
 
 #[test]
@@ -209,36 +141,6 @@ fn every_prefix_is_truncated_and_every_extension_is_corrupt() {
     }
 }
 
-/// Checksums are in every .xz and .bz2 stream, and in what the tools `zstd` and `lz4` make by default.
-/// Frames of zstd and LZ4 that are made here have none: of their damage only the bounds can hold.
-#[test]
-fn one_flipped_bit_is_an_error_or_harmless_where_there_are_checksums() {
-    let data = text(700);
-    for codec in ALL {
-        let checked = tool(codec, &[], &data);
-        let ours = compress(codec, &data, None).unwrap();
-        let always = matches!(codec, Codec::Xz | Codec::Bzip2);
-        let (mut errors, mut other) = (0, 0);
-        for (frame, has_checksum) in [(checked, true), (ours, always)] {
-            for bit in 0..8 * frame.len() {
-                let mut damaged = frame.clone();
-                damaged[bit / 8] ^= 1 << (bit % 8);
-                let mut output = b"before".to_vec();
-                if decompress_into(codec, &damaged, within(10_000), &mut output).is_err() {
-                    assert_eq!(output, b"before", "nothing partial");
-                    errors += 1;
-                } else if output[6..] != data {
-                    assert!(!has_checksum, "{codec}, bit {bit}");
-                    assert!(output.len() <= 6 + 10_000);
-                    other += 1;
-                }
-            }
-        }
-        assert!(errors > 1000, "{codec}: {errors} errors");
-        assert_eq!(other > 0, !always, "{codec}: {other} other outputs");
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -260,23 +162,6 @@ proptest! {
         decoder.read_to_end(&mut output).unwrap();
         prop_assert_eq!(output, data);
     }
-}
-
-#[test]
-fn windows_beyond_the_limit_are_refused() {
-    let data = text(100_000);
-    let wide = tool(Codec::Zstd, &["--ultra", "--long=27", "-22"], &[data.as_slice(); 100].concat());
-    assert_eq!(code(decompress_zstd(&wide)), "window_exceeded");
-    assert_eq!(
-        code(CompressionScratch::new().decompress(Codec::Zstd, &wide, DecompressionLimits::default())),
-        "window_exceeded"
-    );
-    let limits = DecompressionLimits::default().with_max_window_log(27);
-    assert_eq!(decompress(Codec::Zstd, &wide, limits).unwrap().len(), 10_000_000);
-    let best = tool(Codec::Xz, &["-9"], &data);
-    assert_eq!(decompress_xz(&best).unwrap(), data, "the default allows every level of xz");
-    let limits = DecompressionLimits::default().with_max_memory(8 << 20);
-    assert_eq!(code(decompress(Codec::Xz, &best, limits)), "window_exceeded");
 }
 
 #[test]
@@ -363,6 +248,11 @@ fn an_encoder_that_is_not_finished_leaves_no_whole_frame() {
                 "truncated_data",
                 "{codec}"
             );
+        }
+        assert_eq!(decompress_auto(&skippable.repeat(2)).unwrap(), b"");
+        let cut: &[u8] = b"\x5a\x2a\x4d\x18\xff\xff\xff\xffabc";
+        for unknown in [&skippable[..10], cut, &[skippable, &b"data"[..]].concat()] {
+            assert_eq!(Codec::detect(unknown), None);
         }
     }
 }
@@ -464,26 +354,6 @@ fn content_above_a_bound_is_left_to_others_and_any_other_is_decompressed() {
 }
 
 #[test]
-fn scratch_gives_what_the_functions_give_in_any_order_of_codecs() {
-    let mut scratch = CompressionScratch::new();
-    for length in [10_000, 0, 1, 400_000, 3] {
-        for codec in ALL {
-            let data = text(length);
-            let compressed = scratch.compress(codec, &data, None).unwrap().to_vec();
-            assert!(
-                decompress(codec, &compressed, within(length as u64)).unwrap() == data,
-                "{codec} {length}"
-            );
-            assert!(tool(codec, &["-d"], &compressed) == data, "{codec} {length}");
-            assert!(
-                scratch.decompress(codec, &compressed, within(length as u64)).unwrap() == data,
-                "{codec} {length}"
-            );
-        }
-    }
-}
-
-#[test]
 fn appending_keeps_what_was_there() {
     for codec in ALL {
         let mut output = b"before".to_vec();
@@ -508,28 +378,6 @@ fn the_functions_named_after_codecs_read_back() {
         batch.into_iter().map(|item| decompress_zstd(&item.unwrap()).unwrap()).collect::<Vec<_>>(),
         [data, vec![]]
     );
-}
-
-#[test]
-fn adaptive_compression_leaves_alone_what_does_not_shrink() {
-    for codec in ALL {
-        let compressible = text(200_000);
-        let Adapted::Compressed(compressed) = compress_adaptive(codec, &compressible, None).unwrap() else {
-            panic!("text shrinks with {codec}");
-        };
-        assert_eq!(decompress(codec, &compressed, within(200_000)).unwrap(), compressible);
-        let bytes = |adapted: Adapted<'_>| adapted.into_bytes().into_owned();
-        assert_eq!(bytes(compress_adaptive(codec, &compressible, None).unwrap()), compressed);
-        assert_eq!(bytes(compress_adaptive(codec, &noise(1000), None).unwrap()), noise(1000));
-        for stored in
-            [vec![], vec![7], noise(1000), noise(300_000), compressed, tool(Codec::Xz, &[], &compressible)]
-        {
-            assert_eq!(compress_adaptive(codec, &stored, None).unwrap(), Adapted::Stored(&stored), "{codec}");
-        }
-        let jpeg = [&b"\xff\xd8\xff\xe0"[..], &vec![0; 100_000]].concat();
-        assert_eq!(compress_adaptive(codec, &jpeg, None).unwrap(), Adapted::Stored(&jpeg));
-        assert_eq!(code(compress_adaptive(codec, &[], Some(i32::MAX))), "invalid_compression_level");
-    }
 }
 
 #[test]
@@ -578,4 +426,168 @@ fn a_dictionary_shrinks_small_inputs_and_is_needed_to_read_them() {
     assert_eq!(code(dictionary::train(&samples[..1], 4096)), "zstd_compression_failed");
     let length: usize = samples.iter().map(String::len).sum();
     assert!(dictionary::train(&samples, usize::MAX).unwrap().len() <= length);
+}
+
+/// Laws that need other programs.
+mod tools {
+    use super::*;
+
+    #[test]
+    fn every_tool_reads_what_is_written_here_and_the_reverse() {
+        let inputs = [
+            ("empty", vec![]),
+            ("1 byte", vec![7]),
+            ("text", text(300_000)),
+            ("random", noise(300_000)),
+            ("tar", tar()),
+        ];
+        let mut cases = 0;
+        for codec in ALL {
+            for (name, data) in &inputs {
+                let ours = compress(codec, data, None).unwrap();
+                assert!(tool(codec, &["-d"], &ours) == *data, "{codec} reads {name}");
+                let theirs = tool(codec, &[], data);
+                assert!(
+                    decompress(codec, &theirs, DecompressionLimits::default()).unwrap() == *data,
+                    "{name} of {codec}"
+                );
+                assert!(decompress_auto(&theirs).unwrap() == *data, "{name} of {codec} detected");
+                cases += 1;
+            }
+        }
+        assert_eq!(cases, 20);
+    }
+
+    #[test]
+    fn xz_at_level_6_compresses_like_its_tool() {
+        for data in [text(2_000_000), tar()] {
+            let ours = compress_xz(&data, Some(6)).unwrap().len();
+            let theirs = tool(Codec::Xz, &["-6"], &data).len();
+            assert!(ours.abs_diff(theirs) * 50 < theirs, "{ours} bytes here, {theirs} by xz");
+        }
+    }
+
+    #[test]
+    fn files_of_the_tools_with_several_frames_are_read_whole() {
+        for codec in ALL {
+            let frames =
+                [tool(codec, &[], b"one"), tool(codec, &[], b""), compress(codec, b"two", None).unwrap()]
+                    .concat();
+            assert_eq!(decompress(codec, &frames, within(6)).unwrap(), b"onetwo", "{codec}");
+            assert_eq!(code(decompress(codec, &frames, within(5))), "size_exceeded", "{codec}");
+        }
+        // A skippable frame (RFC 8878, 3.1.2) may stand before, between and behind others.
+        let skippable = b"\x5a\x2a\x4d\x18\x03\0\0\0abc";
+        for codec in [Codec::Zstd, Codec::Lz4] {
+            let frame = compress(codec, b"data", None).unwrap();
+            let frames = [skippable, &frame[..], skippable, &frame, skippable].concat();
+            assert_eq!(Codec::detect(&frames), Some(codec));
+            assert_eq!(decompress_auto(&frames).unwrap(), b"datadata", "{codec}");
+            assert_eq!(decompress(codec, &frames, within(8)).unwrap(), b"datadata", "{codec}");
+            assert_eq!(
+                code(decompress(codec, &frames[..frames.len() - 1], within(8))),
+                "truncated_data",
+                "{codec}"
+            );
+        }
+    }
+
+    /// Checksums are in every .xz and .bz2 stream, and in what the tools `zstd` and `lz4` make by default.
+    /// Frames of zstd and LZ4 that are made here have none: of their damage only the bounds can hold.
+    #[test]
+    fn one_flipped_bit_is_an_error_or_harmless_where_there_are_checksums() {
+        let data = text(700);
+        for codec in ALL {
+            let checked = tool(codec, &[], &data);
+            let ours = compress(codec, &data, None).unwrap();
+            let always = matches!(codec, Codec::Xz | Codec::Bzip2);
+            let (mut errors, mut other) = (0, 0);
+            for (frame, has_checksum) in [(checked, true), (ours, always)] {
+                for bit in 0..8 * frame.len() {
+                    let mut damaged = frame.clone();
+                    damaged[bit / 8] ^= 1 << (bit % 8);
+                    let mut output = b"before".to_vec();
+                    if decompress_into(codec, &damaged, within(10_000), &mut output).is_err() {
+                        assert_eq!(output, b"before", "nothing partial");
+                        errors += 1;
+                    } else if output[6..] != data {
+                        assert!(!has_checksum, "{codec}, bit {bit}");
+                        assert!(output.len() <= 6 + 10_000);
+                        other += 1;
+                    }
+                }
+            }
+            assert!(errors > 1000, "{codec}: {errors} errors");
+            assert_eq!(other > 0, !always, "{codec}: {other} other outputs");
+        }
+    }
+
+    #[test]
+    fn windows_beyond_the_limit_are_refused() {
+        let data = text(100_000);
+        let wide = tool(Codec::Zstd, &["--ultra", "--long=27", "-22"], &[data.as_slice(); 100].concat());
+        assert_eq!(code(decompress_zstd(&wide)), "window_exceeded");
+        assert_eq!(
+            code(CompressionScratch::new().decompress(Codec::Zstd, &wide, DecompressionLimits::default())),
+            "window_exceeded"
+        );
+        let limits = DecompressionLimits::default().with_max_window_log(27);
+        assert_eq!(decompress(Codec::Zstd, &wide, limits).unwrap().len(), 10_000_000);
+        let best = tool(Codec::Xz, &["-9"], &data);
+        assert_eq!(decompress_xz(&best).unwrap(), data, "the default allows every level of xz");
+        let limits = DecompressionLimits::default().with_max_memory(8 << 20);
+        assert_eq!(code(decompress(Codec::Xz, &best, limits)), "window_exceeded");
+    }
+
+    #[test]
+    fn scratch_gives_what_the_functions_give_in_any_order_of_codecs() {
+        let mut scratch = CompressionScratch::new();
+        for length in [10_000, 0, 1, 400_000, 3] {
+            for codec in ALL {
+                let data = text(length);
+                let compressed = scratch.compress(codec, &data, None).unwrap().to_vec();
+                assert!(
+                    decompress(codec, &compressed, within(length as u64)).unwrap() == data,
+                    "{codec} {length}"
+                );
+                assert!(tool(codec, &["-d"], &compressed) == data, "{codec} {length}");
+                assert!(
+                    scratch.decompress(codec, &compressed, within(length as u64)).unwrap() == data,
+                    "{codec} {length}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn adaptive_compression_leaves_alone_what_does_not_shrink() {
+        for codec in ALL {
+            let compressible = text(200_000);
+            let Adapted::Compressed(compressed) = compress_adaptive(codec, &compressible, None).unwrap()
+            else {
+                panic!("text shrinks with {codec}");
+            };
+            assert_eq!(decompress(codec, &compressed, within(200_000)).unwrap(), compressible);
+            let bytes = |adapted: Adapted<'_>| adapted.into_bytes().into_owned();
+            assert_eq!(bytes(compress_adaptive(codec, &compressible, None).unwrap()), compressed);
+            assert_eq!(bytes(compress_adaptive(codec, &noise(1000), None).unwrap()), noise(1000));
+            for stored in [
+                vec![],
+                vec![7],
+                noise(1000),
+                noise(300_000),
+                compressed,
+                tool(Codec::Xz, &[], &compressible),
+            ] {
+                assert_eq!(
+                    compress_adaptive(codec, &stored, None).unwrap(),
+                    Adapted::Stored(&stored),
+                    "{codec}"
+                );
+            }
+            let jpeg = [&b"\xff\xd8\xff\xe0"[..], &vec![0; 100_000]].concat();
+            assert_eq!(compress_adaptive(codec, &jpeg, None).unwrap(), Adapted::Stored(&jpeg));
+            assert_eq!(code(compress_adaptive(codec, &[], Some(i32::MAX))), "invalid_compression_level");
+        }
+    }
 }

@@ -1,14 +1,12 @@
 //! Laws of chunking by many threads: the result is that of one.
 
-mod noise;
-
+use crate::noise::noise;
 use bytes::Bytes;
 use chunker::chunking::{
     HashAlgorithm, chunk_bytes, chunk_bytes_parallel, chunk_descriptors, chunk_descriptors_parallel,
     cut_points_parallel,
 };
 use chunker::{Profile, cut_points};
-use noise::noise;
 use rayon::prelude::*;
 
 const PROFILES: [(usize, usize, usize); 4] = [

@@ -1,6 +1,7 @@
 //! What the fuzz targets begin with: the conformance vectors, and inputs that once failed.
 
-use crate::{inputs, laws};
+use super::laws;
+use crate::inputs;
 use chunker::Profile;
 use chunker::chunking::{HashAlgorithm, chunk_descriptors};
 use chunker::compression::Codec;
@@ -33,7 +34,7 @@ pub(crate) struct Seed {
 pub(crate) fn all() -> Vec<Seed> {
     let mut seeds = Vec::new();
     let mut add = |target, input| seeds.push(Seed { target, input });
-    for (index, case) in cases(include_str!("../conformance/vectors.json")).iter().enumerate() {
+    for (index, case) in cases(include_str!("../../conformance/vectors.json")).iter().enumerate() {
         let size = |name: &str| usize::try_from(case[name].as_u64().expect("a size")).expect("it fits");
         let (min, avg, max) = (size("min_size"), size("avg_size"), size("max_size"));
         let level = case.get("level").map_or(1, |level| level.as_u64().expect("a level"));
@@ -56,7 +57,7 @@ pub(crate) fn all() -> Vec<Seed> {
         add("manifest", serde_json::to_vec(&manifest).expect("a manifest is JSON"));
         add("manifest", manifest.profile().to_string().into_bytes());
     }
-    for case in cases(include_str!("../conformance/codecs.json")) {
+    for case in cases(include_str!("../../conformance/codecs.json")) {
         match text(&case, "kind") {
             "base32" => add("nix", text(&case, "text").into()),
             "signature" => {

@@ -48,29 +48,6 @@ fn keys_and_signatures_are_those_of_rfc_8032() {
     }
 }
 
-#[test]
-fn openssl_verifies_what_is_signed_here() {
-    let folder = std::env::temp_dir().join(format!("chunker-openssl-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    let path = |name: &str| folder.join(name);
-    let (secret, public) = generate_keypair();
-    // SubjectPublicKeyInfo of RFC 8410: a fixed head, then the key.
-    let mut info = bytes::<12>("302a300506032b6570032100").to_vec();
-    info.extend(BASE64.decode(public.as_bytes()).unwrap());
-    std::fs::write(path("key.der"), info).unwrap();
-    std::fs::write(path("data"), b"what is signed").unwrap();
-    let verify = |signature: &str| {
-        std::fs::write(path("signature"), BASE64.decode(signature.as_bytes()).unwrap()).unwrap();
-        let mut openssl = Command::new("openssl");
-        openssl.args(["pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey"]);
-        openssl.arg(path("key.der")).arg("-in").arg(path("data")).arg("-sigfile").arg(path("signature"));
-        openssl.output().expect("openssl is installed").status.success()
-    };
-    assert!(verify(&sign_data(b"what is signed", &secret).unwrap()));
-    assert!(!verify(&sign_data(b"something else", &secret).unwrap()));
-    std::fs::remove_dir_all(folder).unwrap();
-}
-
 proptest! {
     #[test]
     fn a_signature_holds_for_its_data_and_key_alone(
@@ -199,4 +176,32 @@ fn a_manifest_is_signed_as_a_manifest() {
 #[test]
 fn debug_output_does_not_show_a_secret() {
     assert_eq!(format!("{:?}", SecretKey::from_seed(&[7; 32])), "SecretKey");
+}
+
+/// Laws that need other programs.
+mod tools {
+    use super::*;
+
+    #[test]
+    fn openssl_verifies_what_is_signed_here() {
+        let folder = std::env::temp_dir().join(format!("chunker-openssl-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let path = |name: &str| folder.join(name);
+        let (secret, public) = generate_keypair();
+        // SubjectPublicKeyInfo of RFC 8410: a fixed head, then the key.
+        let mut info = bytes::<12>("302a300506032b6570032100").to_vec();
+        info.extend(BASE64.decode(public.as_bytes()).unwrap());
+        std::fs::write(path("key.der"), info).unwrap();
+        std::fs::write(path("data"), b"what is signed").unwrap();
+        let verify = |signature: &str| {
+            std::fs::write(path("signature"), BASE64.decode(signature.as_bytes()).unwrap()).unwrap();
+            let mut openssl = Command::new("openssl");
+            openssl.args(["pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey"]);
+            openssl.arg(path("key.der")).arg("-in").arg(path("data")).arg("-sigfile").arg(path("signature"));
+            openssl.output().expect("openssl is installed").status.success()
+        };
+        assert!(verify(&sign_data(b"what is signed", &secret).unwrap()));
+        assert!(!verify(&sign_data(b"something else", &secret).unwrap()));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -1,8 +1,6 @@
 //! The laws of the fuzz targets, on their seeds and on cuttings of them, without a fuzzer.
 
-#[path = "../conformance/inputs.rs"]
-mod inputs;
-#[path = "../../fuzz/laws/mod.rs"]
+#[path = "../../../fuzz/laws/mod.rs"]
 mod laws;
 mod seeds;
 

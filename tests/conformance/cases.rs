@@ -1,7 +1,5 @@
 //! Every case of `vectors.json`, by every way into the library.
 
-mod inputs;
-
 use chunker::chunking::{
     ChunkDescriptor, ChunkStream, DescriptorStream, HashAlgorithm, PayloadChunker, PushChunker, chunk_bytes,
     chunk_data_with_hash, chunk_descriptors,
@@ -34,7 +32,7 @@ impl Case {
     fn new(case: &Value, hash: HashAlgorithm) -> Self {
         let number = |value: &Value| usize::try_from(value.as_u64().expect("a number")).expect("it fits");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let data = inputs::bytes(&case["input"]);
+        let data = crate::inputs::bytes(&case["input"]);
         let sizes = ["min_size", "avg_size", "max_size"].map(|name| number(&case[name]));
         let level = case.get("level").map_or(1, number);
         let seed = case.get("seed").map_or(0, |seed| text(seed).parse().expect("a seed"));

@@ -1,0 +1,19 @@
+//! What both filters give, for how many bytes at a time.
+
+/// Bytes whose positions share one bit of a filter.
+pub(super) const GROUP: usize = 8;
+/// Bytes whose groups fill the 16 lanes of a register.
+pub(super) const BLOCK: usize = 16 * GROUP;
+/// Blocks that are worked on together, so that their chains of additions overlap.
+pub(super) const BLOCKS: usize = 4;
+pub(super) const BATCH: usize = BLOCKS * BLOCK;
+
+/// What a filter remembers of the bytes before.
+pub(super) trait Filter {
+    /// Returns a bit for each group of `batch` that may meet the mask; none is missing.
+    fn candidates(&mut self, batch: &[u8; BATCH]) -> u64;
+
+    /// Returns the hash modulo 2^48 before a group of the last batch, which comes after the bytes
+    /// `before`, counted from where the filter began.
+    fn hash_before(&self, group: usize, before: &[u8]) -> u64;
+}
