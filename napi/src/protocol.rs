@@ -24,8 +24,10 @@ use std::mem::take;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// Pieces of a body that wait to be taken; then there is no room for more.
-const QUEUE: usize = 16;
+/// Bytes of a body that are handed on at once: each time wakes a thread.
+const PIECE: usize = 256 << 10;
+/// Pieces that wait to be taken; then there is no room for more.
+const QUEUE: usize = 4;
 
 /// The protocol's engine.
 #[napi(js_name = "Engine")]
@@ -164,7 +166,8 @@ impl JsRequest {
             })
         });
         let abort = task.abort_handle();
-        Ok(JsExchange { started: Some(started), pieces: Some(pieces), task: Some(task), abort })
+        let pieces = Some((Vec::new(), pieces));
+        Ok(JsExchange { started: Some(started), pieces, task: Some(task), abort })
     }
 
     fn get(&self) -> Result<&Request, Failure> {
@@ -189,13 +192,22 @@ async fn carry_out(
     exchange.finish().await
 }
 
+/// Hands a piece of a body on, and returns whether there is room for another one.
+fn send(piece: Vec<u8>, pieces: &mpsc::Sender<Bytes>) -> Result<bool, Failure> {
+    match pieces.try_send(piece.into()) {
+        Ok(()) => Ok(pieces.capacity() > 0),
+        Err(mpsc::error::TrySendError::Full(_)) => Err(Failure::argument("there is no room")),
+        Err(mpsc::error::TrySendError::Closed(_)) => Ok(false),
+    }
+}
+
 /// A request that is being worked on.
 #[napi(js_name = "Exchange")]
 pub struct JsExchange {
     /// Told once a body can be read; `None` once somebody waits for that.
     started: Option<oneshot::Receiver<bool>>,
-    /// Where the body goes; `None` after its end.
-    pieces: Option<mpsc::Sender<Bytes>>,
+    /// What makes the next piece, and where pieces go; `None` after the end of the body.
+    pieces: Option<(Vec<u8>, mpsc::Sender<Bytes>)>,
     /// What answers; `None` once somebody waits for the answer.
     task: Option<JoinHandle<Result<Answer, Failure>>>,
     abort: AbortHandle,
@@ -210,29 +222,31 @@ impl JsExchange {
         promise(env, async move { Ok(started.await.unwrap_or(false)) }, |_, needs_body| Ok(needs_body))
     }
 
-    /// Appends a copy of a piece of the body, and returns whether there is room for another one.
+    /// Appends a copy of bytes of the body, and returns whether there is room for more.
     #[napi(catch_unwind)]
-    pub fn push(&self, piece: &[u8]) -> Result<bool, Failure> {
-        let pieces = self.pieces.as_ref().ok_or(Failure::CLOSED)?;
-        match pieces.try_send(Bytes::copy_from_slice(piece)) {
-            Ok(()) => Ok(pieces.capacity() > 0),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Failure::argument("there is no room")),
-            Err(mpsc::error::TrySendError::Closed(_)) => Ok(false),
-        }
+    pub fn push(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+        let (piece, pieces) = self.pieces.as_mut().ok_or(Failure::CLOSED)?;
+        piece.try_reserve(bytes.len()).map_err(|_| Failure::memory(bytes.len()))?;
+        piece.extend_from_slice(bytes);
+        if piece.len() < PIECE { Ok(true) } else { send(take(piece), pieces) }
     }
 
     /// Resolves when there is room for more; with `false` when no more is wanted.
     #[napi(catch_unwind)]
     pub fn room<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, bool>, Failure> {
-        let pieces = self.pieces.clone().ok_or(Failure::CLOSED)?;
+        let (_, pieces) = self.pieces.as_ref().ok_or(Failure::CLOSED)?;
+        let pieces = pieces.clone();
         let room = async move { Ok(pieces.reserve_many(QUEUE / 2).await.is_ok()) };
         promise(env, room, |_, room| Ok(room))
     }
 
     /// Ends the body.
     #[napi(catch_unwind)]
-    pub fn end(&mut self) {
-        self.pieces = None;
+    pub fn end(&mut self) -> Result<(), Failure> {
+        match self.pieces.take() {
+            Some((piece, pieces)) if !piece.is_empty() => send(piece, &pieces).map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Resolves with the answer.
