@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -231,6 +232,32 @@ test("Express mounts a handler in a line, a plain server by its prefix", async (
   assert.equal(await roundTrip(`${plain}/a/b`), root);
   for (const url of [express, plain]) assert.equal(await (await fetch(url)).text(), "mine");
   assert.equal(await answerTo(`${plain}/a/b/v2`), "404 not_found");
+});
+
+test("HTTP/2 is answered the same", async (t) => {
+  const handler = createUploadHandler({ store: "memory://h2" });
+  const server = createHttp2Server((request, response) => {
+    void handler(request as never, response as never);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  t.after(() => {
+    client.destroy();
+    server.close();
+  });
+  const ask = async (path: string, body?: Uint8Array) => {
+    const head = body && { ":method": "POST", ...OCTETS, "content-length": body.length };
+    const stream = client.request({ ":path": path, ...head });
+    stream.end(body);
+    const [headers] = await once(stream, "response");
+    return [headers[":status"], (await collect(stream)).toString("latin1")];
+  };
+  assert.equal((await ask("/v1"))[0], 200);
+  assert.deepEqual(await ask("/v1/chunks/sha256/missing", new Uint8Array(32)), [200, "\x01"]);
+  assert.equal((await ask("/v1/packs/sha256", pack))[0], 200);
+  const [status, refusal] = await ask("/v1/packs/sha256", new Uint8Array(3_000_000));
+  assert.deepEqual([status, JSON.parse(refusal).code], [400, "invalid_pack"]);
 });
 
 /** Listens as the servers of fetch in Node do. */
