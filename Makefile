@@ -30,9 +30,10 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 demo-nix: setup ## real nix pushes to the binary cache on the BEAM, with and without references in the chunks, and pulls from it
 	cd nif/examples/binary_cache && mix run demo.exs
 
+# Clippy sees the tests in `make lint`: here it would have all of their dependencies compiled twice.
 check: ## the core alone: formatting, clippy, and its tests, but for those that need other programs; installs nothing
 	cargo fmt --package chunker-cdc --check
-	cargo clippy --quiet --package chunker-cdc --all-features --lib --tests
+	cargo clippy --quiet --package chunker-cdc --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
 # Two chains side by side; within a chain one after another, since its targets share folders.
