@@ -71,8 +71,13 @@ pub(crate) fn check(input: &[u8]) {
     let whole = Server::new().answer(&head, rest, rest.len().max(1));
     let server = Server::new();
     let pieces = server.answer(&head, rest, usize::from(split) + 1);
-    assert_eq!((whole.0, whole.1.len()), (pieces.0, pieces.1.len()), "another split, another answer");
-    if !path_has_time(&head) {
+    assert_eq!(whole.0, pieces.0, "another split, another answer");
+    if whole.0 >= 400 {
+        // What zstd says of a damaged frame depends on the frames before it; its code does not.
+        assert_eq!(code_of(&whole.1), code_of(&pieces.1), "another split, another refusal");
+    } else if path_has_time(&head) {
+        assert_eq!(whole.1.len(), pieces.1.len());
+    } else {
         assert_eq!(whole.1, pieces.1);
     }
     assert!((200..=511).contains(&whole.0), "{}", whole.0);
@@ -102,6 +107,13 @@ pub(crate) fn check(input: &[u8]) {
 
 fn hex_of(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The code in a refusal's JSON.
+fn code_of(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let code = text.split_once("\"code\":\"").and_then(|(_, rest)| rest.split_once('"'));
+    code.map(|(code, _)| code.to_owned()).unwrap_or_default()
 }
 
 /// Lists have times in them.
