@@ -216,7 +216,8 @@ test-npm: package ## the npm package: Node.js by the addon and by WebAssembly, C
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
 
-test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript (installs them into target/)
+test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript, and docs/recipes.md (installs what they need)
+	@scripts/setup.sh nginx=nginx-light
 	npm --prefix npm run --silent test:bundlers
 
 test-nif: setup ## the Elixir package, with every case of the vectors

@@ -2,15 +2,15 @@
 // finds its files.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { ISOLATED, launch, open, serve } from "../chromium.js";
 import { output, outputIn, PACKAGE, type Packed, pack } from "../package/packed.js";
+import { answers, freePort } from "./servers.js";
 import { fileOf, install, projectOf } from "./tools.js";
 
 const VECTORS = join(PACKAGE, "../tests/conformance");
@@ -155,27 +155,4 @@ async function shows(url: string, { quiet } = { quiet: true }): Promise<void> {
   assert.equal(await page.title(), expected);
   if (quiet) assert.deepEqual(problems, []);
   await page.close();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
-/** Returns when a server answers; throws when it ends before that, or takes a minute. */
-async function answers(server: ChildProcess, port: number): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    if (server.exitCode !== null) throw new Error(`the server has ended: ${server.exitCode}`);
-    try {
-      await (await fetch(`http://127.0.0.1:${port}/`)).arrayBuffer();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  }
-  throw new Error("the server does not answer");
 }
