@@ -455,6 +455,10 @@ test("the codes are those of the core and of the bindings", () => {
       [...body.replaceAll(/#\[cfg.*/g, "").matchAll(/"([a-z0-9_]+)"/g)].map(([, code]) => code),
     ),
   );
+  // The core makes these of the codecs' names.
+  const codecs = ["bzip2", "lz4", "xz", "zstd"].flatMap((codec) =>
+    ["compression", "decompression"].map((what) => `${codec}_${what}_failed`),
+  );
   const bindings = ["../../wasm/src/", "../../napi/src/"]
     .flatMap(sourcesIn)
     .flatMap((text) => [...text.matchAll(/code: "([a-z_]+)"/g)].map(([, code]) => code));
@@ -464,6 +468,7 @@ test("the codes are those of the core and of the bindings", () => {
   );
   const all = new Set([
     ...core,
+    ...codecs,
     ...bindings,
     "aborted",
     "invalid_environment",
