@@ -27,9 +27,10 @@ demo-elixir: package ## the upload page, served by the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
+# Clippy sees the tests in `make lint`: here it would have all of their dependencies compiled twice.
 check: ## the core alone: formatting, clippy, and its tests, but for those that need other programs; installs nothing
 	cargo fmt --package chunker-cdc --check
-	cargo clippy --quiet --package chunker-cdc --all-features --lib --tests
+	cargo clippy --quiet --package chunker-cdc --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
 # Two chains side by side; within a chain one after another, since its targets share folders.
