@@ -83,7 +83,7 @@ impl<T: Send + 'static> ChunkPipeline<T> {
     /// Returns a pipeline that gives what `map` makes of each chunk of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to anything but
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set, but not to
     /// an integer in `1..=1 GiB`; [`ChunkingError::Io`] when no thread can be started.
     pub fn mapped<R: Read + Send + 'static>(
         reader: R,
@@ -95,7 +95,7 @@ impl<T: Send + 'static> ChunkPipeline<T> {
 
     /// Returns a pipeline for the rest of an input that was cut at `offset`, in bytes.
     ///
-    /// `reader` begins there; the chunks are those of the whole input.
+    /// `reader` starts there; the chunks are those of the whole input.
     ///
     /// # Errors
     /// As [`mapped`](Self::mapped).
