@@ -4,7 +4,7 @@ use super::Manifest;
 use crate::signing::{PublicKey, SecretKey, Signature, SigningError};
 use alloc::vec::Vec;
 
-/// What is signed for a manifest begins with this, so that nobody signs one by signing its bytes.
+/// Prefix of the signed bytes of a manifest, so that signing its plain bytes does not sign the manifest.
 const MANIFEST_DOMAIN: &[u8] = b"chunker manifest signature v1\0";
 
 impl SecretKey {
