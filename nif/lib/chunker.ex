@@ -205,8 +205,8 @@ defmodule Chunker do
 
   `:chunks` counts chunks by the algorithm of their digests, `:digests` the digests of other data. A codec
   that was never used has no entry in `:compression` and `:decompression`; a stream adds to its entry every
-  MiB, and once more when it ends. `:errors` counts errors by their code. A chunker that is not finished holds
-  back up to 15 chunks; they are counted once it is finished, closed or garbage-collected.
+  MiB, and once more when it ends. `:errors` counts the errors of codecs by their code. A chunker that is not
+  finished holds back up to 15 chunks; they are counted once it is finished, closed or garbage-collected.
 
       iex> before = Chunker.metrics()
       iex> {:ok, [_]} = Chunker.chunk("abc")
