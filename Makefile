@@ -15,29 +15,29 @@ endef
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
-setup: ## install what a machine with only rustup, Node.js and git lacks
+setup: ## install what is missing on a machine with rustup, Node.js and git
 	@scripts/setup.sh
 
-demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own; COMPRESSION=zstd)
+demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own files; COMPRESSION=zstd)
 	@npm --prefix npm run --silent demo
 
-demo-elixir: package ## the upload page, served by the upload server on the BEAM (STORE=dir; PORT=4000)
+demo-elixir: package ## serve the upload page with the upload server on the BEAM (STORE=dir; PORT=4000)
 	npm/node_modules/.bin/tsc -p npm/demo
 	cd nif/examples/ingest && mix run serve.exs "$${STORE:-$$(mktemp -d)}" --port "$${PORT:-4000}" \
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-demo-nix: setup ## real nix pushes to the binary cache on the BEAM, with and without references in the chunks, and pulls from it
+demo-nix: setup ## push to the binary cache on the BEAM with real nix, with and without references in the chunks, and pull from it
 	cd nif/examples/binary_cache && mix run demo.exs
 
 # Clippy sees the tests in `make lint`: here it would have all of their dependencies compiled twice.
-check: ## the core alone: formatting, clippy, and its tests, but for those that need other programs; installs nothing
+check: ## check the core alone: formatting, clippy, and all tests that need no other programs; installs nothing
 	cargo fmt --package chunker-cdc --check
 	cargo clippy --quiet --package chunker-cdc --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
 # Two chains side by side; within a chain one after another, since its targets share folders.
-test: setup ## everything that must hold before a change lands
+test: setup ## run everything that a change must pass
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-crates test-packaged
 
 test-crates: # the crates, by cargo
@@ -46,7 +46,7 @@ test-crates: # the crates, by cargo
 test-packaged: # what the packages of npm and Hex hold
 	@$(MAKE) --no-print-directory --jobs 1 test-npm test-server test-nif test-ingest test-cache release-check
 
-lint: setup deny lint-nif lint-ingest lint-cache ## formatting, clippy, versions, licences; documentation without warnings
+lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets --all-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
@@ -55,17 +55,17 @@ lint: setup deny lint-nif lint-ingest lint-cache ## formatting, clippy, versions
 	scripts/check-versions.sh
 	scripts/check-names.py
 
-lint-nif: setup target/nif.plt ## the Elixir package: formatting, compiler warnings, Dialyzer
+lint-nif: setup target/nif.plt ## check the Elixir package: formatting, compiler warnings, Dialyzer
 	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile --warnings-as-errors
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/_build/prod/lib/chunker/ebin
 
-lint-ingest: setup target/nif.plt ## the same for the upload server on the BEAM
+lint-ingest: setup target/nif.plt ## do the same for the upload server on the BEAM
 	cd nif/examples/ingest && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/examples/ingest/_build/prod/lib/chunker/ebin nif/examples/ingest/_build/prod/lib/ingest/ebin
 
-lint-cache: setup target/nif.plt ## the same for the binary cache on the BEAM
+lint-cache: setup target/nif.plt ## do the same for the binary cache on the BEAM
 	cd nif/examples/binary_cache && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		$(addprefix nif/examples/binary_cache/_build/prod/lib/,chunker/ebin ingest/ebin binary_cache/ebin)
@@ -75,11 +75,11 @@ target/nif.plt: | setup
 	mkdir -p target
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --build_plt --output_plt $@ --apps erts kernel stdlib crypto inets elixir
 
-deny: setup ## licences, sources and duplicates of all dependencies
+deny: setup ## check licences, sources and duplicates of all dependencies
 	$(call tool,cargo-deny,0.20.2)
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
-test-rust: setup ## tests of the crate: all features, each alone; the xz and the scan kernel of WebAssembly; the vectors in Python
+test-rust: setup ## test the crate: all features, and each alone; xz and the scan kernel of WebAssembly; the vectors in Python
 	python3 tests/conformance/reference.py
 	cargo test --quiet --package chunker-cdc --all-features
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
@@ -95,19 +95,19 @@ test-rust: setup ## tests of the crate: all features, each alone; the xz and the
 test-s3: setup ## the store on S3, as moto plays it on this machine (installs it into target/)
 	scripts/test-s3.sh
 
-soak-store: setup ## processes that write, read, remove and collect in one store at once, and are killed (MINUTES=10; S3=1: on S3, as moto plays it)
+soak-store: setup ## stress one store with processes that write, read, delete and collect at once, and are killed (MINUTES=10; S3=1: on S3, simulated by moto)
 	cargo build --quiet --release --package chunker-cli
 	rm -rf target/soak && mkdir -p target/soak
 	$(if $(S3),scripts/with-s3.sh) scripts/soak-store.py target/release/chunker \
 		$(if $(S3),s3://chunker/soak,target/soak/store) $(or $(MINUTES),10) $(SEED)
 
-cross-store: setup ## whether the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
+cross-store: setup ## check that the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
 	scripts/cross-store.sh $(TARGETS)
 
-test-store: setup ## tests of the store and of the command
+test-store: setup ## test the store and the command
 	cargo test --quiet --package chunker-store --package chunker-cli
 
-miri: setup ## what Miri can run, searched for undefined behaviour (needs a nightly toolchain, installs it)
+miri: setup ## search for undefined behaviour with Miri, in everything that it can run (installs a nightly toolchain)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
@@ -115,17 +115,17 @@ miri: setup ## what Miri can run, searched for undefined behaviour (needs a nigh
 		MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --quiet --package chunker-cdc \
 		--target-dir target/miri --no-default-features --features std,nix --test miri
 
-coverage: package ## lines that tests run, by file: the crate, Elixir, TypeScript; each at least 95 % (installs cargo-llvm-cov)
+coverage: package ## measure line coverage by file: the crate, Elixir, TypeScript; each must reach 95 % (installs cargo-llvm-cov)
 	$(call tool,cargo-llvm-cov,0.9.1)
 	scripts/coverage.sh
 
-mutants: setup ## whether tests notice small changes of options, cuts, manifests and limits (hours; installs cargo-mutants)
+mutants: setup ## check that the tests notice small changes to options, cuts, manifests and limits (takes hours; installs cargo-mutants)
 	$(call tool,cargo-mutants,27.1.0)
 	CARGO_PROFILE_TEST_DEBUG=0 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo mutants --output target/mutants --package chunker-cdc
 
 # Each seed is another order of the threads' steps. rayon's threads outlive its pools, and its queues make
 # pointers of integers.
-miri-concurrent: setup ## threads on small inputs under Miri, in many orders of their steps (SEEDS=64: more)
+miri-concurrent: setup ## run threads on small inputs under Miri, in many interleavings (SEEDS=64: more)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
@@ -135,71 +135,71 @@ miri-concurrent: setup ## threads on small inputs under Miri, in many orders of 
 			--target-dir target/miri --no-default-features --features rayon $$tests || exit 1; \
 	done
 
-test-machines: setup ## the vectors on big-endian, 32-bit and ARM machines, emulated (MACHINES="triple …": on these; installs compilers and qemu)
+test-machines: setup ## run the vectors on emulated big-endian, 32-bit and ARM machines (MACHINES="triple …": on these; installs compilers and qemu)
 	scripts/test-machines.sh $(MACHINES)
 
-sanitize: setup ## tests of the codecs and of the Elixir package under AddressSanitizer (installs a nightly toolchain and a runtime)
+sanitize: setup ## test the codecs and the Elixir package under AddressSanitizer (installs a nightly toolchain and a runtime)
 	scripts/sanitize.sh
 
-test-no-std: setup ## the crate builds for a target without std, and for one without a clock of its own
+test-no-std: setup ## build the crate for a target without std, and for one without a clock
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features tracing,metrics --target wasm32-unknown-unknown
 
-package: setup addon ## the npm package, built
+package: setup addon ## build the npm package
 	cargo xtask wasm
 	npm --prefix npm run --silent build
 
-addon: setup ## the npm package's native addon for this machine, for tests
+addon: setup ## build the npm package's native addon for this machine, for tests
 	scripts/addon.sh
 
-addons: setup ## its packages for all platforms, in target/addons/packages (TARGETS="linux-x64-gnu …": for these; installs Zig)
+addons: setup ## build its packages for all platforms, in target/addons/packages (TARGETS="linux-x64-gnu …": for these; installs Zig)
 	scripts/addons.sh $(TARGETS)
 
-packages: package ## the crate, the npm and the Hex packages as they are published, in target/packages (ADDONS=target/addons/packages)
+packages: package ## build the crate, the npm and the Hex packages as published, in target/packages (ADDONS=target/addons/packages)
 	scripts/package.sh
 
-test-packages: packages ## the three packages, installed in empty projects, run the README's examples
+test-packages: packages ## install the three packages in empty projects, and run the READMEs' examples there
 	scripts/test-packages.sh
 
-release-check: packages ## versions, the changelog, and the files of the three packages (TAG=v1.2.3: of that release)
+release-check: packages ## check versions, the changelog, and the files of the three packages (TAG=v1.2.3: for that release)
 	scripts/release-check.sh
 
-semver: setup ## what the crate's public interface has lost since the last release (BASE=ref: since then; installs cargo-semver-checks)
+semver: setup ## check the crate's public interface for breaking changes since the last release (BASE=ref: since then; installs cargo-semver-checks)
 	$(call tool,cargo-semver-checks,0.51.0)
 	@base=$(or $(BASE),$$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null)); \
 	if [ -z "$$base" ]; then echo "semver: there is no release before this one"; else \
 		RUSTFLAGS="" target/tools/bin/cargo-semver-checks semver-checks --package chunker-cdc --all-features \
 			--baseline-rev "$$base"; fi
 
-public-api: setup ## the crate's public items (BASE=ref: what changed since then; installs cargo-public-api and a nightly toolchain)
+public-api: setup ## list the crate's public items (BASE=ref: what changed since then; installs cargo-public-api and a nightly toolchain)
 	$(call tool,cargo-public-api,0.52.0)
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	RUSTFLAGS="" target/tools/bin/cargo-public-api public-api --package chunker-cdc --all-features -sss \
 		$(if $(BASE),diff "$(BASE)..HEAD")
 
-advisories: setup deny ## known vulnerabilities of all dependencies (asks the registries)
+advisories: setup deny ## check all dependencies for known vulnerabilities (asks the registries)
 	target/tools/bin/cargo-deny --log-level error check advisories
 	npm --prefix npm audit
 
-sbom: setup ## what the three packages are made of, as CycloneDX, in target/sbom (installs cargo-cyclonedx)
+sbom: setup ## list what the three packages are made of, as CycloneDX, in target/sbom (installs cargo-cyclonedx)
 	$(call tool,cargo-cyclonedx,0.5.9)
 	scripts/sbom.sh
 
-nif-libraries: setup ## the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
+nif-libraries: setup ## build the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
 	scripts/nif-libraries.sh $(TARGETS)
 
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
 publish-crate: setup ## publish the crates: the core, the store and the command
 	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
 
-publish-npm: package ## publish the npm packages, with their provenance if REPOSITORY is the URL of the source
+publish-npm: package ## publish the npm packages, with provenance if REPOSITORY is the URL of the source
 	ADDONS=target/addons/packages scripts/package.sh
 	ADDONS=target/addons/packages scripts/release-check.sh
 	for package in target/packages/chunker-cdc-[a-z]*.tgz target/packages/chunker-cdc-[0-9]*.tgz; do \
 		npm publish $(DRY_RUN) --access public $(if $(REPOSITORY),--provenance) "./$$package" || exit 1; done
 
-publish-assets: sbom ## make the release on GitHub: the changelog, target/libraries and target/sbom
+publish-assets: sbom ## create the release on GitHub, with the changelog, target/libraries and target/sbom
 	gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes "$$(scripts/changelog.sh)" target/libraries/* target/sbom/*
 
 publish-hex: package ## publish the Elixir package, with the list of target/libraries at LIBRARIES_URL
@@ -210,56 +210,56 @@ publish-hex: package ## publish the Elixir package, with the list of target/libr
 		cargo fetch --locked --manifest-path "$$crate/Cargo.toml" # fails unless the registry has that very crate
 	cd target/packages/hex && mix hex.publish package --yes
 
-test-npm: package ## the npm package: Node.js by the addon and by WebAssembly, Chromium, and the packed tarball in throw-away projects
+test-npm: package ## test the npm package: in Node.js with the addon and with WebAssembly, in Chromium, and as a tarball in throw-away projects
 	npm --prefix npm test --silent
 	npm --prefix npm run --silent test:wasm
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
 
-test-bundlers: package ## the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript, and docs/recipes.md (installs what they need)
+test-bundlers: package ## test the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript, and docs/recipes.md (installs what they need)
 	@scripts/setup.sh nginx=nginx-light
 	npm --prefix npm run --silent test:bundlers
 
-test-nif: setup ## the Elixir package, with every case of the vectors
+test-nif: setup ## test the Elixir package, with every case of the vectors
 	cd nif && mix test
 
-test-server: package ## the laws of the protocol, over the server for Node.js
+test-server: package ## test that the server for Node.js follows the protocol
 	npm/node_modules/.bin/tsc -p npm/test
 	CHUNKER_SERVER="node $(CURDIR)/npm/test-out/dedup/server-process.js" cargo test --quiet --package chunker-store --test server
 
-test-ingest: setup ## the upload server on the BEAM: sockets, time and kill -9, and the laws of every server of the protocol
+test-ingest: setup ## test the upload server on the BEAM: sockets, timeouts, kill -9, and the protocol
 	cd nif/examples/ingest && mix test
 	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/server \
 		cargo test --quiet --package chunker-store --test server
 
-test-cache: setup ## the binary cache on the BEAM: real nix, hostile requests, kill -9
+test-cache: setup ## test the binary cache on the BEAM: real nix, hostile requests, kill -9
 	cd nif/examples/binary_cache && mix test
 
-bench-cache: setup ## a NAR pushed to the binary cache on the BEAM and pulled: speed, memory of the VM (MIB=2048)
+bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048)
 	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048)
 
-test-bigfile: package ## 6 GB through the page in Chromium, and an edited copy; the memory of both
+test-bigfile: package ## upload 6 GB and an edited copy through the page in Chromium, and measure memory
 	npm --prefix npm run --silent test:bigfile
 
-conformance: package ## the vectors in Python, native Rust, Node.js, Chromium and Elixir
+conformance: package ## run the vectors in Python, native Rust, Node.js, Chromium and Elixir
 	python3 tests/conformance/reference.py
 	cargo test --quiet --package chunker-cdc --all-features --test suite -- conformance:: conformance_codecs:: --nocapture
 	npm --prefix npm run --silent conformance
 	cd nif && mix test --only conformance
 
-remote-execution: package ## the Remote Execution API's own vectors in every tier and language (INPUT=SekienAkashita.jpg, from its repository)
+remote-execution: package ## run the Remote Execution API's own vectors in every tier and language (INPUT=SekienAkashita.jpg, from its repository)
 	@test -f "$(INPUT)" || { echo "$@: INPUT names no file"; exit 2; }
 	REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" cargo test --quiet --package chunker-cdc --all-features \
 		--test suite -- remote_execution:: --include-ignored --nocapture
 	REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" npm --prefix npm run --silent conformance
 	cd nif && REMOTE_EXECUTION_INPUT="$(abspath $(INPUT))" mix test --only remote_execution
 
-vectors: ## generate the conformance vectors anew (needs sha256sum, b3sum, and the tools that setup installs)
+vectors: ## regenerate the conformance vectors (needs sha256sum, b3sum, and the tools that setup installs)
 	cargo run --quiet --profile test --all-features --example conformance-vectors > target/vectors.json
 	python3 tests/conformance/generate_codecs.py > target/codecs.json
 	mv target/vectors.json target/codecs.json tests/conformance
 
-bench: setup ## time and allocations of every operation; JSON in target/benchmarks.json, target/allocations.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
+bench: setup ## measure time and allocations of every operation; writes JSON to target/benchmarks.json, target/allocations.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
 	rm -rf target/benchmarks
 	BENCH_LARGEST=$(or $(BENCH_LARGEST),1MB) CRITERION_HOME=$(CURDIR)/target/benchmarks cargo bench --quiet --package chunker-cdc \
 		--features rayon,nix,zstd,lz4,xz,bzip2 --bench comprehensive -- --noplot --quiet --sample-size 20 \
@@ -268,22 +268,22 @@ bench: setup ## time and allocations of every operation; JSON in target/benchmar
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
 		$(CURDIR)/target/allocations.json
 
-bench-ratios: setup ## pieces against one call, all cores against one, as ratios; memory
+bench-ratios: setup ## compare pieces with one call, and all cores with one, as ratios; and memory
 	cargo bench --quiet --package chunker-cdc --bench push
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
 
-bench-regression: setup ## whether the working tree is more than 5 % slower than BASE=ref, both run in turn here
+bench-regression: setup ## check that the working tree is at most 5 % slower than BASE=ref; runs both in turn on this machine
 	scripts/bench-regression.sh $(or $(BASE),origin/main)
 
-bench-instructions: setup ## whether the working tree takes over 1 % more instructions than BASE=ref (installs valgrind and gungraun-runner)
+bench-instructions: setup ## check that the working tree takes at most 1 % more instructions than BASE=ref (installs valgrind and gungraun-runner)
 	@scripts/setup.sh valgrind
 	$(call tool,gungraun-runner,0.20.0)
 	scripts/bench-instructions.sh $(or $(BASE),origin/main)
 
-test-regression: ## what the regression gate says of results of every kind
+test-regression: ## test what the regression gate says about results of every kind
 	cd .github/scripts && python3 -m unittest --quiet
 
-bench-observability: observability-builds ## what tracing, metrics and profiling cost a chunk, in nanoseconds
+bench-observability: observability-builds ## measure what tracing, metrics and profiling cost per chunk, in nanoseconds
 	cd target/observability && ./std compare ./std ./tracing ./metrics:none ./metrics:atomics ./metrics:prometheus
 
 observability-builds: setup
@@ -293,52 +293,52 @@ observability-builds: setup
 			--bench observability -- copy target/observability/$$features || exit 1; \
 	done
 
-bench-codecs: setup ## each codec against its crate called directly, on real files, as ratios
+bench-codecs: setup ## compare each codec with calling its crate directly, on real files, as ratios
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs
 
-bench-references: setup ## replacing and restoring references of Nix against a copy and against aho-corasick, as ratios
+bench-references: setup ## compare replacing and restoring Nix references with a copy and with aho-corasick, as ratios
 	cargo bench --quiet --package chunker-cdc --features nix --bench references
 
-bench-bombs: setup ## data of each codec that would become 10 GB: time and memory until they are refused
+bench-bombs: setup ## measure time and memory until each codec refuses data that would become 10 GB
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
 
-bench-nif: setup ## the Elixir package: cost of a call, speed, fairness to others, batches, 2,000,000 hostile calls
+bench-nif: setup ## measure the Elixir package: cost of a call, speed, fairness, batches, 2,000,000 hostile calls
 	cargo build --quiet --release --package chunker-nif --example direct
 	cd nif && export MIX_ENV=prod && mix compile && for table in overhead throughput fairness fairness_stores batch; do \
 		mix run bench/$$table.exs ../target/release/examples/direct || exit 1; \
 	done
 	cd nif && MIX_ENV=test mix run bench/hostile.exs && MIX_ENV=test mix run bench/hostile.exs stores
 
-bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## ratios to the libraries with these cuts (TAR=file: your data; needs python3-venv)
+bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## compare with libraries that find the same cut points, as ratios (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
-bench-scale: ## the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)
+bench-scale: ## measure the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)
 	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000) $(or $(FILES),100000)
 
-bench-store: setup target/peers/store.tar ## the command against restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
+bench-store: setup target/peers/store.tar ## compare the command with restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
 	@scripts/setup.sh restic borg=borgbackup casync
 	cargo build --quiet --release --package chunker-cli
 	scripts/bench-store.py target/release/chunker $(or $(TAR),target/peers/store.tar) $(or $(ROUNDS),3)
 
-dedup-report: setup target/peers/python/bin/python ## what deduplication saves of real releases (fetches 9): docs/deduplication.md
+dedup-report: setup target/peers/python/bin/python ## measure what deduplication saves on real releases, for docs/deduplication.md (fetches 9 releases)
 	cargo build --quiet --release --package bench-peers --bin dedup
 	scripts/dedup-report.py target/release/dedup target/peers/python/bin/pip
 
-bench-node: package ## Node.js: the native addon, WebAssembly and the crate called directly, as ratios; calls, event loop (ROUNDS=20: more)
+bench-node: package ## compare the native addon, WebAssembly and the crate in Node.js, as ratios; calls, event loop (ROUNDS=20: more)
 	cargo build --quiet --release --package chunker-napi --example direct
 	node npm/scripts/bench-node.mjs
 
-bench-pool: package target/peers/npm ## Node.js and Chromium: workers, threads, the same code natively, peers, as ratios (ROUNDS=20: more)
+bench-pool: package target/peers/npm ## compare workers, threads, native code and peers in Node.js and Chromium, as ratios (ROUNDS=20: more)
 	cargo xtask wasm-bench
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_scan=\"portable\"" cargo build --quiet --release --target-dir target/portable \
 		--package bench-peers --bin portable --features vectors-128
 	npm --prefix npm run --silent bench:pool
 
-test-serve: package ## the npm client against chunker serve, both killed at random moments
+test-serve: package ## test the npm client against chunker serve, killing both at random moments
 	cargo build --quiet --package chunker-cli
 	CHUNKER_SERVE=$(CURDIR)/target/debug/chunker npm --prefix npm run --silent test:serve
 
-bench-transfer: package target/peers/tus ## uploads and downloads against tus and a plain GET, over links of different round trips, as ratios (ROUNDS=5; MIB=128; SERVERS=node: only that)
+bench-transfer: package target/peers/tus ## compare uploads and downloads with tus and a plain GET, over connections with different round trips, as ratios (ROUNDS=5; MIB=128; SERVERS=node: only that)
 	cargo build --quiet --release --package chunker-cli
 	node npm/scripts/bench-transfer.mjs "$(or $(SERVERS),node target/release/chunker)" target/peers/tus $(or $(ROUNDS),5) $(or $(MIB),128)
 
@@ -364,24 +364,24 @@ target/peers/store.tar: # the same, and libraries
 	tar --create --directory "$$(rustc --print sysroot)" bin --directory "$${CARGO_HOME:-$$HOME/.cargo}/registry" src \
 		--directory "$$(rustc --print sysroot)" lib 2>/dev/null | head --bytes 700M > $@
 
-instructions: setup ## instructions per byte of each scan kernel on x86-64, against their limits
+instructions: setup ## check the instructions per byte of each scan kernel on x86-64 against their limits
 	cargo build --quiet --release --package bench-peers
 	scripts/count-instructions.py target/release/bench-peers
 
-instructions-hooks: observability-builds ## instructions that tracing and metrics add to a chunk, and that none are there without them (installs valgrind)
+instructions-hooks: observability-builds ## check how many instructions tracing and metrics add to a chunk, and that there are none without them (installs valgrind)
 	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
 FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack store protocol
 
-fuzz: setup ## each fuzz target, from the conformance vectors on (SECONDS=600: longer each; installs cargo-fuzz and nightly)
+fuzz: setup ## run each fuzz target, starting from the conformance vectors (SECONDS=600: longer each; installs cargo-fuzz and nightly)
 	$(call tool,cargo-fuzz,0.13.2)
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	FUZZ_SEEDS=target/fuzz/seeds cargo test --quiet --package chunker-cdc --all-features --test suite -- fuzz_seeds:: --ignored
 	FUZZ_SEEDS=$(CURDIR)/target/fuzz/seeds cargo test --quiet --package chunker-store --test protocol_law -- --ignored
 	scripts/fuzz.sh $(or $(SECONDS),60) $(or $(TARGET),$(FUZZ_TARGETS))
 
-docs: ## the crate's documentation, in target/doc
+docs: ## build the crate's documentation, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --package chunker-cdc --all-features --no-deps
 
 # No target without a slash or a dot in its name is a file.

@@ -1,9 +1,9 @@
-//! Which instructions this process uses: for logs, bug reports, and benchmarks.
+//! The instructions that this process uses: for logs, bug reports and benchmarks.
 
 use crate::scan::Scanner;
 use core::fmt;
 
-/// What was chosen for this CPU; its `Display` is one line.
+/// The implementations chosen for this CPU; its `Display` is one line.
 ///
 /// ```
 /// println!("{}", chunker::Acceleration::detect()); // scan avx512, SHA-256 sha-ni, BLAKE3 avx512
@@ -12,14 +12,14 @@ use core::fmt;
 pub struct Acceleration {
     /// The scan kernel: see [`Scanner::name`].
     pub scan: &'static str,
-    /// What SHA-256 uses: `sha-ni`, `sha2`, `simd128` or `portable`.
+    /// The SHA-256 implementation: `sha-ni`, `sha2`, `simd128` or `portable`.
     pub sha256: &'static str,
-    /// What BLAKE3 uses: `avx512`, `avx2`, `sse4.1`, `sse2`, `neon`, `simd128` or `portable`.
+    /// The BLAKE3 implementation: `avx512`, `avx2`, `sse4.1`, `sse2`, `neon`, `simd128` or `portable`.
     pub blake3: &'static str,
 }
 
 impl Acceleration {
-    /// Returns what this process uses: the libraries of the digests choose by the same features.
+    /// Returns what this process uses. The hash libraries choose by the same CPU features.
     #[must_use]
     pub fn detect() -> Self {
         Self { scan: Scanner::detect().name(), sha256: target::sha256(), blake3: target::blake3() }

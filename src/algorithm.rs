@@ -1,4 +1,4 @@
-//! The hash algorithms: their names, and digests that nobody observes.
+//! The hash algorithms: their names, and digests that the hooks do not observe.
 
 use core::fmt;
 use core::str::FromStr;
@@ -8,10 +8,10 @@ use sha2::Digest as _;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HashAlgorithm {
-    /// SHA-256 (FIPS 180-4). The default: every platform and tool knows it.
+    /// SHA-256 (FIPS 180-4). The default: every platform and tool supports it.
     #[default]
     Sha256,
-    /// BLAKE3 (O'Connor et al., 2020), unkeyed. The fastest without special instructions.
+    /// BLAKE3 (O'Connor et al., 2020), unkeyed. The faster one on CPUs without SHA instructions.
     Blake3,
 }
 
@@ -51,7 +51,7 @@ impl FromStr for HashAlgorithm {
     }
 }
 
-/// A name that no hash algorithm has.
+/// The name is not that of a hash algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown hash algorithm (expected sha256 or blake3)")]
 pub struct UnknownHashAlgorithm;

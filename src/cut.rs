@@ -3,7 +3,7 @@
 //! FastCDC v2020 with normalized chunking (Xia et al., "The Design of Fast Content-Defined Chunking
 //! for Data Deduplication Based Storage Systems", IEEE TPDS 31(9), 2020): skip `min_size` bytes,
 //! test the gear hash against the strict mask until `avg_size`, then against the loose mask, and cut
-//! at `max_size` at the latest. The byte that meets the mask begins the next chunk.
+//! at `max_size` at the latest. The byte that meets the mask starts the next chunk.
 
 use crate::gear::{Masks, Seeded};
 use crate::options::ChunkingOptions;
@@ -12,7 +12,7 @@ use crate::scan::Scanner;
 
 /// Finds the cut points of one input that arrives in pieces of any size.
 ///
-/// Keeps no buffer and reads every byte once: a piece continues from the hash that the last one
+/// Keeps no buffer and reads every byte once: each piece continues from the hash that the last one
 /// left. The cut points do not depend on how the input is split.
 ///
 /// ```
@@ -53,7 +53,7 @@ pub struct CutFinder {
 const NEAR: usize = 256;
 
 impl CutFinder {
-    /// Returns a finder at the beginning of an input.
+    /// Returns a finder at the start of an input.
     #[must_use]
     pub fn new(profile: impl Into<Profile>) -> Self {
         Self::resume_at(profile, 0)
@@ -61,7 +61,7 @@ impl CutFinder {
 
     /// Returns a finder for the rest of an input that was cut at `offset`, in bytes.
     ///
-    /// Cuts restart at every cut, so the cut points are those of the whole input. Offsets are
+    /// Chunking starts afresh at every cut point, so these are the cut points of the whole input. Offsets are
     /// computed modulo 2^64.
     #[must_use]
     pub fn resume_at(profile: impl Into<Profile>, offset: u64) -> Self {
@@ -79,7 +79,7 @@ impl CutFinder {
         }
     }
 
-    /// Returns the same finder with another scan kernel. The cut points are the same with all.
+    /// Returns this finder with another scan kernel. All kernels find the same cut points.
     #[doc(hidden)] // kernels are chosen by benchmarks and tests only
     #[must_use]
     pub fn with_scanner(self, scanner: Scanner) -> Self {
@@ -95,7 +95,7 @@ impl CutFinder {
     /// Returns the offset of the next cut in the whole input, and advances `piece` past the bytes
     /// read; `None` when `piece` is used up without another cut.
     ///
-    /// The cut can lie one byte before `piece`: whether a cut falls there is known only when another
+    /// The cut can be one byte before `piece`: whether there is one there is known only once another
     /// byte follows.
     pub fn next_cut(&mut self, piece: &mut &[u8]) -> Option<u64> {
         if self.held && !piece.is_empty() {
@@ -116,7 +116,7 @@ impl CutFinder {
         None
     }
 
-    /// Returns the offset of the end of the input, unless a cut is there already.
+    /// Returns the offset of the end of the input, unless it was already returned as a cut.
     #[must_use]
     pub fn finish(self) -> Option<u64> {
         (self.length > 0).then(|| self.start.wrapping_add(self.length as u64))
@@ -181,7 +181,7 @@ pub fn cut_points(input: &[u8], profile: impl Into<Profile>) -> CutPoints<'_> {
     CutPoints { finder: Some(CutFinder::new(profile)), rest: input, end: input.len() }
 }
 
-/// Iterator over the cut points of a slice, made by [`cut_points`].
+/// Iterator over the cut points of a slice, from [`cut_points`].
 #[derive(Clone, Debug)]
 pub struct CutPoints<'a> {
     finder: Option<CutFinder>,

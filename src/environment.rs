@@ -22,16 +22,16 @@ pub(crate) fn size(
     }
 }
 
-/// An environment variable of this library is not the integer that it has to be.
+/// An environment variable of this library is not an integer in its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name} is not an integer in {min}..={max}")]
 #[non_exhaustive]
 pub struct EnvironmentError {
     /// Name of the variable.
     pub name: &'static str,
-    /// The smallest value it can have.
+    /// The smallest allowed value.
     pub min: usize,
-    /// The largest value it can have.
+    /// The largest allowed value.
     pub max: usize,
 }
 

@@ -16,7 +16,7 @@ impl HashAlgorithm {
     }
 }
 
-/// A digest in the making, for data that arrives in pieces.
+/// Computes a digest of data that arrives in pieces.
 ///
 /// ```
 /// use chunker::hashing::{HashAlgorithm, Hasher};
@@ -40,7 +40,7 @@ enum State {
 }
 
 impl Hasher {
-    /// Returns a hasher that has seen no data.
+    /// Returns a new hasher.
     #[must_use]
     pub fn new(hash: HashAlgorithm) -> Self {
         Self::observed(hash, DigestObserver::new(hash))
@@ -62,7 +62,7 @@ impl Hasher {
 
     /// Appends `data`.
     ///
-    /// BLAKE3 is fastest with pieces of at least 16 KiB, whose length is a power of two.
+    /// BLAKE3 is fastest with pieces of 16 KiB or more whose length is a power of two.
     pub fn update(&mut self, data: &[u8]) {
         self.observer.updated(data.len());
         match &mut self.state {
@@ -73,7 +73,7 @@ impl Hasher {
         }
     }
 
-    /// Returns the digest of all data, and starts over with none.
+    /// Returns the digest of all data, and resets the hasher.
     pub fn finalize_reset(&mut self) -> [u8; 32] {
         self.observer.finished();
         match &mut self.state {
@@ -95,12 +95,12 @@ impl Hasher {
 
 #[cfg(feature = "std")]
 impl Hasher {
-    /// Appends all that `reader` gives, and returns how many bytes that was.
+    /// Appends everything that `reader` yields, and returns the number of bytes.
     ///
     /// Retries reads that were [interrupted](std::io::ErrorKind::Interrupted).
     ///
     /// # Errors
-    /// The first other error of `reader`; what it gave before is appended.
+    /// The first other error of `reader`; the bytes read before it are appended.
     pub fn update_reader(&mut self, mut reader: impl std::io::Read) -> std::io::Result<u64> {
         use crate::reader::checked_length;
 

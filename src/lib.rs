@@ -1,7 +1,7 @@
-//! Content-defined chunking: cuts a byte stream where its content says so, and hashes the chunks.
+//! Content-defined chunking: cuts a byte stream at points that its content determines, and hashes the chunks.
 //!
-//! An edit moves the cuts next to it and no others, so files that share content share chunks. The cuts
-//! are those of FastCDC 2020, and they are a public contract: the same bytes with the same [`Profile`]
+//! An edit moves the cut points next to it and no others, so files that share content share chunks. They
+//! are the cut points of FastCDC 2020, and a public contract: the same bytes with the same [`Profile`]
 //! give the same chunks on every machine, in every release of this major version, and in the npm package
 //! `chunker-cdc` and the Hex package `chunker`.
 //!
@@ -29,17 +29,17 @@
 //! | to | see |
 //! |---|---|
 //! | choose chunk sizes, hash, normalization level and seed | [`Profile`] |
-//! | chunk slices, [`Bytes`](bytes::Bytes), readers, async readers; on one core or all | [`chunking`], whose table says what to call |
-//! | get cut points alone, without a heap or digests | [`CutFinder`], [`cut_points`] |
-//! | hash data as chunks are hashed | [`hashing`] |
-//! | name an input, verify it, send it, put it together again | [`manifest`] |
+//! | chunk slices, [`Bytes`](bytes::Bytes), readers, async readers; on one core or all | [`chunking`], which has a table of functions |
+//! | find only the cut points, without a heap or digests | [`CutFinder`], [`cut_points`] |
+//! | hash data with the algorithms of chunks | [`hashing`] |
+//! | name an input, verify it, send it, reassemble it | [`manifest`] |
 //! | compress and decompress with zstd, LZ4, xz, bzip2 | [`compression`] |
 //! | sign with Ed25519 | [`signing`] |
-//! | speak to Nix binary caches | [`nix`] |
+//! | read and write the formats of Nix binary caches | [`nix`] |
 //! | see which SIMD kernel runs | [`Acceleration`] |
 //! | record metrics, events and profiles | [`metrics_utils`], [`tracing_utils`], [`profiling`] |
 //!
-//! Chunks are kept and moved by the crate `chunker-store` and the command `chunker` (`chunker-cli`).
+//! The crate `chunker-store` and the command `chunker` (`chunker-cli`) store and transfer chunks.
 //!
 //! # Features
 //!
@@ -47,20 +47,20 @@
 //! |---|---|
 //! | `std` (default) | readers, batches, [`Acceleration`], CPU detection by the hash libraries |
 //! | `alloc` | chunk lists, push chunkers and manifests; without it the crate has options, cut points and digests |
-//! | `async`, `tokio` | chunks of asynchronous readers, of `futures` and of tokio |
-//! | `rayon` | the same chunks by all cores |
+//! | `async`, `tokio` | async readers, of `futures` and of tokio |
+//! | `rayon` | the same chunks, found on all cores |
 //! | `serde` | `Serialize` and `Deserialize`, and the JSON form of manifests |
 //! | `zstd`, `lz4`, `xz`, `bzip2` | codecs |
 //! | `signing`, `nix` | Ed25519; Nix base32, hashes, narinfo files, references |
-//! | `tracing`, `metrics`, `flamegraph` | observability; without them none of it is compiled |
+//! | `tracing`, `metrics`, `flamegraph` | observability, compiled only with these features |
 //!
 //! # Guarantees
 //!
-//! Every byte of an input is in exactly one chunk, however the input arrives: in one slice, in pieces of
-//! any size, over many threads. Invalid input is a typed error with a stable `code()`. Nothing is clamped
+//! Every byte of an input is in exactly one chunk, however the input arrives: in one slice, in pieces of any
+//! size, over many threads. Invalid input returns a typed error with a stable `code()`. Nothing is clamped
 //! and nothing panics. `unsafe` code is confined to the SIMD kernels.
 //!
-//! Cut points leak information about the content, with a seed as well. If that matters, use a keyed
+//! Cut points leak information about the content, even with a seed. If that matters, use a keyed
 //! chunker: this is not one.
 
 #![cfg_attr(

@@ -1,4 +1,4 @@
-//! Chunk sizes: defaults, ranges, and what each error says.
+//! Chunk sizes: defaults, ranges and errors.
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -30,10 +30,10 @@ impl ChunkingOptions {
         Err(_) => unreachable!(), // evaluated when compiled
     };
 
-    /// Returns options with the given sizes in bytes; `None` stands for the default of that size.
+    /// Returns options with the given sizes in bytes; `None` stands for the default size.
     ///
     /// # Errors
-    /// [`OptionsError`] when a size is odd or out of range, or the three are not in order. Nothing
+    /// [`OptionsError`] if a size is odd or out of range, or the three are not in order. Nothing
     /// is rounded or clamped.
     pub const fn resolve(
         min_size: Option<usize>,
@@ -94,7 +94,7 @@ impl Default for ChunkingOptions {
     }
 }
 
-/// Why sizes or a normalization level cannot be used. All sizes are in bytes.
+/// Why sizes or a normalization level are invalid. All sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionsError {
@@ -150,7 +150,7 @@ pub enum OptionsError {
         /// The level asked for.
         level: u8,
     },
-    /// The average size is not one that the Remote Execution API allows: 1 KiB to 1 MiB.
+    /// The average size is outside the range of the Remote Execution API: 1 KiB to 1 MiB.
     #[error("avg_size {avg_size} is not in 1024..=1048576")]
     RemoteExecutionAvg {
         /// The average size asked for, in bytes.

@@ -1,4 +1,4 @@
-//! Profiles: everything that decides the chunks of an input, under a name that two sides can compare.
+//! Profiles: everything that determines the chunks of an input, under a name that two sides can compare.
 
 use crate::algorithm::HashAlgorithm;
 use crate::gear::Masks;
@@ -10,7 +10,7 @@ use core::str::FromStr;
 /// another algorithm would have another name.
 const ALGORITHM: &str = "fastcdc-v2020";
 
-/// Everything that decides the chunks of an input and their digests: chunk sizes, the normalization
+/// Everything that determines the chunks of an input and their digests: chunk sizes, the normalization
 /// level and the seed of FastCDC 2020, and the hash algorithm.
 ///
 /// Two sides with equal profiles find equal chunks, in every language and every later release. The text
@@ -41,9 +41,9 @@ impl Profile {
 
     /// 256 KiB / 1 MiB / 4 MiB, level 1, SHA-256: the default, for files of many megabytes.
     pub const LARGE: Self = Self::with_options(ChunkingOptions::DEFAULT);
-    /// 16 KiB / 64 KiB / 256 KiB, level 1, SHA-256: finds more in common, for more chunks.
+    /// 16 KiB / 64 KiB / 256 KiB, level 1, SHA-256: finds more duplicates, at the cost of more chunks.
     pub const MEDIUM: Self = Self::valid(16 << 10, 64 << 10, 256 << 10);
-    /// 4 KiB / 16 KiB / 64 KiB, level 1, SHA-256: for small files, and edits of few bytes.
+    /// 4 KiB / 16 KiB / 64 KiB, level 1, SHA-256: for small files, and edits of a few bytes.
     pub const SMALL: Self = Self::valid(4 << 10, 16 << 10, 64 << 10);
 
     /// Returns a profile with the given sizes in bytes, normalization level 1, no seed, and SHA-256.
@@ -58,10 +58,10 @@ impl Profile {
     }
 
     /// Returns the profile of the Remote Execution API's `FAST_CDC_2020` for an average size in bytes:
-    /// a quarter and four times of it as the other sizes, normalization level 2, and SHA-256.
+    /// chunks from a quarter of it to four times of it, normalization level 2, and SHA-256.
     ///
-    /// 512 KiB is what the API recommends; clients and servers that share a cache use the same
-    /// [`seed`](Self::seed), 0 unless they say otherwise.
+    /// The API recommends 512 KiB. Clients and servers that share a cache must use the same
+    /// [`seed`](Self::seed), by default 0.
     ///
     /// # Errors
     /// [`OptionsError::RemoteExecutionAvg`] outside of `1 KiB..=1 MiB`, [`OptionsError::Odd`].
@@ -75,7 +75,7 @@ impl Profile {
         }
     }
 
-    /// Returns the profile with one of the names `large`, `medium` and `small`.
+    /// Returns the profile named `large`, `medium` or `small`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -86,12 +86,12 @@ impl Profile {
         }
     }
 
-    /// Returns this profile with another normalization level, `0..=3`: the higher, the nearer are the
-    /// lengths of chunks to the average (Xia et al., USENIX ATC '16, §3.4).
+    /// Returns this profile with another normalization level, `0..=3`: the higher it is, the closer the
+    /// lengths of chunks are to the average (Xia et al., USENIX ATC '16, §3.4).
     ///
-    /// A level of `n` tests `n` more bits than `avg_size` asks for before it, and `n` fewer after it. For
-    /// averages so small that nothing is left to test after it (below 91 bytes at level 2, below 182 at
-    /// level 3) every chunk that is not cut before `avg_size` is cut there.
+    /// Level `n` tests `n` more bits than `avg_size` calls for before that size, and `n` fewer after it. For
+    /// averages so small that no bits are left to test after it (below 91 bytes at level 2, below 182 at
+    /// level 3), every chunk that is not cut before `avg_size` is cut there.
     ///
     /// # Errors
     /// [`OptionsError::LevelTooLarge`]; [`OptionsError::NoMask`] when the average is too large for this
@@ -108,9 +108,9 @@ impl Profile {
     }
 
     /// Returns this profile with another seed, which is XORed into every entry of the gear table; 0, the
-    /// default, leaves the table as it is.
+    /// default, leaves the table unchanged.
     ///
-    /// Another seed gives other cut points. It is **not** a protection against fingerprinting: anyone
+    /// Another seed gives other cut points. It does **not** protect against fingerprinting: anyone
     /// who sees the lengths of a few chunks of known content can compute it (Alexeev, Percival and Zhang,
     /// "Chunking Attacks on File Backup Services using Content-Defined Chunking", 2025).
     #[must_use]
@@ -136,7 +136,7 @@ impl Profile {
         self.level
     }
 
-    /// What the entries of the gear table are XORed with; 0 when they are not.
+    /// The number that the entries of the gear table are XORed with; 0 leaves them unchanged.
     #[must_use]
     pub const fn gear_seed(&self) -> u64 {
         self.seed
@@ -260,10 +260,10 @@ impl<'de> serde::Deserialize<'de> for Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// Not the canonical id of an algorithm that this library has.
+    /// The text is not the canonical id of an algorithm that this library has.
     #[error("unknown profile id")]
     Unknown,
-    /// The sizes or the normalization level are not allowed.
+    /// The sizes or the normalization level are out of range.
     #[error("invalid profile id")]
     Options(#[source] OptionsError),
 }

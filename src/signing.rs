@@ -1,6 +1,6 @@
-//! Ed25519 signatures (RFC 8032), with typed keys and with keys as base64 texts.
+//! Ed25519 signatures (RFC 8032), with typed keys and with keys as base64 text.
 //!
-//! Verification is strict: keys of small order and signatures in other than canonical form are
+//! Verification is strict: keys of small order and signatures that are not in canonical form are
 //! refused, so that everybody agrees on what is valid.
 //!
 //! ```
@@ -56,11 +56,11 @@ impl SecretKey {
         Zeroizing::new(self.0.to_keypair_bytes())
     }
 
-    /// Returns the key with this text: base64 of 32 bytes seed and 32 bytes public key, as in Nix.
+    /// Parses a key: base64 of the 32-byte seed and the 32-byte public key, as in Nix.
     ///
     /// # Errors
-    /// [`SigningError::DecodeError`] when it is not base64, [`SigningError::InvalidSecretKey`] when
-    /// it has another length or another public key than its seed.
+    /// [`SigningError::DecodeError`] if the text is not base64, [`SigningError::InvalidSecretKey`] if
+    /// it has another length, or the public key is not that of the seed.
     pub fn from_base64(text: &str) -> Result<Self, SigningError> {
         let bytes = Zeroizing::new(decode(text)?);
         Self::from_keypair_bytes(bytes.as_slice().try_into().map_err(|_| SigningError::InvalidSecretKey)?)
@@ -99,8 +99,8 @@ impl PublicKey {
     /// Returns the key with these bytes.
     ///
     /// # Errors
-    /// [`SigningError::InvalidPublicKey`] when they are not a point of the curve, not the one way to
-    /// write it (RFC 8032, section 5.1.3), or a point of small order, for which anybody can make
+    /// [`SigningError::InvalidPublicKey`] if they are not a point of the curve, not its canonical
+    /// encoding (RFC 8032, section 5.1.3), or a point of small order, for which anybody can make
     /// signatures.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, SigningError> {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| SigningError::InvalidPublicKey)?;
@@ -116,7 +116,7 @@ impl PublicKey {
         self.0.to_bytes()
     }
 
-    /// Returns the key with this text: base64 of its 32 bytes.
+    /// Parses a key: base64 of its 32 bytes.
     ///
     /// # Errors
     /// [`SigningError::DecodeError`] when it is not base64, else as [`from_bytes`](Self::from_bytes).
@@ -131,7 +131,7 @@ impl PublicKey {
         BASE64.encode(&self.to_bytes())
     }
 
-    /// Checks that `signature` is one of `data` by the secret half of this key.
+    /// Verifies a signature of `data` by the secret half of this key.
     ///
     /// # Errors
     /// [`SigningError::VerificationFailed`].
@@ -141,7 +141,7 @@ impl PublicKey {
     }
 }
 
-/// A signature; whether it is valid is another question.
+/// A well-formed signature, which may or may not be valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signature([u8; 64]);
 
@@ -150,7 +150,7 @@ impl Signature {
     ///
     /// # Errors
     /// [`SigningError::InvalidSignatureLength`] unless they are 64, and
-    /// [`SigningError::InvalidSignature`] when no signature ends like them.
+    /// [`SigningError::InvalidSignature`] if no signature can end with these bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SigningError> {
         let bytes: [u8; 64] =
             bytes.try_into().map_err(|_| SigningError::InvalidSignatureLength { actual: bytes.len() })?;
@@ -167,7 +167,7 @@ impl Signature {
         self.0
     }
 
-    /// Returns the signature with this text: base64 of its 64 bytes.
+    /// Parses a signature: base64 of its 64 bytes.
     ///
     /// # Errors
     /// [`SigningError::DecodeError`] when it is not base64, else as [`from_bytes`](Self::from_bytes).
@@ -196,7 +196,7 @@ pub fn generate_keypair() -> (Zeroizing<String>, String) {
     (key.to_base64(), key.public_key().to_base64())
 }
 
-/// Returns the signature of `data` as a base64 text.
+/// Returns the signature of `data` as base64 text.
 ///
 /// # Errors
 /// As [`SecretKey::from_base64`].
@@ -204,7 +204,7 @@ pub fn sign_data(data: &[u8], secret_key: &str) -> Result<String, SigningError> 
     Ok(SecretKey::from_base64(secret_key)?.sign(data).to_base64())
 }
 
-/// Checks that `signature` is one of `data` by the secret half of `public_key`.
+/// Verifies a signature of `data` by the secret half of `public_key`.
 ///
 /// # Errors
 /// As [`PublicKey::from_base64`] and [`Signature::from_base64`], and
@@ -242,7 +242,7 @@ pub enum SigningError {
     /// Not canonical base64.
     #[error("not base64")]
     DecodeError,
-    /// The signature is not one of these data by this key.
+    /// The signature does not match the data and the key.
     #[error("verification failed")]
     VerificationFailed,
     /// The system has no random numbers.

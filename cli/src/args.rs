@@ -1,4 +1,4 @@
-//! What can be said on the command line. The comments are what `--help` and the man page print.
+//! The command-line arguments. `--help` and the man page print these comments.
 
 #![expect(clippy::doc_markdown, reason = "a terminal shows backticks as they are")]
 
@@ -15,14 +15,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Keeps files in a store that holds equal parts only once.
+/// Keeps files in a store that holds each chunk only once.
 ///
-/// Files are cut where their content says so, so that an edited copy shares most of its chunks with the
-/// original. The store is a folder, or a bucket of S3, GCS or Azure; any number of processes and machines
-/// may use it at the same time. A file is known by its root, the digest of its list of chunks: files that
-/// are equal, and stored with the same profile, have equal roots.
+/// It cuts files at points that the content determines, so an edited copy shares most of its chunks with
+/// the original. The store is a folder, or a bucket on S3, GCS or Azure; any number of processes and
+/// machines can use it at the same time. A file is known by its root, the digest of its list of chunks:
+/// equal files stored with the same profile have equal roots.
 #[derive(Debug, Parser)]
-#[command(name = "chunker", version, after_long_help = manual::help(), after_help = "`chunker --help` explains more.")]
+#[command(name = "chunker", version, after_long_help = manual::help(), after_help = "See `chunker --help` for more.")]
 #[command(propagate_version = true, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -38,7 +38,7 @@ const GLOBAL: &str = "Global options";
 pub(crate) struct Global {
     /// The store: a folder, file://…, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
     ///
-    /// Default: the folder `chunker` of the platform's data folder. Credentials for remote stores come from
+    /// Default: the folder `chunker` in the platform's data folder. Credentials for remote stores come from
     /// the usual environment variables (AWS_ACCESS_KEY_ID, …).
     #[arg(long, global = true, env = "CHUNKER_STORE", value_name = "URL", hide_env_values = true)]
     #[arg(help_heading = GLOBAL)]
@@ -46,7 +46,7 @@ pub(crate) struct Global {
     /// Print JSON, one document per line; errors too, on standard error
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
-    /// Show no progress, and print only what was asked for: `put` prints only roots
+    /// Show no progress, and print only the result: `put` prints only roots
     #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub(crate) quiet: bool,
 }
@@ -75,13 +75,13 @@ pub(crate) enum Command {
 
 /// Store files, and print their roots
 ///
-/// Only chunks that the store lacks are compressed and written. Each file is stored whole or not at all;
-/// after an interruption, putting the same file again resumes where it stopped. If a file cannot be read,
-/// the others are stored all the same, and the exit status is 1.
+/// Compresses and writes only the chunks that the store lacks. Each file is stored completely or not at
+/// all; after an interruption, put the same file again to resume where it stopped. If a file cannot be
+/// read, the others are stored anyway, and the exit status is 1.
 ///
 /// JSON: for each file {"file", "root", "size", "chunks", "new_chunks", "new_bytes"}, and finally {"files",
-/// "size", "new_bytes", "stored_bytes", "seconds"}, where `stored_bytes` is what the new chunks take
-/// compressed. Sizes are in bytes.
+/// "size", "new_bytes", "stored_bytes", "seconds"}, where `stored_bytes` is the compressed size of the new
+/// chunks. Sizes are in bytes.
 #[derive(Args, Debug)]
 pub(crate) struct Put {
     #[command(flatten)]
@@ -96,22 +96,22 @@ pub(crate) struct Put {
 
 /// Restore a file, or a range of it
 ///
-/// Every byte is verified before it is written. A file given by --output appears, or is replaced, only
-/// once it is whole.
+/// Every byte is verified before it is written. The file of --output appears, or is replaced, only once it
+/// is complete.
 ///
 /// JSON, with --output: {"file", "root", "size", "reused_bytes"}.
 #[derive(Args, Debug)]
 pub(crate) struct Get {
-    /// The file's root, or its first 8 digits or more, if no other root begins with them
+    /// The file's root, or at least its first 8 digits, if no other root starts with them
     #[arg(value_name = "ROOT")]
     pub(crate) root: RootArgument,
     /// Write to FILE instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Only bytes A to B, inclusive, counted from 0; `A-`: from A on; `-N`: the last N
+    /// Only bytes A to B, inclusive, counted from 0; `A-`: from A to the end; `-N`: the last N
     #[arg(long, value_name = "A-B", allow_hyphen_values = true, value_parser = ByteRange::parse)]
     pub(crate) range: Option<ByteRange>,
-    /// Take chunks from OLDFILE, such as an older copy, where it has them; fetch only the others
+    /// Take chunks from OLDFILE, such as an older copy, and fetch only those it lacks
     #[arg(long, value_name = "OLDFILE", requires = "output", conflicts_with = "range")]
     pub(crate) reuse: Option<PathBuf>,
 }
@@ -125,30 +125,30 @@ pub(crate) struct Ls {}
 
 /// Remove files from the store
 ///
-/// `chunker gc` then frees their space. JSON: for each file {"root", "removed"}.
+/// To free their space, run `chunker gc`. JSON: for each file {"root", "removed"}.
 #[derive(Args, Debug)]
 pub(crate) struct Rm {
-    /// Roots, or their first 8 digits or more, if no other root begins with them
+    /// Roots, or at least their first 8 digits, if no other root starts with them
     #[arg(required = true, value_name = "ROOT")]
     pub(crate) roots: Vec<RootArgument>,
 }
 
 /// Delete chunks that no file needs
 ///
-/// Safe at any time, even while others use the store. A damaged pack with the only copy of a chunk that a
-/// file needs is kept, and named on standard error. JSON: {"files", "packs", "bytes", "live_bytes",
+/// Safe at any time, even while others use the store. Keeps a damaged pack that has the only copy of a chunk
+/// that a file needs, and names it on standard error. JSON: {"files", "packs", "bytes", "live_bytes",
 /// "doomed_packs", "deleted_packs", "deleted_bytes", "copied_chunks", "copied_bytes", "kept_packs",
 /// "expired_commits", "removed_temporaries"}.
 #[derive(Args, Debug)]
 pub(crate) struct Gc {
-    /// Leave packs alone that are younger than this: a number with s, m, h or d. An upload that takes
-    /// longer sends some chunks twice
+    /// Keep packs younger than this: a number with s, m, h or d. An upload that takes longer sends some
+    /// chunks twice
     #[arg(long, value_name = "AGE", default_value = "24h", value_parser = parse_duration)]
     pub(crate) min_age: Duration,
     /// Rewrite packs with at least this percentage of waste
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) max_waste: u8,
-    /// Only report what would be done
+    /// Change nothing; report what gc would do
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -169,60 +169,61 @@ pub(crate) struct Check {
     pub(crate) repair: bool,
 }
 
-/// Print how much is in the store
+/// Print the size of the store
 ///
-/// JSON: {"store", "files", "size", "chunks", "packs", "doomed_packs", "bytes"}; `size` is that of all
-/// files together, `bytes` what the store takes up.
+/// JSON: {"store", "files", "size", "chunks", "packs", "doomed_packs", "bytes"}; `size` is the size of all
+/// files together, `bytes` the space that the store takes up.
 #[derive(Args, Debug)]
 pub(crate) struct Stats {}
 
 /// Serve the store over HTTP
 ///
-/// Clients such as the npm package send and fetch only the chunks that the other side lacks; `GET
-/// /v1/files/ROOT` is a file, whole or by range. The protocol is specified in docs/protocol.md. TLS is left
-/// to a proxy in front. GET /healthz says whether the server lives, GET /metrics what it has counted, for
+/// Clients such as the npm package send and fetch only the chunks that the other side lacks. `GET
+/// /v1/files/ROOT` returns a file, whole or by range. docs/protocol.md specifies the protocol. For TLS, put
+/// a proxy in front. GET /healthz says whether the server is alive; GET /metrics returns its counters, for
 /// Prometheus.
 ///
-/// On SIGINT or SIGTERM it takes no more connections, finishes what runs, for up to 30 seconds, and exits
-/// with 0. Files that are deleted give back their space by `chunker gc`, at any time, beside the server.
+/// On SIGINT or SIGTERM, it accepts no more connections, gives running requests up to 30 seconds to finish,
+/// and exits with 0. To free the space of deleted files, run `chunker gc` at any time, even beside the
+/// server.
 ///
 /// JSON, once it listens: {"url", "store"}.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
-    /// Address and port; port 0 is any that is free
+    /// Address and port to listen on; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7117")]
     pub(crate) listen: SocketAddr,
-    /// File with the token that clients send as `Authorization: Bearer TOKEN`; default: CHUNKER_TOKEN
+    /// File with the token that clients must send as `Authorization: Bearer TOKEN`; default: CHUNKER_TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Let anyone who can reach the server use it; otherwise only a loopback address works without a token
+    /// Let anyone who can reach the server use it; without this, any address but loopback needs a token
     #[arg(long)]
     pub(crate) open: bool,
-    /// Let pages of this origin use the server, such as https://example.org; `*` is any. Repeatable
+    /// Let pages of this origin, such as https://example.org, use the server; `*` means any. Repeatable
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
     /// Let pages of these origins send cookies
     #[arg(long)]
     pub(crate) credentials: bool,
-    /// Store and delete nothing
+    /// Refuse to store or delete anything
     #[arg(long)]
     pub(crate) read_only: bool,
-    /// What all paths of the protocol begin with, such as /store
+    /// Prefix of all paths of the protocol, such as /store
     #[arg(long, value_name = "PATH", default_value = "")]
     pub(crate) prefix: String,
     /// zstd level for new chunks, 1 (fast) to 22 (small); 0 stores them uncompressed
     #[arg(long, value_name = "LEVEL", default_value_t = 3, value_parser = clap::value_parser!(i32).range(0..=22))]
     pub(crate) compress: i32,
-    /// Longest body of chunks; clients adapt to it
+    /// Largest body with chunks that a client may send; clients adapt to it
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_size)]
     pub(crate) max_body: u64,
-    /// Memory for all requests together; who finds too little waits
+    /// Memory for all requests together; a request waits until enough is free
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub(crate) memory: u64,
-    /// Connections at the same time; more wait to be accepted
+    /// Open connections at the same time; further ones wait to be accepted
     #[arg(long, value_name = "NUMBER", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(crate) max_connections: u32,
-    /// Give up on a client that sends or takes nothing for so long: a number with s, m, h or d
+    /// Drop a client that sends or receives nothing for this long: a number with s, m, h or d
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub(crate) patience: Duration,
 }
@@ -273,11 +274,11 @@ pub(crate) struct Man {
 /// How a file is cut and hashed.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Cutting {
-    /// Sizes of chunks: large (1 MiB on average), medium (64 KiB), small (16 KiB), or a profile id
+    /// Chunk sizes: large (1 MiB on average), medium (64 KiB), small (16 KiB), or a profile id
     ///
-    /// Files share chunks only if they were stored with the same profile. Smaller chunks find more in
-    /// common, and cost more to keep track of: a file has at most 29 million of them, which is 28 TiB with
-    /// large, 1.7 TiB with medium and 450 GiB with small. The Rust, npm and Hex packages default to
+    /// Files share chunks only if they are stored with the same profile. Smaller chunks find more
+    /// duplicates, but cost more to keep track of. A file can have at most 29 million chunks: 28 TiB with
+    /// large, 1.7 TiB with medium, 450 GiB with small. The Rust, npm and Hex packages default to
     /// fastcdc-v2020/nc1/262144-1048576-4194304/sha256: to share chunks with them, use that.
     #[arg(long, value_name = "PROFILE", default_value = "medium", env = "CHUNKER_PROFILE")]
     #[arg(hide_env_values = true, value_parser = parse_profile)]
@@ -296,8 +297,8 @@ impl Cutting {
     }
 }
 
-/// BLAKE3 where only sizes are named: on one core it is twice as fast as SHA-256 with special
-/// instructions.
+/// Parses a profile. A name such as `medium` gets BLAKE3, which on one core is twice as fast as SHA-256,
+/// even where the CPU has SHA instructions.
 fn parse_profile(text: &str) -> Result<ProfileArgument, String> {
     let named = Profile::named(text).map(|profile| profile.hash(HashAlgorithm::Blake3));
     let profile = named.map_or_else(|| text.parse(), Ok);
@@ -309,11 +310,11 @@ fn parse_profile(text: &str) -> Result<ProfileArgument, String> {
 /// A part of a file, as in an HTTP range request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ByteRange {
-    /// From the first on to the second, both included.
+    /// From the first byte to the second, inclusive.
     Between(u64, u64),
-    /// All from here on.
+    /// From this byte to the end.
     From(u64),
-    /// As many at the end.
+    /// This many bytes at the end.
     Last(u64),
 }
 

@@ -1,4 +1,4 @@
-//! The command `chunker`: files in a store that holds equal parts only once.
+//! The command `chunker`: keeps files in a deduplicating store.
 //!
 //! Arguments become a command of `commands`, which opens the store by `session` and reads inputs by
 //! `input`; results go through `output`, failures through `failure`; `serve` has the sockets of a server.

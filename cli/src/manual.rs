@@ -1,14 +1,14 @@
-//! What `--help` and the man page say besides the arguments.
+//! Sections of `--help` and the man page that follow the arguments.
 
-/// What each exit status means.
+/// The exit statuses and their meanings.
 const EXIT_STATUS: [(&str, &str); 7] = [
     ("0", "success"),
     ("1", "failure: an input, the output or the store could not be read or written"),
-    ("2", "usage: the arguments cannot be understood, or do not fit the file"),
+    ("2", "usage: the arguments are invalid, or do not fit the file"),
     ("3", "not found: there is no such store, or no such file in it"),
-    ("4", "damaged: the store is damaged, or lacks what it should hold"),
+    ("4", "damaged: the store is damaged, or something is missing from it"),
     ("129, 130, 143", "ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM"),
-    ("141", "the reader of the output is gone"),
+    ("141", "the reader of the output has gone"),
 ];
 
 const ERRORS: &str = "One line on standard error, `error: …`. With --json, one JSON document: \
@@ -18,7 +18,7 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("CHUNKER_STORE", "the store, if --store is not given"),
     ("CHUNKER_PROFILE", "the profile, if --profile is not given"),
     ("CHUNKER_TOKEN", "the token of `serve`, if --token-file is not given"),
-    ("RAYON_NUM_THREADS", "threads that hash; default: one per core"),
+    ("RAYON_NUM_THREADS", "number of hashing threads; default: one per core"),
     ("AWS_ACCESS_KEY_ID, …", "credentials and endpoints of remote stores"),
 ];
 

@@ -6,26 +6,26 @@ defmodule Chunker do
       iex> for {hash, offset, length} <- chunks, do: {Base.encode16(hash, case: :lower), offset, length}
       [{"690b44674cc60ab4c1ef67b7ed52085a741b8395197d39a362fe2236931ca962", 0, 15}]
 
-  A chunk is `{hash, offset, length}`, and `{hash, offset, length, payload}` where payloads are asked
-  for. Every byte of the input is in exactly one chunk, in order.
+  A chunk is `{hash, offset, length}`, or `{hash, offset, length, payload}` if you ask for payloads. Every
+  byte of the input is in exactly one chunk, in order.
 
-  | the caller has | function |
+  | you have | use |
   |---|---|
   | a binary | `chunk/2` |
   | an enumerable of pieces: a file, a request body | `stream/2` |
   | pieces, one at a time | `open/1`, `feed/2`, `finish/1` |
   | many binaries | `chunk_batch/2` |
   | many files, many nodes | `Chunker.Cluster` |
-  | files to keep, each chunk once | `Chunker.Store` |
+  | files to store, each chunk once | `Chunker.Store` |
   | clients that send files | `Chunker.Upload` |
 
   ## Profiles
 
-  A profile is everything that decides the chunks of an input and their digests. Functions take it as
+  A profile is everything that determines the chunks of an input and their digests. Functions take it as
   `:profile`, in one of three forms:
 
-    * a name: `:large`, the default, is for files of many megabytes; `:medium` and `:small` find more in
-      common, for more chunks
+    * a name: `:large`, the default, is for files of many megabytes; `:medium` and `:small` find more
+      duplicates, at the cost of more chunks
 
       | | smallest | average | largest chunk |
       |---|---|---|---|
@@ -39,26 +39,26 @@ defmodule Chunker do
         * `:min_size` - size of the smallest chunk in bytes; only the last chunk of an input may be smaller
         * `:avg_size` - average size in bytes
         * `:max_size` - size of the largest chunk in bytes
-        * `:level` - normalization level, `0..3`, by default 1: the higher, the nearer are sizes to the average
-        * `:seed` - what the entries of the gear table are XORed with, `0..2**64-1`, by default 0; **not** a
-          protection against fingerprinting
+        * `:level` - normalization level, `0..3`, by default 1; the higher it is, the closer chunks are to the
+          average size
+        * `:seed` - a number that the entries of the gear table are XORed with, `0..2**64-1`, by default 0; it
+          does **not** protect against fingerprinting
         * `:hash` - algorithm of the digests, `:sha256` (default) or `:blake3`
 
   Sizes are even, and `64 ≤ min ≤ avg ≤ max`, `avg ≤ 16 MiB`, `max ≤ 1 GiB`. Nothing is rounded or
-  clamped. In place of `:profile`, functions take its fields as options of their own:
-  `Chunker.chunk(data, hash: :blake3)`.
+  clamped. Instead of `:profile`, you can pass its fields as options: `Chunker.chunk(data, hash: :blake3)`.
 
   ## Errors
 
-  Functions return `{:error, code}` with a code of `t:error/0`, the same in all languages, and their
-  twins with a `!` raise `Chunker.Error`. An argument of a wrong type raises `ArgumentError`, as does an
-  unknown option. Functions of `Chunker.Store` return the `Chunker.Error` itself, which says what failed.
+  Functions return `{:error, code}` with a code of `t:error/0`, the same in every language; those with a `!`
+  raise `Chunker.Error`. An argument of the wrong type raises `ArgumentError`, as does an unknown option.
+  Functions of `Chunker.Store` return `{:error, %Chunker.Error{}}`, which also says what failed.
 
   ## Schedulers
 
-  Small calls run on the scheduler of their caller, larger ones on a dirty CPU scheduler, and from 4 MiB
-  on in slices of 1 MiB, so that others are served in between, and that a caller that is killed stops
-  the work. See the README for how to configure that.
+  Small calls run on the caller's scheduler, larger ones on a dirty CPU scheduler. Above 4 MiB, they run in
+  slices of 1 MiB, so that others get a turn in between, and the work stops if its caller is killed. The
+  README says how to configure this.
   """
 
   alias Chunker.{Compressor, Decompressor, Error, Native, Nif, Options, Telemetry}
@@ -95,10 +95,10 @@ defmodule Chunker do
   @typedoc "See `stream/2`."
   @type stream_option :: {:payloads, boolean} | {:offset, non_neg_integer}
 
-  @typedoc "A chunker made by `open/1`; closed when the process that made it ends."
+  @typedoc "A chunker from `open/1`; it is closed when the process that opened it ends."
   @opaque t :: reference
 
-  @typedoc "What can go wrong: the codes of all languages, and four that only bindings have."
+  @typedoc "Error codes: those of every language, and four that only bindings have."
   @type error ::
           :bzip2_compression_failed
           | :bzip2_decompression_failed
@@ -191,7 +191,7 @@ defmodule Chunker do
     ErlangError -> false
   end
 
-  @typedoc "What was done since the native library was loaded, by all processes."
+  @typedoc "Totals of all processes since the native library was loaded."
   @type metrics :: %{
           chunks: %{hash_algorithm => %{count: non_neg_integer, bytes: non_neg_integer}},
           digests: %{hash_algorithm => %{count: non_neg_integer, bytes: non_neg_integer}},
@@ -201,12 +201,12 @@ defmodule Chunker do
         }
 
   @doc """
-  Returns what was done since the native library was loaded, by all processes.
+  Returns the totals of all processes since the native library was loaded.
 
-  `:chunks` are chunks by the algorithm of their digests, and `:digests` those of other data. A codec that was
-  not used has no entry in `:compression` and `:decompression`; a stream adds what it did by the MiB, and the
-  rest when it ends. `:errors` are those of codecs, by their code. A chunker that is not finished holds back up
-  to 15 chunks; finished, closed or forgotten, it has delivered them.
+  `:chunks` counts chunks by the algorithm of their digests, `:digests` the digests of other data. A codec
+  that was never used has no entry in `:compression` and `:decompression`; a stream adds to its entry every
+  MiB, and once more when it ends. `:errors` counts the errors of codecs by their code. A chunker that is not
+  finished holds back up to 15 chunks; they are counted once it is finished, closed or garbage-collected.
 
       iex> before = Chunker.metrics()
       iex> {:ok, [_]} = Chunker.chunk("abc")
@@ -216,21 +216,22 @@ defmodule Chunker do
   @spec metrics() :: metrics
   def metrics, do: Nif.metrics()
 
-  @typedoc "What of the library's work is logged."
+  @typedoc "Which of the library's log lines to write."
   @type log_level :: Chunker.Log.level()
 
   @doc """
-  Lets the library's own lines up to `level` go to `Logger`; at first it is `:none`.
+  Sends the library's own log lines up to `level` to `Logger`. The default is `:none`.
 
-  With `:debug` that is a line for every error that is returned, and with `:all` the first chunk of every
-  thread and then one of 1024 besides:
+  `:debug` logs every error that is returned; `:all` also logs the first chunk of every thread, and then one
+  in 1024:
 
       12:00:00.000 [debug] error_returned code=truncated_data
       12:00:00.000 [debug] chunk_emitted offset=0 length=1048576 hash=sha256
 
-  `Logger` has levels of its own, which hold as well. Lines have the time of their event, but come up to
-  50 ms later, and at once when this is called. Their `domain` is `[:elixir, :chunker]`. Of more than 1024 within
-  that time the rest is lost, and a warning says how many. Another level raises `ArgumentError`.
+  `Logger`'s own level applies as well. Lines carry the time of their event, but arrive up to 50 ms later, or
+  at once when you call this function. Their `domain` is `[:elixir, :chunker]`. If more than 1024 lines come
+  up within those 50 ms, the rest is lost, and a warning says how many. An unknown level raises
+  `ArgumentError`.
 
       iex> Chunker.set_log_level(:debug)
       :ok
@@ -247,10 +248,10 @@ defmodule Chunker do
 
   The [profile](#module-profiles), and
 
-    * `:payloads` - whether chunks have their bytes, by default `false`
+    * `:payloads` - whether chunks include their bytes, by default `false`
 
-  A payload is a part of `data` and keeps all of it in memory: `:binary.copy/1` those that are kept for
-  long.
+  A payload is a part of `data` and keeps all of `data` in memory: call `:binary.copy/1` on payloads that you
+  keep for long.
 
       iex> Chunker.chunk("", hash: :blake3)
       {:ok, []}
@@ -276,25 +277,25 @@ defmodule Chunker do
   def chunk!(data, options \\ []), do: data |> chunk(options) |> Error.unwrap!()
 
   @doc """
-  Returns a stream of the chunks of all that `pieces` gives, each an `t:iodata/0`.
+  Returns a stream of the chunks of an enumerable of pieces, each an `t:iodata/0`.
 
-  The chunks do not depend on how the input is split. Raises `Chunker.Error` when the options are not
-  allowed. Holds one piece, without payloads 64 KiB besides, and with payloads one chunk, of at most
-  `:max_size`.
+  The chunks do not depend on how the input is split into pieces. Raises `Chunker.Error` if the options are
+  invalid. The stream holds one piece in memory and, with payloads, one chunk of at most `:max_size`; without
+  payloads, 64 KiB.
 
   ## Options
 
   Those of `chunk/2`, and
 
-    * `:offset` - offset in bytes of a cut at which `pieces` begin, by default 0, the beginning of the input:
-      what follows a cut has the chunks that it has in the whole input
+    * `:offset` - the offset in bytes of a cut point at which `pieces` starts, by default 0, the start of the
+      input; the chunks after a cut point are the same as in the whole input
 
       iex> pieces = ["a piece, ", ["and ", ?a], "nother"]
       iex> [{_hash, 0, 20, payload}] = pieces |> Chunker.stream(payloads: true) |> Enum.to_list()
       iex> payload
       "a piece, and another"
 
-  So the end of the last chunk that was stored is all that is needed to resume:
+  To resume, you only need to know where the last stored chunk ended:
 
       iex> data = :binary.copy("some text, ", 1000)
       iex> sizes = [min_size: 64, avg_size: 256, max_size: 1024]
@@ -305,7 +306,7 @@ defmodule Chunker do
   """
   @spec stream(Enumerable.t(), [option | stream_option]) :: Enumerable.t()
   def stream(pieces, options \\ []) do
-    # Options that are not allowed are found here, and not when the stream is read.
+    # Reports invalid options here, and not when the stream is read.
     _ = options |> open() |> Error.unwrap!() |> Nif.chunker_close()
 
     Stream.transform(
@@ -318,9 +319,9 @@ defmodule Chunker do
   end
 
   @doc """
-  Returns a chunker that is fed piece by piece. Takes the options of `stream/2`.
+  Returns a chunker that you feed piece by piece. Takes the options of `stream/2`.
 
-  It belongs to the calling process: when that ends, the chunker is closed and its memory freed.
+  It belongs to the calling process: when that process ends, the chunker is closed and its memory freed.
 
       iex> {:ok, chunker} = Chunker.open(min_size: 64, avg_size: 256, max_size: 1024)
       iex> {:ok, [{_, 0, 1024}]} = Chunker.feed(chunker, :binary.copy("\0", 1500))
@@ -338,7 +339,7 @@ defmodule Chunker do
   @doc """
   Reads all of `piece` and returns the chunks that end in it, often none.
 
-  `{:error, :chunker_busy}` says that another process is feeding the chunker.
+  Returns `{:error, :chunker_busy}` if another process is feeding the chunker.
   """
   @spec feed(t, iodata) :: {:ok, [chunk] | [payload_chunk]} | {:error, error}
   def feed(chunker, piece) do
@@ -347,16 +348,16 @@ defmodule Chunker do
   end
 
   @doc """
-  Ends the input, and returns its last chunk in a list, which is empty if the input is.
+  Ends the input and returns a list with its last chunk; the list is empty if the input is.
   """
   @spec finish(t) :: {:ok, [chunk] | [payload_chunk]} | {:error, error}
   def finish(chunker), do: Telemetry.measure(:finish, 0, fn -> Native.chunker_finish(chunker) end)
 
   @doc """
-  Chunks many binaries on several threads, and returns for each its chunks or an error, in order.
+  Chunks many binaries on several threads, and returns the chunks or the error of each, in order.
 
-  One that fails does not stop the others. Takes a [profile](#module-profiles); if it is
-  not allowed, that is the only error.
+  A failure does not stop the others. Takes a [profile](#module-profiles); if the profile is invalid, the
+  function returns that error alone.
 
       iex> {:ok, [{:ok, [{_, 0, 1}]}, {:error, :invalid_argument}]} = Chunker.chunk_batch(["a", :b])
   """
@@ -384,7 +385,7 @@ defmodule Chunker do
   def profile(options \\ []), do: options |> Options.profile() |> Nif.profile_id()
 
   @doc """
-  Like `profile/1`, but returns the name alone, or raises `Chunker.Error`.
+  Like `profile/1`, but returns the id alone, or raises `Chunker.Error`.
   """
   @spec profile!([option]) :: String.t()
   def profile!(options \\ []), do: options |> profile() |> Error.unwrap!()
@@ -393,8 +394,9 @@ defmodule Chunker do
   Returns the id of the profile that the Remote Execution API calls `FAST_CDC_2020`, for an average size in
   bytes.
 
-  Its chunks are those of build caches: normalization level 2, a quarter and four times of the average as the
-  other sizes, SHA-256. The average is in `1024..1_048_576`, a quarter of it even; the API recommends 524,288.
+  This is the profile of build caches: normalization level 2, SHA-256, a minimum size of a quarter of the
+  average, and a maximum of four times the average. The average must be in `1024..1_048_576`, and a quarter of
+  it even; the API recommends 524,288.
 
       iex> Chunker.remote_execution_profile(524_288)
       {:ok, "fastcdc-v2020/nc2/131072-524288-2097152/sha256"}
@@ -411,7 +413,7 @@ defmodule Chunker do
   def remote_execution_profile!(avg_size), do: avg_size |> remote_execution_profile() |> Error.unwrap!()
 
   @doc """
-  Returns the digest of a binary. Raises `Chunker.Error` when there is no such algorithm.
+  Returns the digest of a binary. Raises `Chunker.Error` if there is no such algorithm.
 
       iex> Base.encode16(Chunker.digest("abc", :blake3), case: :lower)
       "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
@@ -431,16 +433,17 @@ defmodule Chunker do
           | {:dictionary, binary}
 
   @doc """
-  Returns a binary compressed, in the standard format of its codec.
+  Compresses a binary into the standard format of the codec.
 
   ## Options
 
     * `:codec` - `:zstd` (default), `:lz4`, `:xz` or `:bzip2`
-    * `:level` - from the codec's fastest to its smallest, by default that of its own tool: `1..22` (3)
-      or negative for zstd, `0..9` (6) for xz, `1..9` (9) for bzip2, and none for LZ4
-    * `:dictionary` - what small, similar inputs have in common, by `train_dictionary/2`; only zstd has that
+    * `:level` - from fastest to smallest, by default that of the codec's own tool: `1..22` (3) or negative
+      for zstd, `0..9` (6) for xz, `1..9` (9) for bzip2; LZ4 has no levels
+    * `:dictionary` - a dictionary from `train_dictionary/2`, with what small, similar inputs have in common;
+      only for zstd
 
-  A frame of zstd says how long its content is if that has less than 4 MiB.
+  A zstd frame states the length of its content if that is below 4 MiB.
 
       iex> {:ok, compressed} = Chunker.compress(:binary.copy("a", 1000), codec: :xz, level: 9)
       iex> Chunker.decompress(compressed)
@@ -462,9 +465,9 @@ defmodule Chunker do
   def compress!(data, options \\ []), do: data |> compress(options) |> Error.unwrap!()
 
   @doc """
-  Compresses many binaries on several threads, and returns each compressed or an error, in order.
+  Compresses many binaries on several threads, and returns the result or the error of each, in order.
 
-  One that fails does not stop the others. Takes the options of `compress/2`.
+  A failure does not stop the others. Takes the options of `compress/2`.
   """
   @spec compress_batch([binary], [compress_option]) ::
           {:ok, [{:ok, binary} | {:error, error}]} | {:error, error}
@@ -477,11 +480,11 @@ defmodule Chunker do
   end
 
   @doc """
-  Compresses a binary where that pays: `{:compressed, binary}`, or `{:stored, data}` as it is.
+  Compresses a binary if that pays: returns `{:compressed, binary}`, or `{:stored, data}` with the data
+  unchanged.
 
-  Data is stored when it begins like a compressed format, when samples of it do not become at least 5 %
-  smaller, or when in the end all of it did not become smaller. Takes the options `:codec` and `:level` of
-  `compress/2`.
+  Data is stored if it starts like a compressed format, if samples of it do not shrink by at least 5 %, or if
+  the compressed data turns out no smaller. Takes the options `:codec` and `:level` of `compress/2`.
 
       iex> {:ok, {:compressed, _}} = Chunker.compress_adaptive(:binary.copy("a", 1000))
       iex> Chunker.compress_adaptive("short")
@@ -502,16 +505,16 @@ defmodule Chunker do
   end
 
   @doc """
-  Like `compress_adaptive/2`, but returns what it made of the data alone, or raises `Chunker.Error`.
+  Like `compress_adaptive/2`, but returns the tuple alone, or raises `Chunker.Error`.
   """
   @spec compress_adaptive!(binary, codec: codec, level: integer) :: {:compressed | :stored, binary}
   def compress_adaptive!(data, options \\ []), do: data |> compress_adaptive(options) |> Error.unwrap!()
 
   @doc """
-  Returns a stream of binaries: all that `pieces` gives, each an `t:iodata/0`, compressed into one frame.
+  Compresses an enumerable of pieces, each an `t:iodata/0`, and returns one frame as a stream of binaries.
 
-  Takes the options of `compress/2`, and raises `Chunker.Error` when they are not allowed. Holds the codec's
-  window and one piece.
+  Takes the options of `compress/2`, and raises `Chunker.Error` if they are invalid. The stream holds the
+  codec's window and one piece in memory.
 
       iex> frame = ["a piece, ", ["and ", ?a], "nother"] |> Chunker.compress_stream(codec: :bzip2) |> Enum.join()
       iex> Chunker.decompress(frame)
@@ -519,7 +522,7 @@ defmodule Chunker do
   """
   @spec compress_stream(Enumerable.t(), [compress_option]) :: Enumerable.t()
   def compress_stream(pieces, options \\ []) do
-    # Options that are not allowed are found here, and not when the stream is read.
+    # Reports invalid options here, and not when the stream is read.
     _ = options |> Compressor.open() |> Error.unwrap!() |> Compressor.close()
 
     Stream.transform(
@@ -537,17 +540,17 @@ defmodule Chunker do
   defp part(bytes), do: [bytes]
 
   @doc """
-  Returns a binary decompressed, within limits.
+  Decompresses a binary, within limits.
 
-  Accepts whole frames only: truncated data and bytes after the last frame are errors.
+  Accepts only whole frames: truncated data and bytes after the last frame are errors.
 
   ## Options
 
-    * `:codec` - by default what the data's first bytes say
-    * `:max_output` - bytes that the result may have, by default 1 GiB
-    * `:max_window_log` - base-2 logarithm of the largest window of zstd, by default 23 (8 MiB)
-    * `:max_memory` - bytes of memory that xz may need, by default 66 MiB
-    * `:dictionary` - what the data were compressed with; only zstd has that
+    * `:codec` - by default detected from the first bytes of the data
+    * `:max_output` - largest size of the result in bytes, by default 1 GiB
+    * `:max_window_log` - base-2 logarithm of zstd's largest window in bytes, by default 23 (8 MiB)
+    * `:max_memory` - largest amount of memory for xz in bytes, by default 66 MiB
+    * `:dictionary` - the dictionary that the data was compressed with; only for zstd
 
       iex> bomb = Chunker.compress!(:binary.copy(<<0>>, 10_000_000))
       iex> Chunker.decompress(bomb, max_output: 1_000_000)
@@ -575,12 +578,12 @@ defmodule Chunker do
   def decompress!(data, options \\ []), do: data |> decompress(options) |> Error.unwrap!()
 
   @doc """
-  Returns a stream of binaries: what all that `pieces` gives, each an `t:iodata/0`, contains.
+  Decompresses an enumerable of pieces, each an `t:iodata/0`, and returns a stream of binaries.
 
-  Takes the options of `decompress/2`, and raises `Chunker.Error` when they are not allowed, when the data is
-  not whole frames, and at a limit; what came before is a correct prefix of the content. Holds the codec's
-  window, one piece, and 1 MiB of the content, however much a piece contains, and decompresses only what is
-  asked for.
+  Takes the options of `decompress/2`, and raises `Chunker.Error` if they are invalid, if the data is damaged
+  or truncated, or at a limit; the output until then is a correct prefix of the content. The stream holds the
+  codec's window, one piece, and 1 MiB of content in memory, however much a piece contains, and decompresses
+  only what you ask for.
 
       iex> frame = Chunker.compress!("a piece, and another")
       iex> for(<<byte <- frame>>, do: <<byte>>) |> Chunker.decompress_stream() |> Enum.join()
@@ -623,12 +626,12 @@ defmodule Chunker do
   end
 
   @doc """
-  Returns a dictionary of at most `max_size` bytes for inputs like `samples`, which `compress/2` and its
-  relatives take with zstd.
+  Trains a dictionary of at most `max_size` bytes for inputs like `samples`, for use by `compress/2` and
+  related functions with zstd.
 
-  About a hundred samples, a hundred times `max_size` in all, make a good one; with too few, the error is
-  `:zstd_compression_failed`. Training takes about 0.1 s for a megabyte of samples, on a thread of its own: it
-  keeps no scheduler from others. Dictionaries are trained one at a time.
+  About a hundred samples, in all a hundred times as long as `max_size`, make a good dictionary; too few give
+  the error `:zstd_compression_failed`. Training takes about 0.1 s per megabyte of samples. It runs on its own
+  thread, without blocking a scheduler, and trains one dictionary at a time.
 
       iex> inputs = for n <- 1..1000, do: ~s({"offset": \#{n * 7919}, "length": \#{rem(n, 64)}, "codec": "zstd"})
       iex> {:ok, dictionary} = Chunker.train_dictionary(inputs, 4096)

@@ -10,10 +10,10 @@ use core::task::{Context, Poll};
 use futures_core::Stream;
 use futures_io::AsyncRead;
 
-/// [`Stream`] over the chunks of an asynchronous reader; what [`ChunkStream`](super::ChunkStream) is
-/// to a blocking one, with the same chunks, bounds and errors.
+/// [`Stream`] over the chunks of an async reader. It is [`ChunkStream`](super::ChunkStream) for async
+/// code, with the same chunks, bounds and errors.
 ///
-/// For a reader of tokio, use `from_tokio` (feature `tokio`). A chunk is cut and hashed on the
+/// For a tokio reader, use `from_tokio` (feature `tokio`). Chunks are cut and hashed on the
 /// task that polls: about a millisecond for 1 MiB.
 #[derive(Debug)]
 pub struct AsyncChunkStream<R> {
@@ -26,7 +26,7 @@ impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
     /// Returns a stream over the chunks of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to anything but
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set, but not to
     /// an integer in `1..=1 GiB`.
     pub fn new(reader: R, profile: impl Into<Profile>) -> Result<Self, ChunkingError> {
         Self::resume_at(reader, profile, 0)
@@ -34,7 +34,7 @@ impl<R: AsyncRead + Unpin> AsyncChunkStream<R> {
 
     /// Returns a stream for the rest of an input that was cut at `offset`, in bytes.
     ///
-    /// `reader` begins there; the chunks are those of the whole input.
+    /// `reader` starts there; the chunks are those of the whole input.
     ///
     /// # Errors
     /// As [`new`](Self::new).

@@ -1,4 +1,4 @@
-//! Chunks of many readers; one that fails does not stop the others.
+//! Chunks of many readers; a failure does not stop the others.
 
 use super::chunk::{ChunkDescriptor, ChunkMetadata};
 use super::error::ChunkingError;
@@ -7,10 +7,10 @@ use crate::profile::Profile;
 use alloc::vec::Vec;
 use std::io::Read;
 
-/// The results of many inputs: chunks, or an error, for each.
+/// The results of many inputs: the chunks or the error of each.
 #[derive(Debug)]
 pub struct BatchChunkResult<C = ChunkMetadata> {
-    /// The chunks of each input or what made it fail, in the order of the inputs.
+    /// The chunks or the error of each input, in the order of the inputs.
     pub results: Vec<Result<Vec<C>, ChunkingError>>,
     /// Bytes in all chunks of `results`.
     pub total_bytes_processed: u64,
@@ -41,9 +41,9 @@ impl<C> BatchChunkResult<C> {
     }
 }
 
-/// Chunks every reader; one that fails does not stop the others.
+/// Chunks every reader; a failure does not stop the others.
 ///
-/// The chunks of a reader that failed are not in the result, only its error is.
+/// For a reader that fails, the result has only the error, without the chunks before it.
 pub fn chunk_batch<R: Read>(
     readers: impl IntoIterator<Item = R>,
     profile: impl Into<Profile>,
@@ -53,7 +53,7 @@ pub fn chunk_batch<R: Read>(
     BatchChunkResult::of_chunks(readers.into_iter().map(chunk).collect())
 }
 
-/// Returns the digests and places of the chunks of every reader, as [`chunk_batch`] does, and keeps none
+/// Returns the digests and positions of the chunks of every reader, as [`chunk_batch`] does, but keeps none
 /// of their bytes.
 pub fn chunk_batch_descriptors<R: Read>(
     readers: impl IntoIterator<Item = R>,

@@ -1,17 +1,17 @@
-//! What is known of a chunk: its digest, its place, and with some types its bytes.
+//! Chunks: their digests, their positions and, in some types, their bytes.
 
 use super::error::ChunkingError;
 use bytes::Bytes;
 use core::ops::Range;
 
-/// A chunk's digest and place in its input, without its bytes.
+/// A chunk's digest and position in its input, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChunkDescriptor {
     /// Digest of the chunk's bytes; in human-readable formats 64 lowercase hexadecimal digits.
     #[cfg_attr(feature = "serde", serde(with = "digest_form"))]
     pub hash: [u8; 32],
-    /// Where the chunk begins in the input, in bytes.
+    /// Offset of the chunk in the input, in bytes.
     pub offset: u64,
     /// Length in bytes.
     pub length: usize,
@@ -55,11 +55,11 @@ pub struct ChunkMetadata {
     /// Digest of the payload; in human-readable formats 64 lowercase hexadecimal digits.
     #[cfg_attr(feature = "serde", serde(with = "digest_form"))]
     pub hash: [u8; 32],
-    /// Where the chunk begins in the input, in bytes.
+    /// Offset of the chunk in the input, in bytes.
     pub offset: u64,
     /// Length of the payload in bytes.
     pub length: usize,
-    /// The chunk's bytes. Cheap to clone; it keeps the allocation that it shares alive.
+    /// The chunk's bytes. Cheap to clone; a clone keeps the shared allocation alive.
     ///
     /// Not serialized: it is empty in what was deserialized, whatever `length` says, until the bytes are
     /// fetched by `hash` and put here.
@@ -99,7 +99,7 @@ impl From<&ChunkMetadata> for ChunkDescriptor {
 pub struct ChunkSlice<'a> {
     /// Digest of the payload.
     pub hash: [u8; 32],
-    /// Where the chunk begins in the input, in bytes.
+    /// Offset of the chunk in the input, in bytes.
     pub offset: u64,
     /// The chunk's bytes.
     pub payload: &'a [u8],

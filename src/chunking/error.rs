@@ -15,7 +15,7 @@ pub enum ChunkingError {
     Bounds {
         /// Length of the data in bytes.
         data_len: usize,
-        /// Where the chunk begins.
+        /// Offset of the chunk in bytes.
         offset: u64,
         /// Length of the chunk in bytes.
         length: usize,
@@ -27,14 +27,14 @@ pub enum ChunkingError {
     /// A chunk has no bytes.
     #[error("chunk without bytes")]
     ZeroLengthChunk,
-    /// The sizes are not allowed.
+    /// The options are out of range.
     #[error("invalid chunking options")]
     InvalidOptions(#[from] OptionsError),
-    /// An environment variable of this library has a value that it cannot have.
+    /// An environment variable of this library has an invalid value.
     #[cfg(feature = "std")]
     #[error("invalid environment")]
     Environment(#[from] EnvironmentError),
-    /// Chunks of these options could need more memory than allowed.
+    /// Chunks with these options could need more memory than allowed.
     #[error("chunks need a buffer of {required} bytes, {limit} are allowed")]
     BufferLimitExceeded {
         /// Bytes that the largest chunk needs.
@@ -66,8 +66,8 @@ impl ChunkingError {
 #[derive(Debug, thiserror::Error)]
 #[error("reading failed at offset {offset}")]
 pub struct ReadError {
-    /// How many bytes of the input had been read.
+    /// Number of bytes read before the error.
     pub offset: u64,
-    /// What the reader said.
+    /// The reader's error.
     pub source: io::Error,
 }

@@ -1,43 +1,43 @@
 //! From bytes to chunks with digests.
 //!
-//! | the caller has | and wants | function |
+//! | you have | you want | use |
 //! |---|---|---|
-#![cfg_attr(feature = "alloc", doc = "| a slice | digests and places | [`chunk_descriptors`] |")]
-#![cfg_attr(feature = "alloc", doc = "| a slice | payloads that borrow | [`chunk_slices`] |")]
+#![cfg_attr(feature = "alloc", doc = "| a slice | digests and positions | [`chunk_descriptors`] |")]
+#![cfg_attr(feature = "alloc", doc = "| a slice | borrowed payloads | [`chunk_slices`] |")]
 #![cfg_attr(
     feature = "alloc",
-    doc = "| [`Bytes`](bytes::Bytes) | payloads that share it | [`chunk_bytes`] |"
+    doc = "| [`Bytes`](bytes::Bytes) | payloads that share its memory | [`chunk_bytes`] |"
 )]
 #![cfg_attr(
     feature = "alloc",
-    doc = "| a slice | payloads that own | [`chunk_data`], [`chunk_data_with_hash`] |"
+    doc = "| a slice | owned payloads | [`chunk_data`], [`chunk_data_with_hash`] |"
 )]
-#![cfg_attr(feature = "alloc", doc = "| pieces, as they come | digests and places | [`PushChunker`] |")]
-#![cfg_attr(feature = "alloc", doc = "| pieces, as they come | payloads that own | [`PayloadChunker`] |")]
-#![cfg_attr(feature = "std", doc = "| a reader | payloads that own | [`ChunkStream`], [`chunk_stream`] |")]
-#![cfg_attr(feature = "std", doc = "| a reader | digests and places | [`DescriptorStream`] |")]
+#![cfg_attr(feature = "alloc", doc = "| pieces, as they arrive | digests and positions | [`PushChunker`] |")]
+#![cfg_attr(feature = "alloc", doc = "| pieces, as they arrive | owned payloads | [`PayloadChunker`] |")]
+#![cfg_attr(feature = "std", doc = "| a reader | owned payloads | [`ChunkStream`], [`chunk_stream`] |")]
+#![cfg_attr(feature = "std", doc = "| a reader | digests and positions | [`DescriptorStream`] |")]
 #![cfg_attr(
     feature = "std",
-    doc = "| many readers | payloads, or digests and places | [`chunk_batch`], [`chunk_batch_descriptors`] |"
+    doc = "| many readers | payloads, or digests and positions | [`chunk_batch`], [`chunk_batch_descriptors`] |"
 )]
 #![cfg_attr(feature = "rayon", doc = "| a slice, and many cores | cut points | [`cut_points_parallel`] |")]
 #![cfg_attr(
     feature = "rayon",
-    doc = "| a slice, and many cores | digests and places | [`chunk_descriptors_parallel`] |"
+    doc = "| a slice, and many cores | digests and positions | [`chunk_descriptors_parallel`] |"
 )]
 #![cfg_attr(
     feature = "rayon",
-    doc = "| `Bytes`, and many cores | payloads that share it | [`chunk_bytes_parallel`] |"
+    doc = "| `Bytes`, and many cores | payloads that share its memory | [`chunk_bytes_parallel`] |"
 )]
 #![cfg_attr(
     feature = "rayon",
-    doc = "| a reader, and many cores | payloads that own, or what is made of them | [`ChunkPipeline`] |"
+    doc = "| a reader, and many cores | owned payloads, or the results of a closure | [`ChunkPipeline`] |"
 )]
 #![cfg_attr(
     feature = "rayon",
-    doc = "| many readers, and many cores | payloads, or digests and places | [`chunk_batch_parallel`], [`chunk_batch_descriptors_parallel`] |"
+    doc = "| many readers, and many cores | payloads, or digests and positions | [`chunk_batch_parallel`], [`chunk_batch_descriptors_parallel`] |"
 )]
-#![cfg_attr(feature = "async", doc = "| an asynchronous reader | payloads that own | [`AsyncChunkStream`] |")]
+#![cfg_attr(feature = "async", doc = "| an async reader | owned payloads | [`AsyncChunkStream`] |")]
 
 #[cfg(feature = "alloc")]
 pub(crate) mod error;

@@ -1,4 +1,4 @@
-//! Chunkers that are fed: the caller has the bytes piece by piece and keeps the control flow.
+//! Push chunkers: the caller feeds bytes piece by piece and keeps the control flow.
 
 use super::chunk::{ChunkDescriptor, ChunkMetadata};
 use crate::algorithm::HashAlgorithm;
@@ -15,7 +15,7 @@ const BLOCK: usize = 64 * 1024;
 
 /// Finds and hashes the chunks of an input that arrives in pieces of any size.
 ///
-/// Keeps at most 64 KiB of the input. The chunks do not depend on how it is split.
+/// Holds at most 64 KiB of the input. The chunks do not depend on how the input is split.
 ///
 /// ```
 /// use chunker::Profile;
@@ -36,13 +36,13 @@ pub struct PushChunker {
 }
 
 impl PushChunker {
-    /// Returns a chunker at the beginning of an input.
+    /// Returns a chunker at the start of an input.
     #[must_use]
     pub fn new(profile: impl Into<Profile>) -> Self {
         Self::resume_at(profile, 0)
     }
 
-    /// Returns a chunker for the rest of an input that was cut at `offset`, in bytes: the chunks are
+    /// Returns a chunker for the rest of an input that was cut at `offset`, in bytes. The chunks are
     /// those of the whole input.
     #[must_use]
     pub fn resume_at(profile: impl Into<Profile>, offset: u64) -> Self {
@@ -157,13 +157,13 @@ const PINNED: usize = 8;
 const FEED_SLICE: usize = 1024 * 1024;
 
 impl PayloadChunker {
-    /// Returns a chunker at the beginning of an input.
+    /// Returns a chunker at the start of an input.
     #[must_use]
     pub fn new(profile: impl Into<Profile>) -> Self {
         Self::resume_at(profile, 0)
     }
 
-    /// Returns a chunker for the rest of an input that was cut at `offset`, in bytes: the chunks are
+    /// Returns a chunker for the rest of an input that was cut at `offset`, in bytes. The chunks are
     /// those of the whole input.
     #[must_use]
     pub fn resume_at(profile: impl Into<Profile>, offset: u64) -> Self {
@@ -291,7 +291,7 @@ impl PayloadCutter {
         Some(self.take(offset, chunk_length(offset, cut?)))
     }
 
-    /// Returns what is left as a chunk, at the end of the input.
+    /// Returns the rest of the input as a chunk, at its end.
     pub(crate) fn take_last_payload(&mut self) -> Option<Payload> {
         let offset = self.finder.last_cut();
         let end = self.finder.clone().finish()?;

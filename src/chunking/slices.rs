@@ -10,10 +10,10 @@ use crate::profile::Profile;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-/// Returns the chunks of `data` with SHA-256 digests and payloads of their own.
+/// Returns the chunks of `data` with SHA-256 digests and their own payloads.
 ///
-/// `None` stands for the default of a size. Empty data has no chunks. Every payload is a copy: where
-/// that is not needed, [`chunk_slices`] borrows, [`chunk_bytes`] shares, and [`chunk_descriptors`]
+/// `None` stands for the default size. Empty data has no chunks. Every payload is a copy: if you do
+/// not need that, [`chunk_slices`] borrows, [`chunk_bytes`] shares, and [`chunk_descriptors`]
 /// leaves payloads out.
 ///
 /// # Errors
@@ -27,7 +27,7 @@ pub fn chunk_data(
     chunk_data_with_hash(data, min_size, avg_size, max_size, HashAlgorithm::Sha256)
 }
 
-/// Like [`chunk_data`], with digests of the algorithm `hash`.
+/// Like [`chunk_data`], with digests by the algorithm `hash`.
 ///
 /// # Errors
 /// [`ChunkingError::InvalidOptions`].
@@ -51,13 +51,13 @@ pub fn chunk_bytes(data: &Bytes, profile: impl Into<Profile>) -> Vec<ChunkMetada
     chunk_slices(data, profile).map(share).collect()
 }
 
-/// Returns the digests and places of the chunks of `data`.
+/// Returns the digests and positions of the chunks of `data`.
 #[must_use]
 pub fn chunk_descriptors(data: &[u8], profile: impl Into<Profile>) -> Vec<ChunkDescriptor> {
     chunk_slices(data, profile).map(|chunk| chunk.descriptor()).collect()
 }
 
-/// Returns an iterator over the chunks of `data`; each is cut and hashed when it is asked for.
+/// Returns an iterator over the chunks of `data`, which cuts and hashes each chunk on demand.
 ///
 /// ```
 /// use chunker::Profile;
@@ -78,7 +78,7 @@ pub fn chunk_slices(data: &[u8], profile: impl Into<Profile>) -> ChunkSlices<'_>
     }
 }
 
-/// Iterator over the chunks of a slice, made by [`chunk_slices`].
+/// Iterator over the chunks of a slice, from [`chunk_slices`].
 #[derive(Clone, Debug)]
 pub struct ChunkSlices<'a> {
     cuts: CutPoints<'a>,

@@ -44,7 +44,7 @@ pub struct ChunkStream<R> {
 }
 
 impl<R: Read> ChunkStream<R> {
-    /// Returns a stream with SHA-256 digests; `None` stands for the default of a size in bytes.
+    /// Returns a stream with SHA-256 digests. Sizes are in bytes; `None` stands for the default size.
     ///
     /// # Errors
     /// [`ChunkingError::InvalidOptions`], or as [`with_profile`](Self::with_profile).
@@ -62,7 +62,7 @@ impl<R: Read> ChunkStream<R> {
     /// Returns a stream over the chunks of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to anything but
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set, but not to
     /// an integer in `1..=1 GiB`.
     pub fn with_profile(reader: R, profile: impl Into<Profile>) -> Result<Self, ChunkingError> {
         Self::resume_at(reader, profile, 0)
@@ -70,7 +70,7 @@ impl<R: Read> ChunkStream<R> {
 
     /// Returns a stream for the rest of an input that was cut at `offset`, in bytes.
     ///
-    /// `reader` begins there; the chunks are those of the whole input.
+    /// `reader` starts there; the chunks are those of the whole input.
     ///
     /// # Errors
     /// As [`with_profile`](Self::with_profile).
@@ -82,7 +82,7 @@ impl<R: Read> ChunkStream<R> {
 
     /// Returns this stream if it can never hold more than `limit` bytes of its input.
     ///
-    /// For options that come from someone else.
+    /// Use it for options from an untrusted source.
     ///
     /// # Errors
     /// [`ChunkingError::BufferLimitExceeded`].
@@ -109,7 +109,7 @@ impl<R: Read> Iterator for ChunkStream<R> {
 
 impl<R: Read> std::iter::FusedIterator for ChunkStream<R> {}
 
-/// Returns the chunks of all that `reader` gives, with SHA-256 digests.
+/// Returns the chunks of everything that `reader` yields, with SHA-256 digests.
 ///
 /// # Errors
 /// [`ChunkingError::InvalidOptions`], or [`ChunkingError::Io`] of the first error of `reader`.
@@ -122,7 +122,7 @@ pub fn chunk_stream<R: Read>(
     ChunkStream::new(reader, min_size, avg_size, max_size)?.collect()
 }
 
-/// Iterator over the digests and places of a reader's chunks; what [`ChunkStream`] is, without payloads.
+/// Iterator over the digests and positions of a reader's chunks: a [`ChunkStream`] without payloads.
 ///
 /// Holds one read, 64 KiB, and the descriptors of the chunks that end in that read.
 ///
@@ -160,7 +160,7 @@ impl<R: Read> DescriptorStream<R> {
 
     /// Returns a stream for the rest of an input that was cut at `offset`, in bytes.
     ///
-    /// `reader` begins there; the chunks are those of the whole input.
+    /// `reader` starts there; the chunks are those of the whole input.
     ///
     /// # Errors
     /// As [`new`](Self::new).

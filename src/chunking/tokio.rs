@@ -1,4 +1,4 @@
-//! Readers and writers of tokio where those of `futures` are expected.
+//! Adapters from the readers and writers of tokio to those of `futures`.
 
 use super::async_stream::AsyncChunkStream;
 use super::error::ChunkingError;
@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 use std::io;
 use tokio::io::ReadBuf;
 
-/// A reader or writer of tokio as one of `futures`.
+/// Adapts a reader or writer of tokio to `futures`.
 ///
 /// [`AsyncChunkStream::from_tokio`] wraps its reader itself; to resume, give `Tokio(reader)` to
 /// [`AsyncChunkStream::resume_at`].
@@ -16,7 +16,7 @@ use tokio::io::ReadBuf;
 pub struct Tokio<T>(pub T);
 
 impl<R: tokio::io::AsyncRead + Unpin> AsyncChunkStream<Tokio<R>> {
-    /// Returns a stream over the chunks of a reader of tokio.
+    /// Returns a stream over the chunks of a tokio reader.
     ///
     /// # Errors
     /// As [`new`](Self::new).

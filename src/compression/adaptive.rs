@@ -1,4 +1,4 @@
-//! Compression only where it pays.
+//! Compression where it pays.
 
 use super::codec::Codec;
 use super::error::CompressionError;
@@ -7,10 +7,10 @@ use crate::observability::hooks;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-/// What [`compress_adaptive`] made of its input.
+/// The result of [`compress_adaptive`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Adapted<'a> {
-    /// The input as it is: compressing it does not pay.
+    /// The input itself: compressing it does not pay.
     Stored(&'a [u8]),
     /// The input compressed.
     Compressed(Vec<u8>),
@@ -44,8 +44,8 @@ const COMPRESSED: [(usize, &[u8]); 9] = [
 /// Samples are taken at the beginning, in the middle and at the end.
 const SAMPLE: usize = 16 * 1024;
 
-/// Compresses `data` unless that does not pay: when it begins like a compressed format, when samples
-/// of it do not become at least 5 % smaller, or when in the end all of it does not become smaller.
+/// Compresses `data` unless that does not pay: if it starts like a compressed format, if samples of it
+/// do not shrink by at least 5 %, or if the compressed data turns out no smaller.
 ///
 /// # Errors
 /// As [`compress`].
@@ -67,13 +67,13 @@ pub fn compress_adaptive(
 }
 
 /// Returns whether compressing `data` is likely to pay, as [`compress_adaptive`] asks first: `false` when
-/// it begins like a compressed format, and when samples of it do not become at least 5 % smaller.
+/// it starts like a compressed format, or samples of it do not shrink by at least 5 %.
 ///
-/// For callers who then compress by an [`Encoder`](super::Encoder), whose output may still be no smaller.
+/// For callers who then compress with an [`Encoder`](super::Encoder), whose output may still be no smaller.
 /// Compresses samples of 48 KiB in all, however long `data` is.
 ///
 /// # Errors
-/// [`CompressionError::Failed`] when memory is short.
+/// [`CompressionError::Failed`] if memory runs out.
 pub fn is_worth_compressing(codec: Codec, data: &[u8]) -> Result<bool, CompressionError> {
     if is_compressed(data) {
         return Ok(false);

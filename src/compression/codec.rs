@@ -1,4 +1,4 @@
-//! The names of the formats, and what is known of each without its library.
+//! The names of the formats, and facts about each that need no library.
 
 use core::fmt;
 use core::ops::RangeInclusive;

@@ -1,4 +1,4 @@
-//! Decompression as a reader, within limits.
+//! Decompression through a reader, within limits.
 
 use super::codec::Codec;
 use super::error::CompressionError;
@@ -7,9 +7,9 @@ use super::limits::{Allowance, DecompressionLimits};
 use crate::observability::hooks::{self, StreamObserver};
 use std::io::{self, BufRead, Read};
 
-/// Reader of the content of all frames that another reader gives.
+/// Reader that decompresses all frames of another reader.
 ///
-/// Its errors hold a [`CompressionError`]; after one it gives no more data.
+/// Its errors hold a [`CompressionError`]; after an error, it returns no more data.
 pub struct Decoder<R: BufRead> {
     inner: AnyReader<Source<R>>,
     codec: Codec,
@@ -27,10 +27,10 @@ enum State {
 }
 
 impl<R: BufRead> Decoder<R> {
-    /// Returns a reader of what `reader` holds compressed.
+    /// Returns a reader that decompresses `reader`.
     ///
     /// # Errors
-    /// [`CompressionError::InvalidWindowLog`], or [`CompressionError::Failed`] when memory is short.
+    /// [`CompressionError::InvalidWindowLog`], or [`CompressionError::Failed`] if memory runs out.
     pub fn new(codec: Codec, reader: R, limits: DecompressionLimits) -> Result<Self, CompressionError> {
         Self::counting_bytes(codec, reader, limits).inspect_err(|error| hooks::failed(error.code()))
     }

@@ -1,4 +1,4 @@
-//! Dictionaries of zstd: what many small inputs have in common, kept out of each.
+//! zstd dictionaries: what many small inputs have in common, stored once.
 
 use super::codec::Codec;
 use super::decoder::Decoder;
@@ -15,9 +15,9 @@ fn failed(source: std::io::Error) -> CompressionError {
     CompressionError::Failed { codec: Codec::Zstd, source }
 }
 
-/// Returns a dictionary of at most `max_size` bytes for inputs like `samples`.
+/// Trains a dictionary of at most `max_size` bytes for inputs like `samples`.
 ///
-/// About a hundred samples, and a hundred times `max_size` in all, make a good one.
+/// About a hundred samples, in all a hundred times as long as `max_size`, make a good dictionary.
 ///
 /// # Errors
 /// [`CompressionError::Failed`] when there are too few samples.
@@ -29,10 +29,10 @@ pub fn train<S: AsRef<[u8]>>(samples: &[S], max_size: usize) -> Result<Vec<u8>, 
         .inspect_err(|error| hooks::failed(error.code()))
 }
 
-/// Returns `data` compressed with a dictionary, which decompressing needs too.
+/// Compresses `data` with a dictionary, which you need to decompress it.
 ///
 /// # Errors
-/// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short or
+/// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] if memory runs out or
 /// `dictionary` is damaged.
 pub fn compress(dictionary: &[u8], data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
     let compress = || format::compress_with(dictionary, data, Codec::Zstd.level(level)?).map_err(failed);
@@ -40,7 +40,7 @@ pub fn compress(dictionary: &[u8], data: &[u8], level: Option<i32>) -> Result<Ve
         .inspect_err(|error| hooks::failed(error.code()))
 }
 
-/// Returns `data` decompressed with the dictionary that it was compressed with, within `limits`.
+/// Decompresses `data`, within `limits`, with the dictionary that it was compressed with.
 ///
 /// # Errors
 /// As [`decompress`](super::decompress); another dictionary is [`CompressionError::Corrupt`].
@@ -59,8 +59,8 @@ pub fn decompress(
 }
 
 impl<W: Write> Encoder<W> {
-    /// Returns a writer of a zstd frame that is compressed with a dictionary, which decompressing needs
-    /// too; `None` stands for level 3.
+    /// Returns a writer that compresses a zstd frame with a dictionary, which you need to decompress
+    /// it; `None` stands for level 3.
     ///
     /// # Errors
     /// As [`new`](Self::new); also [`CompressionError::Failed`] when `dictionary` is damaged.
@@ -76,7 +76,7 @@ impl<W: Write> Encoder<W> {
 }
 
 impl PushDecoder {
-    /// Returns a decoder of zstd's frames that were compressed with a dictionary.
+    /// Returns a decoder for zstd frames that were compressed with a dictionary.
     ///
     /// # Errors
     /// As [`Decoder::new`]; also [`CompressionError::Failed`] when `dictionary` is damaged.

@@ -1,4 +1,4 @@
-//! Compression as a writer.
+//! Compression through a writer.
 
 use super::codec::Codec;
 use super::error::CompressionError;
@@ -6,11 +6,11 @@ use super::formats::AnyWriter;
 use crate::observability::hooks::{self, StreamObserver};
 use std::io::{self, Write};
 
-/// Writer that compresses what it is given into another writer.
+/// Writer that compresses its input into another writer.
 ///
-/// The frame is whole only after [`finish`](Self::finish): one that is dropped before stays truncated.
+/// Call [`finish`](Self::finish) to complete the frame: without it, the frame stays truncated.
 ///
-/// How long the content becomes is not known when it begins. So zstd's levels 20, 21 and 22 always ask
+/// The length of the content is unknown at the start, so zstd's levels 20, 21 and 22 always ask
 /// for windows of 32, 64 and 128 MiB, which [`DecompressionLimits`](super::DecompressionLimits) refuses
 /// by default.
 pub struct Encoder<W: Write> {
@@ -19,10 +19,10 @@ pub struct Encoder<W: Write> {
 }
 
 impl<W: Write> Encoder<W> {
-    /// Returns a writer into `writer`; `None` stands for the codec's default level.
+    /// Returns an encoder that writes to `writer`; `None` stands for the codec's default level.
     ///
     /// # Errors
-    /// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short.
+    /// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] if memory runs out.
     pub fn new(codec: Codec, level: Option<i32>, writer: W) -> Result<Self, CompressionError> {
         Self::opened_by(codec, level, writer, |sink, level| AnyWriter::new(codec, sink, level))
     }
@@ -43,7 +43,7 @@ impl<W: Write> Encoder<W> {
         new().inspect_err(|error: &CompressionError| hooks::failed(error.code()))
     }
 
-    /// Returns the writer, of which what was written so far may be taken.
+    /// Returns the writer, so that you can take the output so far.
     pub fn get_mut(&mut self) -> &mut W {
         &mut self.inner.sink().writer
     }
@@ -51,7 +51,7 @@ impl<W: Write> Encoder<W> {
     /// Ends the frame and returns the writer.
     ///
     /// # Errors
-    /// [`CompressionError::Io`] with what the writer says, or [`CompressionError::Failed`].
+    /// [`CompressionError::Io`] with the error of the writer, or [`CompressionError::Failed`].
     pub fn finish(mut self) -> Result<W, CompressionError> {
         self.inner.sink().open = true;
         let codec = self.codec;

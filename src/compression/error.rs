@@ -1,4 +1,4 @@
-//! What can go wrong, and how it passes through `io::Error` where a codec is a reader or writer.
+//! Compression errors, and how they pass through `io::Error` where a codec is a reader or writer.
 
 use super::codec::Codec;
 use std::io;
@@ -15,13 +15,13 @@ pub enum CompressionError {
         /// The level asked for.
         level: i32,
     },
-    /// The largest window allowed is none that zstd has.
+    /// The limit for zstd's window is out of range.
     #[error("2^{window_log} bytes is no limit of zstd's window")]
     InvalidWindowLog {
         /// Its base-2 logarithm.
         window_log: u32,
     },
-    /// The data begins like none of the formats.
+    /// The data does not start like any known format.
     #[error("unknown compressed format")]
     UnknownFormat,
     /// Compressing failed.
@@ -29,18 +29,18 @@ pub enum CompressionError {
     Failed {
         /// The codec.
         codec: Codec,
-        /// What it said.
+        /// The codec's error.
         source: io::Error,
     },
-    /// The data is not of this format, is damaged, or goes on behind the last frame.
+    /// The data is not of this format, is damaged, or has trailing bytes after the last frame.
     #[error("data is not whole {codec} frames")]
     Corrupt {
         /// The codec.
         codec: Codec,
-        /// What it said.
+        /// The codec's error.
         source: io::Error,
     },
-    /// The data ends within a frame, or has none.
+    /// The data ends within a frame, or contains none.
     #[error("{codec} data is truncated")]
     Truncated {
         /// The codec.
@@ -58,10 +58,10 @@ pub enum CompressionError {
         /// The codec.
         codec: Codec,
     },
-    /// A piece was pushed behind the end of the data, or after an error.
+    /// A piece was pushed after the end of the data, or after an error.
     #[error("the data ended before this piece")]
     Ended,
-    /// The reader of compressed data, or the writer to which they go, failed.
+    /// The reader or the writer of the compressed data failed.
     #[error("reading or writing compressed data failed")]
     Io(#[source] io::Error),
 }

@@ -19,7 +19,7 @@ use std::io::{self, Read};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecompressionLimits {
-    /// Bytes of output; exactly as many are allowed.
+    /// Largest output in bytes; output of exactly this length is allowed.
     pub max_output: u64,
     /// Base-2 logarithm of the largest window that a zstd frame may ask for, in `10..=30`: what zstd
     /// allows on every target.
@@ -27,7 +27,7 @@ pub struct DecompressionLimits {
     /// Frames of the levels 20, 21 and 22 ask for 25, 26 and 27, unless their content is known to be
     /// shorter when compressing begins.
     pub max_window_log: u32,
-    /// Bytes of memory that an .xz stream may ask for.
+    /// Largest amount of memory that an .xz stream may ask for, in bytes.
     pub max_memory: u64,
 }
 
@@ -40,19 +40,19 @@ impl Default for DecompressionLimits {
 }
 
 impl DecompressionLimits {
-    /// Returns these limits with another one for the output, in bytes.
+    /// Returns these limits with another `max_output`, in bytes.
     #[must_use]
     pub const fn with_max_output(self, max_output: u64) -> Self {
         Self { max_output, ..self }
     }
 
-    /// Returns these limits with another base-2 logarithm of zstd's window, `10..=30`.
+    /// Returns these limits with another `max_window_log`, in `10..=30`.
     #[must_use]
     pub const fn with_max_window_log(self, max_window_log: u32) -> Self {
         Self { max_window_log, ..self }
     }
 
-    /// Returns these limits with another one for the memory of xz, in bytes.
+    /// Returns these limits with another `max_memory`, in bytes.
     #[must_use]
     pub const fn with_max_memory(self, max_memory: u64) -> Self {
         Self { max_memory, ..self }

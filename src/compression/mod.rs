@@ -1,17 +1,17 @@
-//! Compression by zstd, LZ4, xz and bzip2, in their standard formats.
+//! Compression with zstd, LZ4, xz and bzip2, in their standard formats.
 //!
-//! What is written here is read by the tools of the same names, and the reverse. Decompression is
+//! The tools of the same names read what this module writes, and the reverse. Decompression is
 //! bounded in output and in memory, and accepts nothing but whole frames: truncated data and bytes
 //! after the last frame are errors.
 //!
 //! | to | use |
 //! |---|---|
 //! | compress or decompress in one call | [`compress_zstd`], [`decompress_zstd`], … or [`compress`], [`decompress`] with a [`Codec`] |
-//! | the same into a buffer | [`compress_into`], [`decompress_into`] |
-//! | the same many times, without allocating | [`CompressionScratch`] |
-//! | streams | [`Encoder`], [`Decoder`], and [`PushDecoder`] for data that arrive in pieces |
-//! | data of unknown codec | [`decompress_auto`] |
-//! | data that may be compressed already | [`compress_adaptive`] |
+//! | compress or decompress into a buffer | [`compress_into`], [`decompress_into`] |
+//! | do that many times, without allocating | [`CompressionScratch`] |
+//! | compress or decompress streams | [`Encoder`], [`Decoder`], and [`PushDecoder`] for data that arrives in pieces |
+//! | decompress data of an unknown codec | [`decompress_auto`] |
+//! | compress data that may already be compressed | [`compress_adaptive`] |
 #![cfg_attr(feature = "zstd", doc = "| many small, similar inputs | [`dictionary`] |")]
 
 mod codec;

@@ -6,7 +6,7 @@ use super::limits::DecompressionLimits;
 use super::one_shot::{compress, decompress};
 use alloc::vec::Vec;
 
-/// Returns `data` compressed by zstd; `None` stands for level 3.
+/// Compresses `data` with zstd; `None` stands for level 3.
 ///
 /// Levels from 20 on use windows that [`DecompressionLimits`] refuses by default.
 ///
@@ -17,7 +17,7 @@ pub fn compress_zstd(data: &[u8], level: Option<i32>) -> Result<Vec<u8>, Compres
     compress(Codec::Zstd, data, level)
 }
 
-/// Returns `data` in an LZ4 frame.
+/// Compresses `data` into an LZ4 frame.
 ///
 /// # Errors
 /// As [`compress`].
@@ -26,7 +26,7 @@ pub fn compress_lz4(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
     compress(Codec::Lz4, data, None)
 }
 
-/// Returns `data` compressed by xz; `None` stands for level 6.
+/// Compresses `data` with xz; `None` stands for level 6.
 ///
 /// # Errors
 /// As [`compress`].
@@ -35,7 +35,7 @@ pub fn compress_xz(data: &[u8], level: Option<i32>) -> Result<Vec<u8>, Compressi
     compress(Codec::Xz, data, level)
 }
 
-/// Returns `data` compressed by bzip2; `None` stands for level 9.
+/// Compresses `data` with bzip2; `None` stands for level 9.
 ///
 /// # Errors
 /// As [`compress`].
@@ -44,7 +44,7 @@ pub fn compress_bzip2(data: &[u8], level: Option<i32>) -> Result<Vec<u8>, Compre
     compress(Codec::Bzip2, data, level)
 }
 
-/// Returns zstd's frames decompressed, within the default limits.
+/// Decompresses zstd frames, within the default limits.
 ///
 /// # Errors
 /// As [`decompress`].
@@ -53,7 +53,7 @@ pub fn decompress_zstd(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
     decompress(Codec::Zstd, data, DecompressionLimits::default())
 }
 
-/// Returns LZ4 frames decompressed, within the default limits.
+/// Decompresses LZ4 frames, within the default limits.
 ///
 /// # Errors
 /// As [`decompress`].
@@ -62,7 +62,7 @@ pub fn decompress_lz4(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
     decompress(Codec::Lz4, data, DecompressionLimits::default())
 }
 
-/// Returns .xz streams decompressed, within the default limits.
+/// Decompresses .xz streams, within the default limits.
 ///
 /// # Errors
 /// As [`decompress`].
@@ -71,7 +71,7 @@ pub fn decompress_xz(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
     decompress(Codec::Xz, data, DecompressionLimits::default())
 }
 
-/// Returns .bz2 streams decompressed, within the default limits.
+/// Decompresses .bz2 streams, within the default limits.
 ///
 /// # Errors
 /// As [`decompress`].

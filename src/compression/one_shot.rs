@@ -7,10 +7,10 @@ use super::limits::DecompressionLimits;
 use crate::observability::hooks;
 use alloc::vec::Vec;
 
-/// Returns `data` compressed; `None` stands for the codec's [default level](Codec::default_level).
+/// Compresses `data`; `None` stands for the codec's [default level](Codec::default_level).
 ///
 /// # Errors
-/// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] when memory is short.
+/// [`CompressionError::InvalidLevel`], or [`CompressionError::Failed`] if memory runs out.
 pub fn compress(codec: Codec, data: &[u8], level: Option<i32>) -> Result<Vec<u8>, CompressionError> {
     let mut output = Vec::new();
     compress_into(codec, data, level, &mut output)?;
@@ -18,7 +18,7 @@ pub fn compress(codec: Codec, data: &[u8], level: Option<i32>) -> Result<Vec<u8>
     Ok(output)
 }
 
-/// Appends `data` compressed to `output`, which stays as it was on an error.
+/// Compresses `data` and appends it to `output`, which an error leaves unchanged.
 ///
 /// # Errors
 /// As [`compress`].
@@ -51,7 +51,7 @@ pub(super) fn append_compressed(
     result
 }
 
-/// Returns `data` decompressed, within `limits`.
+/// Decompresses `data`, within `limits`.
 ///
 /// # Errors
 /// [`CompressionError::Truncated`], [`CompressionError::Corrupt`], [`CompressionError::SizeExceeded`],
@@ -66,9 +66,9 @@ pub fn decompress(
     Ok(output)
 }
 
-/// Appends `data` decompressed to `output`, which stays as it was on an error.
+/// Decompresses `data` and appends it to `output`, which an error leaves unchanged.
 ///
-/// `limits` hold for what is appended.
+/// `limits` apply to the appended bytes.
 ///
 /// # Errors
 /// As [`decompress`].
@@ -84,9 +84,9 @@ pub fn decompress_into(
     Ok(())
 }
 
-/// Returns `data` decompressed, or `None` where that is longer than `most` bytes: for callers that then
-/// decompress it in pieces, by a [`Decoder`](super::Decoder) or a [`PushDecoder`](super::PushDecoder).
-/// Nothing is counted then, nor is it an error.
+/// Decompresses `data`, or returns `None` if the content is longer than `most` bytes, for callers that then
+/// decompress it in pieces, with a [`Decoder`](super::Decoder) or a [`PushDecoder`](super::PushDecoder).
+/// Exceeding `most` is not counted, and not an error.
 ///
 /// # Errors
 /// As [`decompress`].
@@ -129,7 +129,7 @@ fn append_decompressed(
     result
 }
 
-/// Returns `data` decompressed by the codec that its magic bytes name, within the default limits.
+/// Decompresses `data` with the codec that its magic bytes name, within the default limits.
 ///
 /// # Errors
 /// [`CompressionError::UnknownFormat`], else as [`decompress`].
@@ -140,7 +140,7 @@ pub fn decompress_auto(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
     decompress(codec, data, DecompressionLimits::default())
 }
 
-/// Compresses every input; one that fails does not stop the others.
+/// Compresses every input; a failure does not stop the others.
 pub fn compress_batch<D: AsRef<[u8]>>(
     codec: Codec,
     inputs: impl IntoIterator<Item = D>,

@@ -1,4 +1,4 @@
-//! Decompression of data that arrives in pieces, for callers that cannot wait inside a reader.
+//! Decompression of data that arrives in pieces, for callers that cannot block in a reader.
 
 use super::codec::Codec;
 use super::decoder::Decoder;
@@ -8,7 +8,7 @@ use crate::observability::hooks;
 use alloc::vec::Vec;
 use std::io::{self, BufRead, Read};
 
-/// Decompression of data that is pushed in pieces of any size.
+/// Decompresses data that you push in pieces of any size.
 ///
 /// Keeps what was pushed and not yet read, and the codec's window; LZ4 keeps a block of at most 4 MiB
 /// until it is whole. How the data are split decides neither what they give nor whether they are accepted;
@@ -39,7 +39,7 @@ use std::io::{self, BufRead, Read};
 pub struct PushDecoder(Decoder<Pieces>);
 
 impl PushDecoder {
-    /// Returns a decoder that has seen no data.
+    /// Returns a new decoder.
     ///
     /// # Errors
     /// As [`Decoder::new`].
@@ -71,16 +71,16 @@ impl PushDecoder {
         Ok(())
     }
 
-    /// Says that no more pieces come. [`read`](Self::read) reports whether the data were whole.
+    /// Ends the data. [`read`](Self::read) then reports whether the data was complete.
     pub fn finish(&mut self) {
         self.0.source().ended = true;
     }
 
-    /// Decompresses into `buffer`, and returns how many bytes: none when the next piece is needed, and
-    /// after [`finish`](Self::finish) none at the end.
+    /// Decompresses into `buffer`, and returns the number of bytes: 0 if it needs the next piece and,
+    /// after [`finish`](Self::finish), at the end.
     ///
     /// # Errors
-    /// As [`decompress`](super::decompress). After an error it returns no more bytes.
+    /// As [`decompress`](super::decompress). After an error, it returns no more bytes.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, CompressionError> {
         match self.0.read_typed(buffer) {
             Err(CompressionError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),

@@ -1,4 +1,4 @@
-//! Contexts and buffers that are used again and again.
+//! Contexts and buffers for repeated use.
 
 use super::codec::Codec;
 use super::error::CompressionError;
@@ -7,11 +7,11 @@ use super::limits::DecompressionLimits;
 use crate::observability::hooks;
 use alloc::vec::Vec;
 
-/// Compresses and decompresses many inputs, one after another, in memory that it keeps.
+/// Compresses and decompresses many inputs, one after another, and reuses its memory.
 ///
-/// Once it has seen its largest input, compressing by zstd and LZ4 and decompressing by zstd
-/// allocate nothing. The other directions keep their output buffer; their libraries make a context
-/// for every stream.
+/// Once it has seen its largest input, compressing with zstd and LZ4 and decompressing with zstd
+/// allocate nothing. The other operations reuse the output buffer, but their libraries make a context
+/// for each stream.
 #[derive(Default)]
 pub struct CompressionScratch {
     output: Vec<u8>,
@@ -25,7 +25,7 @@ impl CompressionScratch {
         Self::default()
     }
 
-    /// Returns `data` compressed; `None` stands for the codec's default level.
+    /// Compresses `data`; `None` stands for the codec's default level.
     ///
     /// # Errors
     /// As [`compress`](super::compress).
@@ -46,7 +46,7 @@ impl CompressionScratch {
         Ok(&self.output)
     }
 
-    /// Returns `data` decompressed, within `limits`.
+    /// Decompresses `data`, within `limits`.
     ///
     /// # Errors
     /// As [`decompress`](super::decompress).

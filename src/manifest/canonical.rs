@@ -25,7 +25,7 @@ const VERSION: u8 = 1;
 const ENTRY: usize = 4 + 32;
 
 impl Manifest {
-    /// Returns the canonical bytes: 36 for every chunk and about 75 besides.
+    /// Returns the canonical bytes: 36 for each chunk, plus about 75.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "a profile id is short, a chunk at most 1 GiB")]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -44,9 +44,9 @@ impl Manifest {
         bytes
     }
 
-    /// Returns the manifest with these canonical bytes, of which there may be at most `limit`.
+    /// Parses a manifest from its canonical bytes, of which it accepts at most `limit`.
     ///
-    /// Allocates in proportion to `bytes`, whatever they say.
+    /// Allocates in proportion to the length of `bytes`, whatever their content.
     ///
     /// # Errors
     /// [`ManifestError::TooLarge`], [`ManifestError::Version`], [`ManifestError::ChunkSequence`], or

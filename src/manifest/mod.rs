@@ -1,7 +1,7 @@
-//! Manifests: what an input consists of, in a form that can be named, sent, stored and checked.
+//! Manifests: the list of an input's chunks, in a form that you can name, send, store and verify.
 //!
-//! A [`Manifest`] lists the chunks of one input in order, with the [profile](Profile) they were cut
-//! by. Its canonical bytes ([`to_bytes`](Manifest::to_bytes)) are equal for equal inputs, and the
+//! A [`Manifest`] lists the chunks of one input in order, with the [profile](Profile) that cut
+//! them. Its canonical bytes ([`to_bytes`](Manifest::to_bytes)) are equal for equal inputs, and the
 //! digest of those bytes, the [root digest](Manifest::root_digest), names the input.
 
 mod canonical;
@@ -17,7 +17,7 @@ use crate::hashing::HashAlgorithm;
 use crate::profile::Profile;
 use alloc::vec::Vec;
 
-/// The chunks of one input, in order and without gaps, and the profile they were cut by.
+/// The chunks of one input, in order and without gaps, and the profile that cut them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     profile: Profile,
@@ -26,7 +26,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The limit for [`parse`](Self::parse) where nothing speaks for another: 64 MiB, which is 1.8
+    /// A good limit for [`parse`](Self::parse) if you have no reason for another: 64 MiB, which is 1.8
     /// million chunks.
     pub const DEFAULT_LIMIT: usize = 64 * 1024 * 1024;
 
@@ -34,7 +34,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ManifestError::ChunkSequence`] when the chunks do not follow each other from offset 0, or
-    /// have lengths that no input has with this profile.
+    /// have lengths that no input can have with this profile.
     pub fn new(profile: impl Into<Profile>, chunks: Vec<ChunkDescriptor>) -> Result<Self, ManifestError> {
         let profile = profile.into();
         let options = profile.options();
@@ -51,7 +51,7 @@ impl Manifest {
         Ok(Self { profile, total_length, chunks })
     }
 
-    /// The profile that the input was cut by.
+    /// The profile that cut the input.
     #[must_use]
     pub fn profile(&self) -> Profile {
         self.profile
@@ -75,13 +75,13 @@ impl Manifest {
         &self.chunks
     }
 
-    /// Returns the digest of the canonical bytes, by the profile's algorithm.
+    /// Returns the digest of the canonical bytes, with the profile's hash algorithm.
     #[must_use]
     pub fn root_digest(&self) -> [u8; 32] {
         self.hash_algorithm().digest(&self.to_bytes())
     }
 
-    /// Checks that `payload` is the chunk at `index`.
+    /// Checks that `payload` is the content of the chunk at `index`.
     ///
     /// # Errors
     /// [`ManifestError::ChunkIndex`], [`ManifestError::ChunkLength`] or
@@ -97,7 +97,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Checks that `reader` gives the input and nothing more.
+    /// Checks that `reader` yields exactly the input.
     ///
     /// # Errors
     /// As [`verify_chunk`](Self::verify_chunk), [`ManifestError::Trailing`], and
@@ -121,7 +121,7 @@ impl Manifest {
 
     /// Writes the input to `writer`, from chunks that `fetch` returns.
     ///
-    /// Every chunk is checked before it is written, so that `writer` gets a correct prefix of the
+    /// Verifies every chunk before it writes it, so `writer` gets a correct prefix of the
     /// input whatever `fetch` returns.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl Manifest {
     }
 }
 
-/// Why a manifest or what it describes is not what it should be.
+/// Why a manifest, or the input that it describes, is not valid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
@@ -161,10 +161,10 @@ pub enum ManifestError {
     /// The bytes are a manifest of another version.
     #[error("manifest version {version} is not supported")]
     Version {
-        /// The version they say.
+        /// The version in the bytes.
         version: u8,
     },
-    /// The bytes are more than the caller allows.
+    /// There are more bytes than the caller allows.
     #[error("manifest of {length} bytes is larger than the limit of {limit}")]
     TooLarge {
         /// Length of the manifest in bytes.
@@ -172,7 +172,7 @@ pub enum ManifestError {
         /// Bytes allowed.
         limit: usize,
     },
-    /// Chunks do not follow each other, or have lengths that no input has with this profile.
+    /// Chunks do not follow each other, or have lengths that no input can have with this profile.
     #[error("chunk {index} is out of place or of an impossible length")]
     ChunkSequence {
         /// Index of the first such chunk.
@@ -184,17 +184,17 @@ pub enum ManifestError {
         /// The index asked for.
         index: usize,
     },
-    /// A chunk has another length than the manifest says.
+    /// The length of a chunk differs from the manifest.
     #[error("chunk {index} has {actual} bytes instead of {expected}")]
     ChunkLength {
         /// Index of the chunk.
         index: usize,
         /// Its length in bytes.
         actual: usize,
-        /// The length that the manifest says.
+        /// The length in the manifest.
         expected: usize,
     },
-    /// A chunk has another digest than the manifest says.
+    /// The digest of a chunk differs from the manifest.
     #[error("chunk {index} does not have its digest")]
     ChunkDigest {
         /// Index of the chunk.
@@ -209,7 +209,7 @@ pub enum ManifestError {
     Fetch {
         /// Index of the chunk.
         index: usize,
-        /// What `fetch` said.
+        /// The error of `fetch`.
         source: alloc::boxed::Box<dyn core::error::Error + Send + Sync>,
     },
     /// Reading or writing failed.

@@ -53,7 +53,7 @@ impl Manifest {
         Ok(poll_fn(|context| Pin::new(&mut writer).poll_flush(context)).await?)
     }
 
-    /// Like [`reassemble_async`](Self::reassemble_async), to a writer of tokio.
+    /// Like [`reassemble_async`](Self::reassemble_async), with a tokio writer.
     ///
     /// # Errors
     /// As [`reassemble`](Self::reassemble).

@@ -4,11 +4,11 @@ use super::Manifest;
 use crate::signing::{PublicKey, SecretKey, Signature, SigningError};
 use alloc::vec::Vec;
 
-/// What is signed for a manifest begins with this, so that nobody signs one by signing its bytes.
+/// Prefix of the signed bytes of a manifest, so that signing its plain bytes does not sign the manifest.
 const MANIFEST_DOMAIN: &[u8] = b"chunker manifest signature v1\0";
 
 impl SecretKey {
-    /// Returns the signature of a manifest, and with it of the input that the manifest describes.
+    /// Signs a manifest, and thereby the input that it describes.
     #[must_use]
     pub fn sign_manifest(&self, manifest: &Manifest) -> Signature {
         self.sign(&manifest_message(manifest))
@@ -16,7 +16,7 @@ impl SecretKey {
 }
 
 impl PublicKey {
-    /// Checks that `signature` is one of `manifest`, made by [`SecretKey::sign_manifest`].
+    /// Verifies a signature of `manifest` from [`SecretKey::sign_manifest`].
     ///
     /// # Errors
     /// [`SigningError::VerificationFailed`].

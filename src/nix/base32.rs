@@ -1,4 +1,4 @@
-//! Base32 as Nix writes it.
+//! Nix's base32.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,7 +23,7 @@ pub fn nix_base32_encode(data: &[u8]) -> String {
     DIGITS.encode(data).chars().rev().collect()
 }
 
-/// Returns the bytes that [`nix_base32_encode`] makes `text` of.
+/// Decodes text from [`nix_base32_encode`].
 ///
 /// # Errors
 /// [`InvalidBase32`] for capitals, `e`, `o`, `t`, `u` and other characters, for lengths that no
@@ -33,7 +33,7 @@ pub fn nix_base32_decode(text: &str) -> Result<Vec<u8>, InvalidBase32> {
     DIGITS.decode(&digits).map_err(|_| InvalidBase32)
 }
 
-/// A text is not Nix's base32 of any bytes.
+/// The text is not valid Nix base32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not base32 as Nix writes it")]
 pub struct InvalidBase32;

@@ -1,12 +1,12 @@
-//! What can be wrong with a narinfo.
+//! Errors in a narinfo.
 
 use alloc::string::String;
 
-/// Fields that no narinfo has.
+/// Why a narinfo is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidNarInfo {
-    /// A path is not that of an object in a store of Nix.
+    /// A path is not a valid Nix store path.
     #[error("not a store path: {path:?}")]
     StorePath {
         /// The path.
@@ -27,13 +27,13 @@ pub enum InvalidNarInfo {
         /// The field's name.
         field: &'static str,
     },
-    /// A file has a field twice that there is only once.
+    /// A file repeats a field that may occur only once.
     #[error("the field {field} is repeated")]
     Repeated {
         /// The field's name.
         field: &'static str,
     },
-    /// A field has a value that is not allowed.
+    /// A field has an invalid value.
     #[error("the field {field} cannot be {value:?}")]
     Value {
         /// The field's name.

@@ -1,11 +1,11 @@
-//! SHA-256 digests as Nix writes them.
+//! SHA-256 digests in Nix's notations.
 
 use super::base32::{nix_base32_decode, nix_base32_encode};
 use alloc::format;
 use alloc::string::String;
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 
-/// A way to write a digest.
+/// A notation for digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NixHashFormat {
@@ -17,7 +17,7 @@ pub enum NixHashFormat {
     Sri,
 }
 
-/// Returns a SHA-256 digest as Nix writes it.
+/// Returns a SHA-256 digest in one of Nix's notations.
 ///
 /// ```
 /// use chunker::nix::{NixHashFormat, nix_hash_encode};
@@ -34,11 +34,11 @@ pub fn nix_hash_encode(digest: &[u8; 32], format: NixHashFormat) -> String {
     }
 }
 
-/// Returns the SHA-256 digest of a text in any of the formats, with digits of either case; base64 may
+/// Returns the SHA-256 digest from text in any of these notations, with digits of either case; base64 may
 /// also follow `sha256:`.
 ///
 /// # Errors
-/// [`InvalidNixHash`] for everything else, other algorithms and a missing prefix included.
+/// [`InvalidNixHash`] for everything else, including other algorithms and a missing prefix.
 pub fn nix_hash_decode(text: &str) -> Result<[u8; 32], InvalidNixHash> {
     let decoded = if let Some(base64) = text.strip_prefix("sha256-") {
         BASE64.decode(base64.as_bytes()).ok()
@@ -53,7 +53,7 @@ pub fn nix_hash_decode(text: &str) -> Result<[u8; 32], InvalidNixHash> {
     decoded.and_then(|digest| digest.try_into().ok()).ok_or(InvalidNixHash)
 }
 
-/// A text is not a SHA-256 digest as Nix writes it.
+/// The text is not a SHA-256 digest in one of Nix's notations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a SHA-256 hash as Nix writes it (expected sha256:<base32 or hexadecimal> or sha256-<base64>)")]
 pub struct InvalidNixHash;

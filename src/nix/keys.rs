@@ -1,4 +1,4 @@
-//! Keys with names, as Nix writes them to files.
+//! Named keys, in the format of Nix's key files.
 
 use super::narinfo::NarInfo;
 use crate::signing::{PublicKey, SecretKey, Signature, SigningError};
@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use zeroize::Zeroizing;
 
-/// A key with a name that signs narinfo files, as `nix-store --generate-binary-cache-key` makes it.
+/// A named key that signs narinfo files, as `nix-store --generate-binary-cache-key` makes it.
 #[derive(Clone, Debug)]
 pub struct NixSecretKey {
     name: String,
@@ -25,7 +25,7 @@ impl NixSecretKey {
         Ok(Self { name, key })
     }
 
-    /// Returns the key of a file's content: `name:base64`.
+    /// Parses the content of a key file: `name:base64`.
     ///
     /// # Errors
     /// As [`new`](Self::new) and [`SecretKey::from_base64`].
@@ -51,7 +51,7 @@ impl NixSecretKey {
         NixPublicKey { name: self.name.clone(), key: self.key.public_key() }
     }
 
-    /// Returns the value of a narinfo's line `Sig:`.
+    /// Signs a narinfo, and returns the value of its line `Sig:`.
     #[must_use]
     pub fn sign(&self, narinfo: &NarInfo) -> String {
         let signature = self.key.sign(narinfo.to_string().as_bytes());
@@ -59,7 +59,7 @@ impl NixSecretKey {
     }
 }
 
-/// A key with a name that verifies signatures of narinfo files: an entry of `trusted-public-keys`.
+/// A named key that verifies signatures of narinfo files: an entry of `trusted-public-keys`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NixPublicKey {
     name: String,
@@ -67,7 +67,7 @@ pub struct NixPublicKey {
 }
 
 impl NixPublicKey {
-    /// Returns the key of an entry: `name:base64`.
+    /// Parses an entry: `name:base64`.
     ///
     /// # Errors
     /// [`SigningError::InvalidPublicKey`] when the name is missing, empty, or has white space or a
@@ -84,7 +84,7 @@ impl NixPublicKey {
         &self.name
     }
 
-    /// Checks the value of a narinfo's line `Sig:`.
+    /// Verifies the value of a narinfo's line `Sig:`.
     ///
     /// # Errors
     /// [`SigningError::InvalidSignature`] when it has no name, [`SigningError::VerificationFailed`]

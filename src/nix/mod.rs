@@ -1,4 +1,4 @@
-//! What a binary cache of Nix needs: base32, hashes, key files, narinfo files and their signatures,
+//! The formats of Nix binary caches: base32, hashes, key files, narinfo files and their signatures,
 //! and references taken out of archives before they are chunked.
 
 pub(crate) mod base32;

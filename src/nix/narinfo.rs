@@ -1,4 +1,4 @@
-//! The part of a narinfo that is signed.
+//! The signed part of a narinfo.
 
 use super::base32::nix_base32_encode;
 use super::error::InvalidNarInfo;
@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The part of a narinfo that is signed. Its text is the fingerprint:
+/// The signed part of a narinfo. Its text is the fingerprint:
 /// `1;<store path>;sha256:<base32>;<NAR size>;<references>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NarInfo {
@@ -18,15 +18,15 @@ pub struct NarInfo {
 }
 
 impl NarInfo {
-    /// Returns the narinfo of a store path, of which the NAR has this SHA-256 digest and size in
+    /// Returns the narinfo of a store path whose NAR has this SHA-256 digest and size in
     /// bytes.
     ///
-    /// All paths are full: `/nix/store/<hash>-<name>`. The order of `references` does not matter,
-    /// and a reference named twice counts once.
+    /// All paths are full paths: `/nix/store/<hash>-<name>`. The order of `references` does not matter,
+    /// and duplicates count once.
     ///
     /// # Errors
-    /// [`InvalidNarInfo::StorePath`] with the first that is not one, and [`InvalidNarInfo::NarSize`]
-    /// for 0, which Nix takes for an unknown size.
+    /// [`InvalidNarInfo::StorePath`] with the first invalid path, and [`InvalidNarInfo::NarSize`]
+    /// for 0, which means an unknown size in Nix.
     pub fn new<S: AsRef<str>>(
         store_path: &str,
         nar_hash: [u8; 32],
@@ -56,13 +56,13 @@ impl NarInfo {
         &self.nar_hash
     }
 
-    /// Bytes of the NAR.
+    /// The size of the NAR in bytes.
     #[must_use]
     pub const fn nar_size(&self) -> u64 {
         self.nar_size
     }
 
-    /// The full paths of what it refers to, ascending.
+    /// The full paths that it refers to, sorted.
     #[must_use]
     pub fn references(&self) -> &[String] {
         &self.references

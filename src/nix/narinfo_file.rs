@@ -15,9 +15,9 @@ const DEFAULT_COMPRESSION: &str = "bzip2";
 /// What Nix writes when it does not know the deriver.
 const UNKNOWN_DERIVER: &str = "unknown-deriver";
 
-/// A narinfo file: what a binary cache says of a store path.
+/// A narinfo file: a binary cache's description of a store path.
 ///
-/// Paths are full here and base names in the file where Nix writes them so.
+/// Paths are full paths here, even where the file has base names.
 ///
 /// ```
 /// use chunker::nix::NarInfoFile;
@@ -36,15 +36,15 @@ const UNKNOWN_DERIVER: &str = "unknown-deriver";
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NarInfoFile {
-    /// What is signed: `StorePath`, `NarHash`, `NarSize` and `References`.
+    /// The signed part: `StorePath`, `NarHash`, `NarSize` and `References`.
     pub narinfo: NarInfo,
-    /// `URL`: where the NAR is, relative to the cache.
+    /// `URL`: the location of the NAR, relative to the cache.
     pub url: String,
     /// `Compression` of the file at the URL, such as `none`, `xz` or `zstd`.
     pub compression: String,
     /// `FileHash`: the SHA-256 digest of the file at the URL.
     pub file_hash: Option<[u8; 32]>,
-    /// `FileSize`: bytes of the file at the URL.
+    /// `FileSize`: the size in bytes of the file at the URL.
     pub file_size: Option<u64>,
     /// `Deriver`: the full path of the derivation that was built.
     pub deriver: Option<String>,
@@ -52,12 +52,12 @@ pub struct NarInfoFile {
     pub signatures: Vec<String>,
     /// `CA`: how the path is content-addressed.
     pub ca: Option<String>,
-    /// Fields of other names, in order.
+    /// All other fields, in order.
     pub other: Vec<(String, String)>,
 }
 
 impl NarInfoFile {
-    /// Returns the file of a narinfo with a NAR that is not compressed, and nothing else.
+    /// Returns the file of a narinfo with an uncompressed NAR, and no other fields.
     #[must_use]
     pub fn new(narinfo: NarInfo, url: &str) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl NarInfoFile {
     /// may have any form that [`nix_hash_decode`] reads.
     ///
     /// # Errors
-    /// [`InvalidNarInfo`], by the first field that is wrong.
+    /// [`InvalidNarInfo`], for the first field that is wrong.
     pub fn parse(text: &str) -> Result<Self, InvalidNarInfo> {
         let mut fields = Fields::default();
         for (line, number) in text.split_inclusive('\n').zip(1..) {
@@ -94,7 +94,7 @@ impl NarInfoFile {
     /// Returns the text of the file, with the fields in Nix's order.
     ///
     /// # Errors
-    /// [`InvalidNarInfo`] when a field would not be read back as it is.
+    /// [`InvalidNarInfo`] if a field would not be read back unchanged.
     pub fn to_text(&self) -> Result<String, InvalidNarInfo> {
         let store = self.store();
         let mut lines = Lines::default();
@@ -126,7 +126,7 @@ impl NarInfoFile {
         Ok(lines.0)
     }
 
-    /// Signs the narinfo, unless it has this very signature.
+    /// Signs the narinfo, unless it already has this signature.
     pub fn sign(&mut self, key: &NixSecretKey) {
         let signature = key.sign(&self.narinfo);
         if !self.signatures.contains(&signature) {

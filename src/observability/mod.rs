@@ -1,11 +1,11 @@
 //! Observability: events, metrics and profiles.
 //!
-//! Nothing of it is compiled without its feature: `metrics/off.rs` and `trace/off.rs` stand for what is left
-//! out, and do nothing.
+//! Each part is compiled only with its feature. Without it, `metrics/off.rs` and `trace/off.rs` take its
+//! place and do nothing.
 //!
 //! | to | feature | use |
 //! |---|---|---|
-//! | see events, a sample of the chunks among them | `tracing` | [`tracing_utils`] |
+//! | see events, including a sample of the chunks | `tracing` | [`tracing_utils`] |
 //! | count and measure, for Prometheus, OpenTelemetry, … | `metrics` | [`metrics_utils`] |
 //! | see where the time goes | `tracing` | `profiling`, `CHUNKER_PROFILE=1` |
 //! | draw flame graphs | `flamegraph` | `profiling::setup_flamegraph` |

@@ -1,4 +1,4 @@
-//! The phases that the time of a pipeline is spent in.
+//! The phases of a pipeline.
 
 use core::fmt;
 

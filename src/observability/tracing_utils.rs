@@ -1,6 +1,6 @@
-//! Events of [`tracing`](https://docs.rs/tracing), of which those of chunks are sampled.
+//! Events of [`tracing`](https://docs.rs/tracing); those of chunks are sampled.
 //!
-//! Without the feature `tracing` the macro [`trace_sampled!`](crate::trace_sampled) is nothing. With
+//! Without the feature `tracing`, the macro [`trace_sampled!`](crate::trace_sampled) does nothing. With
 //! it, and switched off, a trace point is one relaxed load; switched on, it counts on its own thread
 //! and looks at the level and its arguments only when a sample is due.
 

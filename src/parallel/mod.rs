@@ -1,7 +1,7 @@
-//! The same chunks by all threads of a [rayon] pool.
+//! The same chunks, found on all threads of a [rayon] pool.
 //!
-//! The pool is the caller's: `pool.install(|| …)`, or else the global one, whose size
-//! `RAYON_NUM_THREADS` sets. A buffer below 1 MiB, or below six average chunks, is chunked by the calling
+//! The pool is the caller's (`pool.install(|| …)`), or otherwise the global one, whose size
+//! `RAYON_NUM_THREADS` sets. A buffer below 1 MiB, or below six average chunks, is chunked on the calling
 //! thread.
 
 mod pipeline;
@@ -22,9 +22,9 @@ use rayon::prelude::*;
 use segments::{Found, windows};
 use std::io::Read;
 
-/// Returns the cut points of `input`, as [`cut_points`] does, found by all threads of the pool.
+/// Returns the cut points of `input`, as [`cut_points`] does, found on all threads of the pool.
 ///
-/// Memory beyond the result is a few words for each cut.
+/// Memory beyond the result is a few words per cut.
 ///
 /// ```
 /// use chunker::{Profile, cut_points};
@@ -42,11 +42,11 @@ pub fn cut_points_parallel(input: &[u8], profile: impl Into<Profile>) -> Vec<usi
     windows(input, profile, |_, _| ()).flatten().map(|chunk| chunk.end).collect()
 }
 
-/// Returns the digests and places of the chunks of `data`, as [`chunk_descriptors`] does, found and
-/// hashed by all threads of the pool.
+/// Returns the digests and positions of the chunks of `data`, as [`chunk_descriptors`] does, found and
+/// hashed on all threads of the pool.
 ///
-/// A file that is mapped into memory is a slice as well: `examples/mmap.rs`. Memory beyond the result
-/// is at most twice that of the result.
+/// A memory-mapped file is a slice too: see `examples/mmap.rs`. Memory beyond the result
+/// is at most twice the size of the result.
 #[must_use]
 pub fn chunk_descriptors_parallel(data: &[u8], profile: impl Into<Profile>) -> Vec<ChunkDescriptor> {
     let profile = profile.into();
@@ -71,7 +71,7 @@ pub fn chunk_descriptors_parallel(data: &[u8], profile: impl Into<Profile>) -> V
 }
 
 /// Returns the chunks of `data`, as [`chunk_bytes`](crate::chunking::chunk_bytes) does, found and
-/// hashed by all threads of the pool; their payloads share its memory and keep it alive.
+/// hashed on all threads of the pool; their payloads share its memory and keep it alive.
 #[must_use]
 pub fn chunk_bytes_parallel(data: &Bytes, profile: impl Into<Profile>) -> Vec<ChunkMetadata> {
     let mut rest = data.clone();
@@ -82,10 +82,10 @@ pub fn chunk_bytes_parallel(data: &Bytes, profile: impl Into<Profile>) -> Vec<Ch
     chunk_descriptors_parallel(data, profile).into_iter().map(share).collect()
 }
 
-/// Chunks every reader, as [`chunk_batch`](crate::chunking::chunk_batch) does, each by one thread of
+/// Chunks every reader, as [`chunk_batch`](crate::chunking::chunk_batch) does, each on one thread of
 /// the pool.
 ///
-/// A reader is taken from `readers` when a thread is free for it, so that not more files are open than
+/// Takes a reader from `readers` only when a thread is free for it, so no more files are open than
 /// there are threads.
 pub fn chunk_batch_parallel<R: Read + Send>(
     readers: impl IntoIterator<Item = R, IntoIter: Send>,
@@ -96,7 +96,7 @@ pub fn chunk_batch_parallel<R: Read + Send>(
     BatchChunkResult::of_chunks(each(readers, chunk))
 }
 
-/// Returns the digests and places of the chunks of every reader, as [`chunk_batch_parallel`] does, and
+/// Returns the digests and positions of the chunks of every reader, as [`chunk_batch_parallel`] does, but
 /// keeps none of their bytes.
 pub fn chunk_batch_descriptors_parallel<R: Read + Send>(
     readers: impl IntoIterator<Item = R, IntoIter: Send>,

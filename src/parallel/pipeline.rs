@@ -1,4 +1,4 @@
-//! Chunks of a reader, hashed and worked on by many threads while it is read.
+//! Chunks of a reader, hashed and processed on many threads while it is read.
 
 use crate::chunking::chunk::ChunkMetadata;
 use crate::chunking::error::{ChunkingError, ReadError};
@@ -20,20 +20,20 @@ use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, channel, sy
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Iterator over the chunks of a reader, or over what a closure makes of them, in order.
+/// Iterator over the chunks of a reader, or over the results of a closure for them, in order.
 ///
-/// A thread of its own reads and cuts. The threads of the [rayon] pool that [`next`](Iterator::next)
+/// A dedicated thread reads and cuts. The threads of the [rayon] pool that [`next`](Iterator::next)
 /// is called in hash the chunks and run the closure, and so does the caller while it waits. All chunks
-/// that end in one read are one piece of work. A caller who may not block the threads of a pool names
-/// it: [`in_pool`](Self::in_pool).
+/// that end in one read are one piece of work. A caller that must not block the threads of a pool passes
+/// it to [`in_pool`](Self::in_pool).
 ///
-/// Nothing runs ahead for long: at most `2 * threads + 3` pieces of work exist, being read, waiting, in
-/// work or done, each of at most `max_size` bytes and one read (1 MiB, or what
+/// The pipeline runs ahead only so far: at most `2 * threads + 3` pieces of work exist, being read, waiting,
+/// in progress or done, each of at most `max_size` bytes and one read (1 MiB, or what
 /// `CHUNKER_READ_SLICE_CAP_BYTES` allows). Payloads that the caller keeps come on top.
 ///
-/// The first error of the reader comes after all chunks before it, once, and then the iterator ends. A
-/// panic of the reader or of the closure is carried on from `next`. Dropping the iterator lets the
-/// reading thread end after the read it is in, and the pool after the pieces that it is at.
+/// The iterator returns the first error of the reader once, after all chunks before it, and then ends. A
+/// panic of the reader or of the closure resumes in `next`. If you drop the iterator, the
+/// reading thread stops after its current read, and the pool after its current pieces.
 ///
 /// ```
 /// use chunker::Profile;
@@ -67,7 +67,7 @@ enum Failure {
 }
 
 impl ChunkPipeline {
-    /// Returns a pipeline that gives the chunks of `reader` as they are.
+    /// Returns a pipeline that yields the chunks of `reader`.
     ///
     /// # Errors
     /// As [`mapped`](Self::mapped).
@@ -80,10 +80,10 @@ impl ChunkPipeline {
 }
 
 impl<T: Send + 'static> ChunkPipeline<T> {
-    /// Returns a pipeline that gives what `map` makes of each chunk of `reader`.
+    /// Returns a pipeline that yields the result of `map` for each chunk of `reader`.
     ///
     /// # Errors
-    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set to anything but
+    /// [`ChunkingError::Environment`] when `CHUNKER_READ_SLICE_CAP_BYTES` is set, but not to
     /// an integer in `1..=1 GiB`; [`ChunkingError::Io`] when no thread can be started.
     pub fn mapped<R: Read + Send + 'static>(
         reader: R,
@@ -95,7 +95,7 @@ impl<T: Send + 'static> ChunkPipeline<T> {
 
     /// Returns a pipeline for the rest of an input that was cut at `offset`, in bytes.
     ///
-    /// `reader` begins there; the chunks are those of the whole input.
+    /// `reader` starts there; the chunks are those of the whole input.
     ///
     /// # Errors
     /// As [`mapped`](Self::mapped).
@@ -108,10 +108,10 @@ impl<T: Send + 'static> ChunkPipeline<T> {
         Self::start(None, reader, profile.into(), offset, map)
     }
 
-    /// Returns a pipeline as [`resume_at`](Self::resume_at) does, for the threads of `pool`.
+    /// Like [`resume_at`](Self::resume_at), with the threads of `pool`.
     ///
-    /// Call [`next`](Iterator::next) outside of the pool: the caller only waits, and however long the
-    /// reader takes, it keeps no thread of the pool from the work of others.
+    /// Call [`next`](Iterator::next) outside the pool: the caller only waits, and however long the
+    /// reader takes, it blocks no thread of the pool.
     ///
     /// # Errors
     /// As [`mapped`](Self::mapped).

@@ -1,4 +1,4 @@
-//! The chunks of one buffer, found by all threads of a pool.
+//! The chunks of one buffer, found on all threads of a pool.
 //!
 //! Cuts restart at every cut, so two chunkings of the same bytes that share one cut share all later
 //! ones. A window of the buffer is halved again and again, and each half is cut on its own, as if a

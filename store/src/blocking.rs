@@ -1,4 +1,4 @@
-//! The same store for programs without a runtime: every call waits until it is done.
+//! The same store for programs without an async runtime: every call blocks until it is done.
 //!
 //! ```no_run
 //! use chunker::hashing::HashAlgorithm;
@@ -32,9 +32,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::runtime::Runtime;
 
-/// A store whose calls wait. It brings a runtime of two threads.
+/// A store with blocking calls. It has its own runtime of two threads.
 ///
-/// Must not be used, or dropped last, inside an asynchronous task.
+/// Do not use it, or drop its last clone, inside an async task.
 #[derive(Clone, Debug)]
 pub struct Store {
     store: crate::Store,
@@ -57,7 +57,7 @@ impl Store {
         Ok(Self { store, runtime: Arc::new(runtime) })
     }
 
-    /// The store for asynchronous tasks, which run on this store's runtime.
+    /// The store for async tasks, which run on this store's runtime.
     #[must_use]
     pub fn asynchronous(&self) -> &crate::Store {
         &self.store
@@ -233,7 +233,7 @@ impl PackWriter {
     }
 }
 
-/// An iterator over what a stream of the store gives; it ends with the first error.
+/// An iterator over a stream of the store; it ends with the first error.
 pub struct Iter<T> {
     stream: Results<T>,
     runtime: Arc<Runtime>,

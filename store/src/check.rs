@@ -1,4 +1,4 @@
-//! Looks whether a store is sound, and mends what can be mended.
+//! Checks whether a store is sound, and repairs what can be repaired.
 
 use crate::chunk::{ChunkId, Root};
 use crate::collect::{CollectOptions, Collector};
@@ -39,7 +39,7 @@ impl CheckOptions {
         Self::default()
     }
 
-    /// Whether every chunk is read and its digest checked, not only every footer and manifest. Default:
+    /// Whether to read every chunk and check its digest, not only every footer and manifest. Default:
     /// false.
     #[must_use]
     pub const fn read_data(mut self, read_data: bool) -> Self {
@@ -47,15 +47,15 @@ impl CheckOptions {
         self
     }
 
-    /// Whether damaged packs are doomed, once their good chunks are copied, so that the next upload of what
-    /// they had heals the store. Default: false; then nothing is written.
+    /// Whether to copy the good chunks of damaged packs and doom the packs, so that uploading the rest of
+    /// their chunks again heals the store. Default: false; nothing is written then.
     #[must_use]
     pub const fn repair(mut self, repair: bool) -> Self {
         self.repair = repair;
         self
     }
 
-    /// Calls `progress` while the check goes on, from the task that polls it.
+    /// Calls `progress` during the check, from the task that polls it.
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Callback::new(progress);
@@ -63,7 +63,7 @@ impl CheckOptions {
     }
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct CheckReport {
@@ -77,20 +77,20 @@ pub struct CheckReport {
     pub files: u64,
     /// Packs that are damaged.
     pub damaged_packs: Vec<DamagedPack>,
-    /// Files that cannot be read whole.
+    /// Files that cannot be read completely.
     pub hurt_files: Vec<HurtFile>,
-    /// Objects that are damaged, or that a store does not have; by name.
+    /// Names of objects that are damaged, or that do not belong in a store.
     pub strange_objects: Vec<String>,
-    /// What is wrong with those of them that are damaged: dooms, and manifests of commits under way.
+    /// What is wrong with the damaged ones: dooms, and manifests of commits in progress.
     pub damaged_objects: Vec<DamagedObject>,
     /// Chunks that were copied out of damaged packs.
     pub rescued_chunks: u64,
-    /// Damaged packs that were deleted: nothing in them is needed any more.
+    /// Damaged packs that were deleted because nothing in them is needed any more.
     pub deleted_packs: u64,
 }
 
 impl CheckReport {
-    /// Says whether every file can be read and no pack is damaged.
+    /// Returns whether every file can be read and no pack is damaged.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
         self.damaged_packs.is_empty() && self.hurt_files.is_empty() && self.strange_objects.is_empty()
@@ -119,7 +119,7 @@ pub struct DamagedObject {
     pub error: StoreError,
 }
 
-/// A file that cannot be read whole.
+/// A file that cannot be read completely.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HurtFile {
@@ -127,20 +127,20 @@ pub struct HurtFile {
     pub root: Root,
     /// What is wrong with its manifest.
     pub error: Option<StoreError>,
-    /// Its chunks of which no good copy is in the store, each once.
+    /// Its chunks without a good copy in the store, each once.
     pub chunks: Vec<ChunkId>,
 }
 
 impl Store {
     /// Checks every footer and every manifest, and with [`CheckOptions::read_data`] every byte.
     ///
-    /// Files that are committed, packs that are written, and collections may go on meanwhile; what is
-    /// deleted during a check is not reported. With [`CheckOptions::repair`] damaged packs are doomed, and
+    /// Commits, writers and collections may continue meanwhile; what is
+    /// deleted during a check is not reported. With [`CheckOptions::repair`], damaged packs are doomed, and
     /// deleted as soon as no file needs anything in them; a process that dies meanwhile leaves the rest to
     /// the next collection. Without it, nothing is written.
     ///
     /// # Errors
-    /// [`StoreError::Object`], when the store cannot be listed or read. Damage is no error, but reported.
+    /// [`StoreError::Object`], if the store cannot be listed or read. Damage is reported, and not an error.
     pub async fn check(&self, options: CheckOptions) -> Result<CheckReport, StoreError> {
         let inner = &self.inner;
         inner.refresh(true).await?;

@@ -1,4 +1,4 @@
-//! What a chunk or a file is called: its digest, and the algorithm that made it.
+//! The names of chunks and files: a digest, and its algorithm.
 
 use chunker::hashing::HashAlgorithm;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 /// The name of a chunk: the algorithm and the digest of its bytes.
 ///
-/// Chunks of different algorithms never meet: the same bytes under SHA-256 and under BLAKE3 are two
+/// The store never mixes algorithms: the same bytes under SHA-256 and under BLAKE3 are two
 /// chunks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChunkId {
-    /// What made the digest.
+    /// The algorithm of the digest.
     pub algorithm: HashAlgorithm,
     /// The digest of the chunk's bytes.
     pub digest: [u8; 32],

@@ -53,10 +53,10 @@ impl CollectOptions {
         Self::default()
     }
 
-    /// Packs younger than this are left alone. Default: 24 hours.
+    /// Leaves packs younger than this alone. Default: 24 hours.
     ///
-    /// Uploads that take longer find chunks missing when they commit, and must add them again; no
-    /// committed file is harmed by a shorter age, 0 included.
+    /// An upload that takes longer may find chunks missing when it commits, and must add them again. No
+    /// age, even 0, harms a committed file.
     #[must_use]
     pub const fn min_age(mut self, age: Duration) -> Self {
         self.min_age = age;
@@ -71,14 +71,14 @@ impl CollectOptions {
         self
     }
 
-    /// Only reports what would be done; writes nothing. Default: false.
+    /// Whether to report only, and write nothing. Default: false.
     #[must_use]
     pub const fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
     }
 
-    /// Calls `progress` while the collection goes on, from the task that polls it.
+    /// Calls `progress` during the collection, from the task that polls it.
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Callback::new(progress);
@@ -86,48 +86,49 @@ impl CollectOptions {
     }
 }
 
-/// What a collection has done.
+/// The result of a collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CollectReport {
     /// Files in the store.
     pub files: u64,
-    /// Packs when it began.
+    /// Packs in the store at the start.
     pub packs: u64,
     /// Bytes of these packs.
     pub bytes: u64,
-    /// Bytes of them that files need.
+    /// Bytes in these packs that files need.
     pub live_bytes: u64,
     /// Packs that were chosen to be deleted.
     pub doomed_packs: u64,
-    /// Packs that were deleted, those that others had chosen among them.
+    /// Packs that were deleted, including those that other collections had chosen.
     pub deleted_packs: u64,
     /// Bytes of the packs that were deleted.
     pub deleted_bytes: u64,
     /// Live chunks that were copied out of them.
     pub copied_chunks: u64,
-    /// Bytes of these chunks as they are stored.
+    /// Bytes of these chunks, as stored.
     pub copied_bytes: u64,
-    /// Packs that could not be deleted yet: the only copy of a live chunk in them is damaged.
+    /// Packs that could not be deleted yet, because they have the only copy of a live chunk, and it is
+    /// damaged.
     pub kept_packs: Vec<TimeName>,
-    /// Commits that were begun more than a day ago and never ended.
+    /// Commits that started more than a day ago and never finished.
     pub expired_commits: u64,
-    /// Temporary files that died with their writers.
+    /// Temporary files of writers that died.
     pub removed_temporaries: u64,
 }
 
 impl Store {
-    /// Deletes what no file needs.
+    /// Deletes chunks that no file needs.
     ///
-    /// Chooses packs with much waste, copies what is live in them into new packs, and deletes them.
-    /// Harmless at any time, from any number of processes: it may be killed at any moment, and the next one
-    /// finishes what it began. A committed file can be read all the while. Space comes back at once, but
-    /// packs younger than [`min_age`](CollectOptions::min_age) are not touched.
+    /// Chooses packs with much waste, copies their live chunks into new packs, and deletes them. Safe at any
+    /// time, from any number of processes: you can kill it at any moment, and the next collection finishes
+    /// what it started. Committed files stay readable all the while. It frees space at once, but does not
+    /// touch packs younger than [`min_age`](CollectOptions::min_age).
     ///
     /// # Errors
-    /// [`StoreError::Manifest`] or [`StoreError::ManifestDigest`] when a manifest is damaged: what its file
-    /// needs is not known, so nothing may be deleted; see [`check`](Self::check). [`StoreError::Doom`];
-    /// [`StoreError::Object`].
+    /// [`StoreError::Manifest`] or [`StoreError::ManifestDigest`] if a manifest is damaged: the chunks that
+    /// its file needs are unknown, so nothing may be deleted; see [`check`](Self::check).
+    /// [`StoreError::Doom`]; [`StoreError::Object`].
     pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, StoreError> {
         let report = Collector::new(Arc::clone(&self.inner), options).await?.collect().await;
         report.inspect_err(|error| crate::observability::failed(error.code()))

@@ -1,4 +1,4 @@
-//! How a file gets its name, and how it loses it.
+//! How files are committed and deleted.
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::{CommitError, StoreError};
@@ -16,17 +16,17 @@ use std::sync::Arc;
 const ATTEMPTS: u32 = 8;
 
 impl Store {
-    /// Gives a file its name, once every chunk of it is in the store.
+    /// Commits a file whose chunks are all in the store.
     ///
-    /// When this returns a root, the file can be read under it, also after a crash, until
+    /// When this returns a root, the file can be read under it, even after a crash, until
     /// [`delete`](Self::delete) is called with that root. After any error but
-    /// [`CommitError::MissingChunks`] the file may have its name or not; the commit can be repeated.
-    /// A process that dies in here leaves the file under its name or not at all.
+    /// [`CommitError::MissingChunks`], the file may be committed or not; you can repeat the commit.
+    /// If the process dies during a commit, the file is committed or not, never in part.
     ///
     /// # Errors
-    /// [`CommitError::MissingChunks`] with the chunks to add before the next try: those that were never
-    /// added, and those that were collected since; [`CommitError::Store`], of a [`StoreError::Chunk`] when the
-    /// manifest gives a chunk another length than it has.
+    /// [`CommitError::MissingChunks`] with the chunks to add before the next attempt: those that were never
+    /// added, and those that were collected since; [`CommitError::Store`], of a [`StoreError::Chunk`] when
+    /// the manifest gives a chunk another length than it has.
     pub async fn commit(&self, manifest: &Manifest) -> Result<Root, CommitError> {
         self.commit_prepared(Commit::new(manifest, manifest.to_bytes().into())).await
     }
@@ -41,10 +41,10 @@ impl Store {
         Ok(root)
     }
 
-    /// Removes a file's name, and returns whether it had one.
+    /// Deletes a file, and returns whether it existed.
     ///
-    /// Its chunks stay until they are [collected](Self::collect). Durable when it returns. A commit of the
-    /// same file at the same time may come before or after.
+    /// Its chunks stay until they are [collected](Self::collect). The deletion is durable when this returns.
+    /// A commit of the same file at the same time may come before or after.
     ///
     /// # Errors
     /// [`StoreError::Object`].

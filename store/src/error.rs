@@ -1,4 +1,4 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use crate::chunk::{ChunkId, Root};
 use crate::format::FormatError;
@@ -11,14 +11,14 @@ use chunker::hashing::HashAlgorithm;
 use chunker::manifest::ManifestError;
 use std::io;
 
-/// Why a store could not do what it was asked.
+/// Why an operation of a store failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// An object could not be written, read, listed or deleted.
     #[error(transparent)]
     Object(#[from] ObjectError),
-    /// What lies there is not a store, or one of another version.
+    /// There is no store at the address, or one of another version.
     #[error(transparent)]
     Format(#[from] FormatError),
     /// A pack is damaged.
@@ -29,7 +29,7 @@ pub enum StoreError {
         /// What is wrong with it.
         source: PackError,
     },
-    /// A chunk is damaged wherever it is stored, or is not what it was given as.
+    /// Every copy of a chunk is damaged, or an added chunk does not match its digest or length.
     #[error("chunk is damaged")]
     Chunk(#[from] ChunkError),
     /// The store does not have a chunk that a file needs.
@@ -52,13 +52,13 @@ pub enum StoreError {
         /// What is wrong with it.
         source: ManifestError,
     },
-    /// A manifest does not have the root digest that its name says.
+    /// A manifest's digest is not the one in its name.
     #[error("the manifest {name} does not have its digest")]
     ManifestDigest {
         /// The object's name.
         name: String,
     },
-    /// A manifest's chunks have digests of another algorithm than its name says.
+    /// The digests of a manifest's chunks are of another algorithm than its name.
     #[error("the manifest {name} is one of {algorithm}")]
     ManifestAlgorithm {
         /// The object's name.
@@ -66,7 +66,7 @@ pub enum StoreError {
         /// The algorithm of its chunks' digests.
         algorithm: HashAlgorithm,
     },
-    /// A manifest is longer than what the store takes.
+    /// A manifest is longer than the store accepts.
     #[error("a manifest of {length} bytes is above {limit}")]
     ManifestTooLarge {
         /// Length of the manifest in bytes.
@@ -74,10 +74,10 @@ pub enum StoreError {
         /// Bytes allowed.
         limit: u64,
     },
-    /// A list of packs to be deleted is damaged: any pack may be on it, so that nothing can be committed or
+    /// A list of packs to delete is damaged. Any pack may be on it, so nothing can be committed or
     /// collected.
     ///
-    /// To get out, end every process that writes to the store, remove the object, and
+    /// To recover, stop every process that writes to the store, remove the object, and
     /// [repair](crate::CheckOptions::repair) the store.
     #[error("the doom {name} is damaged")]
     Doom {
@@ -94,29 +94,29 @@ pub enum StoreError {
         /// Length of the file in bytes.
         length: u64,
     },
-    /// The store changed again and again while a file was being committed.
+    /// The store kept changing while a file was being committed.
     #[error("the commit was overtaken {attempts} times")]
     Contended {
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
     },
-    /// An option has a value that is not allowed.
+    /// An option has an invalid value.
     #[error("{option} {value} is not allowed (expected {expected})")]
     InvalidOption {
         /// The option's name.
         option: &'static str,
         /// Its value.
         value: i64,
-        /// What is allowed.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// The store has no chunks of this hash algorithm.
+    /// The store does not support this hash algorithm.
     #[error("the store cannot hold chunks of {algorithm}")]
     UnknownAlgorithm {
         /// The algorithm.
         algorithm: HashAlgorithm,
     },
-    /// The operating system has no random numbers.
+    /// The operating system could not provide random numbers.
     #[error("no random numbers")]
     Random(#[source] io::Error),
     /// A task of this store ended without a result.
@@ -162,7 +162,7 @@ impl StoreError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// The store lacks chunks of the file; once they are added, the commit can be tried again.
+    /// The store lacks chunks of the file. Add them, then commit again.
     #[error("{} of the file's chunks are not in the store", chunks.len())]
     MissingChunks {
         /// The chunks, each once, in the order of the file.

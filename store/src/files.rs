@@ -1,4 +1,4 @@
-//! The files of a store, and how much is in it.
+//! The files of a store, and its size.
 
 use crate::chunk::Root;
 use crate::error::StoreError;
@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt as _};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// A file in a list.
+/// A listed file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileEntry {
@@ -18,30 +18,30 @@ pub struct FileEntry {
     pub root: Root,
     /// Length of the file in bytes, or `None` when the manifest is damaged.
     pub length: Option<u64>,
-    /// When it was last committed, by the clock of what holds the store.
+    /// When it was last committed, by the clock of the file system or service.
     pub committed: SystemTime,
 }
 
-/// How much is in a store.
+/// The size of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
     /// Number of files.
     pub files: u64,
-    /// Number of packs, doomed ones included.
+    /// Number of packs, including doomed ones.
     pub packs: u64,
-    /// Number of packs that will be deleted by a collection.
+    /// Number of packs that a collection will delete.
     pub doomed_packs: u64,
-    /// Number of chunks in all packs; one that is in two packs counts twice.
+    /// Number of chunks in all packs; a chunk in two packs counts twice.
     pub chunks: u64,
     /// Bytes of all packs.
     pub bytes: u64,
 }
 
 impl Store {
-    /// Returns the files, ordered by root.
+    /// Returns the files, sorted by root.
     ///
-    /// A file that is committed or deleted meanwhile may be among them or not.
+    /// The list may or may not include a file that is committed or deleted meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed; in the stream, when a manifest cannot be
@@ -79,8 +79,8 @@ impl Store {
         entries.filter_map(std::future::ready).boxed()
     }
 
-    /// Returns the root of every file, in order, and when it was last committed, by the clock of what holds
-    /// the store. Reads no manifest, as [`manifests`](Self::manifests) does.
+    /// Returns the root of every file, in order, and when it was last committed, by the clock of the file
+    /// system or service. Unlike [`manifests`](Self::manifests), it reads no manifest.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed.
@@ -89,7 +89,7 @@ impl Store {
         Ok(list.iter().filter_map(|file| Some((file.name.parse().ok()?, file.modified))).collect())
     }
 
-    /// Returns how much is in the store.
+    /// Returns the size of the store.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed or read.

@@ -52,26 +52,26 @@ impl Format {
     }
 }
 
-/// Why what lies at a place is not a store of this version.
+/// Why there is no store of this version at an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// There is no store, and none was to be made.
+    /// There is no store, and [`create`](crate::StoreOptions::create) is off.
     #[error("there is no store at {url}")]
     NoStore {
-        /// The place.
+        /// The address.
         url: String,
     },
-    /// Something else lies there.
+    /// There is something else at the address.
     #[error("this is not a chunker store")]
     NotAStore,
     /// The store has another version.
     #[error("store version {version} is not supported (expected {VERSION})")]
     Version {
-        /// The version it says.
+        /// The version of the store.
         version: u32,
     },
-    /// The address of a store cannot be understood.
+    /// The address of the store is invalid.
     #[error("{url} is not an address of a store: {reason}")]
     Address {
         /// The address.

@@ -1,4 +1,4 @@
-//! What the store needs of the machine it runs on: time, randomness, tasks and threads.
+//! What the store needs from the machine it runs on: time, randomness, tasks and threads.
 //!
 //! Nothing else in the crate asks for the time, draws a random number or starts a thread, so that a test
 //! can run many nodes on one thread, from one seed.
@@ -11,18 +11,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The machine that a store runs on. [`TokioHost`] is the one for programs.
+/// The machine that a store runs on. Programs use [`TokioHost`].
 pub trait Host: fmt::Debug + Send + Sync + 'static {
     /// Returns the time of day.
     fn now(&self) -> SystemTime;
 
-    /// Returns the time since some fixed moment; it never goes back.
+    /// Returns the time since a fixed moment; it never decreases.
     fn elapsed(&self) -> Duration;
 
-    /// Fills `bytes` with random ones.
+    /// Fills `bytes` with random bytes.
     ///
     /// # Errors
-    /// When the operating system has none.
+    /// If the operating system has none.
     fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
 
     /// Returns a future that is ready after `duration`.
@@ -34,7 +34,7 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
     /// Runs `work`, which computes or waits for a disk, where it blocks no task.
     fn run(&self, work: Box<dyn FnOnce() + Send>);
 
-    /// Returns how many pieces of work can run at the same time.
+    /// Returns the number of [`run`](Self::run) calls that can execute at the same time.
     fn parallelism(&self) -> usize;
 }
 
@@ -86,7 +86,7 @@ impl Host for TokioHost {
     }
 }
 
-/// The runtime ended, or a task of it panicked, before there was a result.
+/// The runtime ended, or one of its tasks panicked, before there was a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a task ended without a result")]
 pub struct TaskLost;

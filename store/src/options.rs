@@ -1,4 +1,4 @@
-//! What a program can choose about a store.
+//! Options of a store.
 
 use crate::error::StoreError;
 use chunker::compression::Codec;
@@ -23,7 +23,7 @@ pub struct StoreOptions {
     pub(crate) manifest_limit: u64,
 }
 
-/// Where the index of a store is kept on this machine.
+/// Where to keep the index of a store on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheFolder {
@@ -57,57 +57,57 @@ impl StoreOptions {
         Self::default()
     }
 
-    /// Whether a store is made where there is none. Default: true.
+    /// Whether to create a store if there is none. Default: true.
     #[must_use]
     pub const fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
     }
 
-    /// The level of zstd for new chunks: 1 to 22, or 0 to store them as they are. Default: 3.
+    /// The zstd level for new chunks: 1 to 22, or 0 to store them uncompressed. Default: 3.
     ///
-    /// Whatever the level, a chunk that does not become smaller is stored as it is.
+    /// At any level, a chunk that does not shrink is stored uncompressed.
     #[must_use]
     pub const fn level(mut self, level: i32) -> Self {
         self.level = level;
         self
     }
 
-    /// Bytes after which a pack is written: 1 KiB to 1 GiB. Default: 16 MiB.
+    /// Size in bytes at which a pack is written: 1 KiB to 1 GiB. Default: 16 MiB.
     ///
-    /// A pack holds up to one chunk more. A writer needs memory for about eight packs.
+    /// A pack can exceed it by one chunk. A writer needs memory for about eight packs.
     #[must_use]
     pub const fn pack_size(mut self, bytes: u64) -> Self {
         self.pack_size = bytes;
         self
     }
 
-    /// Requests under way at the same time for one operation: 1 to 1024. Default: 32.
+    /// Largest number of simultaneous requests for one operation: 1 to 1024. Default: 32.
     #[must_use]
     pub const fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests;
         self
     }
 
-    /// Where the index is kept on this machine. Default: [`CacheFolder::Platform`].
+    /// Where to keep the index on this machine. Default: [`CacheFolder::Platform`].
     #[must_use]
     pub fn cache(mut self, cache: CacheFolder) -> Self {
         self.cache = cache;
         self
     }
 
-    /// For how long a list may lack an object that was written, or have one that was deleted, at most one
-    /// hour. Default: 0, right for local disks, S3, GCS, Azure and memory; a network file system with cached
-    /// folders needs as long as it caches.
+    /// The time for which a list may lack a new object, or still have a deleted one, at most one hour. The
+    /// default, 0, is right for local disks, S3, GCS, Azure and memory; for a network file system, use the
+    /// time for which it caches folders.
     ///
-    /// It is fixed when a store is made.
+    /// It is fixed when a store is created.
     #[must_use]
     pub const fn listing_lag(mut self, lag: Duration) -> Self {
         self.listing_lag = lag;
         self
     }
 
-    /// The longest manifest that is written or read, in bytes, 36 for every chunk. Default: 64 MiB.
+    /// Size in bytes of the largest manifest to write or read, 36 for every chunk. Default: 64 MiB.
     #[must_use]
     pub const fn manifest_limit(mut self, bytes: u64) -> Self {
         self.manifest_limit = bytes;

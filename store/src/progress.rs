@@ -1,17 +1,17 @@
-//! How far a long operation has come.
+//! Progress of long operations.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// How far an operation has come.
+/// The progress of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What is being done.
+    /// The current step.
     pub step: Step,
-    /// How much of it is done: files, packs or chunks.
+    /// Number of files, packs or chunks done.
     pub done: u64,
-    /// How much there is.
+    /// Number of files, packs or chunks in all.
     pub total: u64,
 }
 

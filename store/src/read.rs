@@ -53,10 +53,10 @@ impl Store {
         Ok(chunks.into_iter().next().and_then(|(_, fetched)| Some(fetched?.chunk)))
     }
 
-    /// Returns many chunks, verified, each with its digest, in the order asked for; `None` stands for one
-    /// that is not in the store.
+    /// Returns many chunks, verified, each with its digest, in the order of the request; `None` stands for a
+    /// chunk that is not in the store.
     ///
-    /// Chunks that lie together are read together, several windows of 8 MiB at a time.
+    /// Chunks that are stored together are read together, several windows of 8 MiB at a time.
     ///
     /// # Errors
     /// As [`get`](Self::get); the stream ends with the first error.
@@ -80,10 +80,10 @@ impl Store {
         manifest.ok_or(StoreError::RootNotFound { root: *root })
     }
 
-    /// Returns the bytes of a file, or a range of them, in pieces that are verified.
+    /// Returns the bytes of a file, or a range of them, in verified pieces.
     ///
-    /// What a reader has got is right, whatever happens to the store meanwhile. While the file is not
-    /// deleted, no collection hurts a read.
+    /// The bytes are correct, whatever happens to the store meanwhile. Until the file is
+    /// deleted, no collection disturbs a read.
     ///
     /// # Errors
     /// As [`manifest`](Self::manifest); [`StoreError::Range`]. The stream ends with an error when a chunk is

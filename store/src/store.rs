@@ -15,10 +15,10 @@ use object_store::ObjectStore;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-/// A store of chunks and files. Cheap to clone; all clones share what they know.
+/// A store of chunks and files. Cheap to clone; all clones share their index.
 ///
-/// Any number of processes on any number of machines can use one store at the same time, collectors
-/// included.
+/// Any number of processes on any number of machines can use one store at the same time, including
+/// collectors.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
@@ -56,8 +56,8 @@ impl Store {
         Self::open_with(objects, host, options, Rules::ALL).await
     }
 
-    /// Opens the store in `objects`, for embedders with an [`ObjectStore`] of their own; `url` tells the
-    /// store from others in the cache. Its objects' names begin with `prefix`.
+    /// Opens the store in `objects`, for embedders with their own [`ObjectStore`]; `url` distinguishes the
+    /// store from others in the cache. The names of its objects start with `prefix`.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -94,11 +94,12 @@ impl Store {
         self.inner.objects.url()
     }
 
-    /// Says of each digest whether its chunk is missing, in the same order.
+    /// Returns for each digest whether its chunk is missing, in the same order.
     ///
-    /// The answer is a hint, some seconds old: a chunk that another process has just added may be called
-    /// missing, one that is about to be collected may not. [`commit`](Self::commit) decides. A chunk of which
-    /// this process has read only damaged copies is missing: adding it again heals the store.
+    /// The answer is a hint, and may be some seconds old: it may call a chunk that another process has just
+    /// added missing, and one that is about to be collected present. Only [`commit`](Self::commit) is
+    /// certain. A chunk of which this process has read only damaged copies is missing: adding it again heals
+    /// the store.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed; [`StoreError::Doom`], when no commit could
@@ -120,10 +121,10 @@ impl Store {
         Ok(missing)
     }
 
-    /// Learns what other processes have added and doomed, and reads the footers of their packs.
+    /// Reads the footers of packs that other processes have added, and the dooms that they have written.
     ///
-    /// Nothing needs this: everything that must know looks for itself. It can be called when a program
-    /// starts, so that the first question is answered fast.
+    /// You never need to call this: operations look for themselves. But you can call it when a program
+    /// starts, so that the first question is answered quickly.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed or read.

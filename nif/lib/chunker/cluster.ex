@@ -2,23 +2,23 @@ defmodule Chunker.Cluster do
   @moduledoc """
   Chunks many inputs on all connected nodes.
 
-  What travels between nodes is where an input is, and then its chunks without payloads; its bytes are read
-  where they are chunked. An input is the path of a file that every node can read, such as one on shared
+  Nodes exchange only the location of an input, and then its chunks without payloads; the node that chunks an
+  input reads its bytes. An input is the path of a file that every node can read, such as one on shared
   storage, or `{module, function, arguments}` of a function that returns an enumerable of pieces, each an
   `t:iodata/0`.
 
-  Every node has the process that starts the work:
+  Start this process on every node:
 
       children = [Chunker.Cluster]
       Supervisor.start_link(children, strategy: :one_for_one)
 
-  Then any node can ask for it:
+  Then call it from any node:
 
       Chunker.Cluster.chunk_batch(["/mnt/images/a.iso", "/mnt/images/b.iso"], profile: :medium)
       #=> [{:ok, [{<<…>>, 0, 1395318}, …]}, {:ok, […]}]
 
-  Work on a node that is lost or stopped is done again on another one; the chunks are the same wherever an
-  input is chunked. When the caller ends, so does the work on all nodes.
+  If a node is lost or stopped, another one repeats its work; the chunks are the same wherever an input is
+  chunked. When the caller ends, so does the work on all nodes.
   """
 
   alias Chunker.Error
@@ -30,8 +30,8 @@ defmodule Chunker.Cluster do
   @type source :: Path.t() | {module, function :: atom, arguments :: [term]}
 
   @typedoc """
-  Why an input has no chunks: `:io_error` for a file that cannot be read, `:nodedown` when no node is left
-  or three were lost or stopped while they worked on it, and `{:exit, reason}` when the function that gives its
+  Why an input has no chunks: `:io_error` if the file cannot be read, `:nodedown` if no node is left or three
+  nodes were lost or stopped while they worked on it, and `{:exit, reason}` if the function that returns its
   pieces failed.
   """
   @type reason :: Chunker.error() | :nodedown | {:exit, term}
@@ -41,16 +41,16 @@ defmodule Chunker.Cluster do
   def child_spec(_), do: Supervisor.child_spec({Task.Supervisor, name: __MODULE__}, id: __MODULE__)
 
   @doc """
-  Returns the chunks of every input or why it has none, in order.
+  Returns the chunks or the error of every input, in order.
 
   ## Options
 
   The [profile](Chunker.html#module-profiles), and
 
-    * `:nodes` - by default this node and all that are connected to it
-    * `:per_node` - how many inputs a node works on at once, by default 2
+    * `:nodes` - by default this node and all nodes connected to it
+    * `:per_node` - number of inputs that a node works on at once, by default 2
 
-  Raises `Chunker.Error` when the profile is not allowed.
+  Raises `Chunker.Error` if the profile is invalid.
   """
   @spec chunk_batch([source], [Chunker.option() | {:nodes, [node]} | {:per_node, pos_integer}]) ::
           [{:ok, [Chunker.chunk()]} | {:error, reason}]

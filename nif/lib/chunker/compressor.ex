@@ -11,8 +11,8 @@ defmodule Chunker.Compressor do
 
   `Chunker.compress_stream/2` does this for an enumerable of pieces.
 
-  A compressor holds the codec's window and one piece. It belongs to the process that opened it: when that
-  ends, the compressor is closed and its memory freed. After an error it is closed too.
+  A compressor holds the codec's window and one piece in memory. It belongs to the process that opened it:
+  when that process ends, the compressor is closed and its memory freed. An error closes it too.
   """
 
   alias Chunker.{Native, Nif, Options, Telemetry}
@@ -24,7 +24,7 @@ defmodule Chunker.Compressor do
   @opaque t :: %__MODULE__{encoder: reference, codec: Chunker.codec(), level: integer | nil}
 
   @doc """
-  Returns a compressor that has seen no data. Takes the options of `Chunker.compress/2`.
+  Returns a new compressor. Takes the options of `Chunker.compress/2`.
 
       iex> Chunker.Compressor.open(codec: :xz, level: 10)
       {:error, :invalid_compression_level}
@@ -38,9 +38,9 @@ defmodule Chunker.Compressor do
   end
 
   @doc """
-  Reads all of `piece` and returns what is compressed by now, often nothing.
+  Reads all of `piece` and returns the output so far, often nothing.
 
-  `{:error, :chunker_busy}` says that another process is feeding the compressor.
+  Returns `{:error, :chunker_busy}` if another process is feeding the compressor.
   """
   @spec feed(t, iodata) :: {:ok, binary} | {:error, Chunker.error()}
   def feed(%__MODULE__{encoder: encoder, codec: codec, level: level}, piece) do
@@ -52,9 +52,9 @@ defmodule Chunker.Compressor do
   end
 
   @doc """
-  Ends the input, returns the rest of it compressed, and closes the compressor.
+  Ends the input, returns the rest of the output, and closes the compressor.
 
-  Without it, what was compressed is truncated.
+  Without this call, the compressed data is truncated.
   """
   @spec finish(t) :: {:ok, binary} | {:error, Chunker.error()}
   def finish(%__MODULE__{encoder: encoder}),

@@ -10,9 +10,8 @@ defmodule Chunker.Decompressor do
       iex> first <> second <> last
       "some bytes"
 
-  A small piece may have a large content, so a call returns at most a block of it, 1 MiB unless
-  `:slice_bytes` is configured otherwise. `{:more, block}` says that the next call has more without another
-  piece:
+  A small piece may decompress to a lot of data, so a call returns at most one block, 1 MiB unless you
+  configure `:slice_bytes`. `{:more, block}` means that the next call returns more, without another piece:
 
       def write(decompressor, piece, file) do
         case Chunker.Decompressor.feed(decompressor, piece) do
@@ -24,9 +23,9 @@ defmodule Chunker.Decompressor do
 
   `Chunker.decompress_stream/2` does this for an enumerable of pieces.
 
-  A decompressor holds the codec's window and what it was fed and has not returned. It belongs to the process
-  that opened it: when that ends, the decompressor is closed and its memory freed. After an error it is closed
-  too. What was returned before an error is a correct prefix of the content.
+  A decompressor holds the codec's window, and the input that it has not decompressed yet, in memory. It
+  belongs to the process that opened it: when that process ends, the decompressor is closed and its memory
+  freed. An error closes it too; the output before an error is a correct prefix of the content.
   """
 
   alias Chunker.{Native, Nif, Options, Telemetry}
@@ -34,8 +33,8 @@ defmodule Chunker.Decompressor do
   @opaque t :: reference
 
   @doc """
-  Returns a decompressor that has seen no data. Takes the options of `Chunker.decompress/2`: without
-  `:codec`, it is the one that the first bytes of the data name.
+  Returns a new decompressor. Takes the options of `Chunker.decompress/2`; without `:codec`, it detects the
+  codec from the first bytes of the data.
   """
   @spec open([Chunker.decompress_option()]) :: {:ok, t} | {:error, Chunker.error()}
   def open(options \\ []) do
@@ -44,9 +43,9 @@ defmodule Chunker.Decompressor do
   end
 
   @doc """
-  Reads all of `piece` and returns what it contains, or a block of that and `:more`.
+  Reads all of `piece` and returns its content, or a block of that with `:more`.
 
-  `{:error, :chunker_busy}` says that another process is feeding the decompressor.
+  Returns `{:error, :chunker_busy}` if another process is feeding the decompressor.
   """
   @spec feed(t, iodata) :: {:ok, binary} | {:more, binary} | {:error, Chunker.error()}
   def feed(decompressor, piece) do
@@ -58,9 +57,9 @@ defmodule Chunker.Decompressor do
   end
 
   @doc """
-  Ends the data and returns the rest of the content; with `:more`, call it again.
+  Ends the data and returns the rest of the content; after `:more`, call it again.
 
-  `{:ok, rest}` says that the data were whole, and closes the decompressor; truncated data is an error.
+  `{:ok, rest}` means that the data was complete, and closes the decompressor; truncated data is an error.
   """
   @spec finish(t) :: {:ok, binary} | {:more, binary} | {:error, Chunker.error()}
   def finish(decompressor),

@@ -1,10 +1,10 @@
 defmodule Chunker.Error do
   @moduledoc """
-  What the functions with a `!` raise, and what those of `Chunker.Store` return: an error's `code`, one of
+  The error that functions with a `!` raise and that functions of `Chunker.Store` return. Its `code` is one of
   `t:Chunker.error/0`.
 
-  An error of a store has a `message` that says what failed, and `:missing_chunks` the digests of the `chunks`
-  that are missing.
+  An error from a store has a `message` that says what failed. With the code `:missing_chunks`, `chunks` lists
+  the digests of the missing chunks.
   """
 
   defexception [:code, :message, chunks: []]

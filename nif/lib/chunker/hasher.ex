@@ -14,13 +14,13 @@ defmodule Chunker.Hasher do
   @opaque t :: reference
 
   @doc """
-  Returns a hasher that has seen no bytes. Raises `Chunker.Error` when there is no such algorithm.
+  Returns a new hasher. Raises `Chunker.Error` if there is no such algorithm.
   """
   @spec new(Chunker.hash_algorithm()) :: t
   def new(algorithm \\ :sha256), do: algorithm |> Nif.hasher_open() |> Error.unwrap!()
 
   @doc """
-  Appends `piece`. One call hashes all of it: large binaries should come in pieces of at most 1 MiB.
+  Appends `piece`. One call hashes all of it, so split large binaries into pieces of at most 1 MiB.
   """
   @spec update(t, iodata) :: :ok
   def update(hasher, piece), do: Nif.hasher_update_dirty(hasher, IO.iodata_to_binary(piece))

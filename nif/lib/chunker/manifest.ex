@@ -1,9 +1,9 @@
 defmodule Chunker.Manifest do
   @moduledoc """
-  What an input consists of, in a form that can be named, sent, stored and checked.
+  The list of an input's chunks, in a form that you can name, send, store and verify.
 
-  A manifest lists the chunks of one input in order, with the profile that they were cut by. Its
-  canonical bytes are equal for equal inputs, and their digest, the `:root_digest`, names the input.
+  A manifest lists the chunks of one input in order, with the profile that cut them. Equal inputs have equal
+  canonical bytes, and the digest of these bytes, the `:root_digest`, names the input.
 
       iex> manifest = Chunker.Manifest.new!(Chunker.chunk!("abc"))
       iex> manifest.profile
@@ -23,7 +23,7 @@ defmodule Chunker.Manifest do
 
   @typedoc """
   Canonical bytes, profile id, hash algorithm, length of the input in bytes, chunks, and the digest of the
-  canonical bytes by the same algorithm. Made by `new/2` and `parse/2` alone.
+  canonical bytes with the same algorithm. Only `new/2` and `parse/2` create manifests.
   """
   @type t :: %__MODULE__{
           bytes: binary,
@@ -41,8 +41,8 @@ defmodule Chunker.Manifest do
   Returns the manifest of an input with the given chunks, which were cut with the same
   [profile](Chunker.html#module-profiles).
 
-  `{:error, :chunk_sequence_invalid}` says that the chunks do not follow each other from offset 0, or have
-  lengths that no input has with this profile.
+  Returns `{:error, :chunk_sequence_invalid}` if the chunks do not follow each other from offset 0, or have
+  lengths that no input can have with this profile.
   """
   @spec new([Chunker.chunk() | Chunker.payload_chunk()], [Chunker.option()]) ::
           {:ok, t} | {:error, Chunker.error()}
@@ -69,7 +69,7 @@ defmodule Chunker.Manifest do
 
   ## Options
 
-    * `:max_bytes` - how many bytes there may be, by default 64 MiB, which is 1.8 million chunks
+    * `:max_bytes` - largest number of bytes to accept, by default 64 MiB, which is 1.8 million chunks
   """
   @spec parse(binary, max_bytes: non_neg_integer) :: {:ok, t} | {:error, Chunker.error()}
   def parse(bytes, options \\ []) do
@@ -98,7 +98,7 @@ defmodule Chunker.Manifest do
   defp from_parts({:error, _} = error), do: error
 
   @doc """
-  Checks that `payload` is the chunk `chunk` of the manifest.
+  Checks that `payload` is the content of `chunk` in the manifest.
   """
   @spec verify_chunk(t, Chunker.chunk(), binary) :: :ok | {:error, Chunker.error()}
   def verify_chunk(%__MODULE__{hash: algorithm}, {hash, _offset, length}, payload) do
@@ -110,8 +110,8 @@ defmodule Chunker.Manifest do
   end
 
   @doc """
-  Checks that `input` is the manifest's input and nothing more: a binary, or an enumerable of pieces, each
-  an `t:iodata/0`. Holds one chunk and one piece.
+  Checks that `input` is exactly the manifest's input. It is a binary, or an enumerable of pieces, each an
+  `t:iodata/0`. Holds one chunk and one piece in memory.
   """
   @spec verify(t, binary | Enumerable.t()) :: :ok | {:error, Chunker.error()}
   def verify(%__MODULE__{} = manifest, input) when is_binary(input), do: verify(manifest, [input])
@@ -145,10 +145,10 @@ defmodule Chunker.Manifest do
   defp verify_prefix(_, chunks, buffer, bytes), do: {chunks, buffer, bytes}
 
   @doc """
-  Returns a stream of the input's chunks as binaries, from where `fetch` finds them, each checked.
+  Returns a stream of the input's chunks as binaries. `fetch` returns each chunk, and the stream verifies it.
 
-  Raises `Chunker.Error` at a chunk that is not what the manifest says, or that `fetch` does not return:
-  what came before is a correct prefix of the input.
+  Raises `Chunker.Error` if a chunk does not match the manifest, or if `fetch` does not return it; the output
+  until then is a correct prefix of the input.
   """
   @spec stream!(t, fetch) :: Enumerable.t()
   def stream!(%__MODULE__{chunks: chunks} = manifest, fetch) do
@@ -156,10 +156,10 @@ defmodule Chunker.Manifest do
   end
 
   @doc """
-  Puts the input together from chunks that `fetch` returns, into a collectable such as a `File.Stream`.
+  Reassembles the input, from chunks that `fetch` returns, into a collectable such as a `File.Stream`.
 
-  Every chunk is checked before it is collected. Returns what was collected, or the first error;
-  `:chunk_unavailable` says that `fetch` returned one.
+  Verifies every chunk before it collects it. Returns the collectable, or the first error;
+  `:chunk_unavailable` means that `fetch` returned an error.
 
       iex> manifest = Chunker.Manifest.new!(Chunker.chunk!("abc"))
       iex> Chunker.Manifest.reassemble(manifest, fn {_hash, 0, 3} -> {:ok, "abc"} end, [])

@@ -1,6 +1,6 @@
 defmodule Chunker.Nix do
   @moduledoc """
-  What a binary cache of Nix needs: base32, hashes, key files, and signatures of narinfo files.
+  The formats of Nix binary caches: base32, hashes, key files, and signatures of narinfo files.
 
       iex> {:ok, key} = Chunker.Signing.generate_key()
       iex> {:ok, secret_key} = Chunker.Nix.secret_key("cache.example.org-1", key)
@@ -23,10 +23,10 @@ defmodule Chunker.Nix do
   defstruct [:store_path, :nar_hash, :nar_size, references: []]
 
   @typedoc """
-  The part of a narinfo that is signed: the store path, the SHA-256 digest and the size in bytes of its NAR,
-  and the store paths that it refers to.
+  The signed part of a narinfo: the store path, the SHA-256 digest and the size in bytes of its NAR, and the
+  store paths that it refers to.
 
-  All paths are full. The order of `:references` does not matter, and one named twice counts once.
+  All paths are full paths. The order of `:references` does not matter, and duplicates count once.
   """
   @type t :: %__MODULE__{
           store_path: String.t(),
@@ -42,7 +42,7 @@ defmodule Chunker.Nix do
   @type public_key :: String.t()
 
   @doc """
-  Returns a binary in Nix's base32.
+  Encodes a binary in Nix's base32.
 
       iex> Chunker.Nix.base32_encode(Chunker.digest(""))
       "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"
@@ -51,7 +51,7 @@ defmodule Chunker.Nix do
   def base32_encode(data), do: Native.nix_base32_encode(data)
 
   @doc """
-  Returns the binary that `base32_encode/1` makes `text` of.
+  Decodes Nix's base32.
   """
   @spec base32_decode(String.t()) :: {:ok, binary} | {:error, :invalid_base32}
   def base32_decode(text) do
@@ -59,9 +59,9 @@ defmodule Chunker.Nix do
   end
 
   @doc """
-  Returns a SHA-256 digest as Nix writes it.
+  Returns a SHA-256 digest in one of Nix's notations.
 
-  `:base32` is `sha256:` and Nix's base32, as in narinfo files, `:base16` the same with hexadecimal digits, and
+  `:base32` is `sha256:` and Nix's base32, as in narinfo files; `:base16` is the same with hexadecimal digits;
   `:sri` is `sha256-` and base64, as in lock files.
 
       iex> Chunker.Nix.hash_encode(Chunker.digest(""), :sri)
@@ -74,7 +74,7 @@ defmodule Chunker.Nix do
   def hash_encode(digest, format), do: Nif.nix_hash_encode(digest, format)
 
   @doc """
-  Returns the SHA-256 digest of a text in any of these formats.
+  Returns the SHA-256 digest from text in any of these notations.
 
       iex> Chunker.Nix.hash_decode("sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=") == {:ok, Chunker.digest("")}
       true
@@ -93,13 +93,13 @@ defmodule Chunker.Nix do
   def fingerprint(%__MODULE__{} = narinfo), do: Nif.nix_fingerprint_dirty(fields(narinfo))
 
   @doc """
-  Returns the value of a narinfo's line `Sig:`.
+  Returns a signature, as the value of a narinfo's line `Sig:`.
   """
   @spec sign(t, secret_key) :: {:ok, String.t()} | {:error, Chunker.error()}
   def sign(%__MODULE__{} = narinfo, secret_key), do: Nif.nix_sign_dirty(fields(narinfo), secret_key)
 
   @doc """
-  Checks the value of a narinfo's line `Sig:`.
+  Verifies a signature, the value of a narinfo's line `Sig:`.
   """
   @spec verify(t, String.t(), public_key) :: :ok | {:error, Chunker.error()}
   def verify(%__MODULE__{} = narinfo, signature, public_key) do
@@ -112,7 +112,7 @@ defmodule Chunker.Nix do
     do: {narinfo.store_path, narinfo.nar_hash, narinfo.nar_size, narinfo.references}
 
   @doc """
-  Returns the content of a key file: a name, such as `cache.example.org-1`, and a secret key of
+  Returns the content of a key file, from a name, such as `cache.example.org-1`, and a secret key of
   `Chunker.Signing`.
   """
   @spec secret_key(String.t(), Signing.secret_key()) :: {:ok, secret_key} | {:error, Chunker.error()}
@@ -125,7 +125,7 @@ defmodule Chunker.Nix do
   def public_key(secret_key), do: Nif.nix_public_key_dirty(secret_key)
 
   @doc """
-  Returns the name of the key of an entry.
+  Returns the name of the key in an entry.
   """
   @spec key_name(public_key) :: {:ok, String.t()} | {:error, Chunker.error()}
   def key_name(public_key), do: Nif.nix_key_name_dirty(public_key)

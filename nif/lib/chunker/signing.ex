@@ -1,10 +1,10 @@
 defmodule Chunker.Signing do
   @moduledoc """
-  Ed25519 signatures (RFC 8032) of binaries and of manifests.
+  Ed25519 signatures (RFC 8032) of binaries and manifests.
 
-  Keys and signatures are binaries: 64 bytes for a secret key (seed and public key; the seed alone, 32
-  bytes, is accepted too), 32 for a public key, 64 for a signature. Verification is strict: keys of small
-  order and signatures in other than canonical form are refused.
+  Keys and signatures are binaries: 64 bytes for a secret key (seed and public key; the seed alone, 32 bytes,
+  works too), 32 for a public key, 64 for a signature. Verification is strict: it refuses keys of small order
+  and signatures that are not in canonical form.
 
       iex> {:ok, secret_key} = Chunker.Signing.generate_key()
       iex> {:ok, public_key} = Chunker.Signing.public_key(secret_key)
@@ -14,8 +14,7 @@ defmodule Chunker.Signing do
       iex> Chunker.Signing.verify("other data", signature, public_key)
       {:error, :verification_failed}
 
-  A signature of a `Chunker.Manifest` is one of the input that it describes, and takes no longer for a
-  large input.
+  Signing a `Chunker.Manifest` signs the input that it describes, and takes no longer for a large input.
   """
 
   alias Chunker.{Manifest, Native, Nif}
@@ -44,7 +43,7 @@ defmodule Chunker.Signing do
   def sign(data, secret_key), do: Native.sign(data, secret_key)
 
   @doc """
-  Checks that `signature` is one of a binary or a manifest, by the secret half of `public_key`.
+  Verifies the signature of a binary or a manifest with the signer's `public_key`.
   """
   @spec verify(binary | Manifest.t(), signature, public_key) :: :ok | {:error, Chunker.error()}
   def verify(data, signature, public_key) do

@@ -1,37 +1,37 @@
 defmodule Chunker.Store do
   @moduledoc """
-  A deduplicating store of files on a disk, S3, GCS or Azure: each chunk once, in packs, with deletion,
-  collection and checking while everything goes on.
+  A deduplicating store for files on a disk, S3, GCS or Azure. It keeps each chunk once, in packs, and can
+  delete, collect and check while it is in use.
 
       {:ok, store} = Chunker.Store.open("/var/lib/backups")
       {:ok, root} = Chunker.Store.write(store, File.stream!("image.iso", [], 1_048_576), profile: :medium)
       store |> Chunker.Store.read(root) |> Enum.into(File.stream!("copy.iso"))
 
-  Stores are the same in all languages: any number of processes, of nodes, of `chunker` commands and of servers
-  for Node.js can use one at the same time. `docs/store-format.md` in the repository specifies what lies there.
+  Stores are the same in every language: any number of processes, nodes, `chunker` commands and Node.js
+  servers can use one at the same time. `docs/store-format.md` in the repository specifies the format.
 
   | to | use |
   |---|---|
   | store a file | `write/3`, or `put/3` and `commit/3` |
   | read a file, or a part of it | `read/3` |
-  | list files, name their chunks, remove them | `files/2`, `manifest/3`, `delete/3` |
-  | read a chunk, ask for many | `get/3`, `missing/3` |
-  | take back space | `collect/2` |
+  | list files, list their chunks, delete them | `files/2`, `manifest/3`, `delete/3` |
+  | read a chunk, ask which are missing | `get/3`, `missing/3` |
+  | reclaim space | `collect/2` |
   | find damage, repair it | `check/2` |
-  | know how much is there | `usage/2` |
+  | measure the store | `usage/2` |
 
-  A file is named by its root: `"blake3-"` or `"sha256-"` and the digest of its manifest in hexadecimal.
+  A root names a file: `"blake3-"` or `"sha256-"`, then the digest of its manifest in hexadecimal.
 
   ## How it works
 
-  What a store waits for, it waits for on threads of its own: no call holds a scheduler. The calling process waits
-  for a message, for as long as the option `:timeout` says in milliseconds, by default `:infinity`; then the
-  work stops, and the error is `:timeout`. When the process ends, its work stops too. A store can be stopped at
-  any moment: what was acknowledged is there, and nothing is half there.
+  A store waits for disks and networks on its own threads: no call blocks a scheduler. The calling process
+  waits for a message, for up to `:timeout` milliseconds, by default `:infinity`; after that, the work stops,
+  and the error is `:timeout`. When the process ends, its work stops too. You can stop a store at any moment:
+  acknowledged writes survive, and nothing is left half-done.
 
   Errors are a `Chunker.Error` with a code and a message. Streams raise it.
 
-  An open store is shared by all processes of its node that have it, and closed when none has it any more.
+  All processes of a node can share an open store; it is closed when no process holds it any longer.
   """
 
   alias Chunker.{Error, Manifest, Nif, Work}
@@ -54,10 +54,10 @@ defmodule Chunker.Store do
           | {:manifest_limit, pos_integer}
           | {:timeout, timeout}
 
-  @typedoc "A file in a list: its length is `nil` if its manifest is damaged."
+  @typedoc "A listed file. Its length is `nil` if its manifest is damaged."
   @type entry :: %{root: root, length: non_neg_integer | nil, committed: DateTime.t()}
 
-  @typedoc "How much is in a store. Bytes are those of all packs, and a chunk that is in two packs counts twice."
+  @typedoc "The size of a store. Bytes are those of all packs; a chunk in two packs counts twice."
   @type usage :: %{
           files: non_neg_integer,
           packs: non_neg_integer,
@@ -67,24 +67,25 @@ defmodule Chunker.Store do
         }
 
   @doc """
-  Opens the store at an address: a path, `file://…`, `memory://`, `s3://bucket/prefix`, `gs://bucket/prefix` or
-  `az://container/prefix`.
+  Opens the store at an address: a path, `file://…`, `memory://`, `s3://bucket/prefix`, `gs://bucket/prefix`
+  or `az://container/prefix`.
 
   The last three take credentials and endpoint from the usual environment variables (`AWS_ACCESS_KEY_ID`,
   `AWS_ENDPOINT_URL`, …).
 
   ## Options
 
-    * `:create` - whether a store is made where there is none, by default true
-    * `:level` - the level of zstd for new chunks, `1..22`, or 0 to store them as they are; by default 3
-    * `:pack_size` - bytes after which a pack is written, by default 16 MiB
-    * `:concurrency` - requests under way at the same time for one call, by default 32
-    * `:cache` - where the index is kept on this machine: `:platform` (default), the folder `chunker` of the
+    * `:create` - whether to create a store if there is none, by default true
+    * `:level` - zstd level for new chunks, `1..22`, or 0 to store them uncompressed; by default 3
+    * `:pack_size` - size in bytes at which a pack is written, by default 16 MiB
+    * `:concurrency` - largest number of simultaneous requests for one call, by default 32
+    * `:cache` - where to keep the index on this machine: `:platform` (default), the folder `chunker` in the
       platform's cache folder; a path; or `:none`
-    * `:listing_lag` - for how many milliseconds a list may lack an object that was written, by default 0, right
-      for local disks and the services above; a network file system needs as long as it caches folders
-    * `:manifest_limit` - bytes of the longest manifest that is written or read, 36 for every chunk, by default
-      64 MiB
+    * `:listing_lag` - number of milliseconds for which a list may lack a new object. The default, 0, is right
+      for local disks and the services above; for a network file system, use the time for which it caches
+      folders
+    * `:manifest_limit` - size in bytes of the largest manifest to write or read, 36 for every chunk, by
+      default 64 MiB
     * `:timeout` - see [how it works](#module-how-it-works)
 
       iex> {:ok, store} = Chunker.Store.open("memory://open")
@@ -116,10 +117,10 @@ defmodule Chunker.Store do
   def url(store), do: Nif.store_url(store)
 
   @doc """
-  Returns those of the digests whose chunks are missing, in their order.
+  Returns the digests whose chunks are missing, in their order.
 
-  The answer is a hint, some seconds old: `commit/3` decides. Takes the options `:hash`, by default `:sha256`, and
-  `:timeout`.
+  The answer is a hint, and may be some seconds old; only `commit/3` is certain. Takes the options `:hash`, by
+  default `:sha256`, and `:timeout`.
   """
   @spec missing(t, [Chunker.digest()], hash: Chunker.hash_algorithm(), timeout: timeout) ::
           result([Chunker.digest()])
@@ -134,7 +135,7 @@ defmodule Chunker.Store do
   end
 
   @doc """
-  Returns a chunk, whose digest was checked, or `nil` if it is not in the store.
+  Returns a verified chunk, or `nil` if it is not in the store.
 
   Takes the options of `missing/3`.
   """
@@ -149,11 +150,11 @@ defmodule Chunker.Store do
   @batch_chunks 1024
 
   @doc """
-  Adds those chunks of an enumerable that are missing, and returns all of them without their payloads.
+  Adds the missing chunks of an enumerable, and returns all its chunks without their payloads.
 
-  They are checked, and durable when this returns; until a file that needs them is committed, a collection leaves
-  them alone for a day. Memory is bounded by about eight packs. Takes the options of `missing/3`; the timeout is
-  that of each step.
+  The function verifies the chunks, and they are durable when it returns. Until a file that needs them is
+  committed, collections leave them alone for a day. Memory is bounded by about eight packs. Takes the
+  options of `missing/3`; the timeout applies to each step.
 
       iex> {:ok, store} = Chunker.Store.open("memory://put")
       iex> {:ok, chunks} = Chunker.Store.put(store, Chunker.stream(["a file"], payloads: true))
@@ -211,11 +212,11 @@ defmodule Chunker.Store do
     do: Work.step(start, options[:timeout], fn -> Nif.writer_close(writer) end)
 
   @doc """
-  Gives a file its name, once every chunk of it is in the store: from now on it can be read, also after a crash,
+  Commits a file whose chunks are all in the store. From now on, the file can be read, even after a crash,
   until it is deleted.
 
-  The error `:missing_chunks` has the digests of the `chunks` to add before the next try. Takes the option
-  `:timeout`.
+  If chunks are missing, the error `:missing_chunks` lists their digests in `chunks`: add them and try again.
+  Takes the option `:timeout`.
   """
   @spec commit(t, Manifest.t(), timeout: timeout) :: result(root)
   def commit(store, %Manifest{bytes: bytes}, options \\ []),
@@ -224,8 +225,8 @@ defmodule Chunker.Store do
   @doc """
   Stores a file, an enumerable of pieces that are each an `t:iodata/0`, and returns its root.
 
-  Only chunks that are missing are written. Takes the options of `Chunker.stream/2` that say how it is chunked,
-  and `:timeout`, which is that of each step.
+  Writes only missing chunks. Takes the profile options of `Chunker.stream/2`, and `:timeout`, which applies
+  to each step.
 
       iex> {:ok, store} = Chunker.Store.open("memory://write")
       iex> Chunker.Store.write(store, ["a", "file"], profile: :small)
@@ -244,15 +245,15 @@ defmodule Chunker.Store do
   end
 
   @doc """
-  Returns a stream of the bytes of a file, binaries whose digests were checked.
+  Returns a stream of the bytes of a file, as verified binaries.
 
-  What was read is right, whatever happens to the store meanwhile. Raises `Chunker.Error` where the file is
-  damaged, and at once if `root` is not a root. One MiB is read ahead.
+  The bytes are correct, whatever happens to the store meanwhile. Raises `Chunker.Error` where the file is
+  damaged, and at once if `root` is not a root. Reads 1 MiB ahead.
 
   ## Options
 
-    * `:range` - `{start, stop}`, the bytes from `start` up to and without `stop`; by default all
-    * `:timeout` - how long one piece may take
+    * `:range` - `{start, stop}`, the bytes from `start` up to but not including `stop`; by default all
+    * `:timeout` - milliseconds that one piece may take
 
       iex> {:ok, store} = Chunker.Store.open("memory://read")
       iex> {:ok, root} = Chunker.Store.write(store, ["0123456789"])
@@ -269,9 +270,10 @@ defmodule Chunker.Store do
   end
 
   @doc """
-  Returns a stream of the files, ordered by root: `t:entry/0`.
+  Returns a stream of the store's files (`t:entry/0`), sorted by root.
 
-  Raises `Chunker.Error` when the store cannot be listed. Takes the option `:timeout`, that of each step.
+  Raises `Chunker.Error` if the store cannot be listed. Takes the option `:timeout`, which applies to each
+  step.
   """
   @spec files(t, timeout: timeout) :: Enumerable.t()
   def files(store, options \\ []) do
@@ -285,7 +287,7 @@ defmodule Chunker.Store do
   end
 
   @doc """
-  Returns the manifest of a file, whose digest was checked. Takes the option `:timeout`.
+  Returns the verified manifest of a file. Takes the option `:timeout`.
   """
   @spec manifest(t, root, timeout: timeout) :: result(Manifest.t())
   def manifest(store, root, options \\ []) do
@@ -298,15 +300,15 @@ defmodule Chunker.Store do
   end
 
   @doc """
-  Takes a file's name away, and returns whether it had one. Takes the option `:timeout`.
+  Deletes a file, and returns whether it existed. Takes the option `:timeout`.
 
-  The space comes back with `collect/2`.
+  `collect/2` then frees its space.
   """
   @spec delete(t, root, timeout: timeout) :: result(boolean)
   def delete(store, root, options \\ []),
     do: Work.call(&Nif.store_delete(store, root, &1), timeout(options))
 
-  @typedoc "What a collection has done. Packs that are kept hold the only copy, a damaged one, of a live chunk."
+  @typedoc "The result of a collection. A kept pack is damaged, and has the only copy of a chunk that is in use."
   @type collection :: %{
           files: non_neg_integer,
           packs: non_neg_integer,
@@ -323,18 +325,18 @@ defmodule Chunker.Store do
         }
 
   @doc """
-  Takes back the space of chunks that no file needs, and returns what that came to.
+  Frees the space of chunks that no file needs, and returns what it did.
 
-  Harmless at any time, from any number of processes: it may be stopped at any moment, and the next one finishes
-  what it began.
+  Safe at any time, from any number of processes. You can stop it at any moment; the next collection finishes
+  what it started.
 
   ## Options
 
-    * `:min_age` - packs that are younger are left alone, in milliseconds; by default a day. Uploads that take
-      longer must add chunks again before they commit
-    * `:max_waste` - packs with at least this percentage of waste are written anew, by default 20; with 100, only
-      packs that are nothing but waste are deleted
-    * `:dry_run` - whether nothing is written, by default false
+    * `:min_age` - age in milliseconds below which packs are left alone, by default a day. An upload that
+      takes longer must add some chunks again before it commits
+    * `:max_waste` - percentage of waste from which a pack is rewritten, by default 20; with 100, only packs
+      that are nothing but waste are deleted
+    * `:dry_run` - whether to report only, and write nothing, by default false
     * `:timeout`
   """
   @spec collect(t, min_age: non_neg_integer, max_waste: 0..100, dry_run: boolean, timeout: timeout) ::
@@ -345,7 +347,7 @@ defmodule Chunker.Store do
     Work.call(&Nif.store_collect(store, given, &1), options[:timeout])
   end
 
-  @typedoc "What a check has found; a store is `sound` if every file can be read and no pack is damaged."
+  @typedoc "The result of a check. A store is `sound` if every file can be read and no pack is damaged."
   @type report :: %{
           sound: boolean,
           packs: non_neg_integer,
@@ -361,13 +363,13 @@ defmodule Chunker.Store do
         }
 
   @doc """
-  Checks every pack and every file, and returns what it found: damage is no error.
+  Checks every pack and every file, and returns what it found; damage is not an error.
 
   ## Options
 
-    * `:read_data` - whether every chunk is read, by default false: then only footers and manifests are
-    * `:repair` - whether damaged packs are replaced once their good chunks are copied, so that the next upload of
-      what they had heals the store; by default false, and then nothing is written
+    * `:read_data` - whether to read every chunk, instead of only footers and manifests, by default false
+    * `:repair` - whether to copy the good chunks of damaged packs and delete the packs, so that uploading
+      their files again heals the store. By default false: the check writes nothing
     * `:timeout`
   """
   @spec check(t, read_data: boolean, repair: boolean, timeout: timeout) :: result(report)
@@ -377,7 +379,7 @@ defmodule Chunker.Store do
   end
 
   @doc """
-  Returns how much is in the store. Takes the option `:timeout`.
+  Returns the size of the store. Takes the option `:timeout`.
   """
   @spec usage(t, timeout: timeout) :: result(usage)
   def usage(store, options \\ []), do: Work.call(&Nif.store_usage(store, &1), timeout(options))

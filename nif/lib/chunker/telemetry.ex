@@ -1,6 +1,6 @@
 defmodule Chunker.Telemetry do
   @moduledoc """
-  Events for `:telemetry`, if that library is there at the first call; otherwise nothing is measured.
+  Events for `:telemetry`, if that library is loaded at the first call; otherwise nothing is measured.
 
   | event | measurements | when |
   |---|---|---|
@@ -11,13 +11,16 @@ defmodule Chunker.Telemetry do
   | `[:chunker, :compress_batch, :stop]` | `:duration`, `:bytes`, `:inputs` | `Chunker.compress_batch/2` returned |
   | `[:chunker, :compress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.compress/2` or `Chunker.compress_adaptive/2` returned, or a `Chunker.Compressor` was fed or finished |
   | `[:chunker, :decompress, :stop]` | `:duration`, `:bytes`, `:output_bytes` | `Chunker.decompress/2` returned, or a `Chunker.Decompressor` was fed or finished |
-  | `[:chunker, :upload, :stop]` | `:duration`, `:bytes` | `Chunker.Upload.answer/5` returned; what is streamed of the answer is not yet sent |
+  | `[:chunker, :upload, :stop]` | `:duration`, `:bytes` | `Chunker.Upload.answer/5` returned; a streamed body is not sent yet |
 
-  `:duration` is in native units of time, `:bytes` is the length of the input, for a
-  finish 0: a stream's chunks and bytes are those of its feeds and its finish; for an upload, that of the request's
-  body. The metadata of an upload are `:operation`, one of `t:Chunker.Upload.Request.operation/0`, or `nil` if the head
-  alone decided; `:status`; and `:code`, that of a refusal, or `nil`. Those of all others are
-  `%{result: :ok}` or `%{result: {:error, code}}`; with an error, what was not made counts 0.
+  `:duration` is in native time units. `:bytes` is the length of the input: for a finish 0, for an upload the
+  length of the request's body. A stream emits one event for each feed, and one for its finish; their sum is
+  the stream's.
+
+  The metadata of an upload is `:operation`, one of `t:Chunker.Upload.Request.operation/0`, or `nil` if the
+  head alone decided; `:status`; and `:code`, that of a refusal, or `nil`. The metadata of every other event
+  is `%{result: :ok}` or `%{result: {:error, code}}`; with an error, the counts of what was not produced are
+  0.
 
       :telemetry.attach("chunks", [:chunker, :chunk, :stop], fn _event, measurements, _metadata, _config ->
         Logger.info("\#{measurements.chunks} chunks of \#{measurements.bytes} bytes")

@@ -1,16 +1,17 @@
 defmodule Chunker.Upload do
   @moduledoc """
-  The server of the upload protocol: files get into a store and out of it over HTTP, and only the chunks move that
-  the other side lacks.
+  The server of the upload protocol: it moves files into a store and out of it over HTTP, and transfers only
+  the chunks that the other side lacks.
 
-  Browsers and programs send to it with `chunker-cdc` of npm, or as `docs/protocol.md` in the repository says. The
-  protocol is the core's, the same in all languages; a shell owns the sockets:
+  Browsers and programs use it through `chunker-cdc` from npm, or through any client of `docs/protocol.md` in
+  the repository. The protocol is implemented in the core, the same in every language; a shell owns the
+  sockets:
 
     * `Chunker.Upload.Plug` for Plug and Phoenix
-    * `examples/ingest` in the repository: a server of OTP's sockets alone
+    * `examples/ingest` in the repository: a server on plain OTP sockets
     * your own: `answer/5`
 
-  An upload is made once, and used by all processes:
+  Create an upload once, and use it from all processes:
 
       {:ok, store} = Chunker.Store.open("s3://bucket/uploads")
 
@@ -25,8 +26,8 @@ defmodule Chunker.Upload do
           on_commit: fn file, request -> MyApp.uploaded(request.context, file.root, file.length) end
         )
 
-  Bodies are checked while they arrive, on threads beside the schedulers. Memory is bounded by `:memory`; each answer
-  that is being sent has besides, twice, 1 MiB and a chunk. Nothing is left of a request whose process ends.
+  Bodies are verified as they arrive, on threads outside the schedulers. `:memory` bounds memory; in addition,
+  each answer being sent takes twice 1 MiB and a chunk. A request whose process ends leaves nothing behind.
   """
 
   require Logger
@@ -60,13 +61,13 @@ defmodule Chunker.Upload do
   Those of `Chunker.Upload.Engine.new/1`, and
 
     * `:store` - the `Chunker.Store` of all requests; not needed if `:authorize` returns one
-    * `:authorize` - is called with each `Chunker.Upload.Request` but preflights, which carry no credentials:
-      `:ok`, `{:ok, store}` for one in the store of a tenant, or `{:refuse, refusal}`, see
+    * `:authorize` - a function called with each `Chunker.Upload.Request`, except preflights, which carry no
+      credentials. It returns `:ok`, `{:ok, store}` to use a tenant's store, or `{:refuse, refusal}`, see
       `t:Chunker.Upload.Engine.refusal/0`. Without it, anybody may do everything
-    * `:quota` - is called with each request that writes, before its body is read, and returns how many bytes
-      whoever asks may still write: a longer body is answered 507. What is stored of it may be less
-    * `:on_commit` - is called with what was committed and the request, once the file is durable and before the
-      client knows. An upload that is repeated calls it again, with `new: false`
+    * `:quota` - a function called with each request that writes, before its body is read. It returns how many
+      more bytes the client may write; a longer body is answered 507. Less than the body may be stored
+    * `:on_commit` - a function called with the committed file and the request, once the file is durable and
+      before the client gets its answer. A repeated upload calls it again, with `new: false`
   """
   @spec new([option]) :: Store.result(t)
   def new(options) do
@@ -91,8 +92,9 @@ defmodule Chunker.Upload do
   def engine(%__MODULE__{engine: engine}), do: engine
 
   @typedoc """
-  Returns the next piece of a body, of any size, and the shell's state; `:timeout` when the sender pauses for too
-  long, `:closed` when no more comes. A shell measures how long it waits for its peer in here, and nowhere else.
+  Returns the next piece of a body, of any size, and the shell's state; `:timeout` if the sender pauses too
+  long; `:closed` if no more will come. A shell measures here, and nowhere else, how long it waits for its
+  peer.
   """
   @type read(state) ::
           (state -> {:ok, binary, state} | {:error, :timeout | :closed, state})
@@ -100,7 +102,7 @@ defmodule Chunker.Upload do
   @doc """
   Returns the answer to a request, and the shell's state.
 
-  `read` is called while the engine needs bytes of the body; the rest of a body that is refused is not read.
+  Calls `read` while the engine needs bytes of the body; the rest of a refused body is not read.
   """
   @spec answer(t, Engine.head(), state, read(state), context :: term) :: {Answer.t(), state} when state: term
   def answer(%__MODULE__{} = upload, head, state, read, context \\ nil) do

@@ -1,4 +1,4 @@
-//! Why references are not replaced or restored.
+//! Errors of replacing and restoring references.
 
 use alloc::string::String;
 
@@ -6,48 +6,48 @@ use alloc::string::String;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReferenceError {
-    /// A text does not begin with the hash of a store path.
+    /// The text does not start with the hash of a store path.
     #[error("not the hash of a store path: {text:?} (expected 32 characters of Nix's base32)")]
     InvalidStoreHash {
         /// The text.
         text: String,
     },
-    /// More store paths than [`MAX_REFERENCES`](super::MAX_REFERENCES).
+    /// There are more store paths than [`MAX_REFERENCES`](super::MAX_REFERENCES).
     #[error("more than {limit} references")]
     TooManyReferences {
-        /// The most that are allowed.
+        /// The largest number allowed.
         limit: usize,
     },
     /// The stream holds more hashes than the normalizer may replace.
     #[error("more than {limit} hashes to replace")]
     TooManyPatches {
-        /// The most that are allowed.
+        /// The largest number allowed.
         limit: usize,
     },
-    /// Bytes are not a list of patches in its canonical form.
+    /// The bytes are not a list of patches in canonical form.
     #[error("invalid list of patches: {reason}")]
     InvalidPatches {
         /// What is wrong.
         reason: &'static str,
     },
-    /// A list of patches is of a version that this release does not know.
+    /// The list of patches has a version that this release does not know.
     #[error("unsupported version of a list of patches: {version:?} (expected '1')")]
     UnsupportedPatchesVersion {
         /// The version.
         version: char,
     },
-    /// A stream has no placeholder where a patch belongs: it is not the one that was normalized.
+    /// The stream has no placeholder where a patch belongs: it is not the normalized stream.
     #[error("no placeholder at offset {offset}: the patches are of another stream")]
     PlaceholderMissing {
-        /// Where the patch begins, in bytes from the start of the stream.
+        /// Offset of the patch in the stream, in bytes.
         offset: u64,
     },
-    /// A stream is shorter or longer than the one that was normalized.
+    /// The stream is shorter or longer than the normalized stream.
     #[error("the stream is {actual} bytes long, its patches are for {expected}")]
     StreamLengthMismatch {
-        /// Bytes of the stream that was normalized.
+        /// Length of the normalized stream in bytes.
         expected: u64,
-        /// Bytes of this one, as far as it was read.
+        /// Length of this stream in bytes, as far as it was read.
         actual: u64,
     },
 }

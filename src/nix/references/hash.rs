@@ -1,4 +1,4 @@
-//! The hash of a store path: what refers to it.
+//! The hash of a store path.
 
 use super::error::ReferenceError;
 use crate::nix::base32::{nix_base32_decode, nix_base32_encode};
@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-/// What stands for a hash: 32 zero bytes, as where Nix hashes a path that refers to itself.
+/// Replaces a hash: 32 zero bytes, which Nix also uses when it hashes a path that refers to itself.
 pub const PLACEHOLDER: [u8; 32] = [0; 32];
 
 /// The hash part of a store path: 32 characters of Nix's base32, 160 bits.
@@ -28,10 +28,10 @@ impl StoreHash {
         hash.ok_or_else(|| ReferenceError::InvalidStoreHash { text: path.to_owned() })
     }
 
-    /// Returns the hash of a text: a store path, its base name, or the hash alone.
+    /// Returns the hash in a text: a store path, its base name, or the hash alone.
     ///
     /// # Errors
-    /// As [`of_path`](Self::of_path), which reads what has a dash.
+    /// As [`of_path`](Self::of_path), which parses text with a dash.
     pub fn of_path_or_hash(text: &str) -> Result<Self, ReferenceError> {
         if text.contains('-') { Self::of_path(text) } else { text.parse() }
     }

@@ -1,7 +1,7 @@
 //! References to store paths, taken out of a stream before it is chunked and put back afterwards.
 //!
-//! Every file that Nix builds names other store paths by their hashes, and a rebuild changes these
-//! hashes all over files that are otherwise the same. [`ReferenceNormalizer`] replaces each hash by
+//! The files that Nix builds mention other store paths with their hashes, and a rebuild changes these
+//! hashes all over files that are otherwise the same. [`ReferenceNormalizer`] replaces each hash with
 //! a [`PLACEHOLDER`] and lists what it replaced, so that the chunks of two builds agree wherever
 //! their content does. [`ReferencePatches`] is that list; it restores the stream, whole, in pieces
 //! or from any offset.

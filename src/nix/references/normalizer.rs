@@ -6,17 +6,17 @@ use super::patches::{MAX_REFERENCES, Patch, ReferencePatches};
 use super::scan::{Found, HASH_LENGTH, Scanner};
 use alloc::vec::Vec;
 
-/// The most hashes that one normalizer replaces unless told otherwise. The list of them takes 16
+/// The largest number of hashes that a normalizer replaces by default. The list of them takes 16
 /// bytes each in memory.
 pub const DEFAULT_MAX_PATCHES: usize = 4_194_304;
 
 /// What is copied and searched at once, in bytes: less than a level 2 cache.
 const BLOCK: usize = 65_536;
 
-/// Replaces the hashes of store paths in a stream by [`PLACEHOLDER`], and lists what it replaced.
+/// Replaces the hashes of store paths in a stream with [`PLACEHOLDER`], and lists what it replaced.
 ///
-/// The pieces may be of any size: the result does not depend on them. Where hashes overlap, the
-/// first is replaced. Holds back at most 31 bytes, and 16 for every hash replaced.
+/// The result does not depend on the size of the pieces. Where hashes overlap, the
+/// first is replaced. Holds at most 31 bytes back, and keeps 16 bytes for every replaced hash.
 #[derive(Clone, Debug)]
 pub struct ReferenceNormalizer {
     scanner: Scanner,
@@ -30,7 +30,7 @@ pub struct ReferenceNormalizer {
 }
 
 impl ReferenceNormalizer {
-    /// Returns a normalizer that looks for these hashes; one named twice counts once.
+    /// Returns a normalizer that looks for these hashes; duplicates count once.
     ///
     /// # Errors
     /// [`ReferenceError::TooManyReferences`] above [`MAX_REFERENCES`].
@@ -51,16 +51,16 @@ impl ReferenceNormalizer {
         })
     }
 
-    /// Sets how many hashes may be replaced. Default: [`DEFAULT_MAX_PATCHES`].
+    /// Sets the largest number of hashes to replace. Default: [`DEFAULT_MAX_PATCHES`].
     #[must_use]
     pub fn with_max_patches(self, max_patches: usize) -> Self {
         Self { max_patches, ..self }
     }
 
-    /// Takes the next piece, and appends to `output` what is settled.
+    /// Reads the next piece, and appends the output so far to `output`.
     ///
     /// # Errors
-    /// [`ReferenceError::TooManyPatches`]; `output` is then as it was, and every further call
+    /// [`ReferenceError::TooManyPatches`], which leaves `output` unchanged; every further call
     /// returns the same error.
     pub fn push(&mut self, piece: &[u8], output: &mut Vec<u8>) -> Result<(), ReferenceError> {
         if let Some(failure) = &self.failure {
@@ -102,7 +102,7 @@ impl ReferenceNormalizer {
         Ok(())
     }
 
-    /// Ends the stream, appends to `output` what was held back, and returns what was replaced.
+    /// Ends the stream, appends the rest of it to `output`, and returns the patches.
     ///
     /// # Errors
     /// That of an earlier [`push`](Self::push).

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// The most store paths that one normalizer looks for.
+/// The largest number of store paths that a normalizer looks for.
 pub const MAX_REFERENCES: usize = 65_536;
 
 /// One hash that was replaced.
@@ -25,7 +25,7 @@ impl Patch {
     }
 }
 
-/// The hashes that a [`ReferenceNormalizer`](super::ReferenceNormalizer) replaced: what restores
+/// The hashes that a [`ReferenceNormalizer`](super::ReferenceNormalizer) replaced, which restore
 /// the stream.
 ///
 /// Its bytes are canonical: equal lists have equal bytes. `docs/nix-references.md` specifies them.
@@ -58,19 +58,19 @@ impl ReferencePatches {
         Self { length, hashes, patches }
     }
 
-    /// Bytes of the stream, which is as long normalized as restored.
+    /// Length of the stream in bytes, the same normalized and restored.
     #[must_use]
     pub const fn stream_length(&self) -> u64 {
         self.length
     }
 
-    /// The hashes that the stream holds, ascending.
+    /// The hashes in the stream, sorted.
     #[must_use]
     pub fn references(&self) -> &[StoreHash] {
         &self.hashes
     }
 
-    /// The number of hashes that were replaced.
+    /// The number of replaced hashes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.patches.len()
@@ -82,17 +82,17 @@ impl ReferencePatches {
         self.patches.is_empty()
     }
 
-    /// Each hash that was replaced, with its offset in bytes, in the order of the stream.
+    /// Each replaced hash with its offset in bytes, in the order of the stream.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, StoreHash)> + '_ {
         self.patches.iter().map(|patch| (patch.offset, self.hashes[patch.hash as usize]))
     }
 
-    /// Puts the hashes back into the bytes of a normalized stream that begin at `offset`.
+    /// Puts the hashes back into the bytes of a normalized stream that start at `offset`.
     ///
     /// # Errors
-    /// [`ReferenceError::StreamLengthMismatch`] when the bytes reach beyond the stream, and
-    /// [`ReferenceError::PlaceholderMissing`] when they are not those of the stream that was
-    /// normalized. The bytes are then as they were.
+    /// [`ReferenceError::StreamLengthMismatch`] if the bytes extend beyond the stream, and
+    /// [`ReferenceError::PlaceholderMissing`] if they are not those of the stream that was
+    /// normalized. An error leaves the bytes unchanged.
     pub fn restore(&self, offset: u64, bytes: &mut [u8]) -> Result<(), ReferenceError> {
         let end = offset.saturating_add(bytes.len() as u64);
         if end > self.length {

@@ -20,7 +20,7 @@ impl<P: Borrow<ReferencePatches>> ReferenceRestorer<P> {
     /// Puts the hashes back into the next piece.
     ///
     /// # Errors
-    /// As [`ReferencePatches::restore`]; the piece is then as it was, and may be given again.
+    /// As [`ReferencePatches::restore`]; an error leaves the piece unchanged, and you may push it again.
     pub fn push(&mut self, piece: &mut [u8]) -> Result<(), ReferenceError> {
         self.patches.borrow().restore(self.offset, piece)?;
         self.offset += piece.len() as u64;

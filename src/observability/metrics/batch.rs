@@ -107,10 +107,10 @@ fn pass(left: &Cell<u64>, chunks: u64) {
     left.set(left.get().checked_sub(chunks).unwrap_or_else(|| left.get() + TIMED - chunks));
 }
 
-/// Counts a chunk of `size` bytes that the library did not make itself, such as one that was
+/// Counts a chunk of `size` bytes that did not come from this library, such as one that was
 /// cut elsewhere.
 ///
-/// Delivered every 16 chunks, by [`flush_metrics`], and when the thread ends.
+/// It is delivered every 16 chunks, by [`flush_metrics`], and when the thread ends.
 #[inline]
 pub fn record_chunk(size: usize) {
     let recorded = BATCH_OF_THREAD.try_with(|batch| {

@@ -1,4 +1,4 @@
-//! How chunks, digests, compressions and errors are counted, and delivered to a recorder.
+//! Counts chunks, digests, compressions and errors, and delivers the counts to a recorder.
 
 use super::latency::{Operation, watch};
 use crate::algorithm::HashAlgorithm;
@@ -249,10 +249,10 @@ impl Handles {
     }
 }
 
-/// Takes handles from the recorder that the program has installed, and delivers to it all that was
+/// Connects to the recorder that the program has installed, and delivers to it everything that was
 /// counted before.
 ///
-/// To be called once the recorder is installed; further calls do nothing.
+/// Call it once the recorder is installed; further calls do nothing.
 pub fn init_metrics() {
     let mut state = lock();
     let State { chunk_sizes, chunk_latencies, hash_latencies, compression, decompression, errors } =
@@ -303,32 +303,32 @@ fn describe() {
     );
 }
 
-/// What was counted since the start of the process, on all threads: the same shape in all languages.
+/// Totals since the start of the process, on all threads, in the same shape in every language.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Chunks with digests, by algorithm: every algorithm has an entry. Those of [`record_chunk`] come
-    /// under `other`, if there are any.
+    /// Chunks with digests, by algorithm; every algorithm has an entry. Chunks from [`record_chunk`] count
+    /// as `other`, if there are any.
     ///
     /// [`record_chunk`]: super::batch::record_chunk
     pub chunks: BTreeMap<&'static str, Tally>,
-    /// Digests of other data, by algorithm: every algorithm has an entry.
+    /// Digests of other data, by algorithm; every algorithm has an entry.
     pub digests: BTreeMap<&'static str, Tally>,
-    /// What was compressed, by codec: those that were used have an entry.
+    /// Compressed data, by codec; only codecs that were used have an entry.
     pub compression: BTreeMap<&'static str, CodecTally>,
-    /// What was decompressed, by codec: those that were used have an entry. Streams count as they go, also
-    /// those that fail later.
+    /// Decompressed data, by codec; only codecs that were used have an entry. Streams count while they run,
+    /// even if they fail later.
     pub decompression: BTreeMap<&'static str, CodecTally>,
     /// Errors returned, by their `code`.
     pub errors: BTreeMap<&'static str, u64>,
 }
 
-/// A number of things, and of the bytes in them.
+/// A number of items, and of the bytes in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many there were.
+    /// The number of items.
     pub count: u64,
-    /// The bytes in all of them.
+    /// The number of bytes in all of them.
     pub bytes: u64,
 }
 
@@ -340,7 +340,7 @@ impl core::ops::Add for Tally {
     }
 }
 
-/// Bytes of one direction of a codec.
+/// Bytes in and out of a codec, in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CodecTally {
     /// Bytes that went in.
@@ -349,9 +349,9 @@ pub struct CodecTally {
     pub bytes_out: u64,
 }
 
-/// Returns what was counted since the start of the process, with a recorder or without.
+/// Returns the totals since the start of the process, with or without a recorder.
 ///
-/// Inputs that have not ended hold back up to 15 chunks each.
+/// Each input that has not ended holds back up to 15 chunks.
 #[must_use]
 pub fn totals() -> Totals {
     let Counts { chunks, other_chunks, digests } = TOTALS.load();

@@ -117,12 +117,12 @@ static WATCHES: [Watch; 3] = [const {
     Watch { threshold: AtomicU64::new(NO_THRESHOLD), window: Mutex::new(window) }
 }; 3];
 
-/// Has a warning given when the 99th percentile of the latencies of `operation` is over `threshold`;
-/// `None` ends that.
+/// Warns when the 99th percentile of the latencies of `operation` exceeds `threshold`;
+/// `None` switches the warning off.
 ///
-/// Percentiles are taken over windows of ten seconds; a window warns at most once: by the event
-/// `latency_threshold_exceeded` of level `WARN` with the feature `tracing`, and always by the counter
-/// `chunker.latency_threshold_exceeded_total`. Thresholds of 584 years and more are none.
+/// Percentiles cover windows of ten seconds, and each window warns at most once: with the event
+/// `latency_threshold_exceeded` at level `WARN` if the feature `tracing` is on, and always in the counter
+/// `chunker.latency_threshold_exceeded_total`. Thresholds of 584 years or more never warn.
 pub fn set_latency_threshold(operation: Operation, threshold: Option<Duration>) {
     let nanoseconds = threshold.and_then(|threshold| u64::try_from(threshold.as_nanos()).ok());
     WATCHES[operation as usize].threshold.store(nanoseconds.unwrap_or(NO_THRESHOLD), Ordering::Relaxed);
@@ -147,7 +147,7 @@ pub(super) fn watch(operation: Operation, latency: Duration) {
 /// The windows of the lines that call [`LatencyGuard::with_threshold`].
 static LINES: Mutex<BTreeMap<&Location<'_>, Window>> = Mutex::new(BTreeMap::new());
 
-/// Records the time from its making to its end in a histogram, in seconds.
+/// Records its lifetime in a histogram, in seconds.
 ///
 /// ```
 /// use chunker::metrics_utils::LatencyGuard;
@@ -174,10 +174,10 @@ impl LatencyGuard {
         Self { start: Instant::now(), histogram, threshold: None }
     }
 
-    /// Has a warning given when the 99th percentile is over `threshold_secs`, as by
-    /// [`set_latency_threshold`].
+    /// Warns when the 99th percentile exceeds `threshold_secs`, as
+    /// [`set_latency_threshold`] does.
     ///
-    /// The window is that of the line of code that calls this. A threshold that no duration is over,
+    /// Each line of code that calls this has its own window. A threshold that no duration exceeds,
     /// such as infinity or `NaN`, never warns.
     #[track_caller]
     pub fn with_threshold(mut self, threshold_secs: f64) -> Self {
@@ -204,7 +204,7 @@ impl Drop for LatencyGuard {
     }
 }
 
-/// Evaluates an expression and records how long that took: `time_operation!(histogram, threshold_secs,
+/// Evaluates an expression and records how long it took: `time_operation!(histogram, threshold_secs,
 /// expression)`.
 ///
 /// The histogram is a `&'static metrics::Histogram`; thresholds are those of

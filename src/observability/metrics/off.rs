@@ -1,4 +1,4 @@
-//! What stands for `metrics` in a build without it: nothing.
+//! Empty stand-ins for builds without the feature `metrics`.
 
 use super::phase::Phase;
 use crate::algorithm::HashAlgorithm;

@@ -1,11 +1,11 @@
-//! What stands for `tracing` and profiles in a build without them: nothing.
+//! Empty stand-ins for builds without `tracing` and profiles.
 
 use super::phase::Phase;
 use crate::algorithm::HashAlgorithm;
 use core::fmt;
 use core::time::Duration;
 
-/// Nothing: the crate was built without its feature `tracing`.
+/// Does nothing: the crate was built without its feature `tracing`.
 #[macro_export]
 macro_rules! trace_sampled {
     ($rate:expr, $($event:tt)*) => {};

@@ -13,11 +13,11 @@ use core::fmt;
 use core::time::Duration;
 use subscriber::{is_tracing_enabled, trace_sample_rate};
 
-/// Writes an event of level `TRACE` at one of `$rate` passes: the first of each thread, then every
+/// Emits an event at level `TRACE` for one in `$rate` passes: the first of each thread, then every
 /// `$rate`th.
 ///
-/// What follows the rate, a `u64` of at least 1, is as in `tracing::trace!`. Every place where the
-/// macro stands counts for itself.
+/// The rate is a `u64` of at least 1; the arguments after it are those of `tracing::trace!`. Each use of the
+/// macro counts separately.
 ///
 /// ```
 /// use chunker::tracing_utils::trace_sampled;

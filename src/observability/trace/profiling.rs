@@ -1,7 +1,7 @@
 //! Where the time goes: cutting, hashing, compressing, or waiting for input.
 //!
-//! `CHUNKER_PROFILE=1` in the environment, or [`set_profiling_enabled`], has every phase timed: two
-//! readings of the clock for each. The times of all threads are added up.
+//! `CHUNKER_PROFILE=1` in the environment, or [`set_profiling_enabled`], times every phase, with two
+//! clock readings each. The times of all threads are added up.
 //!
 //! ```
 //! use chunker::{chunking, profiling};
@@ -28,7 +28,7 @@ const UNKNOWN: u8 = 0;
 const OFF: u8 = 1;
 const ON: u8 = 2;
 
-/// Returns whether phases are timed: what [`set_profiling_enabled`] said last, else whether
+/// Returns whether phases are timed: the last value of [`set_profiling_enabled`], or otherwise whether
 /// `CHUNKER_PROFILE` was `1` or `true` at the first call.
 #[inline]
 #[must_use]
@@ -73,7 +73,7 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What was done while profiling was on, since the start of the process, on all threads.
+/// Returns the work done while profiling was on, since the start of the process, on all threads.
 #[must_use]
 pub fn pipeline_metrics() -> PipelineMetrics {
     let nanoseconds = |phase: Phase| DURATIONS[phase as usize].load(Ordering::Relaxed);
@@ -87,12 +87,12 @@ pub fn pipeline_metrics() -> PipelineMetrics {
     }
 }
 
-/// Writes the breakdown of [`pipeline_metrics`] as events; nothing unless profiling is on.
+/// Emits the breakdown of [`pipeline_metrics`] as events, if profiling is on.
 pub fn report() {
     pipeline_metrics().timings().report();
 }
 
-/// Durations of the phases, in nanoseconds, and what was done in them.
+/// Durations of the phases, in nanoseconds, and the work done in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PipelineMetrics {
     /// Finding cut points.
@@ -110,7 +110,7 @@ pub struct PipelineMetrics {
 }
 
 impl PipelineMetrics {
-    /// Returns what came after `earlier`, a snapshot that was taken before this one.
+    /// Returns the difference from `earlier`, a snapshot taken before this one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -141,7 +141,7 @@ impl PipelineMetrics {
     }
 }
 
-/// Durations of the phases and of all, in nanoseconds.
+/// Durations of the phases and of the whole, in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PipelineTimings {
     /// Finding cut points.
@@ -152,7 +152,7 @@ pub struct PipelineTimings {
     pub compression_ns: u64,
     /// Waiting for readers.
     pub io_wait_ns: u64,
-    /// All of it: the sum of the phases, or the time that passed.
+    /// The total: the sum of the phases, or the time that passed.
     pub total_ns: u64,
 }
 
@@ -174,7 +174,7 @@ impl PipelineTimings {
         }
     }
 
-    /// Returns the share of `phase` in the total, in per cent; 0 when the total is.
+    /// Returns the share of `phase` in the total, in percent; 0 if the total is 0.
     #[must_use]
     pub fn percentage(&self, phase: Phase) -> f64 {
         if self.total_ns == 0 {
@@ -183,21 +183,21 @@ impl PipelineTimings {
         self.nanoseconds(phase) as f64 / self.total_ns as f64 * 100.0
     }
 
-    /// Returns the phase that took longest, unless none took any time.
+    /// Returns the phase that took longest, or `None` if none took any time.
     #[must_use]
     pub fn slowest_phase(&self) -> Option<Phase> {
         let slowest = Phase::ALL.into_iter().max_by_key(|&phase| self.nanoseconds(phase))?;
         (self.nanoseconds(slowest) > 0).then_some(slowest)
     }
 
-    /// Returns what may help, when more than half of the time is spent in waiting for input.
+    /// Returns a hint on what may help, if more than half of the time was spent waiting for input.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         (self.percentage(Phase::IoWait) > IO_WAIT_HINT).then_some(HINT)
     }
 
-    /// Writes the breakdown as an event of level `INFO`, and the hint as another; nothing unless
-    /// profiling is on, or when nothing was timed.
+    /// Emits the breakdown as an event at level `INFO`, and the hint as another. Does nothing unless
+    /// profiling is on and something was timed.
     pub fn report(&self) {
         let Some(slowest) = self.slowest_phase().filter(|_| is_profiling_enabled() && self.total_ns > 0)
         else {
@@ -235,7 +235,7 @@ impl fmt::Display for PipelineTimings {
     }
 }
 
-/// Adds the time from its making to its end to a number of nanoseconds.
+/// Adds its lifetime to a number of nanoseconds.
 ///
 /// ```
 /// use chunker::profiling::{PhaseTimer, PipelineTimings};

@@ -18,9 +18,9 @@ static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 /// Installs a subscriber that writes events up to `level` to standard output, and switches the
 /// trace points on.
 ///
-/// Directives of `RUST_LOG` for single targets are kept. Returns whether it was installed: when
-/// the program has a subscriber already, that one stays, its levels hold, and
-/// [`set_tracing_enabled`] is the switch.
+/// Directives of `RUST_LOG` for single targets still apply. Returns whether it was installed: if
+/// the program already has a subscriber, that one stays, its levels apply, and
+/// [`set_tracing_enabled`] switches the trace points.
 pub fn init_tracing(level: Level) -> bool {
     let (filter, handle) = reload::Layer::new(filter(level));
     let format = tracing_subscriber::fmt::layer().with_target(false);
@@ -54,9 +54,9 @@ pub fn is_tracing_enabled() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
 
-/// Lets every thread trace one chunk of `rate`; 1024 by default.
+/// Makes every thread trace one chunk in `rate`; 1024 by default.
 ///
-/// A thread that has begun to count to the old rate does so to its end.
+/// A thread that is counting to the old rate first finishes that count.
 pub fn set_trace_sample_rate(rate: NonZeroU64) {
     SAMPLE_RATE.store(rate.get(), Ordering::Relaxed);
 }

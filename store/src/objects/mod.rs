@@ -121,7 +121,7 @@ pub(crate) struct Found {
     pub(crate) modified: SystemTime,
 }
 
-/// What was done with an object when it failed.
+/// The operation on an object that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
@@ -150,13 +150,13 @@ impl fmt::Display for Operation {
 #[derive(Debug, thiserror::Error)]
 #[error("could not {operation} {name}")]
 pub struct ObjectError {
-    /// What was tried.
+    /// The operation that failed.
     pub operation: Operation,
     /// The object's name in the store.
     pub name: String,
     /// The kind of failure.
     pub kind: io::ErrorKind,
-    /// What the disk or the service said.
+    /// The error of the disk or the service.
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 

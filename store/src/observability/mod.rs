@@ -1,6 +1,6 @@
 //! What the store reports of its work: counters of the `metrics` facade and events of `tracing`.
 //!
-//! Nothing of it is compiled without its feature. It is called once per pack, window or operation.
+//! Each part is compiled only with its feature. It is called once per pack, window or operation.
 
 #[cfg_attr(not(feature = "metrics"), path = "no_counters.rs")]
 mod counters;

@@ -208,17 +208,17 @@ fn checked_length(id: ChunkId, length: usize) -> Result<u32, ChunkError> {
     allowed.ok_or(ChunkError::Length { id, length })
 }
 
-/// Why bytes are not the chunk they should be.
+/// Why bytes do not match a chunk.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChunkError {
-    /// They do not have the chunk's digest.
+    /// The digest is not the chunk's.
     #[error("the bytes of chunk {id} do not have its digest")]
     Digest {
         /// The chunk.
         id: ChunkId,
     },
-    /// They are too few or too many.
+    /// The length is not the chunk's.
     #[error("chunk {id} cannot have {length} bytes")]
     Length {
         /// The chunk.
@@ -226,12 +226,12 @@ pub enum ChunkError {
         /// Length in bytes.
         length: usize,
     },
-    /// They are not a zstd frame, or too large a one.
+    /// The bytes are not a zstd frame, or one that exceeds the limits.
     #[error("chunk {id} could not be compressed or decompressed")]
     Compression {
         /// The chunk.
         id: ChunkId,
-        /// What the codec said.
+        /// The error of the codec.
         source: CompressionError,
     },
 }

@@ -224,13 +224,13 @@ pub enum PackError {
     /// The object is there, but cannot be read.
     #[error("the pack cannot be read: {kind}")]
     Unreadable {
-        /// What the disk or the service said.
+        /// The error of the disk or the service.
         kind: io::ErrorKind,
     },
     /// The object is a pack of another version.
     #[error("pack version {version} is not supported")]
     Version {
-        /// The version it says.
+        /// The version of the store.
         version: u8,
     },
     /// The number of chunks is not allowed.

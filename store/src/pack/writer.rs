@@ -22,9 +22,9 @@ const WRITES: usize = 4;
 
 /// Adds chunks to a store, in packs.
 ///
-/// Chunks are encoded and packs are written in the background while more are added; memory is bounded. What
-/// was added is in the store only once [`seal`](Self::seal) has returned. A writer that is dropped before,
-/// or whose process dies, leaves whole packs or nothing; what nothing refers to is collected some day.
+/// It encodes chunks and writes packs in the background while you add more, in bounded memory. Added chunks
+/// are in the store only once [`seal`](Self::seal) has returned. A writer that is dropped before that, or
+/// whose process dies, leaves complete packs or nothing; a collection later removes chunks that no file uses.
 #[derive(Debug)]
 pub struct PackWriter {
     inner: Arc<Inner>,
@@ -41,7 +41,7 @@ pub struct PackWriter {
     failed: bool,
 }
 
-/// What a [`PackWriter`] has added to the store.
+/// What a [`PackWriter`] added to the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sealed {
@@ -51,12 +51,12 @@ pub struct Sealed {
     pub chunks: u64,
     /// Length of all chunks in bytes.
     pub bytes: u64,
-    /// Bytes that they take in the store, without the packs' footers.
+    /// Bytes that the chunks take up in the store, without the packs' footers.
     pub stored_bytes: u64,
 }
 
 impl Store {
-    /// Returns a writer of chunks whose digests are of this algorithm.
+    /// Returns a writer for chunks with digests of this algorithm.
     #[must_use]
     pub fn pack_writer(&self, algorithm: HashAlgorithm) -> PackWriter {
         PackWriter::new(Arc::clone(&self.inner), algorithm)
@@ -80,9 +80,9 @@ impl PackWriter {
         }
     }
 
-    /// Adds the chunk with this digest, which is checked before the chunk is stored.
+    /// Adds a chunk, and checks its digest before it is stored.
     ///
-    /// Returns whether it was new to this writer; the store is not asked, see
+    /// Returns whether the chunk is new to this writer. It does not ask the store; see
     /// [`missing`](Store::missing).
     ///
     /// # Errors
@@ -93,9 +93,9 @@ impl PackWriter {
         self.push(digest, chunk, Kind::Unverified).await
     }
 
-    /// Adds a chunk whose digest the caller has just computed: it is not computed again.
+    /// Adds a chunk whose digest the caller has just computed, without computing it again.
     ///
-    /// A wrong digest puts a chunk into the store that every reader will refuse.
+    /// With a wrong digest, it stores a chunk that every reader refuses.
     ///
     /// # Errors
     /// As [`add`](Self::add).
@@ -103,11 +103,11 @@ impl PackWriter {
         self.push(digest, chunk, Kind::Hashed).await
     }
 
-    /// Adds a chunk that comes as zstd frames, which are kept as they are once they were decompressed within
-    /// `limits` and their content has this digest.
+    /// Adds a chunk that is already zstd frames. The frames are kept as they are, once they decompress within
+    /// `limits` to content with this digest.
     ///
-    /// Frames whose window is above 8 MiB and above the chunk's length are not kept: readers of a store
-    /// need not have so much memory. Their content is added as by [`add`](Self::add).
+    /// Frames whose window is above 8 MiB and above the chunk's length are not kept, because readers of a
+    /// store need not have that much memory. Their content is added as by [`add`](Self::add).
     ///
     /// # Errors
     /// As [`add`](Self::add), and [`StoreError::Chunk`] when the frames are damaged or exceed the limits.
@@ -120,11 +120,11 @@ impl PackWriter {
         self.push(digest, frame, Kind::Frame(limits)).await
     }
 
-    /// Writes what was added since the last seal, and returns once all of it is durable: from now on it is
-    /// in the store, also after a crash, until it is collected because no file refers to it.
+    /// Writes everything added since the last seal, and returns once it is durable: from now on, it is
+    /// in the store, even after a crash, until a collection removes it because no file uses it.
     ///
     /// # Errors
-    /// As [`add`](Self::add). Of the packs under way some may have been written, others not.
+    /// As [`add`](Self::add). Some of the packs in progress may have been written, others not.
     pub async fn seal(&mut self) -> Result<Sealed, StoreError> {
         self.guarded(async |writer| {
             writer.start_batch();

@@ -1,4 +1,4 @@
-//! What is answered: results, and refusals with a code that never changes its meaning.
+//! Answers: results, and refusals with a code whose meaning never changes.
 
 use super::budget::Reservation;
 use super::json::{self, Json};
@@ -14,17 +14,17 @@ use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What a shell sends back.
+/// The answer that a shell sends to the client.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// Names and values of all headers, `Content-Length` among them where there is a body.
+    /// Names and values of all headers, including `Content-Length` if there is a body.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: AnswerBody,
-    /// The file that got its name by this request.
+    /// The file that this request committed.
     pub committed: Option<Committed>,
     /// The code of a refusal.
     pub code: Option<Cow<'static, str>>,
@@ -51,14 +51,14 @@ pub struct Committed {
     pub root: Root,
     /// Its length in bytes.
     pub length: u64,
-    /// Whether it did not have this name before.
+    /// Whether the file is new.
     pub new: bool,
 }
 
 /// The body of an answer in verified pieces, which add up to its `Content-Length`.
 ///
-/// After an error there are no more: the shell cuts the connection, so that the body does not pass for
-/// whole. Memory is held until this is dropped.
+/// An error ends the stream: the shell must cut the connection, so that nobody takes the body for
+/// complete. Its share of the memory budget is held until it is dropped.
 pub struct AnswerStream {
     pieces: BoxStream<'static, Result<Bytes, StoreError>>,
     _memory: Reservation,
@@ -131,7 +131,8 @@ impl Answer {
 /// The type of bytes of which nothing is known.
 pub(super) const OCTETS: &str = "application/octet-stream";
 
-/// Why a request is not done. Shells have their own reasons; see [`Request::refuse`](super::Request::refuse).
+/// Why a request is refused. Shells can have their own reasons; see
+/// [`Request::refuse`](super::Request::refuse).
 #[derive(Debug)]
 pub struct Refusal(Box<Reason>);
 
@@ -168,25 +169,26 @@ impl Refusal {
         self
     }
 
-    /// 401: it is not known who asks. `challenge` is the value of `WWW-Authenticate`, such as `Bearer`.
+    /// 401: credentials are missing or wrong. `challenge` is the value of `WWW-Authenticate`, such as
+    /// `Bearer`.
     #[must_use]
     pub fn unauthorized(challenge: impl Into<String>) -> Self {
         Self::new(401, "unauthorized", "this needs authorization").with_header("WWW-Authenticate", challenge)
     }
 
-    /// 403: whoever asks may not do this.
+    /// 403: the client may not do this.
     #[must_use]
     pub fn forbidden() -> Self {
         Self::new(403, "forbidden", "this is not allowed")
     }
 
-    /// 403: nobody may change anything here.
+    /// 403: the server is read-only.
     #[must_use]
     pub fn read_only() -> Self {
         Self::new(403, "read_only", "this server only reads")
     }
 
-    /// 408: the sender of the body pauses too long.
+    /// 408: the client paused too long while sending the body.
     #[must_use]
     pub fn request_timeout() -> Self {
         Self::new(408, "request_timeout", "the body does not arrive")
@@ -198,7 +200,7 @@ impl Refusal {
         Self::new(421, "misdirected_request", "this server has another name")
     }
 
-    /// 503: too much is going on.
+    /// 503: the server is busy.
     #[must_use]
     pub fn server_busy() -> Self {
         Self::new(503, "server_busy", "the server is busy").with_header("Retry-After", "1")

@@ -34,12 +34,12 @@ pub(super) struct Shared {
 /// The part of the memory that manifests which were read lately take besides.
 const RECENT: u64 = 8;
 
-/// What [`Engine::begin`] says of a request.
+/// The result of [`Engine::begin`].
 #[derive(Debug)]
 pub enum Begun {
-    /// The head alone decides.
+    /// The head alone decided the answer.
     Answer(Answer),
-    /// Somebody asks for something; whether they may is for the shell to say.
+    /// A request that the shell must now authorize.
     Request(Request),
 }
 
@@ -56,7 +56,7 @@ impl Engine {
         Ok(Self(Arc::new(Shared { options, budget, recent, work: Semaphore::new(cores) })))
     }
 
-    /// Begins an exchange by the head of its request.
+    /// Begins an exchange with the head of its request.
     #[must_use]
     pub fn begin(&self, head: &RequestHead) -> Begun {
         let context =
@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// Returns the answer to a request that is refused for reasons of the shell's own, whatever it asks for.
+    /// Refuses a request for the shell's own reasons, whatever it asks for, and returns the answer.
     #[must_use]
     pub fn refuse(&self, head: &RequestHead, refusal: Refusal) -> Answer {
         let context =
@@ -122,7 +122,7 @@ impl Context {
     }
 }
 
-/// A request whose head is well formed.
+/// A request with a well-formed head.
 #[derive(Debug)]
 pub struct Request {
     shared: Arc<Shared>,
@@ -138,13 +138,13 @@ impl Request {
         self.asked.operation()
     }
 
-    /// The file that it concerns, if it is one.
+    /// The file that it concerns, if any.
     #[must_use]
     pub const fn root(&self) -> Option<Root> {
         self.asked.root()
     }
 
-    /// Length of the body in bytes, 0 if there is none: for quotas. What is stored of it may be less.
+    /// Length of the body in bytes, 0 if there is none. Use it for quotas; less may be stored.
     #[must_use]
     pub fn body_length(&self) -> u64 {
         self.length.unwrap_or_default()
@@ -156,10 +156,10 @@ impl Request {
         self.context.answer(Err(refusal))
     }
 
-    /// Begins to work on it with a store; waits in line for memory.
+    /// Starts work on it with a store; waits in line for memory.
     ///
     /// # Errors
-    /// The answer `server_busy`, when the line is full.
+    /// The answer `server_busy`, if the line is full.
     pub async fn start(self, store: &Store) -> Result<Exchange, Box<Answer>> {
         let Self { shared, context, asked, length } = self;
         let bytes = length.map(|length| match &asked {
@@ -216,17 +216,17 @@ enum Body {
 }
 
 impl Exchange {
-    /// Whether bytes of the body are still to be [pushed](Self::push). What is sent as the body of a request
-    /// that has none is to be dropped.
+    /// Whether it needs more bytes of the body to be [pushed](Self::push). If a request has no body, drop
+    /// whatever is sent as one.
     #[must_use]
     pub const fn needs_body(&self) -> bool {
         self.received < self.length && !matches!(self.body, Body::None | Body::Refused)
     }
 
-    /// Takes the next piece of the body, of any size; waits while there is enough to do.
+    /// Takes the next piece of the body, of any size; waits while the engine is busy.
     ///
     /// # Errors
-    /// The answer, when the body is refused. The rest of it need not be read.
+    /// The answer, if the body is refused. You need not read the rest of it.
     pub async fn push(&mut self, piece: Bytes) -> Result<(), Box<Answer>> {
         let pushed = self.take(&piece).await;
         pushed.map_err(|refusal| {
@@ -254,7 +254,7 @@ impl Exchange {
         }
     }
 
-    /// Returns the answer, once the whole body was pushed.
+    /// Returns the answer, once you have pushed the whole body.
     pub async fn finish(self) -> Answer {
         let Self { shared, context, store, asked, length, received, body } = self;
         if received < length {

@@ -1,4 +1,4 @@
-//! What a shell can choose about an engine.
+//! Options of an engine.
 
 use super::json::Json;
 use super::wire;
@@ -28,16 +28,16 @@ pub struct EngineOptions {
     pub(super) prefix: String,
 }
 
-/// Whose pages may ask.
+/// Whose pages may send requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origins {
-    /// Those of the server's own origin.
+    /// Only those of the server's own origin.
     #[default]
     Own,
-    /// Those of these origins too, such as `https://example.org`.
+    /// Also those of these origins, such as `https://example.org`.
     These(Vec<String>),
-    /// Those of every origin. Not with [credentials](EngineOptions::credentials).
+    /// Those of any origin. Not allowed with [credentials](EngineOptions::credentials).
     Any,
 }
 
@@ -70,59 +70,59 @@ impl EngineOptions {
         Self::default()
     }
 
-    /// Bytes of the longest pack that is taken: 4 MiB to 1 GiB. Default: 32 MiB.
+    /// Size in bytes of the largest pack to accept: 4 MiB to 1 GiB. Default: 32 MiB.
     #[must_use]
     pub const fn pack_bytes(mut self, bytes: u64) -> Self {
         self.pack_bytes = bytes;
         self
     }
 
-    /// Bytes of all chunks of a pack, decompressed: at least [`pack_bytes`](Self::pack_bytes). Default: eight
-    /// times that.
+    /// Largest decompressed length in bytes of all chunks of a pack: at least
+    /// [`pack_bytes`](Self::pack_bytes). Default: eight times that.
     #[must_use]
     pub const fn pack_length(mut self, bytes: u64) -> Self {
         self.pack_length = Some(bytes);
         self
     }
 
-    /// Chunks of a pack: 1 to 1,048,576. Default: 16,384.
+    /// Largest number of chunks in a pack: 1 to 1,048,576. Default: 16,384.
     #[must_use]
     pub const fn pack_chunks(mut self, chunks: u64) -> Self {
         self.pack_chunks = chunks;
         self
     }
 
-    /// Digests of a question which chunks are missing: 1 to 1,048,576. Default: 65,536.
+    /// Largest number of digests in a question about missing chunks: 1 to 1,048,576. Default: 65,536.
     #[must_use]
     pub const fn missing_digests(mut self, digests: u64) -> Self {
         self.missing_digests = digests;
         self
     }
 
-    /// Chunks that are read by one request: 1 to 1,048,576. Default: 65,536.
+    /// Largest number of chunks that one request can read: 1 to 1,048,576. Default: 65,536.
     #[must_use]
     pub const fn read_digests(mut self, digests: u64) -> Self {
         self.read_digests = digests;
         self
     }
 
-    /// Bytes of the longest chunk that is taken: 1 to what fits in a pack. Default: 16 MiB, or what fits in a
-    /// pack if that is less.
+    /// Size in bytes of the largest chunk to accept: 1 to what fits in a pack. Default: 16 MiB, or what fits
+    /// in a pack if that is less.
     #[must_use]
     pub const fn chunk_bytes(mut self, bytes: u64) -> Self {
         self.chunk_bytes = Some(bytes);
         self
     }
 
-    /// Bytes of the longest manifest that is taken, 36 for every chunk: up to 1 GiB, and no more than the
-    /// [store](crate::StoreOptions::manifest_limit) takes. Default: 64 MiB.
+    /// Size in bytes of the largest manifest to accept, 36 for every chunk: up to 1 GiB, and no more than the
+    /// [store](crate::StoreOptions::manifest_limit) accepts. Default: 64 MiB.
     #[must_use]
     pub const fn manifest_bytes(mut self, bytes: u64) -> Self {
         self.manifest_bytes = bytes;
         self
     }
 
-    /// Bytes that all requests together may take; `docs/protocol.md` says what each takes. At least twice
+    /// Memory for all requests together, in bytes; `docs/protocol.md` says what each takes. At least twice
     /// [`pack_bytes`](Self::pack_bytes). Default: 256 MiB.
     #[must_use]
     pub const fn memory(mut self, bytes: u64) -> Self {
@@ -130,14 +130,14 @@ impl EngineOptions {
         self
     }
 
-    /// Requests that wait for memory; more are refused by 503. Default: 256.
+    /// Largest number of requests that wait for memory; further ones are refused with 503. Default: 256.
     #[must_use]
     pub const fn line(mut self, requests: usize) -> Self {
         self.line = requests;
         self
     }
 
-    /// Whose pages may ask. Default: those of the server's own origin.
+    /// Whose pages may send requests. Default: those of the server's own origin.
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = origins;
@@ -151,7 +151,7 @@ impl EngineOptions {
         self
     }
 
-    /// What all paths begin with, such as `/store`. Default: nothing.
+    /// The start of all paths, such as `/store`. Default: empty.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();

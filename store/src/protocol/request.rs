@@ -5,11 +5,11 @@ use super::answer::Refusal;
 /// The head of a request, as a shell has it from its HTTP library.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestHead {
-    /// The method, as it was sent: `GET`.
+    /// The method, as sent: `GET`.
     pub method: String,
-    /// The path and the query, as they were sent, not decoded: `/v1/files?limit=10`.
+    /// The path and the query, as sent, not decoded: `/v1/files?limit=10`.
     pub target: String,
-    /// Names and values of all headers, in any case and order; repeated ones repeated.
+    /// Names and values of all headers, in any case and order; repeated headers are repeated.
     pub headers: Vec<(String, String)>,
 }
 

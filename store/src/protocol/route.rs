@@ -23,17 +23,17 @@ pub enum Operation {
     ReadChunks,
     /// One chunk.
     ReadChunk,
-    /// To give a file its name.
+    /// To commit a file.
     Commit,
     /// A manifest.
     ReadManifest,
     /// A file, or a part of it.
     ReadFile,
-    /// To take a file's name away.
+    /// To delete a file.
     Delete,
     /// The list of files.
     List,
-    /// How much is stored.
+    /// The size of the store.
     Usage,
 }
 
@@ -56,7 +56,7 @@ impl Operation {
         }
     }
 
-    /// Whether it changes what is stored.
+    /// Whether it changes the store.
     #[must_use]
     pub const fn writes(self) -> bool {
         matches!(self, Self::WritePack | Self::Commit | Self::Delete)

@@ -1,11 +1,9 @@
 defmodule BinaryCache do
   @moduledoc """
-  A binary cache for Nix that stores what builds have in common once: `nix copy --to http://…` fills it, and
-  every client of Nix reads it.
+  A binary cache for Nix that stores only once what builds have in common: `nix copy --to http://…` fills it, and
+  every Nix client reads it.
 
-      handler = &Router.answer(&1, cache)
-
-    children = [{BinaryCache, root: "/var/lib/cache", key: File.read!("cache.key")}]
+      children = [{BinaryCache, root: "/var/lib/cache", key: File.read!("cache.key")}]
       Supervisor.start_link(children, strategy: :one_for_one)
 
   ## How it works
@@ -15,34 +13,33 @@ defmodule BinaryCache do
       GET ….narinfo  record ─▶ sign
       GET nar/…      record ─▶ chunks ─▶ put references back
 
-  Two builds of a package differ in the hashes of the store paths that they name, and these are all over their
-  files. `Chunker.Nix.ReferenceNormalizer` takes them out before a NAR is chunked, so that all else is shared;
-  `docs/nix-references.md` in the repository says how.
+  The files of two builds of a package mention store paths with different hashes, scattered all over them.
+  `Chunker.Nix.ReferenceNormalizer` takes these hashes out before a NAR is chunked, so that the builds share everything
+  else; `docs/nix-references.md` in the repository says how.
 
       BinaryCache (supervisor)
       ├── BinaryCache.Catalog    the only writer of records
       ├── BinaryCache.Expiry     removes NARs whose narinfo never came
-      ├── BinaryCache.Gate       how many NARs are chunked at once
+      ├── BinaryCache.Gate       limits how many NARs are chunked at once
       └── Ingest.Http            the socket, and a process for each connection
 
-  What is answered with a success is on the disk, and `kill -9` at any moment leaves nothing half. The store may be
-  anywhere that `Chunker.Store` can open, and belongs to the cache: `collect/2` removes what no record needs. One
-  cache at a time may use the directory.
+  When the cache answers with success, the data is on the disk, and a `kill -9` at any moment leaves nothing half-done.
+  The store can be anywhere that `Chunker.Store` can open, and belongs to the cache: `collect/2` removes whatever no
+  record needs. Only one cache at a time may use the directory.
 
-  When the supervisor stops, nobody is accepted any more, idle connections are closed, and requests in progress are
-  finished.
+  When the supervisor stops, it accepts no more connections, closes idle ones, and finishes requests in progress.
 
-  It has no notion of users: whoever can reach it can push to it. It listens on the loopback address unless it is told
-  otherwise; TLS and authorization belong in front of it.
+  The cache has no users: anyone who can reach it can push to it. It listens on the loopback address by default; put TLS
+  and authorization in front of it.
 
   ## Options
 
     * `:root` - the directory of the cache, required; created if needed
-    * `:key` - the content of a key file that signs what is served (`nix-store --generate-binary-cache-key`), by default
-      none. Signatures of others are kept
+    * `:key` - the content of a key file (`nix-store --generate-binary-cache-key`) to sign narinfo files with, by
+      default none. Signatures of others are kept
     * `:store` - the address of the chunks for `Chunker.Store.open/2`, by default the folder `store` of the root
     * `:profile` - how NARs are chunked, see `Chunker`, by default `:medium`
-    * `:normalize` - whether references are taken out first, by default true; it may change at any time
+    * `:normalize` - whether to take references out first, by default true; you can change it at any time
     * `:store_dir` - by default `/nix/store`
     * `:want_mass_query` - whether clients should ask this cache for all paths that they need, by default true
     * `:priority` - by default 30; clients prefer caches with a lower one, and `cache.nixos.org` has 40
@@ -91,7 +88,7 @@ defmodule BinaryCache do
   end
 
   @doc """
-  Returns the port that a cache listens on.
+  Returns the port that the cache listens on.
   """
   @spec port(Supervisor.supervisor()) :: :inet.port_number()
   def port(cache \\ __MODULE__), do: cache |> child(Http) |> Http.port()
@@ -103,9 +100,9 @@ defmodule BinaryCache do
   def store(cache \\ __MODULE__), do: shared(cache).store
 
   @doc """
-  Removes a store path, given as a whole, by its base name or by its hash alone, and returns whether it was there.
+  Removes a store path, given as a full path, a base name or the hash alone, and returns whether it existed.
 
-  The space comes back with `collect/2`. Whoever is reading it may be cut short.
+  `collect/2` then frees its space. Clients that are reading it may be cut short.
   """
   @spec delete(Supervisor.supervisor(), String.t()) :: boolean
   def delete(cache \\ __MODULE__, store_path) do
@@ -118,9 +115,9 @@ defmodule BinaryCache do
   end
 
   @doc """
-  Removes what no store path needs, and returns what the collection of the store came to.
+  Removes whatever no store path needs, and returns the result of the store's collection.
 
-  Takes the options of `Chunker.Store.collect/2`. May run at any time.
+  Takes the options of `Chunker.Store.collect/2`. Safe at any time.
   """
   @spec collect(Supervisor.supervisor(), keyword) :: Store.result(Store.collection())
   def collect(cache \\ __MODULE__, options \\ []) do

@@ -1,6 +1,6 @@
 defmodule Ingest do
   @moduledoc """
-  A server that receives files by their chunks, stores each chunk once, and gives files back.
+  A server that receives files as chunks, stores each chunk once, and serves the files.
 
       children = [{Ingest, store: "/var/lib/uploads", port: 4000}]
       Supervisor.start_link(children, strategy: :one_for_one)
@@ -8,16 +8,16 @@ defmodule Ingest do
   `Ingest.Http` owns the sockets, `Chunker.Upload` knows the protocol, `Chunker.Store` keeps the files; this module
   connects them.
 
-  It has no notion of users unless `:upload` has one (`authorize:`): whoever can reach it can use the whole store. It
-  listens on the loopback address unless it is told otherwise, and then answers only to names of that address: a name
-  of another site may point there. TLS belongs in front of it.
+  It has no users unless `:upload` has a hook for them (`authorize:`): anyone who can reach it can use the whole store.
+  It listens on the loopback address by default, and then requires `Host` to be a name of that address, because any
+  site can point its own name there. Put TLS in front of it.
 
   ## Options
 
     * `:store` - a path or a URL that `Chunker.Store.open/2` takes, or an open store; required
     * `:upload` - options of `Chunker.Upload.new/1`
-    * `:page` - the directories of a page to serve besides, see `Ingest.Page`; by default none
-    * those of `Ingest.Http` but the handler
+    * `:page` - the directories of a page to serve as well, see `Ingest.Page`; by default none
+    * those of `Ingest.Http`, except the handler
   """
 
   alias Chunker.{Store, Upload}
@@ -49,7 +49,7 @@ defmodule Ingest do
   end
 
   @doc """
-  Returns the port that a server listens on.
+  Returns the port that the server listens on.
   """
   @spec port(Supervisor.supervisor()) :: :inet.port_number()
   def port(server \\ __MODULE__), do: Http.port(server)

@@ -1,6 +1,6 @@
 defmodule Chunker.Nix.NarInfoFile do
   @moduledoc """
-  A narinfo file: what a binary cache says of a store path.
+  A narinfo file: a binary cache's description of a store path.
 
       iex> text = \"""
       ...> StorePath: /nix/store/9krlzvny65gdc8s7kpb6lkx8cd02c25b-hello
@@ -35,14 +35,14 @@ defmodule Chunker.Nix.NarInfoFile do
   @typedoc """
   The fields of a file.
 
-    * `:narinfo` is what is signed: `StorePath`, `NarHash`, `NarSize` and `References`;
-    * `:url` is where the NAR is, relative to the cache, and `:compression` that of the file there, such as
-      `"none"`, `"xz"` or `"zstd"`;
-    * `:file_hash` and `:file_size` are the SHA-256 digest and the bytes of the file there;
+    * `:narinfo` is the signed part: `StorePath`, `NarHash`, `NarSize` and `References`;
+    * `:url` is the location of the NAR, relative to the cache, and `:compression` that of the file there,
+      such as `"none"`, `"xz"` or `"zstd"`;
+    * `:file_hash` and `:file_size` are the SHA-256 digest and the size in bytes of the file there;
     * `:deriver` is the full path of the derivation that was built;
-    * `:signatures` are the values of all lines `Sig:`;
+    * `:signatures` are the values of all `Sig:` lines;
     * `:ca` says how the path is content-addressed;
-    * `:other` are the fields of other names, in order.
+    * `:other` are all other fields, in order.
   """
   @type t :: %__MODULE__{
           narinfo: Nix.t(),
@@ -57,7 +57,7 @@ defmodule Chunker.Nix.NarInfoFile do
         }
 
   @doc """
-  Reads a file. Its fields may be in any order; the compression is `"bzip2"` if it names none, as in Nix.
+  Parses a file. Its fields may be in any order; if it names no compression, that is `"bzip2"`, as in Nix.
 
       iex> Chunker.Nix.NarInfoFile.parse("StorePath: /nix/store")
       {:error, :invalid_narinfo}
@@ -90,8 +90,8 @@ defmodule Chunker.Nix.NarInfoFile do
   end
 
   @doc """
-  Returns the text of a file, with the fields in Nix's order. What would not be read back as it is, such as a
-  value with a line feed, is an error.
+  Returns the text of a file, with the fields in Nix's order. A value that would not be read back unchanged,
+  such as one with a line feed, is an error.
   """
   @spec to_text(t) :: {:ok, String.t()} | {:error, Chunker.error()}
   def to_text(%__MODULE__{} = file) do

@@ -1,7 +1,7 @@
 defmodule Chunker.Nix.ReferenceNormalizer do
   @moduledoc """
-  Takes the hashes of store paths out of a stream before it is chunked, so that two builds which differ
-  only in the paths that they refer to share their chunks.
+  Takes the hashes of store paths out of a stream before it is chunked, so that two builds that differ only in
+  the paths they refer to share their chunks.
 
       iex> path = "/nix/store/9krlzvny65gdc8s7kpb6lkx8cd02c25b-glibc-2.38"
       iex> {:ok, normalizer} = Chunker.Nix.ReferenceNormalizer.open([path])
@@ -12,9 +12,9 @@ defmodule Chunker.Nix.ReferenceNormalizer do
       iex> Chunker.Nix.ReferencePatches.restore(patches, first <> last)
       {:ok, "RUNPATH=/nix/store/9krlzvny65gdc8s7kpb6lkx8cd02c25b-glibc-2.38"}
 
-  The result does not depend on the size of the pieces. At most 31 bytes are held back, and 16 for every hash
-  that was replaced. A normalizer belongs to the process that opened it: when that ends, it is closed and its
-  memory freed. After an error it is closed too.
+  The result does not depend on the size of the pieces. A normalizer holds at most 31 bytes back, and keeps 16
+  bytes for every replaced hash. It belongs to the process that opened it: when that process ends, the
+  normalizer is closed and its memory freed. An error closes it too.
   """
 
   alias Chunker.{Native, Nif}
@@ -29,7 +29,7 @@ defmodule Chunker.Nix.ReferenceNormalizer do
   @doc """
   Returns a normalizer that looks for the hashes of these store paths.
 
-  A path may be full, a base name or the hash alone; one named twice counts once.
+  A path may be a full path, a base name, or the hash alone; duplicates count once.
 
       iex> Chunker.Nix.ReferenceNormalizer.open(["/nix/store/hello"])
       {:error, :invalid_store_hash}
@@ -40,16 +40,16 @@ defmodule Chunker.Nix.ReferenceNormalizer do
   end
 
   @doc """
-  Reads all of `piece` and returns what is settled by now.
+  Reads all of `piece` and returns the output so far.
 
-  `{:error, :chunker_busy}` says that another process is feeding the normalizer.
+  Returns `{:error, :chunker_busy}` if another process is feeding the normalizer.
   """
   @spec feed(t, iodata) :: {:ok, binary} | {:error, Chunker.error()}
   def feed(%__MODULE__{handle: handle}, piece),
     do: Native.normalizer_feed(handle, IO.iodata_to_binary(piece))
 
   @doc """
-  Ends the stream, returns the rest of it and what was replaced, and closes the normalizer.
+  Ends the stream, returns the rest of it and its patches, and closes the normalizer.
   """
   @spec finish(t) :: {:ok, {binary, ReferencePatches.t()}} | {:error, Chunker.error()}
   def finish(%__MODULE__{handle: handle}) do

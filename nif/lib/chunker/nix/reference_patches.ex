@@ -1,6 +1,6 @@
 defmodule Chunker.Nix.ReferencePatches do
   @moduledoc """
-  The hashes that `Chunker.Nix.ReferenceNormalizer` replaced in a stream: what restores it.
+  The hashes that `Chunker.Nix.ReferenceNormalizer` replaced in a stream, which restore it.
   """
 
   alias Chunker.{Native, Nif}
@@ -10,8 +10,8 @@ defmodule Chunker.Nix.ReferencePatches do
   defstruct @enforce_keys
 
   @typedoc """
-  Bytes of the stream, how many hashes were replaced, and the hashes that it holds, ascending. Made by
-  `parse/1` and `Chunker.Nix.ReferenceNormalizer.finish/1` alone.
+  The length of the stream in bytes, the number of replacements, and the replaced hashes, sorted. Only
+  `parse/1` and `Chunker.Nix.ReferenceNormalizer.finish/1` create them.
   """
   @type t :: %__MODULE__{
           handle: reference,
@@ -28,7 +28,7 @@ defmodule Chunker.Nix.ReferencePatches do
   end
 
   @doc """
-  Returns the patches of their canonical bytes.
+  Parses patches from their canonical bytes.
 
       iex> Chunker.Nix.ReferencePatches.parse("CNR1" <> <<100, 0, 1>>)
       {:error, :invalid_patches}
@@ -45,10 +45,10 @@ defmodule Chunker.Nix.ReferencePatches do
   def to_binary(%__MODULE__{handle: handle}), do: Nif.patches_bytes_dirty(handle)
 
   @doc """
-  Returns the bytes of a normalized stream that begin at `offset` with their hashes put back.
+  Puts the hashes back into the bytes of a normalized stream that start at `offset`, and returns them.
 
-  `{:error, :placeholder_missing}` says that they are of another stream, and
-  `{:error, :stream_length_mismatch}` that they reach beyond its end. Pieces should have at most 1 MiB.
+  Returns `{:error, :placeholder_missing}` if the bytes belong to another stream, and
+  `{:error, :stream_length_mismatch}` if they extend beyond its end. Pass pieces of at most 1 MiB.
   """
   @spec restore(t, binary, non_neg_integer) :: {:ok, binary} | {:error, Chunker.error()}
   def restore(%__MODULE__{handle: handle}, data, offset \\ 0),

@@ -1,20 +1,21 @@
 defmodule Chunker.Upload.Answer do
   @moduledoc """
-  What a shell sends back.
+  The answer that a shell sends to the client.
 
-    * `:status`, `:headers` - `Content-Length` is among them where there is a body
-    * `:body` - a binary, or a stream of binaries that are made while they are sent. It raises `Chunker.Error` where
-      what is stored turns out to be damaged: the shell must cut the connection, so that the body does not pass for
-      whole. A stream that is not used is dropped with the process that asked for the answer
-    * `:code` - that of a refusal, else `nil`
-    * `:committed` - the file that got its name, or `nil`
-    * `:cause` - what went wrong in the store, for the server's log alone
+    * `:status`, `:headers` - the headers include `Content-Length` if there is a body
+    * `:body` - a binary, or a stream of binaries that are produced as they are sent. The stream raises
+      `Chunker.Error` where the store turns out to be damaged: the shell must then cut the connection, so that
+      nobody takes the body for complete. An unused stream is dropped with the process that asked for the
+      answer
+    * `:code` - the code of a refusal, else `nil`
+    * `:committed` - the committed file, or `nil`
+    * `:cause` - what went wrong in the store, only for the server's log
   """
 
   @enforce_keys [:status, :headers, :body, :code, :committed, :cause]
   defstruct @enforce_keys
 
-  @typedoc "A file that was committed, and whether it did not have its name before."
+  @typedoc "A committed file, and whether it is new."
   @type committed :: %{root: Chunker.Store.root(), length: non_neg_integer, new: boolean}
 
   @type t :: %__MODULE__{

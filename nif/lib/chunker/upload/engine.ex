@@ -1,6 +1,6 @@
 defmodule Chunker.Upload.Engine do
   @moduledoc """
-  The protocol without sockets, step by step, for shells that `Chunker.Upload.answer/5` does not suit.
+  The protocol without sockets, step by step, for shells that cannot use `Chunker.Upload.answer/5`.
 
       begin ─▶ request ─▶ start(store) ─▶ push, push, … ─▶ finish ─▶ answer
         │         └─▶ refuse                 └─▶ answer
@@ -19,10 +19,10 @@ defmodule Chunker.Upload.Engine do
           end
       end
 
-  Each step can be the last: `close/1`, or the end of the process that began, leaves nothing of what was not
-  answered, except that a write whose body is whole may still happen, whole. No time is measured: a shell limits how
-  long its *peer* makes no progress, that is while it waits for a piece of a body, or for a piece of an answer to be
-  taken, and never while it waits for the engine.
+  You can stop after any step: `close/1`, or the end of the process that began, leaves nothing behind. Only a
+  write whose body has arrived completely may still happen, completely. The engine measures no time: a shell
+  limits how long its *peer* makes no progress, while it waits for a piece of a body or for the peer to take a
+  piece of an answer, and never while it waits for the engine.
   """
 
   alias Chunker.{Error, Nif, Store, Work}
@@ -30,7 +30,7 @@ defmodule Chunker.Upload.Engine do
 
   @opaque t :: reference
 
-  @typedoc "The target as it was sent, not decoded; names of headers in any case, repeated ones repeated."
+  @typedoc "The target as sent, not decoded; header names in any case, and repeated headers repeated."
   @type head :: %{
           :method => String.t(),
           :target => String.t(),
@@ -39,9 +39,9 @@ defmodule Chunker.Upload.Engine do
         }
 
   @typedoc """
-  Why a request is not done: by a name, or with a status of 400 to 599, a code in lowercase with underscores, a
-  message for people, and maybe headers. `:unauthorized` asks for a `Bearer` token, `{:unauthorized, challenge}` for
-  what the value of `WWW-Authenticate` says.
+  Why a request is refused: a name, or a status of 400 to 599, a code in lowercase with underscores, a message
+  for people, and optionally headers. `:unauthorized` asks for a `Bearer` token, `{:unauthorized, challenge}`
+  for the credentials that the value of `WWW-Authenticate` names.
   """
   @type refusal ::
           :unauthorized
@@ -71,7 +71,7 @@ defmodule Chunker.Upload.Engine do
           | {:chunk_bytes, pos_integer}
           | {:manifest_bytes, pos_integer}
 
-  @typedoc "What comes next: a piece of the body, `finish/1`, or nothing."
+  @typedoc "The next step: push a piece of the body, call `finish/1`, or send the answer."
   @type next :: :more | :enough | {:answer, Answer.t()}
 
   @options [
@@ -94,14 +94,14 @@ defmodule Chunker.Upload.Engine do
 
   ## Options
 
-    * `:memory` - bytes that all requests together may take, by default 256 MiB
-    * `:line` - requests that wait for memory, by default 256; more are answered 503
-    * `:origins` - whose pages may ask: those of the server's own origin (`:own`, the default), those of these
-      origins too, such as `["https://example.org"]`, or those of every origin (`:any`)
+    * `:memory` - memory for all requests together, in bytes, by default 256 MiB
+    * `:line` - largest number of requests that wait for memory, by default 256; further ones are answered 503
+    * `:origins` - whose pages may send requests: only those of the server's own origin (`:own`, the default),
+      also those of these origins, such as `["https://example.org"]`, or those of any origin (`:any`)
     * `:credentials` - whether pages of other origins may send cookies, by default false
-    * `:prefix` - what all paths begin with, such as `"/store"`, by default nothing
+    * `:prefix` - the start of all paths, such as `"/store"`, by default empty
     * `:pack_bytes`, `:pack_length`, `:pack_chunks`, `:missing_digests`, `:read_digests`, `:chunk_bytes`,
-      `:manifest_bytes` - the limits that clients are told, see `docs/protocol.md`
+      `:manifest_bytes` - the limits that clients learn, see `docs/protocol.md`
   """
   @spec new([option]) :: Store.result(t)
   def new(options \\ []) do
@@ -110,7 +110,7 @@ defmodule Chunker.Upload.Engine do
   end
 
   @doc """
-  Returns the bytes that requests have taken of the budget, and how many wait for some.
+  Returns the number of bytes of the budget that requests have taken, and the number of requests that wait.
   """
   @spec load(t) :: %{memory: non_neg_integer, waiting: non_neg_integer}
   def load(engine) do
@@ -119,7 +119,8 @@ defmodule Chunker.Upload.Engine do
   end
 
   @doc """
-  Begins an exchange by the head of its request: returns what that alone decides, or what is asked for.
+  Begins an exchange with the head of its request. Returns the answer if the head alone decides it, or the
+  request.
   """
   @spec begin(t, head) :: {:answer, Answer.t()} | {:request, Request.t()}
   def begin(engine, head) do
@@ -154,7 +155,8 @@ defmodule Chunker.Upload.Engine do
   end
 
   @doc """
-  Returns the answer to a request that is refused whatever it asks for, such as one with the name of another server.
+  Returns the answer that refuses a request whatever it asks for, such as one with another server's name in
+  `Host`.
   """
   @spec refuse(t, head, refusal) :: Answer.t()
   def refuse(engine, head, refusal) do
@@ -172,23 +174,23 @@ defmodule Chunker.Upload.Engine do
   end
 
   @doc """
-  Begins to work on a request with a store; waits in line for memory. Read the body only once this returns.
+  Starts work on a request with a store; waits in line for memory. Read the body only once this returns.
   """
   @spec start(Request.t(), Store.t()) :: next
   def start(%Request{exchange: exchange}, store),
     do: step(exchange, &Nif.exchange_start(exchange, store, &1))
 
   @doc """
-  Takes the next piece of the body, of any size; waits while there is enough to do.
+  Takes the next piece of the body, of any size; waits while the engine is busy.
 
-  An answer refuses the body: the rest of it need not be read.
+  An answer refuses the body: you need not read the rest of it.
   """
   @spec push(Request.t(), binary) :: next
   def push(%Request{exchange: exchange}, piece),
     do: step(exchange, &Nif.exchange_push(exchange, piece, &1))
 
   @doc """
-  Returns the answer, once the whole body was pushed.
+  Returns the answer, once you have pushed the whole body.
   """
   @spec finish(Request.t()) :: Answer.t()
   def finish(%Request{exchange: exchange}) do

@@ -8,24 +8,24 @@ defmodule Chunker.Upload.Plug do
       # In an endpoint or a router, before Plug.Parsers and Plug.Head:
       forward "/store", to: Chunker.Upload.Plug, init_opts: [upload: &MyApp.upload/0]
 
-  The upload needs the same `:prefix`, here `"/store"`: paths are matched as they were sent. Hooks find the
-  `Plug.Conn` in `request.context`.
+  Give the upload the same `:prefix`, here `"/store"`: it matches paths as sent. Hooks find the `Plug.Conn` in
+  `request.context`.
 
-  This package does not depend on Plug, nor need it be compiled after it: the module calls `Plug.Conn` where that
-  is.
+  This package neither depends on Plug nor has to be compiled after it: the module calls `Plug.Conn` if it is
+  there.
 
   ## Options
 
     * `:upload` - a function that returns the `Chunker.Upload`, required
-    * `:patience` - for how many milliseconds the sender of a body may send nothing, by default 30,000; then the
-      answer is 408
+    * `:patience` - number of milliseconds for which the sender of a body may send nothing, by default 30,000;
+      after that, the answer is 408
 
-  How long the reader of an answer may take nothing is the web server's to say: Bandit and Cowboy have a
-  `send_timeout`. They also count a pause that is the server's own, and may ask that 16 KiB arrive within
+  The web server decides how long the reader of an answer may read nothing: Bandit and Cowboy have a
+  `send_timeout`. They also count the server's own pauses, and may require that 16 KiB arrive within
   `:patience`.
 
-  An answer that turns out to be damaged while it is sent raises `Chunker.Error`, which makes the web server cut the
-  connection.
+  If stored data turns out to be damaged while an answer is sent, the plug raises `Chunker.Error`, which makes
+  the web server cut the connection.
   """
 
   alias Chunker.Upload

@@ -1,13 +1,13 @@
 defmodule Chunker.Upload.Request do
   @moduledoc """
-  A request whose head is well formed, and what it asks for.
+  A request with a well-formed head, and what it asks for.
 
     * `:operation` - one of `t:operation/0`
-    * `:writes` - whether it changes what is stored
+    * `:writes` - whether it changes the store
     * `:root` - the file that it concerns, or `nil`
-    * `:body_length` - the length of its body in bytes; what is stored of it may be less
-    * `:method`, `:target`, `:headers` - its head, as it was sent
-    * `:context` - what the shell says about it: from `Chunker.Upload.Plug`, the `Plug.Conn`
+    * `:body_length` - the length of its body in bytes; less may be stored
+    * `:method`, `:target`, `:headers` - its head, as sent
+    * `:context` - a value from the shell; `Chunker.Upload.Plug` puts the `Plug.Conn` here
   """
 
   @enforce_keys [:exchange, :operation, :writes, :root, :body_length, :method, :target, :headers]

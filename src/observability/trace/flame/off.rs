@@ -1,4 +1,4 @@
-//! What stands for flame graphs in a build without them: nothing.
+//! Empty stand-ins for builds without flame graphs.
 
 use crate::observability::phase::Phase;
 

@@ -11,7 +11,7 @@ use tracing_subscriber::prelude::*;
 
 static SPANS: AtomicBool = AtomicBool::new(false);
 
-/// Has every phase written to `./tracing.folded`, as [`setup_flamegraph_in`] does.
+/// Writes every phase to `./tracing.folded`, as [`setup_flamegraph_in`] does.
 ///
 /// # Errors
 /// As [`setup_flamegraph_in`].
@@ -19,14 +19,14 @@ pub fn setup_flamegraph() -> Result<FlamegraphGuard, FlamegraphError> {
     setup_flamegraph_in("tracing.folded")
 }
 
-/// Has every phase written to the file at `path`, as folded stacks in nanoseconds, from which
+/// Writes every phase to the file at `path`, as folded stacks in nanoseconds, from which
 /// tools such as `inferno-flamegraph` draw an SVG.
 ///
-/// The file is whole when the guard is dropped.
+/// The file is complete once the guard is dropped.
 ///
 /// # Errors
-/// [`FlamegraphError::File`] when the file cannot be made, [`FlamegraphError::SubscriberInstalled`]
-/// when the program has a subscriber already.
+/// [`FlamegraphError::File`] if the file cannot be created, [`FlamegraphError::SubscriberInstalled`]
+/// if the program already has a subscriber.
 pub fn setup_flamegraph_in(path: impl AsRef<Path>) -> Result<FlamegraphGuard, FlamegraphError> {
     let (layer, flush) = FlameLayer::with_file(path).map_err(FlamegraphError::File)?;
     let layer = layer.with_module_path(false).with_file_and_line(false);
@@ -54,14 +54,14 @@ impl core::fmt::Debug for FlamegraphGuard {
     }
 }
 
-/// Why no folded file is written.
+/// Why the folded file cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlamegraphError {
-    /// The file cannot be made.
+    /// The file cannot be created.
     #[error("the folded file cannot be made")]
     File(#[source] tracing_flame::Error),
-    /// The program has a subscriber of events already.
+    /// The program already has a subscriber.
     #[error("the program has a tracing subscriber already")]
     SubscriberInstalled,
 }
