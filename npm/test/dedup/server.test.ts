@@ -5,7 +5,12 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -311,6 +316,45 @@ test("a fetch handler cuts what is not read, and leaves what is slow", async (t)
     await sleep(1000);
     for (;;) if ((await stalled?.read())?.done) return;
   }, /not read/);
+});
+
+test("a reader that leaves is no failure, whichever server it leaves", async (t) => {
+  const { url, store } = await serving(t);
+  const long = randomBytes(3_000_000, 10);
+  const { root } = await upload(long, { transport: new HttpTransport({ baseUrl: url }), profile });
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const target = `/v1/files/${root}`;
+
+  const byFetch = createFetchHandler({ store, onError });
+  for (let pieces = 0; pieces < 3; pieces += 1) {
+    const { body } = await byFetch(new Request(`http://x${target}`));
+    const reader = body?.getReader();
+    for (let piece = 0; piece < pieces; piece += 1) await reader?.read();
+    const reading = reader?.read();
+    await reader?.cancel();
+    await reading;
+  }
+
+  // It is gone when the head is written: no event says so again. What waits for it would wait for 30 s.
+  const byNode = createUploadHandler({ store, onError });
+  let took = Number.POSITIVE_INFINITY;
+  const left = await listening(t, async (request, response) => {
+    const writeHead = response.writeHead.bind(response) as (...head: unknown[]) => ServerResponse;
+    response.writeHead = ((...head: unknown[]) => {
+      writeHead(...head);
+      response.destroy();
+      response.emit("close");
+      return response;
+    }) as typeof response.writeHead;
+    const began = performance.now();
+    await byNode(request, response);
+    took = performance.now() - began;
+  });
+  await assert.rejects(fetch(left + target));
+  for (let waited = 0; took > 5_000 && waited < 5_000; waited += 50) await sleep(50);
+  assert.ok(took < 5_000, `${took} ms`);
+  assert.deepEqual(errors, []);
 });
 
 async function createServerFor(t: TestContext, store: Store) {
