@@ -357,6 +357,33 @@ test("a reader that leaves is no failure, whichever server it leaves", async (t)
   assert.deepEqual(errors, []);
 });
 
+test("a hook that fails as it tells, or refuses by what cannot be sent, ends nothing", async (t) => {
+  const verdicts: unknown[] = [
+    new Refusal(403, "forbidden", "no", { "x-why": "a\r\nset-cookie: b" }),
+    { name: "Refusal", status: 403, code: "forbidden" },
+    Object.assign(new Refusal(403, "forbidden"), { message: 1 }),
+  ];
+  const told: unknown[] = [];
+  const options: UploadHandlerOptions<unknown> = {
+    store: await Store.open("memory://hooks-that-fail"),
+    authorize: () => verdicts[told.length] as never,
+    async onError(error) {
+      told.push(error);
+      throw new Error("no log");
+    },
+  };
+  const url = await listening(t, createUploadHandler(options));
+  const handler = createFetchHandler(options);
+  for (const ask of [fetch, (address: string) => handler(new Request(address))]) {
+    told.length = 0;
+    for (const [index] of verdicts.entries()) {
+      assert.equal((await ask(`${url}/v1`)).status, 500, String(index));
+      await sleep(0);
+      assert.equal(told.length, index + 1);
+    }
+  }
+});
+
 async function createServerFor(t: TestContext, store: Store) {
   const server = await createUploadServer({ store });
   t.after(() => server.close({ graceMs: 0 }));
