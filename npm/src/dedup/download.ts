@@ -157,7 +157,9 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
           if (done) controller.close();
           else controller.enqueue(value);
         },
-        async cancel() {
+        cancel: async () => {
+          // A piece that is waited for must not hold it up.
+          this.#requests.stop(new ChunkerError("aborted", "the download was cancelled"));
           await pieces.return();
         },
       },

@@ -40,6 +40,21 @@ test("a file comes in one request for its chunks", async () => {
   assert.equal(transport.calls.get("readChunks"), 1);
 });
 
+test("a stream can be cancelled while the server says nothing", async () => {
+  const { transport, root } = await stored(data);
+  let signal: AbortSignal | undefined;
+  transport.readChunks = (_hash, _digests, options) => {
+    signal = options.signal;
+    return hanging(options.signal);
+  };
+  const reader = download(root, { transport }).stream().getReader();
+  const reading = reader.read();
+  while (signal === undefined) await sleep(1);
+  await reader.cancel();
+  assert.equal((await reading).done, true);
+  assert.equal(signal.aborted, true);
+});
+
 test("no chunk is fetched twice, however often the file repeats it (law 10)", async (t) => {
   const zeros = new Uint8Array(2_000_000);
   const mixed = new Uint8Array(1_200_004);
