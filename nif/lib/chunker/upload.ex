@@ -63,8 +63,8 @@ defmodule Chunker.Upload do
     * `:authorize` - is called with each `Chunker.Upload.Request` but preflights, which carry no credentials:
       `:ok`, `{:ok, store}` for one in the store of a tenant, or `{:refuse, refusal}`, see
       `t:Chunker.Upload.Engine.refusal/0`. Without it, anybody may do everything
-    * `:quota` - is called with each request that writes, before its body is read, and returns how many bytes
-      whoever asks may still write: a longer body is answered 507. What is stored of it may be less
+    * `:quota` - is called with each request that writes a body, before that is read, and returns how many bytes
+      whoever asks may still write, or `:infinity`: a longer body is answered 507. What is stored of it may be less
     * `:on_commit` - is called with what was committed and the request, once the file is durable and before the
       client knows. An upload that is repeated calls it again, with `new: false`
   """
@@ -147,9 +147,16 @@ defmodule Chunker.Upload do
     end
   end
 
-  # Every number is less than an atom.
-  defp within_quota(%{quota: quota}, %{writes: true} = request) when quota != nil,
-    do: if(request.body_length <= quota.(request), do: :ok, else: {:refuse, :insufficient_storage})
+  # What writes no bytes, a deletion, is not for a quota to stop.
+  defp within_quota(%{quota: quota}, %{writes: true, body_length: length} = request)
+       when quota != nil and length > 0 do
+    case quota.(request) do
+      :infinity -> :ok
+      left when is_number(left) and length <= left -> :ok
+      left when is_number(left) -> {:refuse, :insufficient_storage}
+      other -> raise ArgumentError, "quota: returned #{inspect(other)}, which is not a number of bytes"
+    end
+  end
 
   defp within_quota(_, _), do: :ok
 
