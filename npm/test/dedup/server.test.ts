@@ -717,7 +717,7 @@ test("a server that is closed finishes what runs", async (t) => {
   const head = headOf(pack.length).replace("Connection: close\n", "");
   const running = raw(server.url, head, pack.subarray(0, 100));
   await sleep(100);
-  const closing = server.close();
+  const closing = server.close({ graceMs: Number.POSITIVE_INFINITY });
   await idle.answer;
   await assert.rejects(fetch(`${server.url}/v1`));
   running.socket.write(pack.subarray(100));

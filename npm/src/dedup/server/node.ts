@@ -96,10 +96,11 @@ export async function createUploadServer(options: UploadServerOptions): Promise<
   });
   const close: UploadServer["close"] = ({ graceMs = 30_000 } = {}) => {
     handler.isStopping = true;
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    // Longer than about 24 days is what timers cannot: they would end at once.
+    const cut = graceMs < 2 ** 31 && setTimeout(() => server.closeAllConnections(), graceMs);
     return new Promise((resolve) => {
       server.close(() => {
-        clearTimeout(cut);
+        clearTimeout(cut || undefined);
         resolve();
       });
       server.closeIdleConnections();
