@@ -303,6 +303,29 @@ test("an answer that is cut goes on where it was; progress starts the attempts o
   assert.ok(requests > 3 && requests < manifest.chunks.length, `${requests} requests`);
 });
 
+test("what cannot be had compressed is asked for as it is, and the rest compressed again", async () => {
+  const { transport, root } = await stored(data);
+  const { readChunks } = transport;
+  /** After how many pieces each answer is cut: the second has no chunk. */
+  const cuts = [1, 0, 1];
+  const encodings: unknown[] = [];
+  transport.readChunks = async (...args) => {
+    encodings.push((args[2] as { encoding?: string }).encoding);
+    const pieces = await readChunks.apply(transport, args);
+    let left = cuts.shift() ?? Number.POSITIVE_INFINITY;
+    return (async function* () {
+      for await (const piece of pieces) {
+        if (left === 0) throw new DedupError("network_error", "cut", { retryable: true });
+        left -= 1;
+        yield piece;
+      }
+    })();
+  };
+  const all = await collect(download(root, { transport, compression: "zstd", retry: QUICK }));
+  assert.deepEqual(all, Buffer.from(data));
+  assert.deepEqual(encodings, ["zstd", "zstd", undefined, "zstd"]);
+});
+
 test("an abort gets through wherever a download stands, and leaving ends its request (law 2)", {
   timeout: 10_000,
 }, async () => {
