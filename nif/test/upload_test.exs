@@ -118,6 +118,21 @@ defmodule Chunker.UploadTest do
     assert %{memory: 0} = settled(upload)
   end
 
+  test "a quota is a number of bytes or none, and stops no deletion", %{store: store} do
+    quota = fn %{context: left} -> left end
+    upload = Upload.new!(store: store, quota: quota)
+    root = upload!(upload, noise(1_000), context: :infinity)
+    pack = {"POST", "/v1/packs/blake3", Uploads.pack([noise(10)], :blake3)}
+
+    for {left, status} <- [{58, 200}, {57, 507}, {0, 507}, {-1, 507}, {58.0, 200}],
+        do: assert(answer(upload, pack, context: left).status == status, inspect(left))
+
+    for left <- [nil, false, :error, {:error, :no_database}, "58"],
+        do: assert_raise(ArgumentError, ~r/quota/, fn -> answer(upload, pack, context: left) end)
+
+    assert answer(upload, {"DELETE", "/v1/files/#{root}", nil}, context: -1).status == 204
+  end
+
   test "hooks say who may ask, in which store, how much, and hear of files", %{store: store} do
     {:ok, tenant} = Store.open("memory://tenant-of-hooks")
     parent = self()

@@ -64,8 +64,8 @@ defmodule Chunker.Upload do
     * `:authorize` - a function called with each `Chunker.Upload.Request`, except preflights, which carry no
       credentials. It returns `:ok`, `{:ok, store}` to use a tenant's store, or `{:refuse, refusal}`, see
       `t:Chunker.Upload.Engine.refusal/0`. Without it, anybody may do everything
-    * `:quota` - a function called with each request that writes, before its body is read. It returns how many
-      more bytes the client may write; a longer body is answered 507. Less than the body may be stored
+    * `:quota` - a function called with each request that writes a body, before that is read. It returns how many
+      more bytes the client may write, or `:infinity`; a longer body is answered 507. Less than the body may be stored
     * `:on_commit` - a function called with the committed file and the request, once the file is durable and
       before the client gets its answer. A repeated upload calls it again, with `new: false`
   """
@@ -149,9 +149,16 @@ defmodule Chunker.Upload do
     end
   end
 
-  # Every number is less than an atom.
-  defp within_quota(%{quota: quota}, %{writes: true} = request) when quota != nil,
-    do: if(request.body_length <= quota.(request), do: :ok, else: {:refuse, :insufficient_storage})
+  # What writes no bytes, a deletion, is not for a quota to stop.
+  defp within_quota(%{quota: quota}, %{writes: true, body_length: length} = request)
+       when quota != nil and length > 0 do
+    case quota.(request) do
+      :infinity -> :ok
+      left when is_number(left) and length <= left -> :ok
+      left when is_number(left) -> {:refuse, :insufficient_storage}
+      other -> raise ArgumentError, "quota: returned #{inspect(other)}, which is not a number of bytes"
+    end
+  end
 
   defp within_quota(_, _), do: :ok
 

@@ -157,7 +157,9 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
           if (done) controller.close();
           else controller.enqueue(value);
         },
-        async cancel() {
+        cancel: async () => {
+          // A piece that is waited for must not hold it up.
+          this.#requests.stop(new ChunkerError("aborted", "the download was cancelled"));
           await pieces.return();
         },
       },
@@ -341,11 +343,14 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   ): AsyncGenerator<Payload, void, undefined> {
     const codecs = await this.#codecs();
     const attempts = this.#requests.attempts();
+    let isPlain = false;
     for (let next = 0; next < chunks.length; ) {
       const batch = distinct(chunks, next, readDigests);
+      const first = next;
+      const asked = isPlain ? undefined : codecs;
       try {
-        for await (const received of this.#request(batch, codecs)) {
-          const payload = await this.#checked(received, batch, codecs);
+        for await (const received of this.#request(batch, asked)) {
+          const payload = await this.#checked(received, batch, asked);
           attempts.succeeded();
           next += 1;
           yield payload;
@@ -353,6 +358,8 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       } catch (error) {
         this.#requests.throwIfStopped();
         await attempts.failed(error);
+        // Of a chunk that the server cannot send as it has it there may be another copy.
+        isPlain = next === first;
       }
     }
   }

@@ -35,28 +35,39 @@ export type UploadState = "waiting" | "running" | "paused" | "done" | "failed" |
 export class Upload {
   /** Settles as {@link upload} does; `cancel()` makes it reject with the `ChunkerError` `aborted`. */
   readonly done: Promise<UploadResult>;
-  readonly #job: UploadJob;
+  /** None once it has ended: a queue keeps its uploads, but not their sources and what is known of them. */
+  #job: UploadJob | undefined;
+  #progress: UploadProgress;
   readonly #begin: () => void;
   #state: UploadState = "waiting";
   #isPaused = false;
 
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(source: ByteSource, options: UploadOptions, queue?: QueuePlace) {
-    this.#job = new UploadJob(source, options, queue?.supplies);
+    const job = new UploadJob(source, options, queue?.supplies);
+    this.#job = job;
+    this.#progress = job.progress;
     let begin = () => {};
     const begun = new Promise<void>((resolve) => {
       begin = resolve;
     });
     this.#begin = begin;
-    this.done = begun.then(() => this.#job.run());
+    this.done = begun.then(() => job.run());
     // Whoever is interested in the failure awaits it; a queue goes on without.
     this.done.then(
       () => this.#settle("done"),
       (error: { code?: unknown }) =>
         this.#settle(error?.code === "aborted" ? "cancelled" : "failed"),
     );
-    if (queue === undefined) this.start();
-    else options.signal?.addEventListener("abort", () => this.start(), { once: true });
+    if (queue === undefined) {
+      this.start();
+      return;
+    }
+    const { signal } = options;
+    const onAbort = () => this.start();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const forget = () => signal?.removeEventListener("abort", onAbort);
+    this.done.then(forget, forget);
   }
 
   get state(): UploadState {
@@ -64,7 +75,7 @@ export class Upload {
   }
 
   get progress(): UploadProgress {
-    return this.#job.progress;
+    return this.#job?.progress ?? this.#progress;
   }
 
   /** @internal Of a queue: it is this upload's turn. */
@@ -76,25 +87,27 @@ export class Upload {
   /** Stops reading and sending. What is on its way ends within two seconds. */
   pause(): void {
     this.#isPaused = true;
-    this.#job.pause();
+    this.#job?.pause();
   }
 
   /** Goes on. */
   resume(): void {
     this.#isPaused = false;
-    this.#job.resume();
+    this.#job?.resume();
   }
 
   /** Ends the upload. What the server has is not sent again by the next one. */
   cancel(): void {
     if (this.#state === "done" || this.#state === "failed") return;
     this.#state = "cancelled";
-    this.#job.fail(new ChunkerError("aborted", "the upload was cancelled"));
+    this.#job?.fail(new ChunkerError("aborted", "the upload was cancelled"));
     this.#begin();
   }
 
   #settle(state: UploadState): void {
     if (this.#state !== "cancelled") this.#state = state;
+    this.#progress = { ...this.progress, bytesInTransit: 0 };
+    this.#job = undefined;
   }
 }
 

@@ -40,6 +40,21 @@ test("a file comes in one request for its chunks", async () => {
   assert.equal(transport.calls.get("readChunks"), 1);
 });
 
+test("a stream can be cancelled while the server says nothing", async () => {
+  const { transport, root } = await stored(data);
+  let signal: AbortSignal | undefined;
+  transport.readChunks = (_hash, _digests, options) => {
+    signal = options.signal;
+    return hanging(options.signal);
+  };
+  const reader = download(root, { transport }).stream().getReader();
+  const reading = reader.read();
+  while (signal === undefined) await sleep(1);
+  await reader.cancel();
+  assert.equal((await reading).done, true);
+  assert.equal(signal.aborted, true);
+});
+
 test("no chunk is fetched twice, however often the file repeats it (law 10)", async (t) => {
   const zeros = new Uint8Array(2_000_000);
   const mixed = new Uint8Array(1_200_004);
@@ -286,6 +301,29 @@ test("an answer that is cut goes on where it was; progress starts the attempts o
   const all = await collect(download(root, { transport, retry }));
   assert.deepEqual(all, Buffer.from(data));
   assert.ok(requests > 3 && requests < manifest.chunks.length, `${requests} requests`);
+});
+
+test("what cannot be had compressed is asked for as it is, and the rest compressed again", async () => {
+  const { transport, root } = await stored(data);
+  const { readChunks } = transport;
+  /** After how many pieces each answer is cut: the second has no chunk. */
+  const cuts = [1, 0, 1];
+  const encodings: unknown[] = [];
+  transport.readChunks = async (...args) => {
+    encodings.push((args[2] as { encoding?: string }).encoding);
+    const pieces = await readChunks.apply(transport, args);
+    let left = cuts.shift() ?? Number.POSITIVE_INFINITY;
+    return (async function* () {
+      for await (const piece of pieces) {
+        if (left === 0) throw new DedupError("network_error", "cut", { retryable: true });
+        left -= 1;
+        yield piece;
+      }
+    })();
+  };
+  const all = await collect(download(root, { transport, compression: "zstd", retry: QUICK }));
+  assert.deepEqual(all, Buffer.from(data));
+  assert.deepEqual(encodings, ["zstd", "zstd", undefined, "zstd"]);
 });
 
 test("an abort gets through wherever a download stands, and leaving ends its request (law 2)", {

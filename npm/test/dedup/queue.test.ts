@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { DedupError, UploadQueue } from "chunker-cdc/dedup";
 import { codeOf, MemoryTransport, randomBytes, SMALL } from "./support.js";
 
@@ -99,4 +102,37 @@ test("wrong options are refused", () => {
   assert.throws(() => queue.add(randomBytes(10, 1), { profile: "small" } as never), {
     code: "invalid_argument",
   });
+});
+
+test("of an upload that has ended a queue keeps where it stood, and nothing else", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const transport = new MemoryTransport();
+  const queue = new UploadQueue({ transport, profile });
+  const { signal } = new AbortController();
+  const add = (seed: number) => {
+    const source = randomBytes(100_000, seed);
+    queue.add(source, { signal });
+    return new WeakRef(source);
+  };
+  const sources = [20, 21, 22].map(add);
+  queue.uploads[2]?.cancel();
+  await queue.settled();
+  assert.deepEqual(
+    queue.uploads.map(({ progress, state }) => [state, progress.bytesDone]),
+    [
+      ["done", 100_000],
+      ["done", 100_000],
+      ["cancelled", 0],
+    ],
+  );
+  assert.equal(queue.progress.bytesInTransit, 0);
+  assert.deepEqual(getEventListeners(signal, "abort"), []);
+  for (const source of sources) {
+    for (let tries = 0; source.deref() !== undefined && tries < 50; tries += 1) {
+      await sleep(10);
+      collectGarbage();
+    }
+    assert.equal(source.deref(), undefined);
+  }
 });

@@ -5,7 +5,12 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
 import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -338,6 +343,72 @@ test("a fetch handler cuts what is not read, and leaves what is slow", async (t)
     await sleep(1000);
     for (;;) if ((await stalled?.read())?.done) return;
   }, /not read/);
+});
+
+test("a reader that leaves is no failure, whichever server it leaves", async (t) => {
+  const { url, store } = await serving(t);
+  const long = randomBytes(3_000_000, 10);
+  const { root } = await upload(long, { transport: new HttpTransport({ baseUrl: url }), profile });
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const target = `/v1/files/${root}`;
+
+  const byFetch = createFetchHandler({ store, onError });
+  for (let pieces = 0; pieces < 3; pieces += 1) {
+    const { body } = await byFetch(new Request(`http://x${target}`));
+    const reader = body?.getReader();
+    for (let piece = 0; piece < pieces; piece += 1) await reader?.read();
+    const reading = reader?.read();
+    await reader?.cancel();
+    await reading;
+  }
+
+  // It is gone when the head is written: no event says so again. What waits for it would wait for 30 s.
+  const byNode = createUploadHandler({ store, onError });
+  let took = Number.POSITIVE_INFINITY;
+  const left = await listening(t, async (request, response) => {
+    const writeHead = response.writeHead.bind(response) as (...head: unknown[]) => ServerResponse;
+    response.writeHead = ((...head: unknown[]) => {
+      writeHead(...head);
+      response.destroy();
+      response.emit("close");
+      return response;
+    }) as typeof response.writeHead;
+    const began = performance.now();
+    await byNode(request, response);
+    took = performance.now() - began;
+  });
+  await assert.rejects(fetch(left + target));
+  for (let waited = 0; took > 5_000 && waited < 5_000; waited += 50) await sleep(50);
+  assert.ok(took < 5_000, `${took} ms`);
+  assert.deepEqual(errors, []);
+});
+
+test("a hook that fails as it tells, or refuses by what cannot be sent, ends nothing", async (t) => {
+  const verdicts: unknown[] = [
+    new Refusal(403, "forbidden", "no", { "x-why": "a\r\nset-cookie: b" }),
+    { name: "Refusal", status: 403, code: "forbidden" },
+    Object.assign(new Refusal(403, "forbidden"), { message: 1 }),
+  ];
+  const told: unknown[] = [];
+  const options: UploadHandlerOptions<unknown> = {
+    store: await Store.open("memory://hooks-that-fail"),
+    authorize: () => verdicts[told.length] as never,
+    async onError(error) {
+      told.push(error);
+      throw new Error("no log");
+    },
+  };
+  const url = await listening(t, createUploadHandler(options));
+  const handler = createFetchHandler(options);
+  for (const ask of [fetch, (address: string) => handler(new Request(address))]) {
+    told.length = 0;
+    for (const [index] of verdicts.entries()) {
+      assert.equal((await ask(`${url}/v1`)).status, 500, String(index));
+      await sleep(0);
+      assert.equal(told.length, index + 1);
+    }
+  }
 });
 
 async function createServerFor(t: TestContext, store: Store) {
@@ -673,7 +744,7 @@ test("a server that is closed finishes what runs", async (t) => {
   const head = headOf(pack.length).replace("Connection: close\n", "");
   const running = raw(server.url, head, pack.subarray(0, 100));
   await sleep(100);
-  const closing = server.close();
+  const closing = server.close({ graceMs: Number.POSITIVE_INFINITY });
   await idle.answer;
   await assert.rejects(fetch(`${server.url}/v1`));
   running.socket.write(pack.subarray(100));

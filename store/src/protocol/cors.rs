@@ -17,7 +17,8 @@ pub(super) fn headers(options: &EngineOptions, head: &RequestHead) -> Headers {
     }
     let mut headers = vec![("Cross-Origin-Resource-Policy", "cross-origin".to_owned())];
     let allowed = match (&options.origins, head.header("origin")) {
-        (Origins::Any, Some(_)) => Some("*".to_owned()),
+        // Also to who has no origin: a browser keeps what `<video>` has read, and a page may fetch it then.
+        (Origins::Any, _) => Some("*".to_owned()),
         (Origins::These(origins), Some(origin)) => {
             origins.iter().any(|other| other == origin).then(|| origin.to_owned())
         }
@@ -87,6 +88,11 @@ mod tests {
         let any = headers(&EngineOptions::new().origins(Origins::Any), &ask("https://b.example"));
         assert_eq!(value(&any, "Access-Control-Allow-Origin"), Some("*"));
         assert_eq!(value(&any, "Access-Control-Allow-Credentials"), None);
+        let kept = headers(
+            &EngineOptions::new().origins(Origins::Any),
+            &RequestHead::new("GET", "/v1", [("Host", "a")]),
+        );
+        assert_eq!(kept, any, "nothing says that answers vary by origin");
         let own = headers(&EngineOptions::new(), &ask("https://a.example"));
         assert_eq!(own, [("Cross-Origin-Resource-Policy", "same-origin".to_owned())]);
     }

@@ -163,6 +163,32 @@ defmodule BinaryCacheTest do
     assert pull(port, path) == Nar.file("two")
   end
 
+  @tag cache: [limits: [max_narinfo_bytes: 1_000]]
+  test "what is answered with success is what is served", %{port: port} do
+    path = Nar.store_path("said")
+    nar = Nar.file("said")
+    assert {201, 201} = push(port, nar, path)
+    served = get_narinfo(port, path)
+    {_, narinfo} = Nar.to_send(nar, path)
+
+    for fields <- [
+          %{references: [path]},
+          %{nar_size: byte_size(nar) + 1},
+          %{store_path: path <> "-of-another-name"}
+        ] do
+      assert {fields, put_narinfo(port, update_in(narinfo.narinfo, &Map.merge(&1, fields)))} == {fields, 409}
+    end
+
+    # It does not grow by what it is signed with again and again.
+    statuses =
+      for i <- 10..99,
+          do: put_narinfo(port, %{narinfo | signatures: ["key-#{i}:" <> Base.encode64(<<i::512>>)]})
+
+    assert Enum.dedup(statuses) == [200, 413]
+    assert %{served | signatures: []} == %{get_narinfo(port, path) | signatures: []}
+    assert put_narinfo(port, narinfo) == 200
+  end
+
   @tag cache: []
   test "a collection keeps what paths need, and removes what nobody was told of", %{port: port, cache: cache} do
     path = Nar.store_path("kept")

@@ -42,6 +42,7 @@ defmodule Ingest do
     server = %{
       upload: Upload.new!(upload),
       page: if(own[:page] not in [nil, []], do: Page.load!(own[:page])),
+      paths: (upload[:prefix] || "") <> "/v1",
       local: loopback?(http[:ip]) and upload[:authorize] == nil
     }
 
@@ -62,7 +63,7 @@ defmodule Ingest do
       server.local and not local?(request) ->
         {Upload.Engine.refuse(Upload.engine(server.upload), request, :misdirected_request), request}
 
-      server.page != nil and not String.starts_with?(request.target, "/v1") ->
+      server.page != nil and not String.starts_with?(request.target, server.paths) ->
         {Page.answer(server.page, request), request}
 
       true ->

@@ -72,11 +72,21 @@ export class Refusal extends Error {
   }
 }
 
-/** Returns `value` if it is a {@link Refusal}, of whichever copy of the package. */
+/** Returns `value` if it is a {@link Refusal} that can be sent, of whichever copy of the package. */
 export function asRefusal(value: unknown): Refusal | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { name, status, code } = value as Partial<Record<keyof Refusal, unknown>>;
+  const { name, status, code, message, headers } = value as Partial<Record<keyof Refusal, unknown>>;
   const inRange = Number.isInteger(status) && Number(status) >= 400 && Number(status) < 600;
   const named = name === "Refusal" && typeof code === "string" && /^[a-z][a-z0-9_]*$/.test(code);
-  return inRange && named ? (value as Refusal) : undefined;
+  const told = typeof message === "string" && areHeaders(headers);
+  return inRange && named && told ? (value as Refusal) : undefined;
+}
+
+/** Whether `Headers` takes all of them: not one can end its line. */
+function areHeaders(headers: unknown): boolean {
+  try {
+    return typeof headers === "object" && headers !== null && new Headers({ ...headers }) !== null;
+  } catch {
+    return false;
+  }
 }

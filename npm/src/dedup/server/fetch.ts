@@ -1,6 +1,6 @@
 // Servers of the web's `Request` and `Response`: Hono, Next.js, Bun, Deno.
 
-import type { Pieces } from "./addon.js";
+import { asked, type Pieces } from "./addon.js";
 import type { UploadHandlerOptions } from "./options.js";
 import { LATE, within } from "./patience.js";
 import { Shell } from "./shell.js";
@@ -74,6 +74,7 @@ function streamOf(
   report: (error: unknown) => void,
 ): ReadableStream<Uint8Array> {
   let taken = () => {};
+  let isLeft = false;
   const watch = (controller: ReadableStreamDefaultController<Uint8Array>) => {
     const pulled = new Promise<void>((resolve) => {
       taken = resolve;
@@ -90,7 +91,7 @@ function streamOf(
       async pull(controller) {
         taken();
         try {
-          const piece = await pieces.next();
+          const piece = await asked(() => pieces.next());
           if (piece !== null) {
             controller.enqueue(piece);
             watch(controller);
@@ -98,12 +99,13 @@ function streamOf(
           }
           controller.close();
         } catch (error) {
-          report(error);
+          if (!isLeft) report(error); // what ends because nobody wants it has not failed
           controller.error(error);
         }
         pieces.free();
       },
       cancel() {
+        isLeft = true;
         taken();
         pieces.free();
       },

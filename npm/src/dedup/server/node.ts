@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { invalidArgument } from "../../errors.js";
+import { asked } from "./addon.js";
 import { Refusal } from "./error.js";
 import type { UploadHandlerOptions } from "./options.js";
 import { LATE, within } from "./patience.js";
@@ -95,10 +96,11 @@ export async function createUploadServer(options: UploadServerOptions): Promise<
   });
   const close: UploadServer["close"] = ({ graceMs = 30_000 } = {}) => {
     handler.isStopping = true;
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    // Longer than about 24 days is what timers cannot: they would end at once.
+    const cut = graceMs < 2 ** 31 && setTimeout(() => server.closeAllConnections(), graceMs);
     return new Promise((resolve) => {
       server.close(() => {
-        clearTimeout(cut);
+        clearTimeout(cut || undefined);
         resolve();
       });
       server.closeIdleConnections();
@@ -174,9 +176,12 @@ class Handler {
     response.writeHead(status, headers);
     if (body instanceof Uint8Array) await this.#write(response, body);
     else if (body !== null) {
+      // Nobody waits for a piece, or keeps memory for it, that nobody will read.
+      incoming.gone.addEventListener("abort", () => body.free(), { once: true });
       try {
         let size = SLICE;
-        for (let piece = await body.next(); piece !== null; piece = await body.next()) {
+        const next = () => asked(() => body.next());
+        for (let piece = await next(); piece !== null; piece = await next()) {
           size = await this.#write(response, piece, size);
         }
       } finally {
@@ -208,6 +213,7 @@ class Handler {
     const happened = new Promise<void>((resolve) => {
       settle = resolve;
     });
+    if (response.destroyed) throw new Error("the client is gone"); // and "close" will not follow
     response.once(event, settle).once("close", settle);
     try {
       if (act() === true) return;

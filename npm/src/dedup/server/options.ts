@@ -85,7 +85,7 @@ export interface UploadHandlerOptions<R> {
    * Told of every failure that is not the client's: of the store, of a hook, and of a wrong setup. There is
    * no request if the store cannot be opened at the start.
    */
-  readonly onError?: ((error: unknown, request: R | undefined) => void) | undefined;
+  readonly onError?: ((error: unknown, request: R | undefined) => unknown) | undefined;
   /** What all paths begin with as the handler sees them, such as `/store`. Default: nothing. */
   readonly prefix?: string | undefined;
   /** Other origins whose pages may ask, such as `https://example.org`; `"*"` for all. Default: none. */

@@ -115,11 +115,8 @@ export class Shell<R> {
 
   /** Tells of a failure. */
   report(error: unknown, request?: R): void {
-    try {
-      this.#options.onError?.(error, request);
-    } catch {
-      // It has nobody to tell of a failure of its own.
-    }
+    const tell = async () => this.#options.onError?.(error, request);
+    tell().catch(() => {}); // it has nobody to tell of a failure of its own
   }
 
   async #carryOut(incoming: Incoming<R>, request: Request): Promise<Answer> {

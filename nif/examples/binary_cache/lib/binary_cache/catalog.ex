@@ -12,6 +12,7 @@ defmodule BinaryCache.Catalog do
   import BinaryCache.Refusal, only: [refuse: 2]
   alias BinaryCache.{Cache, Files, Record, Refusal}
   alias Chunker.{Error, Store}
+  alias Chunker.Nix.NarInfoFile
 
   @typedoc "The name of the process, and of the table of digests that were sent."
   @type t :: atom
@@ -56,14 +57,22 @@ defmodule BinaryCache.Catalog do
     end
   end
 
-  @doc """
-  Refuses another NAR for a store path that is there.
-  """
-  @spec another_nar(String.t()) :: {:error, Refusal.t()}
-  def another_nar(store_path), do: refuse(409, "#{store_path} is there with another NAR: delete it first")
+  @signed [store_path: "StorePath", nar_hash: "NarHash", nar_size: "NarSize", references: "References"]
 
   @doc """
-  Makes a record durable. A store path that is there gets the signatures that it lacks, and no other NAR.
+  Refuses to say of a store path that is there what it is not served with.
+  """
+  @spec check_same(Record.t(), NarInfoFile.t()) :: :ok | {:error, Refusal.t()}
+  def check_same(%Record{narinfo: %{narinfo: known}}, %NarInfoFile{narinfo: said}) do
+    case Enum.find(@signed, fn {field, _} -> Map.fetch!(known, field) != Map.fetch!(said, field) end) do
+      nil -> :ok
+      {_, name} -> refuse(409, "#{known.store_path} is there with another #{name}: delete it first")
+    end
+  end
+
+  @doc """
+  Makes a record durable. A store path that is there gets the signatures that it lacks, as long as its narinfo stays
+  within the limits, and nothing else.
   """
   @spec publish(t, Record.t()) :: {:ok, :created | :known} | {:error, Refusal.t()}
   def publish(catalog, record), do: call(catalog, {:publish, record})
@@ -136,17 +145,12 @@ defmodule BinaryCache.Catalog do
   def handle_info(_, state), do: {:noreply, state}
 
   defp handle({:publish, record}, state) do
-    %{store_path: store_path, nar_hash: nar_hash} = record.narinfo.narinfo
-    hash = Record.hash_part(store_path)
+    hash = Record.hash_part(record.narinfo.narinfo.store_path)
 
     case read(state.cache.records, hash) do
-      {:ok, %{narinfo: %{narinfo: %{store_path: ^store_path, nar_hash: ^nar_hash}}} = known} ->
-        signed = Record.with_signatures(known, record.narinfo.signatures)
-        unless signed == known, do: write!(state, hash, signed)
-        {{:ok, :known}, state}
-
-      {:ok, _} ->
-        {another_nar(store_path), state}
+      {:ok, known} ->
+        result = with :ok <- check_same(known, record.narinfo), do: sign!(state, hash, known, record)
+        {result, state}
 
       _ ->
         write!(state, hash, record)
@@ -165,6 +169,22 @@ defmodule BinaryCache.Catalog do
   end
 
   defp handle({:release, root}, state), do: {:ok, unneeded(state, root)}
+
+  defp sign!(%{cache: %{limits: %{max_narinfo_bytes: limit}}} = state, hash, known, record) do
+    signed = Record.with_signatures(known, record.narinfo.signatures)
+
+    cond do
+      signed == known ->
+        {:ok, :known}
+
+      signed.narinfo |> NarInfoFile.to_text() |> Error.unwrap!() |> byte_size() > limit ->
+        refuse(413, "with these signatures the narinfo has more than #{limit} bytes")
+
+      true ->
+        write!(state, hash, signed)
+        {:ok, :known}
+    end
+  end
 
   defp write!(state, hash, record),
     do: state.cache.records |> path(hash) |> Files.write!(Record.encode(record))

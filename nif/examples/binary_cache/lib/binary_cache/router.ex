@@ -208,11 +208,9 @@ defmodule BinaryCache.Router do
   # A path that is there needs no NAR.
   defp publish_missing(cache, %{narinfo: signed} = narinfo, file_hash) do
     case Catalog.read(cache.records, Record.hash_part(signed.store_path)) do
-      {:ok, %{narinfo: %{narinfo: %{nar_hash: nar_hash}}} = record} when nar_hash == signed.nar_hash ->
-        Catalog.publish(cache.catalog, Record.with_signatures(record, narinfo.signatures))
-
-      {:ok, _} ->
-        Catalog.another_nar(signed.store_path)
+      {:ok, record} ->
+        with :ok <- Catalog.check_same(record, narinfo),
+             do: Catalog.publish(cache.catalog, Record.with_signatures(record, narinfo.signatures))
 
       _ ->
         Publication.publish(cache, narinfo, file_hash)

@@ -35,6 +35,15 @@ defmodule Ingest.PageTest do
     assert {400, "invalid_root"} = outcome(get(port, "/v1/files/x", "127.0.0.1:#{port}"))
   end
 
+  test "uploads have their paths beside the page, also below a prefix", %{root: root, page: page} do
+    options = [store: Path.join(root, "store"), port: 0, page: [{"/page/", page}], name: :"#{root}-2"]
+    options = Keyword.put(options, :upload, prefix: "/store")
+    port = Ingest.port(start_supervised!({Ingest, options}, id: :prefixed))
+    assert {400, "invalid_root"} = outcome(get(port, "/store/v1/files/x"))
+    for path <- ["/v1/files/x", "/store", "/store/"], do: assert(outcome(get(port, path)) == 404)
+    assert get(port, "/") =~ ~r/^HTTP\/1.1 200 /
+  end
+
   test "the policy allows the import map by its digest, and no other script in the page", %{port: port} do
     digest = Base.encode64(:crypto.hash(:sha256, ~s({"imports":{}})))
     [_, scripts] = Regex.run(~r/script-src ([^;]*);/, get(port, "/"))
