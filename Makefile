@@ -36,15 +36,16 @@ check: ## check the core alone: formatting, clippy, and all tests that need no o
 	cargo clippy --quiet --package chunker-cdc --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
-# Two chains side by side; within a chain one after another, since its targets share folders.
+# Two chains side by side. Within a chain one target follows the other, since they share folders: the flags
+# that make the chains run side by side are taken from them.
 test: setup ## run everything that a change must pass
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-crates test-packaged
 
 test-crates: # the crates, by cargo
-	@$(MAKE) --no-print-directory --jobs 1 lint test-regression test-rust test-store test-no-std miri
+	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust test-store test-no-std miri
 
 test-packaged: # what the packages of npm and Hex hold
-	@$(MAKE) --no-print-directory --jobs 1 test-npm test-server test-nif test-ingest test-cache release-check
+	@MAKEFLAGS= $(MAKE) --no-print-directory test-npm test-server test-nif test-ingest test-cache release-check
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
 	cargo fmt --all --check
@@ -314,6 +315,17 @@ bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## compa
 
 bench-scale: ## measure the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)
 	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000) $(or $(FILES),100000)
+
+load: package ## put 200 clients, slow and hostile ones among them, on the server for Node.js (SERVER="command": on that; SECONDS=60; CLIENTS=200)
+	npm/node_modules/.bin/tsc -p npm/test
+	node npm/scripts/load.mjs "$(or $(SERVER),node npm/test-out/dedup/server-process.js)" \
+		$(or $(SECONDS),60) $(or $(CLIENTS),200)
+
+soak-transfer: package ## upload, download, delete, collect and check through two servers of one store, and kill them all (MINUTES=10; STORE=s3://…; SERVERS="'command' …")
+	npm/node_modules/.bin/tsc -p npm/test
+	cargo build --quiet --release --package chunker-cli
+	node npm/scripts/soak-transfer.mjs target/release/chunker "$(or $(STORE),$$(mktemp -d))" $(or $(MINUTES),10) \
+		$(or $(SERVERS),serve "node npm/test-out/dedup/server-process.js")
 
 bench-store: setup target/peers/store.tar ## compare the command with restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
 	@scripts/setup.sh restic borg=borgbackup casync
