@@ -5,24 +5,9 @@
 mod common;
 
 use chunker::hashing::HashAlgorithm;
-use chunker_store::{CacheFolder, CollectOptions, Root, Store, StoreOptions};
-use common::{Folder, file, put};
-use std::path::Path;
-use std::process::{Command, Output};
+use chunker_store::{CacheFolder, CollectOptions, Store, StoreOptions};
+use common::{Folder, file, put, reader, restored};
 use std::time::Duration;
-
-fn reader(store: &Path, arguments: &[&str]) -> Output {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reader.py");
-    Command::new("python3").arg(script).arg(store).args(arguments).output().unwrap()
-}
-
-fn restored(store: &Path, root: &Root) -> Vec<u8> {
-    let output = reader(store, &[&root.to_string()]);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    assert!(!errors.contains("not checked"), "{errors}"); // make setup installs b3sum
-    output.stdout
-}
 
 #[tokio::test]
 async fn a_stranger_restores_files_of_every_algorithm_and_level() {
@@ -41,7 +26,7 @@ async fn a_stranger_restores_files_of_every_algorithm_and_level() {
         store.delete(&gone).await.unwrap();
         store.collect(CollectOptions::new().min_age(Duration::ZERO)).await.unwrap();
         for (root, data) in &files {
-            assert_eq!(restored(folder.path(), root), *data, "level {level}, {root}");
+            assert_eq!(restored(folder.path(), &root.to_string()), *data, "level {level}, {root}");
         }
         let all = reader(folder.path(), &[]);
         assert_eq!(String::from_utf8_lossy(&all.stdout).lines().count(), files.len());

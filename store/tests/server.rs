@@ -10,6 +10,7 @@ mod connection;
 #[path = "protocol/suite.rs"]
 mod suite;
 
+use chunker::hashing::HashAlgorithm;
 use common::Folder;
 use connection::Connection;
 use std::io::{BufRead as _, BufReader};
@@ -61,3 +62,18 @@ impl Server for Other {
 }
 
 suite::laws!(Other::new);
+
+#[test]
+fn a_reader_of_the_specification_restores_what_it_stored() {
+    let server = Other::new();
+    let mut files = Vec::new();
+    for algorithm in HashAlgorithm::ALL {
+        for length in [0, 1, 70_000, 3_000_000] {
+            let data = suite::mixed(length, 14);
+            files.push((suite::upload(&server, &data, algorithm), data));
+        }
+    }
+    for (root, data) in files {
+        assert!(common::restored(server.store(), &root) == data, "{root}");
+    }
+}

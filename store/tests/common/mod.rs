@@ -12,6 +12,7 @@ use futures::TryStreamExt as _;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A folder that is removed with this value.
@@ -92,4 +93,19 @@ pub(crate) async fn read(
 ) -> Result<Vec<u8>, StoreError> {
     let pieces: Vec<Bytes> = store.read(root, range).await?.try_collect().await?;
     Ok(pieces.concat())
+}
+
+/// Runs the reader that knows a store by its specification alone.
+pub(crate) fn reader(store: &Path, arguments: &[&str]) -> Output {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reader.py");
+    Command::new("python3").arg(script).arg(store).args(arguments).output().unwrap()
+}
+
+/// Returns the file that this reader restores.
+pub(crate) fn restored(store: &Path, root: &str) -> Vec<u8> {
+    let output = reader(store, &[root]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(!errors.contains("not checked"), "{errors}"); // make setup installs b3sum
+    output.stdout
 }
