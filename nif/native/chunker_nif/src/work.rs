@@ -27,8 +27,9 @@ pub(crate) fn runtime() -> Result<&'static Runtime, StoreError> {
     RUNTIME.get_or_init(|| start().ok()).as_ref().ok_or(StoreError::NoRuntime)
 }
 
-/// A value that work takes, and gives back when it is done. Nobody waits for it on a scheduler.
-pub(crate) struct Slot<T>(Mutex<State<T>>);
+/// A value that work takes, and gives back when it is done. Nobody waits for it on a scheduler, nor drops it
+/// there: freeing the 64 MiB that it may hold takes several milliseconds.
+pub(crate) struct Slot<T: Send + 'static>(Mutex<State<T>>);
 
 enum State<T> {
     Idle(Box<T>),
@@ -37,7 +38,13 @@ enum State<T> {
 }
 
 // Whoever panics amid work leaves the slot closed.
-impl<T> RefUnwindSafe for Slot<T> {}
+impl<T: Send + 'static> RefUnwindSafe for Slot<T> {}
+
+impl<T: Send + 'static> Drop for Slot<T> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
 
 /// A resource whose value work takes.
 pub(crate) trait Worked: Resource {
@@ -56,8 +63,10 @@ impl<T: Send + 'static> Slot<T> {
     /// Stops the work, if there is some, and drops the value.
     pub(crate) fn close(&self) {
         let state = std::mem::replace(&mut *self.state(), State::Closed);
-        if let State::Working(work) = state {
-            work.abort();
+        match state {
+            State::Working(work) => work.abort(),
+            State::Idle(value) => drop_elsewhere(value),
+            State::Closed => {}
         }
     }
 
@@ -95,6 +104,13 @@ impl<T: Send + 'static> Slot<T> {
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drops a value on a thread that may take its time.
+fn drop_elsewhere<T: Send + 'static>(value: T) {
+    if let Ok(runtime) = runtime() {
+        drop(runtime.spawn_blocking(move || drop(value)));
     }
 }
 
