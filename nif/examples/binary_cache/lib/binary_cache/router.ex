@@ -42,14 +42,17 @@ defmodule BinaryCache.Router do
 
     {if(request.method == "HEAD", do: %{answer | body: ""}, else: answer), request}
   rescue
-    error in File.Error ->
-      unless error.reason in [:enospc, :edquot], do: reraise(error, __STACKTRACE__)
+    error in [File.Error, Error] ->
+      unless full?(error), do: reraise(error, __STACKTRACE__)
       # How much of the body has been read is lost.
       unread = if request.length, do: :unknown, else: 0
 
       {line(507, "the cache is full"),
        %{request | unread: unread, waiting: false, buffer: "", keep_alive: false}}
   end
+
+  defp full?(%File.Error{reason: reason}), do: reason in [:enospc, :edquot]
+  defp full?(%Error{code: code}), do: code == :storage_full
 
   defp refused(refusal), do: line(refusal.status, refusal.message, refusal.headers)
 
