@@ -71,6 +71,21 @@ defmodule IngestTest do
     assert outcome(exchange(port, "GET /v1 HTTP/1.1\r\nHost")) == 408
   end
 
+  @tag server: [head_timeout: 300]
+  test "whoever sends empty lines for ever is given up", %{port: port} do
+    socket = connect(port)
+
+    sender =
+      Task.async(fn ->
+        1..2_000
+        |> Enum.take_while(fn _ -> Process.sleep(5) == :ok and :gen_tcp.send(socket, "\r\n") == :ok end)
+        |> length()
+      end)
+
+    assert outcome(read_all(socket)) == 408
+    assert Task.await(sender, 30_000) < 2_000
+  end
+
   @tag server: [patience: 400]
   test "a sender may be slow but not pause", %{port: port, store: store} do
     {_, request} = pack(noise(2_000), [])

@@ -12,6 +12,8 @@ defmodule Ingest.Http.Connection do
   @drained_bytes 1024 * 1024
   # How long a connection stays open for a refused body, so that the sender can read the answer.
   @linger 2_000
+  # The same for one connection too many: it must not become many more.
+  @turned_away 200
   # How often a reader that takes little is looked at, and how long at least.
   @look 50
   @second_look 1_000
@@ -30,10 +32,17 @@ defmodule Ingest.Http.Connection do
     :gen_tcp.close(socket)
   end
 
-  # Answers 503 on a socket for which there is no process, and closes it.
+  # Answers 503 once its owner has sent `:ready`, and closes the socket.
   @spec turn_away(:gen_tcp.socket()) :: :ok
   def turn_away(socket) do
-    _ = :gen_tcp.send(socket, head(503, [{"Content-Length", "0"}, {"Retry-After", "1"}], true))
+    receive do
+      :ready ->
+        _ = :gen_tcp.send(socket, head(503, [{"Content-Length", "0"}, {"Retry-After", "1"}], true))
+        linger(socket, @turned_away)
+    after
+      5_000 -> :ok
+    end
+
     :gen_tcp.close(socket)
   end
 
@@ -47,7 +56,7 @@ defmodule Ingest.Http.Connection do
     else
       {:error, status} ->
         _ = :gen_tcp.send(socket, head(status, [{"Content-Length", "0"}], true))
-        linger(socket)
+        linger(socket, @linger)
 
       :closed ->
         :ok
@@ -103,7 +112,7 @@ defmodule Ingest.Http.Connection do
         {:keep, request.buffer}
 
       :ok ->
-        if request.unread != 0, do: linger(request.socket)
+        if request.unread != 0, do: linger(request.socket, @linger)
         :close
 
       # A short body must never look like a whole one.
@@ -171,14 +180,15 @@ defmodule Ingest.Http.Connection do
   end
 
   # Closing with unread bytes would reset the connection, and the sender might never see the answer.
-  defp linger(socket) do
+  defp linger(socket, time) do
     _ = :gen_tcp.shutdown(socket, :write)
-    drop(socket, System.monotonic_time(:millisecond) + @linger)
+    drop(socket, System.monotonic_time(:millisecond) + time)
   end
 
   defp drop(socket, deadline) do
-    timeout = max(deadline - System.monotonic_time(:millisecond), 0)
-    with {:ok, _} <- :gen_tcp.recv(socket, 0, timeout), do: drop(socket, deadline)
+    left = deadline - System.monotonic_time(:millisecond)
+    # With nothing left it would still get what has arrived, and go on for as long as somebody sends.
+    with true <- left > 0, {:ok, _} <- :gen_tcp.recv(socket, 0, left), do: drop(socket, deadline)
     :ok
   end
 

@@ -68,13 +68,14 @@ defmodule Ingest.Http.Listener do
     case Task.Supervisor.start_child(options.supervisor, Connection, :serve, arguments,
            shutdown: options.shutdown
          ) do
-      {:ok, connection} ->
-        # It fails if the client has gone already.
-        _ = :gen_tcp.controlling_process(socket, connection)
-        send(connection, :ready)
-
-      {:error, :max_children} ->
-        Connection.turn_away(socket)
+      {:ok, connection} -> hand_over(socket, connection)
+      {:error, :max_children} -> hand_over(socket, spawn(Connection, :turn_away, [socket]))
     end
+  end
+
+  defp hand_over(socket, connection) do
+    # It fails if the client has gone already.
+    _ = :gen_tcp.controlling_process(socket, connection)
+    send(connection, :ready)
   end
 end

@@ -50,7 +50,10 @@ defmodule Ingest.Http.Request do
                 %{request | socket: socket, patience: options.patience, buffer: rest, peer: peer(socket)}}
 
       [_] when byte_size(buffer) <= limit ->
-        case :gen_tcp.recv(socket, 0, max(deadline - System.monotonic_time(:millisecond), 0)) do
+        left = deadline - System.monotonic_time(:millisecond)
+
+        # With nothing left it would still get what has arrived, and a sender of empty lines never end.
+        case if(left > 0, do: :gen_tcp.recv(socket, 0, left), else: {:error, :timeout}) do
           {:ok, piece} -> head(socket, buffer <> piece, options, deadline)
           {:error, :timeout} -> {:error, 408}
           {:error, _} -> :closed
