@@ -28,7 +28,7 @@ fi
 holds() {
     local archive=target/packages/$1 bytes=$2 allowed=$3 files extra
     shift 3
-    files=$(tar tzf "$archive" | grep -v '/$' | sed -E 's,^(package|chunker-cdc-[^/]*)/,,')
+    files=$(tar tzf "$archive" | grep -v '/$' | sed -E 's,^(package|chunker-(cdc|store)-[^/]*)/,,')
     extra=$(grep -vE "^($allowed)$" <<<"$files" || true)
     [ -z "$extra" ] || complain "$archive should not hold $extra"
     for file in "$@"; do
@@ -55,11 +55,11 @@ wanted=$(tar xOf "target/packages/chunker-cdc-$version.tgz" package/package.json
         archive=chunker-cdc-$addon-$version.tgz
         # Without a release, those are there that were built.
         if [ -n "${ADDONS:-}" ] || [ -f "target/packages/$archive" ]; then
-            holds "$archive" 1500000 'chunker\.node|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
+            holds "$archive" 5500000 'chunker\.node|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
                 chunker.node package.json README.md $licences
         fi
     done
-    holds "chunker-cdc-$version.crate" 150000 \
+    holds "chunker-cdc-$version.crate" 160000 \
         '(src|examples)/.*\.rs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
         "${core[@]}" README.md CHANGELOG.md $licences
     holds "chunker-store-$version.crate" 200000 \
