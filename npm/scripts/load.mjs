@@ -6,10 +6,8 @@
 // shows the delay of the server's event loop or schedulers. Prints transfers, errors, the probe's latencies, and
 // the memory of the server's processes; fails if a healthy client failed, or read something else than it had sent.
 
-import { spawn } from "node:child_process";
 import { createHash, randomFillSync } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { Agent, get } from "node:http";
 import { connect } from "node:net";
@@ -17,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { download, HttpTransport, upload } from "chunker-cdc/dedup";
+import { startServer } from "./server-command.mjs";
 
 const MIB = 1024 * 1024;
 /** A file that fits in no buffer of a connection. */
@@ -44,13 +43,8 @@ const NONSENSE = [
 ];
 
 const folder = await mkdtemp(join(tmpdir(), "chunker-load-"));
-const server = spawn("sh", ["-c", `exec ${command} "$0"`, join(folder, "store")], {
-  stdio: ["ignore", "pipe", "inherit"],
-  detached: true,
-});
-process.on("exit", () => killAll("SIGKILL"));
-const url = new URL(await firstAddress(server.stdout));
-server.stdout.resume();
+const server = await startServer(`${command} "$1"`, join(folder, "store"));
+const url = new URL(server.url);
 
 const counts = { uploads: 0, downloads: 0, bytes: 0, cut: 0, slow: 0, refused: {} };
 const failures = [];
@@ -60,27 +54,16 @@ const end = Date.now() + Number(seconds) * 1000;
 const running = () => Date.now() < end;
 const agent = new Agent({ keepAlive: true, maxSockets: 2 });
 
-const roles = [
-  healthy,
-  healthy,
-  healthy,
-  healthy,
-  healthy,
-  healthy,
-  healthy,
-  slow,
-  stopped,
-  hostile,
-];
+const roles = [...Array(7).fill(healthy), slow, stopped, hostile];
 const seed = await uploaded(randomFillSync(Buffer.alloc(SEED_BYTES)));
-memory.push(resident());
+memory.push(server.resident());
 const work = Array.from({ length: Number(clients) }, (_, number) =>
   roles[number % roles.length](number),
 );
 await Promise.all([...work, probe(), sample()]);
-memory.push(resident());
-killAll("SIGTERM");
-await once(server, "exit");
+memory.push(server.resident());
+server.kill("SIGTERM");
+await server.ended;
 await rm(folder, { recursive: true, force: true });
 
 latencies.sort((a, b) => a - b);
@@ -103,43 +86,9 @@ console.log(
 for (const failure of failures.slice(0, 5)) console.error(failure);
 process.exit(failures.length === 0 ? 0 : 1);
 
-async function firstAddress(stream) {
-  let text = "";
-  for await (const piece of stream.iterator({ destroyOnReturn: false })) {
-    text += piece;
-    const found = /https?:\/\/\S+/.exec(text);
-    if (found) return found[0];
-  }
-  throw new Error(`${command} printed no address`);
-}
-
-function killAll(signal) {
-  try {
-    process.kill(-server.pid, signal);
-  } catch {
-    // It is gone.
-  }
-}
-
-/** Bytes that the server's processes have in memory. */
-function resident() {
-  let bytes = 0;
-  for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const [, group] = /\) \S+ \d+ (\d+)/.exec(readFileSync(`/proc/${entry}/stat`, "utf8"));
-      if (Number(group) !== server.pid) continue;
-      const [, kib] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${entry}/status`, "utf8"));
-      bytes += Number(kib) * 1024;
-    } catch {
-      // It has ended.
-    }
-  }
-  return bytes;
-}
-
 async function sample() {
   while (running()) {
-    memory.push(resident());
+    memory.push(server.resident());
     await sleep(200);
   }
 }

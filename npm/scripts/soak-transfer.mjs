@@ -7,12 +7,12 @@
 // job. A file counts as stored once `upload` has resolved, until its deletion begins. At the end every such file
 // must be there byte for byte, and `check --read-data` must find the store sound.
 
-import { execFile, fork, spawn } from "node:child_process";
+import { execFile, fork } from "node:child_process";
 import { createCipheriv, createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { deleteFile, download, HttpTransport, upload } from "chunker-cdc/dedup";
+import { startServer } from "./server-command.mjs";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -87,55 +87,23 @@ async function soak() {
     console.error(`soak-transfer: ${text}`);
   };
 
-  const servers = commands.map((command) => ({ command, url: undefined, process: undefined }));
-  process.on("exit", () => {
-    for (const { process: server } of servers) kill(server, "SIGKILL");
-  });
+  const servers = commands.map((command) => ({ command, running: undefined }));
 
-  function kill(server, signal) {
-    try {
-      if (server?.pid) process.kill(-server.pid, signal);
-    } catch {
-      // It is gone.
-    }
-  }
-
-  /** Starts a server at the address that it had before. */
-  async function start(server) {
-    const port = server.url ? new URL(server.url).port : "0";
+  /** Starts a server, at the address that it had before. */
+  async function start(self) {
+    const port = self.running ? new URL(self.running.url).port : "0";
     const own = `${chunker} --store "$2" serve --listen "127.0.0.1:$1"`;
-    const other = `${server.command} --port "$1" "$2"`;
-    const line = `exec ${server.command === "serve" ? own : other}`;
-    const child = spawn("sh", ["-c", line, "sh", port, store], {
-      stdio: ["ignore", "pipe", "inherit"],
-      detached: true,
-    });
-    server.process = child;
-    let text = "";
-    for await (const piece of child.stdout.iterator({ destroyOnReturn: false })) {
-      text += piece;
-      const found = /https?:\/\/[^\s"]+/.exec(text);
-      if (found) {
-        server.url = found[0];
-        child.stdout.resume();
-        return;
-      }
-    }
-    if (running()) fail(`${server.command} does not start: ${text}`);
+    const line = self.command === "serve" ? own : `${self.command} --port "$1" "$2"`;
+    self.running = await startServer(line, port, store);
   }
 
   async function server(self) {
     while (running()) {
       await sleep(2000 + Math.random() * 15_000);
       if (!running()) break;
-      const { VmRSS = 0 } = Object.fromEntries(
-        readFileSync(`/proc/${self.process.pid}/status`, "utf8")
-          .split("\n")
-          .filter((line) => line.startsWith("VmRSS"))
-          .map((line) => ["VmRSS", Number(/\d+/.exec(line)[0])]),
-      );
-      memory.set(self.command, Math.max(memory.get(self.command) ?? 0, VmRSS));
-      kill(self.process, "SIGKILL");
+      const bytes = self.running.resident();
+      memory.set(self.command, Math.max(memory.get(self.command) ?? 0, bytes));
+      self.running.kill("SIGKILL");
       count("servers killed");
       await sleep(Math.random() * 500);
       await start(self);
@@ -160,7 +128,7 @@ async function soak() {
           resolve(answer);
         };
         self.once("message", settle).once("exit", () => settle(undefined));
-        self.send({ ...job, url: servers[Math.floor(Math.random() * servers.length)].url });
+        self.send({ ...job, url: servers[Math.floor(Math.random() * servers.length)].running.url });
       });
     const mine = [];
     while (running()) {
@@ -186,7 +154,7 @@ async function soak() {
         stored.delete(root);
         const answer = await ask({ job: "delete", root });
         if (answer?.result) count("deletions");
-        else if (answer && answer.code !== "file_not_found") failed(`deletion of ${root}`, answer);
+        else if (answer) failed(`deletion of ${root}`, answer);
       }
     }
     worker?.kill();
@@ -194,8 +162,7 @@ async function soak() {
 
   /** A server that is killed, again and again, may exhaust the retries of a client; nothing else may. */
   function failed(what, { code, text }) {
-    if (["network_error", "connection_failed", "server_unreachable"].includes(code))
-      count("given up");
+    if (code === "network_error") count("given up");
     else fail(`${what}: ${code}: ${text}`);
   }
 
@@ -235,7 +202,7 @@ async function soak() {
     keeper("check"),
   ]);
   for (const [root, number] of stored) {
-    const url = servers[number % servers.length].url;
+    const url = servers[number % servers.length].running.url;
     const found = await restored(root, url).catch((error) => `${error.code} ${error}`);
     if (found !== sha256(content(number))) fail(`${root} of file ${number} is lost: ${found}`);
   }
@@ -244,7 +211,7 @@ async function soak() {
   console.log(
     `${minutes} minutes: ${JSON.stringify(counts)}; ${stored.size} files at the end, ${failures.length} failures`,
   );
-  for (const [command, kib] of memory)
-    console.log(`${Math.round(kib / KIB)} MiB at most: ${command}`);
+  for (const [command, bytes] of memory)
+    console.log(`${Math.round(bytes / MIB)} MiB at most: ${command}`);
   process.exit(failures.length === 0 ? 0 : 1);
 }
