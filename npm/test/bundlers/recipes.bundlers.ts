@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, extname, join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
@@ -73,11 +73,40 @@ async function roundTrip(baseUrl: string): Promise<string> {
   return root;
 }
 
+/** Serves until the test has ended; returns the port. */
+async function listening(t: TestContext, listener: RequestListener): Promise<number> {
+  const server = createServer(listener);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  return address.port;
+}
+
+/** Bundles a script of a page into one file, with the modules that it fetches beside it. */
+async function bundle(folder: string, name: string): Promise<void> {
+  await build({
+    absWorkingDir: folder,
+    entryPoints: [name],
+    outfile: name,
+    allowOverwrite: true,
+    bundle: true,
+    format: "esm",
+  });
+  for (const module of ["chunker.wasm", "chunker-simd128.wasm"]) {
+    cpSync(join(folder, "node_modules/chunker-cdc/dist", module), join(folder, module));
+  }
+}
+
 /** Serves the files of a page as the recipe for its policy says, and a store at `/store`. */
 async function site(t: TestContext, folder: string): Promise<string> {
   const upload = createUploadHandler({ store: temporary(t), prefix: "/store" });
   const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript" };
-  const server = createServer((request, response) => {
+  const port = await listening(t, (request, response) => {
     const { pathname } = new URL(request.url ?? "", "http://localhost");
     if (pathname.startsWith("/store/")) return void upload(request, response);
     const file = join(folder, pathname === "/" ? "index.html" : pathname);
@@ -89,15 +118,7 @@ async function site(t: TestContext, folder: string): Promise<string> {
       response.writeHead(404).end();
     }
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  return `http://127.0.0.1:${address.port}`;
+  return `http://127.0.0.1:${port}`;
 }
 
 for (const recipe of ["express", "hono"]) {
@@ -170,11 +191,7 @@ test("a token, and pages of another origin", async (t) => {
 
 test("a page that pauses, within its content security policy", async (t) => {
   const folder = cook("page", packed.project("page of a recipe", {}));
-  const bundle = { bundle: true, format: "esm", absWorkingDir: folder } as const;
-  await build({ ...bundle, entryPoints: ["main.js"], outfile: "main.js", allowOverwrite: true });
-  for (const name of ["chunker.wasm", "chunker-simd128.wasm"]) {
-    cpSync(join(folder, "node_modules/chunker-cdc/dist", name), join(folder, name));
-  }
+  await bundle(folder, "main.js");
   const { page } = await open(browser, `${await site(t, folder)}/`);
   const file = { name: "a", mimeType: "", buffer: randomBytes(40_000_000) };
   await page.setInputFiles("input", file);
@@ -188,11 +205,7 @@ test("a page that pauses, within its content security policy", async (t) => {
 
 test("a service worker", async (t) => {
   const folder = cook("worker", packed.project("worker of a recipe", {}));
-  const bundle = { bundle: true, format: "esm", absWorkingDir: folder } as const;
-  await build({ ...bundle, entryPoints: ["sw.js"], outfile: "sw.js", allowOverwrite: true });
-  for (const name of ["chunker.wasm", "chunker-simd128.wasm"]) {
-    cpSync(join(folder, "node_modules/chunker-cdc/dist", name), join(folder, name));
-  }
+  await bundle(folder, "sw.js");
   writeFileSync(join(folder, "index.html"), "<!doctype html><title>Worker</title>");
   const { page } = await open(browser, `${await site(t, folder)}/`);
   const answer = await page.evaluate(async () => {
@@ -210,18 +223,10 @@ test("a service worker", async (t) => {
 
 test("nginx", async (t) => {
   const store = temporary(t);
-  const server = createServer(createUploadHandler({ store, prefix: "/store" }));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
+  const upstream = await listening(t, createUploadHandler({ store, prefix: "/store" }));
   const folder = temporary(t);
   const port = await freePort();
-  const location = only("nginx").replace(":7117", `:${address.port}`);
+  const location = only("nginx").replace(":7117", `:${upstream}`);
   const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   const configuration = `daemon off; pid ${folder}/pid; error_log ${folder}/errors;
     events {}
