@@ -135,10 +135,7 @@ impl View {
             if known.state != PackState::Gone
                 && u64::from(place.offset) + u64::from(place.stored) <= known.size
             {
-                let usable = known.state == PackState::Present
-                    && !self.doomed.contains(&pack)
-                    && !self.damaged.contains(&(*id, pack));
-                copies.push(Copy { pack, place, usable });
+                copies.push(Copy { pack, place, usable: self.is_usable(id, pack, known) });
             }
         };
         if let Some(snapshot) = &self.snapshot {
@@ -181,16 +178,11 @@ impl View {
 
     /// Calls `found` with every copy of a chunk that may be relied on.
     fn each_usable(&self, id: &ChunkId, mut found: impl FnMut(Place)) -> Result<(), Damaged> {
-        let is_usable = |pack: &TimeName| {
-            let known = self.packs.get(pack);
-            known.is_some_and(|pack| pack.state == PackState::Present)
-                && !self.doomed.contains(pack)
-                && !self.damaged.contains(&(*id, *pack))
-        };
+        let is_usable = |pack| self.packs.get(&pack).is_some_and(|known| self.is_usable(id, pack, known));
         if let Some(snapshot) = &self.snapshot {
             let mut unknown = false;
             snapshot.find(id, |_, row| match self.numbers.get(row.pack as usize) {
-                Some(Some(pack)) if is_usable(pack) => found(row.place),
+                Some(Some(pack)) if is_usable(*pack) => found(row.place),
                 Some(_) => {}
                 None => unknown = true,
             })?;
@@ -199,11 +191,18 @@ impl View {
             }
         }
         for (pack, place) in self.recent(id) {
-            if is_usable(&pack) {
+            if is_usable(pack) {
                 found(place);
             }
         }
         Ok(())
+    }
+
+    /// Says whether the copy of a chunk in this pack may be relied on.
+    fn is_usable(&self, id: &ChunkId, pack: TimeName, known: &Pack) -> bool {
+        known.state == PackState::Present
+            && !self.doomed.contains(&pack)
+            && !self.damaged.contains(&(*id, pack))
     }
 
     /// Returns the copies of a chunk that are in no snapshot.
