@@ -20,7 +20,7 @@ expect nif/examples/ingest/mix.exs "$(sed -n 's/^ *version: "\(.*\)",$/\1/p' nif
 expect nif/examples/binary_cache/mix.exs "$(sed -n 's/^ *version: "\(.*\)",$/\1/p' nif/examples/binary_cache/mix.exs)"
 expect CHANGELOG.md "$(sed -n 's/^## \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -n 1)"
 
-repository=$(sed -n 's/^repository = "\([^"]*\)".*/\1/p' Cargo.toml)
+repository=$(scripts/repository.sh)
 expect_repository() { # FILE FOUND
     [ "$2" = "$repository" ] || {
         echo "$1 names the repository ${2:-none}, the workspace $repository" >&2

@@ -18,7 +18,7 @@ grep -q '^- ' <<<"$section" || complain "CHANGELOG.md says nothing of $version"
 if [ -n "${TAG:-}" ]; then
     [ "$TAG" = "v$version" ] || complain "the tag $TAG is not v$version"
     head -n 1 <<<"$section" | grep -qE ' - [0-9]{4}-[0-9]{2}-[0-9]{2}$' || complain "CHANGELOG.md has no date for $version"
-    repository=$(sed -n 's/^repository = "\([^"]*\)".*/\1/p' Cargo.toml)
+    repository=$(scripts/repository.sh)
     case $repository in https://*.example/*) complain "Cargo.toml has no public repository, only $repository" ;; esac
     [ "$repository" = "${REPOSITORY:-$repository}" ] ||
         complain "the repository in Cargo.toml is $repository, the release's $REPOSITORY"
