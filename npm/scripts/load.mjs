@@ -2,9 +2,9 @@
 // a store, and prints the server's address.
 //
 // Of ten clients seven upload and download files, again and again, and compare; one reads at 256 KiB a second;
-// one takes nothing of its answer; one sends nonsense. A probe asks for the limits every 50 ms: what it waits
+// one reads nothing of its answer; one sends nonsense. A probe asks for the limits every 50 ms: its latency
 // shows the delay of the server's event loop or schedulers. Prints transfers, errors, the probe's latencies, and
-// the memory of the server's processes; fails if a healthy client failed, or read something else than it had sent.
+// the memory of the server's processes; fails if a healthy client failed or read back something other than what it sent.
 
 import { createHash, randomFillSync } from "node:crypto";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ import { startServer } from "./server-command.mjs";
 const MIB = 1024 * 1024;
 /** A file that fits in no buffer of a connection. */
 const SEED_BYTES = 64 * MIB;
-/** After which time the servers cut a reader that stands still. */
+/** How long a reader may stand still before the servers cut it. */
 const PATIENCE_MS = 30_000;
 const [command, seconds = "60", clients = "200"] = process.argv.slice(2);
 if (command === undefined) {

@@ -1,5 +1,5 @@
-// Servers of one store, clients, collectors and checks beside them, all of which are killed now and then, and
-// whether anything is lost: `node scripts/soak-transfer.mjs CHUNKER STORE MINUTES COMMAND...`. CHUNKER is the
+// Runs servers, clients, collectors and checks on one store, kills each of them at random moments, and
+// checks that nothing is lost: `node scripts/soak-transfer.mjs CHUNKER STORE MINUTES COMMAND...`. CHUNKER is the
 // command `chunker`, STORE a path or URL; each COMMAND, run as `COMMAND --port PORT STORE`, starts a server and
 // prints its address, and `serve` stands for that of the command.
 //

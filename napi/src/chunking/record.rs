@@ -11,7 +11,7 @@ use napi::bindgen_prelude::Uint8ArraySlice;
 
 const LENGTH: usize = 32 + 8 + 8;
 
-/// Returns the records of `chunks`, none of which ends above 2^53-1.
+/// Returns the records of `chunks`, which must all end at 2^53-1 or below.
 pub(crate) fn pack<'env>(
     env: &'env Env,
     chunks: &[ChunkDescriptor],

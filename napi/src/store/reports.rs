@@ -135,7 +135,7 @@ pub struct Damage {
     pub name: String,
     /// What is wrong with it as a whole.
     pub error: Option<String>,
-    /// Chunks that are damaged, or of which no good copy is left.
+    /// Chunks that are damaged or have no good copy left.
     pub chunks: Vec<String>,
 }
 

@@ -10,7 +10,7 @@ use js_sys::Uint8Array;
 
 const LENGTH: usize = 32 + 8 + 8;
 
-/// Returns the records of `chunks`, none of which ends above 2^53-1.
+/// Returns the records of `chunks`, which must all end at 2^53-1 or below.
 pub(crate) fn pack(chunks: &[ChunkDescriptor]) -> Uint8Array {
     let mut records = Vec::with_capacity(LENGTH * chunks.len());
     for chunk in chunks {

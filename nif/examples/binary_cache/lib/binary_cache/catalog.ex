@@ -27,7 +27,8 @@ defmodule BinaryCache.Catalog do
   def cache(catalog), do: GenServer.call(catalog, :cache, :infinity)
 
   @doc """
-  Returns the record of a store path by its hash, `nil` if there is none, and `:damaged` if it cannot be read.
+  Returns the record of the store path with this hash: `nil` if there is none, `:damaged` if it cannot be
+  read.
   """
   @spec read(Path.t(), String.t()) :: {:ok, Record.t()} | nil | :damaged
   def read(directory, hash) do
@@ -141,7 +142,7 @@ defmodule BinaryCache.Catalog do
   def handle_info({:DOWN, ticket, :process, _, _}, state),
     do: {:noreply, %{state | held: Map.delete(state.held, ticket)}}
 
-  # What a call of the store left behind when its time was up.
+  # Late messages from store calls that timed out.
   def handle_info(_, state), do: {:noreply, state}
 
   defp handle({:publish, record}, state) do

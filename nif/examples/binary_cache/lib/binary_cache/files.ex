@@ -76,7 +76,7 @@ defmodule BinaryCache.Files do
     do: check!(:file.pwrite(file, offset, bytes), "write to", path)
 
   @doc """
-  Returns the bytes of the file `path`, `nil` if there is none.
+  Returns the bytes of the file `path`, or `nil` if it does not exist.
   """
   @spec read!(Path.t()) :: binary | nil
   def read!(path) do
@@ -92,7 +92,7 @@ defmodule BinaryCache.Files do
   end
 
   @doc """
-  Returns what `read` returns of the open file `path`, `nil` if there is none.
+  Calls `read` with the open file `path` and returns its result, or `nil` if the file does not exist.
   """
   @spec with_file!(Path.t(), (:file.io_device() -> result)) :: result | nil when result: term
   def with_file!(path, read) do

@@ -1,6 +1,6 @@
 defmodule BinaryCache.Gate do
   @moduledoc """
-  Lets so many processes work at once, in the order in which they come.
+  Limits how many processes work at once; the others wait in line.
 
   Whoever writes chunks holds some packs of them in memory.
   """

@@ -30,7 +30,7 @@ defmodule BinaryCache.Record do
         }
 
   @doc """
-  Returns the record of a NAR in the store, of which the client says what is in `narinfo`.
+  Returns the record of a stored NAR that the client described with `narinfo`.
   """
   @spec new(NarInfoFile.t(), String.t(), Chunker.Store.root(), binary) :: t
   def new(%NarInfoFile{narinfo: signed} = narinfo, file_hash, root, patches) do

@@ -9,7 +9,7 @@ defmodule Ingest.Http.Request do
   @typedoc """
   `:target` and `:headers` are as they were sent. `:length` is that of the body in bytes, `:unknown` for one whose
   length the head does not say, and `nil` if there is none. `:waiting` says that the sender waits for
-  `100 Continue`. `:buffer` has bytes that have arrived: of the body, and of requests behind it.
+  `100 Continue`. `:buffer` holds bytes that have arrived: of the body, and of later requests.
   """
   @type t :: %__MODULE__{
           method: String.t(),
