@@ -3,14 +3,14 @@
 use crate::failure::{Failure, StoreFailure, chain};
 use crate::store::{Pieces, Store};
 use crate::terms::Bytes;
-use crate::work::{Shared, Slot, Worked, owned, start};
+use crate::work::{Shared, Slot, owned, start, worked};
 use bytes::Bytes as Piece;
 use chunker_store::protocol::{
     Answer, AnswerBody, Begun, Committed, Engine, EngineOptions, Exchange, Origins, Refusal, Request,
     RequestHead,
 };
 use futures::stream::StreamExt as _;
-use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, NifResult, Resource, ResourceArc, Term};
+use rustler::{Atom, Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 use std::panic::RefUnwindSafe;
 
 mod atoms {
@@ -81,8 +81,10 @@ fn engine_load(engine: EngineTerm) -> (u64, u64) {
     (engine.0.memory_taken(), engine.0.waiting() as u64)
 }
 
-/// A request and its answer, from the head of the one to the end of the other.
-struct ExchangeResource(Slot<Stage>);
+worked! {
+    /// A request and its answer, from the head of the one to the end of the other.
+    struct ExchangeResource(Stage);
+}
 
 type ExchangeTerm = ResourceArc<ExchangeResource>;
 
@@ -91,21 +93,6 @@ enum Stage {
     Request(Request),
     Exchange(Box<Exchange>),
     Answer(Pieces<Piece>),
-}
-
-#[rustler::resource_impl]
-impl Resource for ExchangeResource {
-    fn down<'a>(&'a self, _: Env<'a>, _: LocalPid, _: Monitor) {
-        self.0.close();
-    }
-}
-
-impl Worked for ExchangeResource {
-    type Value = Stage;
-
-    fn slot(&self) -> &Slot<Stage> {
-        &self.0
-    }
 }
 
 /// Method, target, names and values of all headers.

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, StoreFailure, chain};
 use crate::options::{Hash, is_nil, or_default};
 use crate::terms::{Bytes, Items};
-use crate::work::{Shared, Slot, Started, Worked, call, owned, start};
+use crate::work::{Shared, Slot, Started, call, owned, start, worked};
 use chunker::manifest::Manifest;
 use chunker_store::{
     CacheFolder, CheckOptions, CheckReport, CollectOptions, CollectReport, FileEntry, PackWriter, Root,
@@ -11,9 +11,7 @@ use chunker_store::{
 };
 use futures::FutureExt as _;
 use futures::stream::{BoxStream, Fuse, Stream, StreamExt as _, TryStreamExt as _, once};
-use rustler::{
-    Atom, Binary, Encoder, Env, LocalPid, Monitor, NifMap, NifResult, Resource, ResourceArc, Term,
-};
+use rustler::{Atom, Binary, Encoder, Env, NifMap, NifResult, Resource, ResourceArc, Term};
 use std::panic::RefUnwindSafe;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -117,25 +115,12 @@ fn digest_of(binary: Binary<'_>) -> Result<[u8; 32], Failure> {
     binary.as_slice().try_into().map_err(|_| Failure::ARGUMENT)
 }
 
-/// Adds chunks to a store.
-struct WriterResource(Slot<PackWriter>);
+worked! {
+    /// Adds chunks to a store.
+    struct WriterResource(PackWriter);
+}
 
 type Writer = ResourceArc<WriterResource>;
-
-#[rustler::resource_impl]
-impl Resource for WriterResource {
-    fn down<'a>(&'a self, _: Env<'a>, _: LocalPid, _: Monitor) {
-        self.0.close();
-    }
-}
-
-impl Worked for WriterResource {
-    type Value = PackWriter;
-
-    fn slot(&self) -> &Slot<PackWriter> {
-        &self.0
-    }
-}
 
 /// Returns a writer of chunks that the calling process owns.
 #[rustler::nif]
@@ -364,25 +349,12 @@ fn checked(report: CheckReport) -> CheckMap {
     }
 }
 
-/// What is read piece by piece.
-struct ReaderResource(Slot<Pieces<Item>>);
+worked! {
+    /// What is read piece by piece.
+    struct ReaderResource(Pieces<Item>);
+}
 
 type Reader = ResourceArc<ReaderResource>;
-
-#[rustler::resource_impl]
-impl Resource for ReaderResource {
-    fn down<'a>(&'a self, _: Env<'a>, _: LocalPid, _: Monitor) {
-        self.0.close();
-    }
-}
-
-impl Worked for ReaderResource {
-    type Value = Pieces<Item>;
-
-    fn slot(&self) -> &Slot<Pieces<Item>> {
-        &self.0
-    }
-}
 
 /// A piece of a file, or a file in a list.
 enum Item {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use chunker_store::StoreError;
 use futures::FutureExt as _;
 use rustler::env::{OwnedEnv, SavedTerm};
-use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
+use rustler::{Atom, Binary, Encoder, Env, LocalPid, Resource, ResourceArc, Term};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -54,6 +54,30 @@ pub(crate) trait Worked: Resource {
     /// Returns where it is.
     fn slot(&self) -> &Slot<Self::Value>;
 }
+
+/// Declares a resource around a [`Slot`], which closes when the process that owns it ends.
+macro_rules! worked {
+    ($(#[$doc:meta])* $visibility:vis struct $Resource:ident($Value:ty);) => {
+        $(#[$doc])*
+        $visibility struct $Resource($crate::work::Slot<$Value>);
+
+        #[rustler::resource_impl]
+        impl rustler::Resource for $Resource {
+            fn down<'a>(&'a self, _: rustler::Env<'a>, _: rustler::LocalPid, _: rustler::Monitor) {
+                self.0.close();
+            }
+        }
+
+        impl $crate::work::Worked for $Resource {
+            type Value = $Value;
+
+            fn slot(&self) -> &$crate::work::Slot<$Value> {
+                &self.0
+            }
+        }
+    };
+}
+pub(crate) use worked;
 
 impl<T: Send + 'static> Slot<T> {
     pub(crate) fn new(value: T) -> Self {
@@ -156,22 +180,9 @@ where
     Ok(rustler::types::atom::ok())
 }
 
-/// Work that stands for itself.
-pub(crate) struct Call(Slot<()>);
-
-#[rustler::resource_impl]
-impl Resource for Call {
-    fn down<'a>(&'a self, _: Env<'a>, _: LocalPid, _: Monitor) {
-        self.0.close();
-    }
-}
-
-impl Worked for Call {
-    type Value = ();
-
-    fn slot(&self) -> &Slot<()> {
-        &self.0
-    }
+worked! {
+    /// Work that stands for itself.
+    pub(crate) struct Call(());
 }
 
 /// What a call returns at once: what stops it.
