@@ -7,9 +7,9 @@ import { GatheringCutter } from "./gathering-cutter.js";
 import { HashingCutter } from "./hashing-cutter.js";
 import { ListedCutter } from "./listed-cutter.js";
 import { core } from "./load.js";
-import type { HashAlgorithm } from "./options.js";
 import type { ResolvedProfile } from "./profile.js";
 import { runningSha256 } from "./sha256.js";
+import type { HashAlgorithm } from "./types.js";
 
 /** Finds the chunks of an input that arrives in pieces, as records (`unpackChunks` reads them). */
 export interface Cutter {

@@ -4,8 +4,8 @@ import type { ByteArray } from "./bytes.js";
 import type { Handle } from "./disposable.js";
 import { ChunkerError, calling } from "./errors.js";
 import { core } from "./load.js";
-import type { HashAlgorithm } from "./options.js";
 import { type RunningDigest, runningSha256, wholeSha256 } from "./sha256.js";
+import type { HashAlgorithm } from "./types.js";
 
 /** Chunks shorter than this, in bytes, are not worth a call of `crypto.subtle`. */
 export const SHORTEST_WHOLE = 16 * 1024;

@@ -2,13 +2,9 @@ import { type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
 import { type AsyncCutter, createAsyncCutter } from "./cutter.js";
 import { calling } from "./errors.js";
-import {
-  CHUNKER_KEYS,
-  type ChunkerOptions,
-  checkedOptions,
-  type HashAlgorithm,
-} from "./options.js";
+import { CHUNKER_KEYS, type ChunkerOptions, checkedOptions } from "./options.js";
 import { resolveProfile } from "./profile.js";
+import type { HashAlgorithm } from "./types.js";
 
 /**
  * Finds and hashes the chunks of an input, by the platform where that is faster. Uncounted: whoever

@@ -5,9 +5,9 @@ import { type Handle, Owned } from "./disposable.js";
 import { calling } from "./errors.js";
 import { core } from "./load.js";
 import { countDigest } from "./metrics.js";
-import type { HashAlgorithm } from "./options.js";
 import { ready } from "./ready.js";
 import type { RunningDigest } from "./sha256.js";
+import type { HashAlgorithm } from "./types.js";
 
 /** A digest of data that arrives in pieces. */
 export class Hasher {

@@ -23,14 +23,14 @@ export {
   type Tally,
   type UploadTotals,
 } from "./metrics.js";
-export type { ChunkerOptions, HashAlgorithm, ReadyOptions } from "./options.js";
-export {
-  type ProfileFields,
-  type ProfileInput,
-  type ProfileName,
-  profile,
-  remoteExecutionProfile,
-} from "./profile.js";
+export type {
+  ChunkerOptions,
+  Progress,
+  ReadOptions,
+  ReadyOptions,
+  SourceOptions,
+} from "./options.js";
+export { profile, remoteExecutionProfile } from "./profile.js";
 export { ready } from "./ready.js";
 export type { ByteSource } from "./source.js";
 export {
@@ -39,8 +39,6 @@ export {
   chunk,
   chunks,
   chunksWithPayload,
-  type Progress,
-  type ReadOptions,
-  type SourceOptions,
 } from "./stream.js";
+export type { HashAlgorithm, ProfileFields, ProfileInput, ProfileName } from "./types.js";
 export type { ChunkFetch } from "./verification.js";

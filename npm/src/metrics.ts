@@ -1,9 +1,8 @@
 // What this instance of the package has done since it was loaded. The WebAssembly modules count
 // nothing: their results are counted where they are handed to the caller.
 
-import type { Codec } from "./codecs/options.js";
 import { writeChunk, writeLine } from "./lines.js";
-import type { HashAlgorithm } from "./options.js";
+import type { Codec, HashAlgorithm } from "./types.js";
 
 /** A number of things, and of the bytes in them. */
 export interface Tally {

@@ -5,9 +5,9 @@ import { type Chunk, unpackChunks } from "./chunk.js";
 import { createListedCutter } from "./cutter.js";
 import { digestNow, digestOf } from "./digests.js";
 import { ChunkerError, invalidArgument } from "./errors.js";
-import type { HashAlgorithm } from "./options.js";
+import type { SourceOptions } from "./options.js";
 import { type ByteSource, lengthOf, orAborted, pieces, throwIfAborted } from "./source.js";
-import type { SourceOptions } from "./stream.js";
+import type { HashAlgorithm } from "./types.js";
 
 /** What a manifest says of an input. */
 interface Listed {

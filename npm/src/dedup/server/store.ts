@@ -1,7 +1,6 @@
 import { invalidArgument } from "../../errors.js";
-import { checkedOptions } from "../../options.js";
+import { checkedOptions, checkSignal } from "../../options.js";
 import { aborted, orAborted, throwIfAborted } from "../../source.js";
-import { checkSignal } from "../../stream.js";
 import type { ByteRange } from "../download.js";
 import type { StoredFile, Usage } from "../transport.js";
 import { asked, type ListedFile, type Pulled, type StoreHandle, serverAddon } from "./addon.js";
