@@ -7,8 +7,7 @@ export { Chunk } from "./chunk.js";
 export { Chunker } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
 export { digest, Hasher } from "./hasher.js";
-export type { LogLevel } from "./lines.js";
-export { setLogLevel } from "./log.js";
+export { type LogLevel, setLogLevel } from "./log.js";
 export {
   Manifest,
   type ManifestJson,
