@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
-import { type Cutter, createCutter } from "./cutter.js";
+import { createCutter } from "./cutter/create.js";
+import type { Cutter } from "./cutter/types.js";
 import { Owned } from "./disposable.js";
 import { calling } from "./errors.js";
 import { countChunks } from "./metrics.js";

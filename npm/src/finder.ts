@@ -1,6 +1,7 @@
 import { type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
-import { type AsyncCutter, createAsyncCutter } from "./cutter.js";
+import { createAsyncCutter } from "./cutter/create.js";
+import type { AsyncCutter } from "./cutter/types.js";
 import { calling } from "./errors.js";
 import { CHUNKER_KEYS, type ChunkerOptions, checkedOptions } from "./options.js";
 import { resolveProfile } from "./profile.js";

@@ -1,4 +1,4 @@
-import { digestOf } from "../digests.js";
+import { digestOf } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
 import { writeLine } from "../log.js";

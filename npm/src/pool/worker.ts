@@ -1,7 +1,8 @@
 // The inside of a worker: cuts and hashes runs, each with a chunker of its own.
 
 import type { ByteArray } from "../bytes.js";
-import { type AsyncCutter, createAsyncCutter } from "../cutter.js";
+import { createAsyncCutter } from "../cutter/create.js";
+import type { AsyncCutter } from "../cutter/types.js";
 import { ChunkerError, failureOf } from "../errors.js";
 import { load } from "../load.js";
 import { resolveProfile } from "../profile.js";
