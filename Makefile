@@ -55,6 +55,7 @@ lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, ve
 	npm --prefix npm run --silent lint:workflows
 	scripts/check-versions.sh
 	scripts/check-names.py
+	scripts/check-imports.py
 
 lint-nif: setup target/nif.plt ## check the Elixir package: formatting, compiler warnings, Dialyzer
 	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile --warnings-as-errors
