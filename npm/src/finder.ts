@@ -1,4 +1,4 @@
-import { type Bytes, bytesOf } from "./bytes.js";
+import type { ByteArray } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
 import { createAsyncCutter } from "./cutter/create.js";
 import type { AsyncCutter } from "./cutter/types.js";
@@ -23,9 +23,8 @@ export class Finder {
     this.hash = resolved.hash;
   }
 
-  async feed(piece: Bytes): Promise<Chunk[]> {
-    const bytes = bytesOf(piece, "piece");
-    return unpackChunks(await calling(() => this.#cutter.feed(bytes)));
+  async feed(piece: ByteArray): Promise<Chunk[]> {
+    return unpackChunks(await calling(() => this.#cutter.feed(piece)));
   }
 
   async finish(): Promise<Chunk[]> {

@@ -95,7 +95,7 @@ const SHORT = 1024 * 1024;
 /** Yields the chunks that are found, by the addon's threads where it has them and they pay. */
 async function* finding(source: ByteSource, options: ReadOptions | undefined) {
   const native = addon();
-  const isForThreads = isFile(source) || (isBytes(source) && bytesOf(source).length > SHORT);
+  const isForThreads = isFile(source) || (isBytes(source) && source.byteLength > SHORT);
   if (native === undefined || !isForThreads) {
     yield* reading(source, options);
     return;
@@ -158,7 +158,7 @@ export class ChunkTransform extends TransformStream<Uint8Array, Chunk> {
         finder = new Finder(checked);
       },
       async transform(piece, controller) {
-        enqueue(await finder.feed(piece), controller);
+        enqueue(await finder.feed(bytesOf(piece, "piece")), controller);
       },
       async flush(controller) {
         enqueue(await finder.finish(), controller);
