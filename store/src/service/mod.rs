@@ -16,7 +16,7 @@
 //!         false => Err(Refusal::unauthorized("Bearer")),
 //!     })
 //! });
-//! let app = axum::Router::new().nest_service("/store", service);
+//! let app: axum::Router = axum::Router::new().nest_service("/store", service);
 //! # drop(app);
 //! # Ok(())
 //! # }
