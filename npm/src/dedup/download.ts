@@ -1,7 +1,7 @@
-import { countIntact } from "../digests.js";
+import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
-import { writeLine } from "../lines.js";
+import { writeLine } from "../log.js";
 import { downloadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { ahead } from "./ahead.js";
