@@ -24,13 +24,20 @@ mod runtime;
 pub mod store;
 
 use napi_derive::napi;
+use std::num::NonZero;
+use std::thread;
 use tokio::runtime::Builder;
 
-/// Gives Node the one thread that settles promises: by default there is one for each core.
+/// Threads that check chunks, at most; they never wait.
+const CHECKERS: usize = 4;
+
+/// Gives Node the one thread that settles promises: by default there is one for each core, and 512 that check.
 #[napi_derive::module_init]
 fn init() {
-    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("chunker-promises").build();
-    if let Ok(runtime) = runtime {
+    let checkers = thread::available_parallelism().map_or(1, NonZero::get).min(CHECKERS);
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).max_blocking_threads(checkers).thread_name("chunker-promises");
+    if let Ok(runtime) = builder.build() {
         napi::bindgen_prelude::create_custom_tokio_runtime(runtime);
     }
 }
