@@ -83,6 +83,7 @@ const children = new Set();
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 try {
   const tus = await startScript("bench-transfer-tus.mjs", peers, folder);
