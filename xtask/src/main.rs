@@ -67,6 +67,9 @@ const BENCH: Build = Build {
 /// a loop an address of its own, which WebAssembly has to compute every time: 11 % of the time of a cut.
 const ONE_ADDRESS: &str = "-Cllvm-args=-disable-lsr";
 
+/// Packages that work only while threads start.
+const SMALL: [&str; 3] = ["crossbeam-channel", "wasm-bindgen-rayon", "wasm_sync"];
+
 /// A panic traps at once. Its message would go nowhere, but weighs 2 KB with brotli.
 const NO_PANIC_MESSAGES: &str = "-Zunstable-options -Cpanic=immediate-abort";
 
@@ -145,6 +148,9 @@ fn compile(root: &Path, build: &Build, c_tools: &[(&str, &str)]) -> Result<PathB
         .args(["--target", TARGET, "--no-default-features", "--features", build.features])
         // Whole-program optimization: pages download the module.
         .args(["--config", "profile.release.lto=true"])
+        .args(SMALL.iter().flat_map(|package| {
+            ["--config".into(), format!("profile.release.package.{package}.opt-level='z'")]
+        }))
         .arg(BUILD_STD)
         .arg("--target-dir")
         .arg(&target_dir)
