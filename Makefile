@@ -45,7 +45,7 @@ test-crates: # the crates, by cargo
 	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust test-store test-no-std miri
 
 test-packaged: # what the packages of npm and Hex hold
-	@MAKEFLAGS= $(MAKE) --no-print-directory test-npm test-server test-nif test-ingest test-cache release-check
+	@MAKEFLAGS= $(MAKE) --no-print-directory test-wasm test-npm test-server test-nif test-ingest test-cache release-check
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
 	cargo fmt --all --check
@@ -146,6 +146,13 @@ test-no-std: setup ## build the crate for a target without std, and for one with
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features tracing,metrics --target wasm32-unknown-unknown
+
+test-wasm: setup ## test the crate as WebAssembly in Node.js, plain and with simd128: the vectors, and the laws that need no threads or other programs
+	cargo xtask wasm-test node
+
+test-wasm-browser: setup ## do the same in a worker of headless Chromium (installs chromedriver)
+	@scripts/setup.sh chromedriver=chromium-driver
+	cargo xtask wasm-test chromium
 
 package: setup addon ## build the npm package
 	cargo xtask wasm
