@@ -197,6 +197,12 @@ sbom: setup ## list what the three packages are made of, as CycloneDX, in target
 nif-libraries: setup ## build the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
 	scripts/nif-libraries.sh $(TARGETS)
 
+pack-load: package ## pack in target/load what `make load-libraries` needs on other systems
+	scripts/load-libraries.sh pack
+
+load-libraries: ## load this system's native libraries of target/addons/packages and target/libraries, and run the vectors (needs Node.js alone)
+	scripts/load-libraries.sh
+
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
 publish-crate: setup ## publish the crates: the core, the store and the command
 	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
