@@ -45,7 +45,7 @@ test-crates: # the crates, by cargo
 
 # The last two have folders of their own, and make the chains equally long.
 test-packaged: # what the packages of npm and Hex hold
-	@MAKEFLAGS= $(MAKE) --no-print-directory test-npm test-server test-nif test-ingest test-cache release-check \
+	@MAKEFLAGS= $(MAKE) --no-print-directory test-wasm test-npm test-server test-nif test-ingest test-cache release-check \
 		test-no-std miri
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
@@ -149,6 +149,13 @@ test-no-std: setup ## build the crate for a target without std, and for one with
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features tracing,metrics --target wasm32-unknown-unknown
 
+test-wasm: setup ## test the crate as WebAssembly in Node.js, plain and with simd128: the vectors, and the laws that need no threads or other programs
+	cargo xtask wasm-test node
+
+test-wasm-browser: setup ## do the same in a worker of headless Chromium (installs chromedriver)
+	@scripts/setup.sh chromedriver=chromium-driver
+	cargo xtask wasm-test chromium
+
 package: setup addon ## build the npm package
 	cargo xtask wasm
 	npm --prefix npm run --silent build
@@ -191,6 +198,12 @@ sbom: setup ## list what the three packages are made of, as CycloneDX, in target
 
 nif-libraries: setup ## build the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
 	scripts/nif-libraries.sh $(TARGETS)
+
+pack-load: package ## pack in target/load what `make load-libraries` needs on other systems
+	scripts/load-libraries.sh pack
+
+load-libraries: ## load this system's native libraries of target/addons/packages and target/libraries, and run the vectors (needs Node.js alone)
+	scripts/load-libraries.sh
 
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
 publish-crate: setup ## publish the crates: the core, the store and the command
