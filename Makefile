@@ -36,10 +36,9 @@ check: ## check the core alone: formatting, clippy, and all tests that need no o
 	cargo clippy --quiet --package chunker-cdc --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
-# Two chains side by side. Within a chain one target follows the other, since they share folders: the flags
-# that make the chains run side by side are taken from them.
+# Within a chain one target follows the other, whatever --jobs says, since they share folders.
 test: setup ## run everything that a change must pass
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-crates test-packaged
+	@scripts/side-by-side.sh test-crates test-packaged
 
 test-crates: # the crates, by cargo
 	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust test-store test-no-std miri
