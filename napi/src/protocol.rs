@@ -115,7 +115,7 @@ fn refusal(status: u16, code: String, message: Option<String>) -> Refusal {
         (None, "server_busy") => Refusal::server_busy(),
         (None, "insufficient_storage") => Refusal::insufficient_storage(),
         (None, "internal_error") => Refusal::new(status, code, "the server failed"),
-        (None, _) => Refusal::new(status, code, "the server refuses this"),
+        (None, _) => Refusal::new(status, code, "the server refused the request"),
     }
 }
 

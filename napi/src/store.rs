@@ -75,8 +75,8 @@ impl JsStore {
         end: Number<'_>,
     ) -> Result<PromiseRaw<'env, Pieces>, Failure> {
         let (store, root) = (self.0.clone(), root.parse::<Root>()?);
-        let start = option(start, "start is not an integer in 0..=2^53-1")?;
-        let end = option(end, "end is not an integer in 0..=2^53-1")?;
+        let start = option(start, "start is not an integer from 0 to 2^53-1")?;
+        let end = option(end, "end is not an integer from 0 to 2^53-1")?;
         let reading = async move {
             let manifest = store.manifest(&root).await?;
             let length = manifest.total_length();

@@ -64,7 +64,7 @@ export class Manifest {
   ): Manifest {
     const { id } = resolveProfile(profile);
     if (typeof chunks?.[Symbol.iterator] !== "function") {
-      throw invalidArgument(`chunks are not iterable, but ${kindOf(chunks)}`);
+      throw invalidArgument(`chunks are ${kindOf(chunks)} (expected an iterable)`);
     }
     let offset = 0;
     const listed = Array.from(chunks, (chunk, index) => {
@@ -108,8 +108,8 @@ export class Manifest {
       const message = `manifest version ${JSON.stringify(version)} is not supported`;
       throw counted(new ChunkerError("unsupported_manifest_version", message));
     }
-    if (typeof profile !== "string") throw invalidManifest("its profile is not a string");
-    if (!Array.isArray(chunks)) throw invalidManifest("its chunks are not an array");
+    if (typeof profile !== "string") throw invalidManifest("profile is not a string");
+    if (!Array.isArray(chunks)) throw invalidManifest("chunks are not an array");
     const length = integerOf(totalLength, "totalLength", invalidManifest);
     const listed = chunks.map((chunk: unknown, index) => {
       const { hash, offset, length } = recordOf(chunk, ["hash", "offset", "length"], "chunk");
@@ -124,7 +124,7 @@ export class Manifest {
     });
     const manifest = Manifest.#fromChunks(profile, listed);
     if (manifest.totalLength !== length) {
-      throw invalidManifest("its chunks have another total length than it says");
+      throw invalidManifest("the chunk lengths do not add up to totalLength");
     }
     return manifest;
   }
@@ -249,7 +249,7 @@ export class Manifest {
 type Refusal = (message: string) => ChunkerError;
 
 function invalidManifest(reason: string): ChunkerError {
-  return counted(new ChunkerError("invalid_manifest", `not a manifest: ${reason}`));
+  return counted(new ChunkerError("invalid_manifest", `invalid manifest: ${reason}`));
 }
 
 function digestOf(hash: Uint8Array, index: number): ByteArray {
@@ -260,14 +260,14 @@ function digestOf(hash: Uint8Array, index: number): ByteArray {
 
 function integerOf(value: unknown, name: string, refusal: Refusal): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-  throw refusal(`${name} is not an integer in 0..=2^53-1`);
+  throw refusal(`${name} is not an integer from 0 to 2^53-1`);
 }
 
 function recordOf(value: unknown, keys: readonly string[], name: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null) {
-    throw invalidManifest(`${name} is not an object, but ${kindOf(value)}`);
+    throw invalidManifest(`${name} is ${kindOf(value)} (expected an object)`);
   }
   const unknown = Object.keys(value).find((key) => !keys.includes(key));
-  if (unknown !== undefined) throw invalidManifest(`${name} has the unknown key "${unknown}"`);
+  if (unknown !== undefined) throw invalidManifest(`${name} has an unknown key "${unknown}"`);
   return value as Record<string, unknown>;
 }

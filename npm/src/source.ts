@@ -48,7 +48,7 @@ export function pieces(
   if (isReadableStream(source)) return streamPieces(source, signal);
   if (isAsyncIterable(source)) return iterablePieces(source, signal);
   throw invalidArgument(
-    `source is not a Blob, ReadableStream, async iterable or bytes, but ${kindOf(source)}`,
+    `source is ${kindOf(source)} (expected a Blob, ReadableStream, async iterable or bytes)`,
   );
 }
 
@@ -63,7 +63,7 @@ async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined, piece
 }
 
 async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSignal | undefined) {
-  if (stream.locked) throw invalidArgument("source is a stream that is locked or already read");
+  if (stream.locked) throw invalidArgument("source is a stream that is locked or was already read");
   const { read, reader } = pieceReader(stream);
   let ended = false;
   try {
@@ -140,7 +140,7 @@ function cancel(source: AsyncIterable<unknown>, iterator: AsyncIterator<unknown>
 
 /** Yields `data` in slices, and checks before each that no one has changed its length. */
 function* slices(data: unknown, name: string): Generator<ByteArray, void, undefined> {
-  if (!isBytes(data)) throw invalidArgument(`${name} is ${kindOf(data)}, not bytes`);
+  if (!isBytes(data)) throw invalidArgument(`${name} is ${kindOf(data)} (expected bytes)`);
   let bytes = bytesOf(data, name);
   const { length } = bytes;
   for (let start = 0; start < length; start += PIECE) {
@@ -168,7 +168,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 
 /** The error of what `signal` has stopped. */
 export function aborted(signal: AbortSignal): ChunkerError {
-  return new ChunkerError("aborted", "aborted by its signal", { cause: signal.reason });
+  return new ChunkerError("aborted", "aborted by the signal", { cause: signal.reason });
 }
 
 /** Lets other tasks of the thread run. */

@@ -28,12 +28,12 @@ export type ChunkFetch = (
 /** Throws unless `data` is the chunk at `index`. */
 export function verifyChunk({ chunks, hash }: Listed, index: number, data: Bytes): void {
   if (!Number.isSafeInteger(index) || index < 0) {
-    throw invalidArgument("index is not an integer in 0..=2^53-1");
+    throw invalidArgument("index is not an integer from 0 to 2^53-1");
   }
   const bytes = bytesOf(data);
   const chunk = chunks[index];
   if (chunk === undefined) {
-    throw new ChunkerError("chunk_index_out_of_range", `there is no chunk ${index}`);
+    throw new ChunkerError("chunk_index_out_of_range", `chunk index ${index} is out of range`);
   }
   checkLength(index, bytes.length, chunk);
   checkDigest(index, digestNow(hash, bytes), chunk);
@@ -115,13 +115,13 @@ async function fetched(
 
 function checkLength(index: number, actual: number, { length }: Chunk): void {
   if (actual === length) return;
-  const message = `chunk ${index} has ${actual} bytes instead of ${length}`;
+  const message = `chunk ${index} has ${actual} bytes (expected ${length})`;
   throw new ChunkerError("chunk_length_mismatch", message);
 }
 
 function checkDigest(index: number, digest: Uint8Array, { hash }: Chunk): void {
   if (isEqual(digest, hash)) return;
-  throw new ChunkerError("chunk_digest_mismatch", `chunk ${index} does not have its digest`);
+  throw new ChunkerError("chunk_digest_mismatch", `chunk ${index} does not match its digest`);
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

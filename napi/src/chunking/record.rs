@@ -31,7 +31,7 @@ pub(crate) fn append(chunk: &ChunkDescriptor, records: &mut Vec<u8>) {
 /// Returns the chunks of `records`.
 pub(crate) fn unpack(records: &[u8]) -> Result<Vec<ChunkDescriptor>, Failure> {
     let (records, []) = records.as_chunks::<LENGTH>() else {
-        return Err(Failure::argument("records are not whole"));
+        return Err(Failure::argument("the records are truncated"));
     };
     let chunks = records
         .iter()

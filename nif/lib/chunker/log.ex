@@ -20,7 +20,7 @@ defmodule Chunker.Log do
   @spec set_level(level) :: :ok
   def set_level(level) do
     unless level in @levels,
-      do: raise(ArgumentError, "#{inspect(level)} is no level; levels are #{inspect(@levels)}")
+      do: raise(ArgumentError, "unknown log level #{inspect(level)} (expected one of #{inspect(@levels)})")
 
     :ok = Nif.set_log_level(level)
     {:ok, _} = Application.ensure_all_started(:chunker)

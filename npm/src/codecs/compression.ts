@@ -123,7 +123,7 @@ export async function trainDictionary(
   maxSize: number,
 ): Promise<ByteArray> {
   if (typeof samples?.[Symbol.iterator] !== "function") {
-    throw invalidArgument(`samples are not iterable, but ${kindOf(samples)}`);
+    throw invalidArgument(`samples are ${kindOf(samples)} (expected an iterable)`);
   }
   await ready();
   const listed = Array.from(samples, (sample, index) => bytesOf(sample, `sample ${index}`));

@@ -101,7 +101,7 @@ export class NarInfo {
   static {
     handleOf = (narInfo) => {
       if (typeof narInfo !== "object" || narInfo === null || !(#owned in narInfo)) {
-        throw invalidArgument(`narInfo is not a NarInfo, but ${kindOf(narInfo)}`);
+        throw invalidArgument(`narInfo is ${kindOf(narInfo)} (expected a NarInfo)`);
       }
       return narInfo.#owned.get();
     };
@@ -328,14 +328,14 @@ export async function formatNarInfo(file: NarInfoFile): Promise<string> {
 /** @throws {ChunkerError} `invalid_argument`. */
 export function textOf(value: unknown, name: string): string {
   if (typeof value !== "string")
-    throw invalidArgument(`${name} is not a string, but ${kindOf(value)}`);
+    throw invalidArgument(`${name} is ${kindOf(value)} (expected a string)`);
   return value;
 }
 
 /** @throws {ChunkerError} `invalid_argument`. */
 export function textsOf(values: Iterable<string>, name: string, one: string): string[] {
   if (typeof values === "string" || typeof values?.[Symbol.iterator] !== "function") {
-    throw invalidArgument(`${name} are not an iterable of strings, but ${kindOf(values)}`);
+    throw invalidArgument(`${name} are ${kindOf(values)} (expected an iterable of strings)`);
   }
   return Array.from(values, (each, index) => textOf(each, `${one} ${index}`));
 }

@@ -98,7 +98,7 @@ export function binaryOf(value: Bytes | string, name: string): ByteArray | strin
 
 function canonicalOf(manifest: Manifest): ByteArray {
   if (typeof manifest?.toBytes !== "function") {
-    throw invalidArgument(`manifest is not a Manifest, but ${kindOf(manifest)}`);
+    throw invalidArgument(`manifest is ${kindOf(manifest)} (expected a Manifest)`);
   }
   return manifest.toBytes();
 }

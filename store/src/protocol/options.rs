@@ -185,7 +185,12 @@ impl EngineOptions {
         let graphic = |prefix: &str| prefix.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
         let fine = self.prefix.is_empty()
             || prefix.is_some_and(|prefix| graphic(prefix) && !prefix.is_empty() && !prefix.ends_with('/'));
-        within("prefix", u64::from(!fine), 0..=0, "a path that begins, and does not end, with a slash")?;
+        within(
+            "prefix",
+            u64::from(!fine),
+            0..=0,
+            "a path that begins with a slash and does not end with one",
+        )?;
         Ok(self)
     }
 

@@ -25,7 +25,7 @@ pub(crate) fn pack(chunks: &[ChunkDescriptor]) -> Uint8Array {
 pub(crate) fn unpack(records: &Uint8Array) -> Result<Vec<ChunkDescriptor>, Failure> {
     let records = bytes::copied(records)?;
     let (records, []) = records.as_chunks::<LENGTH>() else {
-        return Err(Failure::argument("records are not whole"));
+        return Err(Failure::argument("the records are truncated"));
     };
     let chunks = records
         .iter()

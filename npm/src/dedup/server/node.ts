@@ -74,7 +74,7 @@ export async function createUploadServer(options: UploadServerOptions): Promise<
   const { port = 0, host = "127.0.0.1", ...rest } = options;
   const isOpen = rest.authorize === undefined;
   if (isOpen && !isLoopback(host)) {
-    throw invalidArgument(`others can reach ${host}: say by authorize who may do what`);
+    throw invalidArgument(`others can reach ${host}: pass authorize to decide who may do what`);
   }
   const handler = new Handler(rest, isOpen);
   await handler.shell.open();

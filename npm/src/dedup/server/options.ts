@@ -83,7 +83,7 @@ export interface UploadHandlerOptions<R> {
     | undefined;
   /**
    * Told of every failure that is not the client's: of the store, of a hook, and of a wrong setup. There is
-   * no request if the store cannot be opened at the start.
+   * no request if cannot open the store at the start.
    */
   readonly onError?: ((error: unknown, request: R | undefined) => unknown) | undefined;
   /** What all paths begin with as the handler sees them, such as `/store`. Default: nothing. */
@@ -136,14 +136,14 @@ export function checkedHandlerOptions<R>(options: UploadHandlerOptions<R>) {
     }
   }
   if (store === undefined && authorize === undefined) {
-    throw invalidArgument("there is neither a store nor an authorize that chooses one");
+    throw invalidArgument("missing store (or an authorize that chooses one)");
   }
   const isStore = storeHandleOf(store) !== undefined || typeof store === "string";
   if (store !== undefined && !isStore && !(store instanceof URL)) {
     throw invalidArgument("store is not a Store, a path or a URL");
   }
   if (typeof stallTimeoutMs !== "number" || !(stallTimeoutMs > 0 && stallTimeoutMs < 2 ** 31)) {
-    throw invalidArgument(`stallTimeoutMs ${stallTimeoutMs} is not in 1..2147483647`);
+    throw invalidArgument(`stallTimeoutMs ${stallTimeoutMs} is not from 1 to 2147483647`);
   }
   const engine = {
     ...checkedOptions(checked.limits, LIMIT_KEYS),

@@ -167,7 +167,8 @@ export class Shell<R> {
       if (asks.bodyLength > left) throw new Refusal(507, "insufficient_storage");
     }
     const store = chosen ?? (await this.#opened(request));
-    if (store === undefined) throw new TypeError("there is no store, and authorize chose none");
+    if (store === undefined)
+      throw new TypeError("no store: none was given and authorize chose none");
     return store;
   }
 
@@ -177,7 +178,7 @@ export class Shell<R> {
     } catch (error) {
       this.report(error, request);
       const later = { "retry-after": "2" };
-      throw new Refusal(503, "store_unavailable", "the store cannot be opened", later);
+      throw new Refusal(503, "store_unavailable", "cannot open the store", later);
     }
   }
 
@@ -211,8 +212,7 @@ export class Shell<R> {
   }
 
   #consumed({ request }: Incoming<R>): Refusal {
-    const message =
-      "the body was read before the upload handler got it: mount the handler before body parsers";
+    const message = "the body was already read: mount the handler before body parsers";
     this.report(new Error(message), request);
     return new Refusal(501, "body_consumed", message); // it will not get better by being repeated
   }

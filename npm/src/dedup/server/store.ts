@@ -162,7 +162,7 @@ export function storeHandleOf(value: unknown): StoreHandle | undefined {
 function addressOf(address: string | URL): string {
   if (typeof address === "string") return address;
   if (Object.prototype.toString.call(address) === "[object URL]") return address.href;
-  throw invalidArgument("the address of a store is neither a path nor a URL");
+  throw invalidArgument("the store address is neither a path nor a URL");
 }
 
 /** Yields what is pulled, up to what `ends`; ends it when the loop is left. */
