@@ -1,4 +1,4 @@
-// Bytes against the chunks of a manifest.
+// Verifies bytes against the chunks of a manifest.
 
 import { type ByteArray, type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
@@ -9,7 +9,7 @@ import type { SourceOptions } from "./options.js";
 import { type ByteSource, lengthOf, orAborted, pieces, throwIfAborted } from "./source.js";
 import type { HashAlgorithm } from "./types.js";
 
-/** What a manifest says of an input. */
+/** What a manifest says about an input. */
 interface Listed {
   readonly chunks: readonly Chunk[];
   readonly hash: HashAlgorithm;
@@ -17,8 +17,8 @@ interface Listed {
 }
 
 /**
- * Returns the bytes of a chunk from where it is stored; `undefined` or `null` where it is not.
- * They are not to change before the next chunk is asked for.
+ * Returns the stored bytes of a chunk, or `undefined` or `null` if it is not stored. They must not change
+ * before the next chunk is requested.
  */
 export type ChunkFetch = (
   chunk: Chunk,
@@ -39,7 +39,7 @@ export function verifyChunk({ chunks, hash }: Listed, index: number, data: Bytes
   checkDigest(index, digestNow(hash, bytes), chunk);
 }
 
-/** Returns when `source` is the input and nothing more. */
+/** Throws unless `source` is exactly the input. */
 export async function verify(
   { chunks, hash, totalLength }: Listed,
   source: ByteSource,
@@ -71,7 +71,7 @@ export async function verify(
   if (missing !== undefined) checkLength(index, bytesRead - missing.offset, missing);
 }
 
-/** Yields the payloads of the chunks, checked. */
+/** Yields the verified payloads of the chunks. */
 export async function* reassemble(
   { chunks, hash }: Listed,
   fetch: ChunkFetch,
@@ -88,7 +88,7 @@ export async function* reassemble(
     }
     const next = chunks[index + 1];
     if (next !== undefined && next.length === chunk.length && isEqual(next.hash, chunk.hash)) {
-      // The consumer may write over what it is given.
+      // The consumer may overwrite what it gets.
       yield payload.slice();
     } else {
       yield payload;
