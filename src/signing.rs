@@ -215,7 +215,7 @@ pub fn verify_signature(data: &[u8], signature: &str, public_key: &str) -> Resul
 
 fn decode(text: &str) -> Result<Vec<u8>, SigningError> {
     if text.trim_end_matches('=').contains('=') {
-        return Err(SigningError::DecodeError); // the library would take several texts, one behind the other
+        return Err(SigningError::DecodeError); // the library would accept several texts in a row
     }
     BASE64.decode(text.as_bytes()).map_err(|_| SigningError::DecodeError)
 }

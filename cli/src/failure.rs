@@ -183,7 +183,7 @@ fn status_of(error: &StoreError) -> u8 {
     }
 }
 
-/// Prints an error on standard error. If that is closed too, there is nobody to tell.
+/// Prints an error to standard error. If that is closed too, the error is lost.
 pub(crate) fn print_error(code: &str, message: &str, json: bool) {
     use std::io::Write as _;
     let line = if json {

@@ -27,7 +27,7 @@ impl Failure {
     pub(crate) const CLOSED: Self =
         Self { code: "chunker_closed", message: Cow::Borrowed("already finished") };
 
-    /// A level that is no integer, and so never reaches the core's checks.
+    /// A level that is not an integer, and so never reaches the core's checks.
     pub(crate) const LEVEL: Self =
         Self { code: "invalid_compression_level", message: Cow::Borrowed("level is not an integer") };
 
@@ -42,7 +42,7 @@ impl Failure {
         Self { code: "invalid_argument", message: Cow::Borrowed(message) }
     }
 
-    /// A size that is no integer, and so never reaches the core's checks.
+    /// A size that is not an integer, and so never reaches the core's checks.
     pub(crate) fn size(name: &str) -> Self {
         let message = format!("{name} is not a non-negative integer");
         Self { code: "invalid_chunking_options", message: message.into() }
@@ -58,7 +58,7 @@ impl Failure {
         Self { code: "internal_error", message: error.to_string().into() }
     }
 
-    /// There is no memory for `length` more bytes.
+    /// Memory ran out for `length` more bytes.
     pub(crate) fn memory(length: usize) -> Self {
         let message = format!("out of memory for {length} bytes");
         Self { code: "memory_limit_exceeded", message: message.into() }

@@ -181,7 +181,7 @@ impl Stop {
 #[napi]
 pub struct Files(Pulled<FileEntry>);
 
-/// Files that are told of at once.
+/// Files to list together.
 const FILES: usize = 1000;
 
 #[napi]
@@ -204,7 +204,7 @@ impl Files {
 #[napi]
 pub struct Pieces(pub(crate) Pulled<Bytes>);
 
-/// Bytes that are given at once, if there are as many: each time costs some 50 µs.
+/// Bytes to return together, if there are that many: each time costs some 50 µs.
 const PIECE: usize = 256 << 10;
 
 #[napi]

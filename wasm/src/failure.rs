@@ -35,12 +35,12 @@ impl Failure {
         Self { code: "invalid_argument", message: Cow::Borrowed(message) }
     }
 
-    /// A level that is no integer, and so never reaches the core's checks.
+    /// A level that is not an integer, and so never reaches the core's checks.
     #[cfg(feature = "codecs")]
     pub(crate) const LEVEL: Self =
         Self { code: "invalid_compression_level", message: Cow::Borrowed("level is not an integer") };
 
-    /// A size that is no integer, and so never reaches the core's checks.
+    /// A size that is not an integer, and so never reaches the core's checks.
     #[cfg(feature = "chunking")]
     pub(crate) fn size(name: &str) -> Self {
         let message = format!("{name} is not a non-negative integer");

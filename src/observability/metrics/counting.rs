@@ -380,11 +380,11 @@ pub fn totals() -> Totals {
     }
 }
 
-/// What is added at once.
+/// Amounts to add in one go.
 #[derive(Debug, Default)]
 struct Counts {
     chunks: [Tally; ALGORITHMS],
-    /// Chunks that nobody says the algorithm of.
+    /// Chunks of an unknown algorithm.
     other_chunks: Tally,
     digests: [Tally; ALGORITHMS],
 }

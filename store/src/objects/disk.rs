@@ -38,7 +38,7 @@ pub(crate) struct Disk {
 struct Inner {
     root: PathBuf,
     changes: Arc<dyn Changes>,
-    /// Folders whose own names this process has made durable: whoever made them may not have come so far.
+    /// Folders whose own names this process has made durable: their creator may not have come that far.
     durable: Mutex<HashSet<PathBuf>>,
 }
 

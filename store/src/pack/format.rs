@@ -173,7 +173,7 @@ pub fn footer_length(tail: &[u8], size: u64) -> Result<usize, PackError> {
 
 /// Returns the entries of a pack of `size` bytes that ends with `tail`, which holds the footer at least.
 ///
-/// Allocates in proportion to `tail`, whatever that says.
+/// Allocates in proportion to `tail`, whatever it claims.
 ///
 /// # Errors
 /// [`PackError`], when they are not the footer of such a pack.

@@ -278,7 +278,7 @@ impl Refusal {
     }
 }
 
-/// What the store could not do. The client learns no more than it can act on.
+/// A failure of the store. The client learns only what it can act on.
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let unavailable = || {

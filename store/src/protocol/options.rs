@@ -206,7 +206,7 @@ impl EngineOptions {
         self.chunk_bytes.unwrap_or_else(|| self.longest_that_fits().min(16 << 20))
     }
 
-    /// Returns the limits that clients are told, as JSON.
+    /// Returns the limits that clients see, as JSON.
     pub(super) fn announced(&self) -> String {
         Json::default()
             .with("packBytes", self.pack_bytes)

@@ -41,7 +41,7 @@ pub(in crate::compression) struct Frames<R> {
 }
 
 impl<R: BufRead> Frames<R> {
-    /// Returns a reader; an empty dictionary is none.
+    /// Returns a reader; an empty dictionary means none.
     pub(super) fn new(
         reader: R,
         dictionary: &[u8],
