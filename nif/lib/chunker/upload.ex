@@ -174,7 +174,7 @@ defmodule Chunker.Upload do
         Engine.close(request)
         {Engine.refuse(upload.engine, request, :request_timeout), state}
 
-      # The engine says what is wrong with that.
+      # The engine reports what is wrong.
       {:error, :closed, state} ->
         {Engine.finish(request), state}
     end

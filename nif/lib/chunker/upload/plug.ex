@@ -33,7 +33,7 @@ defmodule Chunker.Upload.Plug do
   # The package must compile without it.
   @compile {:no_warn_undefined, Plug.Conn}
 
-  # What one read returns at most, and what the web server asks its socket for.
+  # The most bytes that one read returns, and that the web server requests from its socket.
   @piece_bytes 65_536
   @read_bytes 16_384
 
