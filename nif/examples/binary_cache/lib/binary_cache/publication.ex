@@ -95,7 +95,7 @@ defmodule BinaryCache.Publication do
 
     case committed do
       # Somebody else has collected them.
-      {:error, %Error{code: :missing_chunks}} ->
+      {:error, %Error{code: :chunks_missing}} ->
         publish_new(cache, narinfo, file_hash, incoming)
 
       {:error, %Error{} = error} ->
