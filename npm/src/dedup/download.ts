@@ -1,7 +1,7 @@
-import { digestOf } from "../digests.js";
+import { digestOf } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
-import { writeLine } from "../lines.js";
+import { writeLine } from "../log.js";
 import { downloadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { keyOf } from "./chunk-table.js";

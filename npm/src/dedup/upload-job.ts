@@ -13,7 +13,7 @@ import {
   ready,
   toHex,
 } from "../index.js";
-import { writeLine } from "../lines.js";
+import { writeLine } from "../log.js";
 import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { resolveProfile } from "../profile.js";

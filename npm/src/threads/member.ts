@@ -1,6 +1,6 @@
 // The inside of a member of a team.
 
-import type { Cutter } from "../cutter.js";
+import type { Cutter } from "../cutter/types.js";
 import { calling, failureOf } from "../errors.js";
 import { type Cutting, packFailure } from "../pool/messages.js";
 import { type ReadBlob, serving } from "../pool/worker.js";

@@ -1,10 +1,10 @@
 // Digests: by the platform where that is faster, else by the module.
 
-import type { ByteArray } from "./bytes.js";
-import type { Handle } from "./disposable.js";
-import { ChunkerError, calling } from "./errors.js";
-import { core } from "./load.js";
-import type { HashAlgorithm } from "./options.js";
+import type { ByteArray } from "../bytes.js";
+import type { Handle } from "../disposable.js";
+import { ChunkerError, calling } from "../errors.js";
+import { core } from "../load.js";
+import type { HashAlgorithm } from "../types.js";
 import { type RunningDigest, runningSha256, wholeSha256 } from "./sha256.js";
 
 /** Chunks shorter than this, in bytes, are not worth a call of `crypto.subtle`. */
