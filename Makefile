@@ -251,8 +251,8 @@ test-ingest: setup ## test the upload server on the BEAM: sockets, timeouts, kil
 test-cache: setup ## test the binary cache on the BEAM: real nix, hostile requests, kill -9
 	cd nif/examples/binary_cache && mix test
 
-bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048)
-	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048)
+bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048, NIX=1: by real nix)
+	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048) $(if $(NIX),nix)
 
 test-bigfile: package ## upload 6 GB and an edited copy through the page in Chromium, and measure memory
 	npm --prefix npm run --silent test:bigfile

@@ -178,7 +178,7 @@ impl CommitError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::MissingChunks { .. } => "missing_chunks",
+            Self::MissingChunks { .. } => "chunks_missing",
             Self::Store(error) => error.code(),
         }
     }

@@ -190,7 +190,7 @@ pub(crate) fn decode(id: ChunkId, place: Place, stored: Bytes) -> Result<Bytes, 
 }
 
 /// Base-2 logarithm of the window that every decoder must have (RFC 9659).
-const WINDOW_LOG: u32 = 23;
+pub(crate) const WINDOW_LOG: u32 = 23;
 
 /// Returns the limits for a chunk of this length: no more output, and a window that is no longer than the
 /// chunk or than what every decoder must have (RFC 9659).

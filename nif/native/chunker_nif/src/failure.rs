@@ -100,23 +100,17 @@ impl From<Failure> for StoreFailure {
     }
 }
 
-impl From<ManifestError> for StoreFailure {
-    fn from(error: ManifestError) -> Self {
-        Self::new(error.code(), &error)
-    }
+macro_rules! with_message {
+    ($($error:ty),+) => {$(
+        impl From<$error> for StoreFailure {
+            fn from(error: $error) -> Self {
+                Self::new(error.code(), &error)
+            }
+        }
+    )+};
 }
 
-impl From<InvalidRoot> for StoreFailure {
-    fn from(error: InvalidRoot) -> Self {
-        Self::new(error.code(), &error)
-    }
-}
-
-impl From<StoreError> for StoreFailure {
-    fn from(error: StoreError) -> Self {
-        Self::new(error.code(), &error)
-    }
-}
+with_message!(InvalidRoot, ManifestError, ReferenceError, StoreError);
 
 impl From<CommitError> for StoreFailure {
     fn from(error: CommitError) -> Self {
