@@ -8,17 +8,17 @@ trap 'rm -rf "$logs"' EXIT
 
 declare -A runs
 for target in "$@"; do
-	(make --no-print-directory "$target" 2>&1 | tee "$logs/$target") &
-	runs[$target]=$!
+    (make --no-print-directory "$target" 2>&1 | tee "$logs/$target") &
+    runs[$target]=$!
 done
 
 failed=()
 for target in "$@"; do
-	wait "${runs[$target]}" || failed+=("$target")
+    wait "${runs[$target]}" || failed+=("$target")
 done
 
 for target in "${failed[@]}"; do
-	printf '\n%s failed. Its last lines:\n' "$target"
-	tail --lines 100 "$logs/$target"
+    printf '\n%s failed. Its last lines:\n' "$target"
+    tail --lines 100 "$logs/$target"
 done
 [ ${#failed[@]} -eq 0 ]
