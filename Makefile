@@ -232,6 +232,9 @@ test-npm: package ## test the npm package: in Node.js with the addon and with We
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
 
+test-browsers: package ## test the npm package in Firefox and WebKitGTK, where they are installed (BROWSERS="firefox webkitgtk": in these)
+	npm --prefix npm run --silent test:browsers
+
 test-bundlers: package ## test the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript, and docs/recipes.md (installs what they need)
 	@scripts/setup.sh nginx=nginx-light
 	npm --prefix npm run --silent test:bundlers
