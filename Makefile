@@ -45,7 +45,7 @@ test-crates: # the crates, by cargo
 
 # The last two have folders of their own, and make the chains equally long.
 test-packaged: # what the packages of npm and Hex hold
-	@MAKEFLAGS= $(MAKE) --no-print-directory test-wasm test-npm test-server test-nif test-ingest test-cache release-check \
+	@MAKEFLAGS= $(MAKE) --no-print-directory test-npm test-server test-nif test-ingest test-cache release-check \
 		test-no-std miri
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
