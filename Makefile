@@ -45,7 +45,7 @@ test-crates: # the crates, by cargo
 
 # The last two have folders of their own, and make the chains equally long.
 test-packaged: # what the packages of npm and Hex hold
-	@MAKEFLAGS= $(MAKE) --no-print-directory test-wasm test-npm test-server test-nif test-ingest test-cache release-check \
+	@MAKEFLAGS= $(MAKE) --no-print-directory test-npm test-server test-nif test-ingest test-cache release-check \
 		test-no-std miri
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
@@ -231,6 +231,9 @@ test-npm: package ## test the npm package: in Node.js with the addon and with We
 	npm --prefix npm run --silent test:wasm
 	npm --prefix npm run --silent test:browser
 	npm --prefix npm run --silent test:package
+
+test-browsers: package ## test the npm package in Firefox and WebKitGTK, where they are installed (BROWSERS="firefox webkitgtk": in these)
+	npm --prefix npm run --silent test:browsers
 
 test-bundlers: package ## test the packed tarball with Vite 5 to 7, Next, Bun, Deno, Jest, and old TypeScript, and docs/recipes.md (installs what they need)
 	@scripts/setup.sh nginx=nginx-light

@@ -1,4 +1,4 @@
-// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|wasm|browser|package|bundlers|serve`.
+// Compiles the tests and runs one tier of them: `node scripts/test.mjs node|wasm|browser|browsers|package|bundlers|serve`.
 // Those of Node run on the native addon, unless CHUNKER_BACKEND says otherwise.
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -11,6 +11,7 @@ const TIERS = {
   // Conformance and laws, on WebAssembly.
   wasm: /(conformance\.backend|codecs\/conformance|laws|errors|pool|codecs|threads)\.test\.js$/,
   browser: /\.browser\.js$/,
+  browsers: /\.browsers\.js$/,
   package: /\.package\.js$/,
   bundlers: /\.bundlers\.js$/,
   // The client against the command that CHUNKER_SERVE names.

@@ -373,7 +373,9 @@ export function defaultStream(pieces: Iterator<Uint8Array>): ReadableStream<Uint
   });
 }
 
+/** A byte stream; an ordinary one where the engine has no others, such as WebKitGTK 2.50. */
 export function byteStream(pieces: Iterator<Uint8Array>): ReadableStream<Uint8Array> {
+  if (!("ReadableByteStreamController" in globalThis)) return defaultStream(pieces);
   return new ReadableStream({
     type: "bytes",
     pull(controller) {

@@ -72,8 +72,16 @@ const BENCH: Build = Build {
 /// a loop an address of its own, which WebAssembly has to compute every time: 11 % of the time of a cut.
 const ONE_ADDRESS: &str = "-Cllvm-args=-disable-lsr";
 
-/// Packages that work only while threads start.
-const SMALL: [&str; 3] = ["crossbeam-channel", "wasm-bindgen-rayon", "wasm_sync"];
+/// Packages that start threads and give them work, once for many kilobytes of input.
+const SMALL: [&str; 7] = [
+    "crossbeam-channel",
+    "crossbeam-deque",
+    "crossbeam-epoch",
+    "crossbeam-utils",
+    "rayon-core",
+    "wasm-bindgen-rayon",
+    "wasm_sync",
+];
 
 /// A panic traps at once. Its message would go nowhere, but weighs 2 KB with brotli.
 const NO_PANIC_MESSAGES: &str = "-Zunstable-options -Cpanic=immediate-abort";

@@ -13,7 +13,7 @@ import { bundleByWebpack, output, PACKAGE, type Packed, pack, tool } from "./pac
 
 /** What the default module and the threaded one may weigh with brotli, in bytes. */
 const SIZE_LIMIT = 30_000;
-const THREADS_SIZE_LIMIT = 50_000;
+const THREADS_SIZE_LIMIT = 52_000;
 
 /** Prints one line that depends on cut points, digests and the profile. */
 const BODY = `
@@ -124,7 +124,7 @@ test("the default module is at most 30 KB with brotli", async () => {
   );
 });
 
-test("the threaded module is at most 50 KB with brotli", () => {
+test("the threaded module is at most 52 KB with brotli", () => {
   const files = ["chunker-threads.wasm", "threads/glue.js"];
   const contents = files.map((name) => readFileSync(join(PACKAGE, "dist", name)));
   const brotli = weigh("chunker-threads.wasm + glue", ...contents);
