@@ -1,4 +1,4 @@
-# What can be run. Every check of CI is one of these targets.
+# Everything that can be run. Every CI check is one of these targets.
 
 .DEFAULT_GOAL := help
 export RUSTFLAGS ?= -D warnings
@@ -45,7 +45,7 @@ test-crates: # the crates, by cargo
 
 # The last two have folders of their own, and make the chains equally long.
 test-packaged: # what the packages of npm and Hex hold
-	@MAKEFLAGS= $(MAKE) --no-print-directory test-npm test-server test-nif test-ingest test-cache release-check \
+	@MAKEFLAGS= $(MAKE) --no-print-directory test-wasm test-npm test-server test-nif test-ingest test-cache release-check \
 		test-no-std miri
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
@@ -63,12 +63,12 @@ lint-nif: setup target/nif.plt ## check the Elixir package: formatting, compiler
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/_build/prod/lib/chunker/ebin
 
-lint-ingest: setup target/nif.plt ## do the same for the upload server on the BEAM
+lint-ingest: setup target/nif.plt ## check the upload server on the BEAM the same way
 	cd nif/examples/ingest && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/examples/ingest/_build/prod/lib/chunker/ebin nif/examples/ingest/_build/prod/lib/ingest/ebin
 
-lint-cache: setup target/nif.plt ## do the same for the binary cache on the BEAM
+lint-cache: setup target/nif.plt ## check the binary cache on the BEAM the same way
 	cd nif/examples/binary_cache && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		$(addprefix nif/examples/binary_cache/_build/prod/lib/,chunker/ebin ingest/ebin binary_cache/ebin)
@@ -95,10 +95,10 @@ test-rust: setup ## test the crate: all features, and each alone; xz and the sca
 		cargo clippy --quiet --package chunker-wasm --no-default-features --features $$module || exit 1; \
 	done
 
-test-s3: setup ## the store on S3, as moto plays it on this machine (installs it into target/)
+test-s3: setup ## test the store on S3, simulated by moto (installs it into target/)
 	scripts/test-s3.sh
 
-soak-store: setup ## stress one store with processes that write, read, delete and collect at once, and are killed (MINUTES=10; S3=1: on S3, simulated by moto)
+soak-store: setup ## stress one store with processes that write, read, delete and collect at the same time and get killed (MINUTES=10; S3=1: on S3, simulated by moto)
 	cargo build --quiet --release --package chunker-cli
 	rm -rf target/soak && mkdir -p target/soak
 	$(if $(S3),scripts/with-s3.sh) scripts/soak-store.py target/release/chunker \
@@ -110,7 +110,7 @@ cross-store: setup ## check that the command, with all remote stores, links for 
 test-store: setup ## test the store and the command
 	cargo test --quiet --package chunker-store --package chunker-cli
 
-miri: setup ## search for undefined behaviour with Miri, in everything that it can run (installs a nightly toolchain)
+miri: setup ## search for undefined behaviour with Miri, in all tests it can run (installs a nightly toolchain)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
@@ -128,7 +128,7 @@ mutants: setup ## check that the tests notice small changes to options, cuts, ma
 
 # Each seed is another order of the threads' steps. rayon's threads outlive its pools, and its queues make
 # pointers of integers.
-miri-concurrent: setup ## run threads on small inputs under Miri, in many interleavings (SEEDS=64: more)
+miri-concurrent: setup ## run threads under Miri on small inputs, in many interleavings (SEEDS=64: more)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
@@ -148,6 +148,13 @@ test-no-std: setup ## build the crate for a target without std, and for one with
 	cargo build --quiet --package chunker-cdc --no-default-features --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features tracing,metrics --target wasm32-unknown-unknown
+
+test-wasm: setup ## test the crate as WebAssembly in Node.js, plain and with simd128: the vectors, and the laws that need no threads or other programs
+	cargo xtask wasm-test node
+
+test-wasm-browser: setup ## do the same in a worker of headless Chromium (installs chromedriver)
+	@scripts/setup.sh chromedriver=chromium-driver
+	cargo xtask wasm-test chromium
 
 package: setup addon ## build the npm package
 	cargo xtask wasm
@@ -185,12 +192,18 @@ advisories: setup deny ## check all dependencies for known vulnerabilities (asks
 	target/tools/bin/cargo-deny --log-level error check advisories
 	npm --prefix npm audit
 
-sbom: setup ## list what the three packages are made of, as CycloneDX, in target/sbom (installs cargo-cyclonedx)
+sbom: setup ## list the contents of the three packages, as CycloneDX, in target/sbom (installs cargo-cyclonedx)
 	$(call tool,cargo-cyclonedx,0.5.9)
 	scripts/sbom.sh
 
 nif-libraries: setup ## build the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
 	scripts/nif-libraries.sh $(TARGETS)
+
+pack-load: package ## pack in target/load what `make load-libraries` needs on other systems
+	scripts/load-libraries.sh pack
+
+load-libraries: ## load this system's native libraries of target/addons/packages and target/libraries, and run the vectors (needs Node.js alone)
+	scripts/load-libraries.sh
 
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
 publish-crate: setup ## publish the crates: the core, the store and the command
@@ -271,7 +284,7 @@ bench: setup ## measure time and allocations of every operation; writes JSON to 
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
 		$(CURDIR)/target/allocations.json
 
-bench-ratios: setup ## compare pieces with one call, and all cores with one, as ratios; and memory
+bench-ratios: setup ## compare pieces with one call, and all cores with one, as ratios; measure memory
 	cargo bench --quiet --package chunker-cdc --bench push
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
 
@@ -315,7 +328,7 @@ bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## compa
 bench-scale: ## measure the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)
 	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000) $(or $(FILES),100000)
 
-load: package ## put 200 clients, slow and hostile ones among them, on the server for Node.js (SERVER="command": on that; SECONDS=60; CLIENTS=200)
+load: package ## put 200 clients, some of them slow or hostile, on the Node.js server (SERVER="command": on that one; SECONDS=60; CLIENTS=200)
 	npm/node_modules/.bin/tsc -p npm/test
 	node npm/scripts/load.mjs "$(or $(SERVER),node npm/test-out/dedup/server-process.js)" \
 		$(or $(SECONDS),60) $(or $(CLIENTS),200)
@@ -349,9 +362,12 @@ test-serve: package ## test the npm client against chunker serve, killing both a
 	cargo build --quiet --package chunker-cli
 	CHUNKER_SERVE=$(CURDIR)/target/debug/chunker npm --prefix npm run --silent test:serve
 
-bench-transfer: package target/peers/tus ## compare uploads and downloads with tus and a plain GET, over connections with different round trips, as ratios (ROUNDS=5; MIB=128; SERVERS=node: only that)
-	cargo build --quiet --release --package chunker-cli
-	node npm/scripts/bench-transfer.mjs "$(or $(SERVERS),node target/release/chunker)" target/peers/tus $(or $(ROUNDS),5) $(or $(MIB),128)
+bench-transfer: package target/peers/tus ## compare uploads and downloads with tus and a plain GET, as ratios (SERVERS="node serve beam"; CLIENTS="node chromium"; LINKS="0 20 40 100 slow"; AVERAGES="1M 64K 16K"; ROUNDS=5; MIB=128)
+	npm/node_modules/.bin/tsc -p npm/test
+	$(if $(findstring serve,$(SERVERS)),cargo build --quiet --release --package chunker-cli)
+	$(if $(findstring beam,$(SERVERS)),cd nif/examples/ingest && MIX_ENV=prod mix compile)
+	node npm/scripts/bench-transfer.mjs target/peers/tus $(foreach option,CLIENTS SERVERS LINKS AVERAGES ROUNDS MIB, \
+		$(if $($(option)),--$(shell echo $(option) | tr A-Z a-z) "$($(option))"))
 
 target/peers/tus:
 	mkdir -p $@

@@ -17,6 +17,7 @@ let most: number;
 const instance = {
   module: new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])),
   memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
+  receiver: 1024,
 };
 
 setSpawn((report, die) => {

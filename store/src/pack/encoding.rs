@@ -213,13 +213,13 @@ fn checked_length(id: ChunkId, length: usize) -> Result<u32, ChunkError> {
 #[non_exhaustive]
 pub enum ChunkError {
     /// The digest is not the chunk's.
-    #[error("the bytes of chunk {id} do not have its digest")]
+    #[error("chunk {id} does not match its digest")]
     Digest {
         /// The chunk.
         id: ChunkId,
     },
     /// The length is not the chunk's.
-    #[error("chunk {id} cannot have {length} bytes")]
+    #[error("chunk {id} has an invalid length of {length} bytes")]
     Length {
         /// The chunk.
         id: ChunkId,

@@ -27,7 +27,7 @@ type EngineTerm = ResourceArc<EngineResource>;
 #[rustler::resource_impl]
 impl Resource for EngineResource {}
 
-// What it holds is behind locks, and left as it was by whoever panics.
+// Everything in it is behind locks, and a panic leaves it unchanged.
 impl RefUnwindSafe for EngineResource {}
 
 /// Returns an engine with options by name; those left out are the engine's defaults.
@@ -132,7 +132,7 @@ fn exchange_refuse(exchange: ExchangeTerm, refusal: Term<'_>) -> NifResult<Resul
     })
 }
 
-/// Returns the answer to a request that is refused whatever it asks for.
+/// Refuses a request, regardless of what it is, and returns the answer.
 #[rustler::nif]
 fn engine_refuse<'a>(engine: EngineTerm, head: Head<'a>, refusal: Term<'a>) -> NifResult<AnswerTerm> {
     Ok(AnswerTerm::whole(engine.0.refuse(&head_of(head), refusal_of(refusal)?)))

@@ -29,7 +29,7 @@ pub(crate) type Store = ResourceArc<StoreResource>;
 #[rustler::resource_impl]
 impl Resource for StoreResource {}
 
-// What it holds is behind locks, and left as it was by whoever panics.
+// Everything in it is behind locks, and a panic leaves it unchanged.
 impl RefUnwindSafe for StoreResource {}
 
 /// Options of a store; `nil` stands for the default. The lag is in milliseconds.
