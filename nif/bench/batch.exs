@@ -7,7 +7,7 @@ Bench.header(["ten inputs of", "ten calls", "one batch", "ten calls / batch", "t
 for kib <- [1, 16, 64, 256, 1024] do
   inputs = for _ <- 1..10, do: :crypto.strong_rand_bytes(kib * 1024)
   single = fn -> for input <- inputs, do: Chunker.chunk(input) end
-  dirty = fn -> for input <- inputs, do: Chunker.Nif.chunk_data_dirty(input, nil, false) end
+  dirty = fn -> for input <- inputs, do: Chunker.Native.chunk_data_dirty(input, nil, false) end
   batch = fn -> Chunker.chunk_batch(inputs) end
   {:ok, results} = batch.()
   ^results = single.()

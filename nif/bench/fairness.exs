@@ -63,5 +63,5 @@ columns =
 Bench.header(["beside" | columns])
 Bench.Fairness.run("nothing")
 Bench.Fairness.beside("two jobs in slices", fn -> Chunker.chunk(large) end)
-one_call = fn -> Chunker.Nif.chunk_data_dirty(large, nil, false) end
+one_call = fn -> Chunker.Native.chunk_data_dirty(large, nil, false) end
 Bench.Fairness.beside("two jobs in one call each", one_call)

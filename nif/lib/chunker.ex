@@ -61,7 +61,7 @@ defmodule Chunker do
   README says how to configure this.
   """
 
-  alias Chunker.{Compressor, Decompressor, Error, Native, Nif, Options, Telemetry}
+  alias Chunker.{Compressor, Decompressor, Error, Native, Options, Scheduling, Telemetry}
 
   @typedoc "The 32 bytes of a digest."
   @type digest :: <<_::256>>
@@ -186,7 +186,7 @@ defmodule Chunker do
   """
   @spec available?() :: boolean
   def available? do
-    match?({:ok, _}, Nif.profile_id(nil))
+    match?({:ok, _}, Native.profile_id(nil))
   rescue
     ErlangError -> false
   end
@@ -214,7 +214,7 @@ defmodule Chunker do
       true
   """
   @spec metrics() :: metrics
-  def metrics, do: Nif.metrics()
+  def metrics, do: Native.metrics()
 
   @typedoc "Which of the library's log lines to write."
   @type log_level :: Chunker.Log.level()
@@ -266,7 +266,7 @@ defmodule Chunker do
     profile = Options.profile(options)
 
     Telemetry.measure(:chunk, byte_size(data), fn ->
-      Native.chunk_data(data, profile, payloads)
+      Scheduling.chunk_data(data, profile, payloads)
     end)
   end
 
@@ -307,14 +307,14 @@ defmodule Chunker do
   @spec stream(Enumerable.t(), [option | stream_option]) :: Enumerable.t()
   def stream(pieces, options \\ []) do
     # Reports invalid options here, and not when the stream is read.
-    _ = options |> open() |> Error.unwrap!() |> Nif.chunker_close()
+    _ = options |> open() |> Error.unwrap!() |> Native.chunker_close()
 
     Stream.transform(
       pieces,
       fn -> options |> open() |> Error.unwrap!() end,
       fn piece, chunker -> {chunker |> feed(piece) |> Error.unwrap!(), chunker} end,
       fn chunker -> {chunker |> finish() |> Error.unwrap!(), chunker} end,
-      &Nif.chunker_close/1
+      &Native.chunker_close/1
     )
   end
 
@@ -333,7 +333,7 @@ defmodule Chunker do
   def open(options \\ []) do
     {payloads, offset, options} = Options.opening(options)
     profile = Options.profile(options)
-    Nif.chunker_open_with(profile, payloads, offset)
+    Native.chunker_open_with(profile, payloads, offset)
   end
 
   @doc """
@@ -344,14 +344,14 @@ defmodule Chunker do
   @spec feed(t, iodata) :: {:ok, [chunk] | [payload_chunk]} | {:error, error}
   def feed(chunker, piece) do
     piece = IO.iodata_to_binary(piece)
-    Telemetry.measure(:feed, byte_size(piece), fn -> Native.chunker_feed(chunker, piece) end)
+    Telemetry.measure(:feed, byte_size(piece), fn -> Scheduling.chunker_feed(chunker, piece) end)
   end
 
   @doc """
   Ends the input and returns a list with its last chunk; the list is empty if the input is.
   """
   @spec finish(t) :: {:ok, [chunk] | [payload_chunk]} | {:error, error}
-  def finish(chunker), do: Telemetry.measure(:finish, 0, fn -> Native.chunker_finish(chunker) end)
+  def finish(chunker), do: Telemetry.measure(:finish, 0, fn -> Scheduling.chunker_finish(chunker) end)
 
   @doc """
   Chunks many binaries on several threads, and returns the chunks or the error of each, in order.
@@ -366,8 +366,8 @@ defmodule Chunker do
   def chunk_batch(binaries, options \\ []) do
     profile = Options.profile(options)
 
-    Telemetry.measure(:chunk_batch, Native.total(binaries), fn ->
-      Native.chunk_data_batch(binaries, profile)
+    Telemetry.measure(:chunk_batch, Scheduling.total(binaries), fn ->
+      Scheduling.chunk_data_batch(binaries, profile)
     end)
   end
 
@@ -382,7 +382,7 @@ defmodule Chunker do
       {:error, :unknown_profile}
   """
   @spec profile([option]) :: {:ok, String.t()} | {:error, error}
-  def profile(options \\ []), do: options |> Options.profile() |> Nif.profile_id()
+  def profile(options \\ []), do: options |> Options.profile() |> Native.profile_id()
 
   @doc """
   Like `profile/1`, but returns the id alone, or raises `Chunker.Error`.
@@ -402,7 +402,7 @@ defmodule Chunker do
       {:ok, "fastcdc-v2020/nc2/131072-524288-2097152/sha256"}
   """
   @spec remote_execution_profile(pos_integer) :: {:ok, String.t()} | {:error, error}
-  def remote_execution_profile(avg_size), do: Nif.remote_execution_profile(avg_size)
+  def remote_execution_profile(avg_size), do: Native.remote_execution_profile(avg_size)
 
   @doc """
   Like `remote_execution_profile/1`, but returns the id alone, or raises `Chunker.Error`.
@@ -419,7 +419,7 @@ defmodule Chunker do
       "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
   """
   @spec digest(binary, hash_algorithm) :: digest
-  def digest(data, algorithm \\ :sha256), do: data |> Native.hash(algorithm) |> Error.unwrap!()
+  def digest(data, algorithm \\ :sha256), do: data |> Scheduling.hash(algorithm) |> Error.unwrap!()
 
   @typedoc "See `compress/2`."
   @type compress_option :: {:codec, codec} | {:level, integer} | {:dictionary, binary}
@@ -454,7 +454,7 @@ defmodule Chunker do
     {codec, level, dictionary} = Options.compression(options)
 
     Telemetry.measure(:compress, byte_size(data), fn ->
-      Native.compress(codec, data, level, dictionary)
+      Scheduling.compress(codec, data, level, dictionary)
     end)
   end
 
@@ -474,8 +474,8 @@ defmodule Chunker do
   def compress_batch(binaries, options \\ []) do
     {codec, level, dictionary} = Options.compression(options)
 
-    Telemetry.measure(:compress_batch, Native.total(binaries), fn ->
-      Native.compress_batch(binaries, codec, level, dictionary)
+    Telemetry.measure(:compress_batch, Scheduling.total(binaries), fn ->
+      Scheduling.compress_batch(binaries, codec, level, dictionary)
     end)
   end
 
@@ -496,7 +496,7 @@ defmodule Chunker do
     options = Keyword.validate!(options, codec: :zstd, level: nil)
 
     Telemetry.measure(:compress, byte_size(data), fn ->
-      case Native.compress_adaptive(options[:codec], data, options[:level]) do
+      case Scheduling.compress_adaptive(options[:codec], data, options[:level]) do
         {:ok, nil} -> {:ok, {:stored, data}}
         {:ok, compressed} -> {:ok, {:compressed, compressed}}
         error -> error
@@ -564,11 +564,11 @@ defmodule Chunker do
 
     Telemetry.measure(:decompress, byte_size(data), fn ->
       with {:ok, codec} <- codec(codec, data),
-           do: Native.decompress(codec, data, limits, dictionary)
+           do: Scheduling.decompress(codec, data, limits, dictionary)
     end)
   end
 
-  defp codec(nil, data), do: Nif.detect(data)
+  defp codec(nil, data), do: Native.detect(data)
   defp codec(codec, _), do: {:ok, codec}
 
   @doc """
@@ -642,5 +642,5 @@ defmodule Chunker do
       true
   """
   @spec train_dictionary([binary], pos_integer) :: {:ok, binary} | {:error, error}
-  def train_dictionary(samples, max_size), do: Native.train_dictionary(samples, max_size)
+  def train_dictionary(samples, max_size), do: Scheduling.train_dictionary(samples, max_size)
 end

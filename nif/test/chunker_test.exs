@@ -1,7 +1,7 @@
 defmodule Chunker.ChunkerTest do
   use ExUnit.Case, async: true
 
-  alias Chunker.Nif
+  alias Chunker.Native
 
   defp open! do
     {:ok, chunker} = Chunker.open(min_size: 64, avg_size: 256, max_size: 1024)
@@ -50,7 +50,7 @@ defmodule Chunker.ChunkerTest do
 
   test "a chunker is busy while another process feeds it a piece" do
     chunker = open!()
-    {feeder, {:ok, []}} = elsewhere(fn -> Nif.chunker_feed_normal(chunker, "slice", true) end)
+    {feeder, {:ok, []}} = elsewhere(fn -> Native.chunker_feed_normal(chunker, "slice", true) end)
     assert Chunker.feed(chunker, "piece") == {:error, :chunker_busy}
     assert Chunker.finish(chunker) == {:error, :chunker_busy}
     kill(feeder)
@@ -68,7 +68,7 @@ defmodule Chunker.ChunkerTest do
     for _ <- 1..50 do
       chunker = open!()
       piece = :binary.copy(<<0>>, 300_000)
-      feed = fn -> Nif.chunker_feed_dirty(chunker, piece, false) end
+      feed = fn -> Native.chunker_feed_dirty(chunker, piece, false) end
       results = 1..4 |> Enum.map(fn _ -> Task.async(feed) end) |> Task.await_many()
       fed = Enum.count(results, &match?({:ok, _}, &1))
       assert Enum.all?(results, &(match?({:ok, _}, &1) or &1 == {:error, :chunker_busy}))

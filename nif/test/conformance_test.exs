@@ -3,7 +3,7 @@ defmodule Chunker.ConformanceTest do
 
   import Bitwise
 
-  alias Chunker.{Manifest, Native, Nif, Vectors}
+  alias Chunker.{Manifest, Native, Scheduling, Vectors}
 
   @moduletag :conformance
 
@@ -38,12 +38,12 @@ defmodule Chunker.ConformanceTest do
     assert Chunker.chunk(data, [payloads: true] ++ options) == {:ok, with_payloads}, name
 
     for payloads <- [false, true], chunks = if(payloads, do: with_payloads, else: expected) do
-      assert Nif.chunk_data_normal(data, profile, payloads) == {:ok, chunks}, name
-      assert Nif.chunk_data_dirty(data, profile, payloads) == {:ok, chunks}, name
+      assert Native.chunk_data_normal(data, profile, payloads) == {:ok, chunks}, name
+      assert Native.chunk_data_dirty(data, profile, payloads) == {:ok, chunks}, name
     end
 
     assert Chunker.chunk(data, profile: "#{vector["profile"]}/#{hash}") == {:ok, expected}, name
-    assert Native.chunk_data_batch([data], profile) == {:ok, [{:ok, expected}]}, name
+    assert Scheduling.chunk_data_batch([data], profile) == {:ok, [{:ok, expected}]}, name
 
     for size <- [1, 37, 255, 4096, 1 <<< 20], div(byte_size(data), size) < 50_000 do
       assert data |> pieces(size) |> Chunker.stream(options) |> Enum.to_list() == expected,
@@ -104,7 +104,7 @@ defmodule Chunker.ConformanceTest do
 
     chunks =
       for slice <- pieces(data, size) do
-        {:ok, chunks} = Nif.chunker_feed_dirty(chunker, slice, true)
+        {:ok, chunks} = Native.chunker_feed_dirty(chunker, slice, true)
         chunks
       end
 

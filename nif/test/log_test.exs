@@ -63,7 +63,7 @@ defmodule Chunker.LogTest do
 
   test "lines that come too fast are counted, and the rest is whole" do
     :sys.suspend(Chunker.Log)
-    :ok = Chunker.Nif.set_log_level(:debug)
+    :ok = Chunker.Native.set_log_level(:debug)
     for _ <- 1..5000, do: fail()
     :sys.resume(Chunker.Log)
     logged = lines(:none, fn -> :ok end)
@@ -111,6 +111,6 @@ defmodule Chunker.LogTest do
       assert_raise ArgumentError, fn -> Chunker.set_log_level(level) end
     end
 
-    assert Chunker.Nif.log_level() == :none
+    assert Chunker.Native.log_level() == :none
   end
 end

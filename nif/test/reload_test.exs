@@ -1,7 +1,7 @@
 defmodule Chunker.ReloadTest do
   use ExUnit.Case, async: false
 
-  alias Chunker.{Nif, Peers}
+  alias Chunker.{Native, Peers}
 
   @moduletag :capture_log
 
@@ -14,9 +14,9 @@ defmodule Chunker.ReloadTest do
       expected = {:ok, for(input <- inputs, do: Chunker.chunk(input))}
       assert :erpc.call(node, Chunker, :chunk_batch, [inputs]) == expected
       assert :erpc.call(node, Peers, :store, [inputs]) == IO.iodata_to_binary(inputs)
-      for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Nif])
+      for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Native])
       for pid <- :erpc.call(node, Process, :list, []), do: :erpc.call(node, :erlang, :garbage_collect, [pid])
-      assert {:module, Nif} = :erpc.call(node, :code, :load_file, [Nif])
+      assert {:module, Native} = :erpc.call(node, :code, :load_file, [Native])
     end
 
     assert :erpc.call(node, Chunker, :available?, [])
@@ -26,13 +26,13 @@ defmodule Chunker.ReloadTest do
     Peers.distribute()
     {node, _} = Peers.start()
     :ok = :erpc.call(node, :logger, :set_primary_config, [:level, :none])
-    for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Nif])
-    {:ok, binary} = File.read(:code.which(Nif))
+    for step <- [:purge, :delete, :purge], do: :erpc.call(node, :code, step, [Native])
+    {:ok, binary} = File.read(:code.which(Native))
     directory = Path.join(System.tmp_dir!(), "chunker-none-#{System.pid()}/chunker-0/ebin")
     File.mkdir_p!(directory)
     on_exit(fn -> directory |> Path.join("../..") |> Path.expand() |> File.rm_rf!() end)
     :erpc.call(node, :code, :replace_path, [:chunker, to_charlist(directory)])
-    assert {:module, Nif} = :erpc.call(node, :code, :load_binary, [Nif, 'nif', binary])
+    assert {:module, Native} = :erpc.call(node, :code, :load_binary, [Native, 'nif', binary])
     refute :erpc.call(node, Chunker, :available?, [])
 
     assert_raise ErlangError, ~r/chunker_nif_not_loaded/, fn ->

@@ -3,7 +3,7 @@ defmodule Chunker.SchedulingTest do
 
   import Bitwise
 
-  alias Chunker.{Config, Nif}
+  alias Chunker.{Config, Native}
 
   setup do
     on_exit(fn ->
@@ -37,8 +37,8 @@ defmodule Chunker.SchedulingTest do
   end
 
   defp trace(worker) do
-    for {name, arity} <- Nif.__info__(:functions),
-        do: :erlang.trace_pattern({Nif, name, arity}, true, [:local])
+    for {name, arity} <- Native.__info__(:functions),
+        do: :erlang.trace_pattern({Native, name, arity}, true, [:local])
 
     :erlang.trace(worker, true, [:call])
   end
@@ -51,7 +51,7 @@ defmodule Chunker.SchedulingTest do
 
   defp traced(worker) do
     receive do
-      {:trace, ^worker, :call, {Nif, name, _}} -> [name | traced(worker)]
+      {:trace, ^worker, :call, {Native, name, _}} -> [name | traced(worker)]
     after
       0 -> []
     end
@@ -166,7 +166,7 @@ defmodule Chunker.SchedulingTest do
     {worker, monitor} = spawn_monitor(fn -> receive(do: (:go -> Chunker.chunk(data))) end)
     trace(worker)
     send(worker, :go)
-    assert_receive {:trace, ^worker, :call, {Nif, :chunker_feed_dirty, _}}
+    assert_receive {:trace, ^worker, :call, {Native, :chunker_feed_dirty, _}}
     Process.exit(worker, :kill)
     assert_receive {:DOWN, ^monitor, :process, ^worker, :killed}
     assert length(calls(worker)) < div(byte_size(data), 4096) - 1

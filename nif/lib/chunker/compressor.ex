@@ -15,7 +15,7 @@ defmodule Chunker.Compressor do
   when that process ends, the compressor is closed and its memory freed. An error closes it too.
   """
 
-  alias Chunker.{Native, Nif, Options, Telemetry}
+  alias Chunker.{Native, Options, Scheduling, Telemetry}
 
   @enforce_keys [:encoder, :codec, :level]
   @derive {Inspect, only: [:codec, :level]}
@@ -33,7 +33,7 @@ defmodule Chunker.Compressor do
   def open(options \\ []) do
     {codec, level, dictionary} = Options.compression(options)
 
-    with {:ok, encoder} <- Nif.compressor_open_dirty(codec, level, dictionary),
+    with {:ok, encoder} <- Native.compressor_open_dirty(codec, level, dictionary),
          do: {:ok, %__MODULE__{encoder: encoder, codec: codec, level: level}}
   end
 
@@ -47,7 +47,7 @@ defmodule Chunker.Compressor do
     piece = IO.iodata_to_binary(piece)
 
     Telemetry.measure(:compress, byte_size(piece), fn ->
-      Native.compressor_feed(encoder, piece, codec, level)
+      Scheduling.compressor_feed(encoder, piece, codec, level)
     end)
   end
 
@@ -58,9 +58,9 @@ defmodule Chunker.Compressor do
   """
   @spec finish(t) :: {:ok, binary} | {:error, Chunker.error()}
   def finish(%__MODULE__{encoder: encoder}),
-    do: Telemetry.measure(:compress, 0, fn -> Nif.compressor_finish_dirty(encoder) end)
+    do: Telemetry.measure(:compress, 0, fn -> Native.compressor_finish_dirty(encoder) end)
 
   @doc false
   @spec close(t) :: term
-  def close(%__MODULE__{encoder: encoder}), do: Nif.compressor_close(encoder)
+  def close(%__MODULE__{encoder: encoder}), do: Native.compressor_close(encoder)
 end

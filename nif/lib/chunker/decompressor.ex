@@ -28,7 +28,7 @@ defmodule Chunker.Decompressor do
   freed. An error closes it too; the output before an error is a correct prefix of the content.
   """
 
-  alias Chunker.{Native, Nif, Options, Telemetry}
+  alias Chunker.{Native, Options, Scheduling, Telemetry}
 
   @opaque t :: reference
 
@@ -39,7 +39,7 @@ defmodule Chunker.Decompressor do
   @spec open([Chunker.decompress_option()]) :: {:ok, t} | {:error, Chunker.error()}
   def open(options \\ []) do
     {codec, limits, dictionary} = Options.decompression(options)
-    Nif.decompressor_open_dirty(codec, limits, dictionary)
+    Native.decompressor_open_dirty(codec, limits, dictionary)
   end
 
   @doc """
@@ -52,7 +52,7 @@ defmodule Chunker.Decompressor do
     piece = IO.iodata_to_binary(piece)
 
     Telemetry.measure(:decompress, byte_size(piece), fn ->
-      Native.decompressor_feed(decompressor, piece)
+      Scheduling.decompressor_feed(decompressor, piece)
     end)
   end
 
@@ -63,9 +63,9 @@ defmodule Chunker.Decompressor do
   """
   @spec finish(t) :: {:ok, binary} | {:more, binary} | {:error, Chunker.error()}
   def finish(decompressor),
-    do: Telemetry.measure(:decompress, 0, fn -> Native.decompressor_finish(decompressor) end)
+    do: Telemetry.measure(:decompress, 0, fn -> Scheduling.decompressor_finish(decompressor) end)
 
   @doc false
   @spec close(t) :: term
-  def close(decompressor), do: Nif.decompressor_close(decompressor)
+  def close(decompressor), do: Native.decompressor_close(decompressor)
 end

@@ -9,7 +9,7 @@ defmodule Chunker.Hasher do
       true
   """
 
-  alias Chunker.{Error, Nif}
+  alias Chunker.{Error, Native}
 
   @opaque t :: reference
 
@@ -17,17 +17,17 @@ defmodule Chunker.Hasher do
   Returns a new hasher. Raises `Chunker.Error` if there is no such algorithm.
   """
   @spec new(Chunker.hash_algorithm()) :: t
-  def new(algorithm \\ :sha256), do: algorithm |> Nif.hasher_open() |> Error.unwrap!()
+  def new(algorithm \\ :sha256), do: algorithm |> Native.hasher_open() |> Error.unwrap!()
 
   @doc """
   Appends `piece`. One call hashes all of it, so split large binaries into pieces of at most 1 MiB.
   """
   @spec update(t, iodata) :: :ok
-  def update(hasher, piece), do: Nif.hasher_update_dirty(hasher, IO.iodata_to_binary(piece))
+  def update(hasher, piece), do: Native.hasher_update_dirty(hasher, IO.iodata_to_binary(piece))
 
   @doc """
   Returns the digest of all pieces; the hasher then starts over.
   """
   @spec finalize(t) :: Chunker.digest()
-  def finalize(hasher), do: Nif.hasher_finalize(hasher)
+  def finalize(hasher), do: Native.hasher_finalize(hasher)
 end

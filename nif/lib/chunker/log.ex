@@ -5,7 +5,7 @@ defmodule Chunker.Log do
   use GenServer
   require Logger
 
-  alias Chunker.Nif
+  alias Chunker.Native
 
   # Milliseconds between two looks, while lines are wanted.
   @interval 50
@@ -22,7 +22,7 @@ defmodule Chunker.Log do
     unless level in @levels,
       do: raise(ArgumentError, "unknown log level #{inspect(level)} (expected one of #{inspect(@levels)})")
 
-    :ok = Nif.set_log_level(level)
+    :ok = Native.set_log_level(level)
     {:ok, _} = Application.ensure_all_started(:chunker)
     GenServer.call(__MODULE__, :level_changed, :infinity)
   end
@@ -45,7 +45,7 @@ defmodule Chunker.Log do
   # Logs the waiting lines. Returns the timer of the next look, if there will be one.
   defp look(timer) do
     _ = if timer, do: Process.cancel_timer(timer)
-    {lines, lost} = Nif.log_lines()
+    {lines, lost} = Native.log_lines()
 
     for {level, micros, text} <- lines,
         do: Logger.log(level, text, time: micros, domain: [:chunker])
@@ -53,6 +53,6 @@ defmodule Chunker.Log do
     if lost > 0,
       do: Logger.warning("#{lost} lines were lost: they came too fast", domain: [:chunker])
 
-    if Nif.log_level() != :none, do: Process.send_after(self(), :look, @interval)
+    if Native.log_level() != :none, do: Process.send_after(self(), :look, @interval)
   end
 end

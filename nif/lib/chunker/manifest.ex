@@ -15,7 +15,7 @@ defmodule Chunker.Manifest do
       {:error, :chunk_digest_mismatch}
   """
 
-  alias Chunker.{Error, Native, Nif, Options}
+  alias Chunker.{Error, Native, Options, Scheduling}
 
   @enforce_keys [:bytes, :profile, :hash, :total_length, :chunks, :root_digest]
   @derive {Inspect, only: [:profile, :total_length]}
@@ -55,7 +55,7 @@ defmodule Chunker.Manifest do
         chunk -> chunk
       end)
 
-    without_payloads |> Nif.manifest_new_dirty(profile) |> from_parts()
+    without_payloads |> Native.manifest_new_dirty(profile) |> from_parts()
   end
 
   @doc """
@@ -74,7 +74,7 @@ defmodule Chunker.Manifest do
   @spec parse(binary, max_bytes: non_neg_integer) :: {:ok, t} | {:error, Chunker.error()}
   def parse(bytes, options \\ []) do
     options = Keyword.validate!(options, max_bytes: nil)
-    bytes |> Nif.manifest_parse_dirty(options[:max_bytes]) |> from_parts()
+    bytes |> Native.manifest_parse_dirty(options[:max_bytes]) |> from_parts()
   end
 
   @doc """
@@ -104,7 +104,7 @@ defmodule Chunker.Manifest do
   def verify_chunk(%__MODULE__{hash: algorithm}, {hash, _offset, length}, payload) do
     cond do
       byte_size(payload) != length -> {:error, :chunk_length_mismatch}
-      Native.hash(payload, algorithm) != {:ok, hash} -> {:error, :chunk_digest_mismatch}
+      Scheduling.hash(payload, algorithm) != {:ok, hash} -> {:error, :chunk_digest_mismatch}
       true -> :ok
     end
   end

@@ -17,7 +17,7 @@ defmodule Chunker.Nix do
       {:error, :verification_failed}
   """
 
-  alias Chunker.{Native, Nif, Signing}
+  alias Chunker.{Native, Scheduling, Signing}
 
   @enforce_keys [:store_path, :nar_hash, :nar_size]
   defstruct [:store_path, :nar_hash, :nar_size, references: []]
@@ -48,14 +48,14 @@ defmodule Chunker.Nix do
       "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"
   """
   @spec base32_encode(binary) :: String.t()
-  def base32_encode(data), do: Native.nix_base32_encode(data)
+  def base32_encode(data), do: Scheduling.nix_base32_encode(data)
 
   @doc """
   Decodes Nix's base32.
   """
   @spec base32_decode(String.t()) :: {:ok, binary} | {:error, :invalid_base32}
   def base32_decode(text) do
-    if String.valid?(text), do: Native.nix_base32_decode(text), else: {:error, :invalid_base32}
+    if String.valid?(text), do: Scheduling.nix_base32_decode(text), else: {:error, :invalid_base32}
   end
 
   @doc """
@@ -71,7 +71,7 @@ defmodule Chunker.Nix do
   """
   @spec hash_encode(Chunker.digest(), :base32 | :base16 | :sri) ::
           {:ok, String.t()} | {:error, Chunker.error()}
-  def hash_encode(digest, format), do: Nif.nix_hash_encode(digest, format)
+  def hash_encode(digest, format), do: Native.nix_hash_encode(digest, format)
 
   @doc """
   Returns the SHA-256 digest from text in any of these notations.
@@ -83,27 +83,27 @@ defmodule Chunker.Nix do
   """
   @spec hash_decode(String.t()) :: {:ok, Chunker.digest()} | {:error, Chunker.error()}
   def hash_decode(text) do
-    if String.valid?(text), do: Nif.nix_hash_decode(text), else: {:error, :invalid_nix_hash}
+    if String.valid?(text), do: Native.nix_hash_decode(text), else: {:error, :invalid_nix_hash}
   end
 
   @doc """
   Returns the text that is signed: `1;<store path>;sha256:<base32>;<NAR size>;<references>`.
   """
   @spec fingerprint(t) :: {:ok, String.t()} | {:error, :invalid_store_path | :invalid_nar_size}
-  def fingerprint(%__MODULE__{} = narinfo), do: Nif.nix_fingerprint_dirty(fields(narinfo))
+  def fingerprint(%__MODULE__{} = narinfo), do: Native.nix_fingerprint_dirty(fields(narinfo))
 
   @doc """
   Returns a signature, as the value of a narinfo's line `Sig:`.
   """
   @spec sign(t, secret_key) :: {:ok, String.t()} | {:error, Chunker.error()}
-  def sign(%__MODULE__{} = narinfo, secret_key), do: Nif.nix_sign_dirty(fields(narinfo), secret_key)
+  def sign(%__MODULE__{} = narinfo, secret_key), do: Native.nix_sign_dirty(fields(narinfo), secret_key)
 
   @doc """
   Verifies a signature, the value of a narinfo's line `Sig:`.
   """
   @spec verify(t, String.t(), public_key) :: :ok | {:error, Chunker.error()}
   def verify(%__MODULE__{} = narinfo, signature, public_key) do
-    with {:ok, true} <- Nif.nix_verify_dirty(fields(narinfo), signature, public_key), do: :ok
+    with {:ok, true} <- Native.nix_verify_dirty(fields(narinfo), signature, public_key), do: :ok
   end
 
   @doc false
@@ -116,17 +116,17 @@ defmodule Chunker.Nix do
   `Chunker.Signing`.
   """
   @spec secret_key(String.t(), Signing.secret_key()) :: {:ok, secret_key} | {:error, Chunker.error()}
-  def secret_key(name, secret_key), do: Nif.nix_secret_key_dirty(name, secret_key)
+  def secret_key(name, secret_key), do: Native.nix_secret_key_dirty(name, secret_key)
 
   @doc """
   Returns the entry of `trusted-public-keys` for a key file.
   """
   @spec public_key(secret_key) :: {:ok, public_key} | {:error, Chunker.error()}
-  def public_key(secret_key), do: Nif.nix_public_key_dirty(secret_key)
+  def public_key(secret_key), do: Native.nix_public_key_dirty(secret_key)
 
   @doc """
   Returns the name of the key in an entry.
   """
   @spec key_name(public_key) :: {:ok, String.t()} | {:error, Chunker.error()}
-  def key_name(public_key), do: Nif.nix_key_name_dirty(public_key)
+  def key_name(public_key), do: Native.nix_key_name_dirty(public_key)
 end

@@ -17,7 +17,7 @@ defmodule Chunker.Signing do
   Signing a `Chunker.Manifest` signs the input that it describes, and takes no longer for a large input.
   """
 
-  alias Chunker.{Manifest, Native, Nif}
+  alias Chunker.{Manifest, Native, Scheduling}
 
   @type secret_key :: binary
   @type public_key :: <<_::256>>
@@ -27,20 +27,20 @@ defmodule Chunker.Signing do
   Returns a new secret key from the system's source of random numbers.
   """
   @spec generate_key() :: {:ok, secret_key} | {:error, Chunker.error()}
-  def generate_key, do: Nif.generate_key()
+  def generate_key, do: Native.generate_key()
 
   @doc """
   Returns the public key of a secret key.
   """
   @spec public_key(secret_key) :: {:ok, public_key} | {:error, Chunker.error()}
-  def public_key(secret_key), do: Nif.public_key(secret_key)
+  def public_key(secret_key), do: Native.public_key(secret_key)
 
   @doc """
   Returns the signature of a binary or a manifest.
   """
   @spec sign(binary | Manifest.t(), secret_key) :: {:ok, signature} | {:error, Chunker.error()}
-  def sign(%Manifest{bytes: bytes}, secret_key), do: Nif.sign_manifest_dirty(bytes, secret_key)
-  def sign(data, secret_key), do: Native.sign(data, secret_key)
+  def sign(%Manifest{bytes: bytes}, secret_key), do: Native.sign_manifest_dirty(bytes, secret_key)
+  def sign(data, secret_key), do: Scheduling.sign(data, secret_key)
 
   @doc """
   Verifies the signature of a binary or a manifest with the signer's `public_key`.
@@ -51,7 +51,7 @@ defmodule Chunker.Signing do
   end
 
   defp verified(%Manifest{bytes: bytes}, signature, public_key),
-    do: Nif.verify_manifest_dirty(bytes, signature, public_key)
+    do: Native.verify_manifest_dirty(bytes, signature, public_key)
 
-  defp verified(data, signature, public_key), do: Native.verify(data, signature, public_key)
+  defp verified(data, signature, public_key), do: Scheduling.verify(data, signature, public_key)
 end

@@ -35,7 +35,7 @@ defmodule Chunker.Store do
   All processes of a node can share an open store; it is closed when no process holds it any longer.
   """
 
-  alias Chunker.{Error, Manifest, Nif, Work}
+  alias Chunker.{Error, Manifest, Native, Work}
   alias Chunker.Nix.ReferencePatches
 
   @opaque t :: reference
@@ -103,7 +103,7 @@ defmodule Chunker.Store do
     known = [:create, :level, :pack_size, :concurrency, :cache, :listing_lag, :manifest_limit]
     options = Keyword.validate!(options, [timeout: :infinity] ++ Enum.map(known, &{&1, nil}))
     given = known |> Enum.map(&options[&1]) |> List.to_tuple()
-    Work.call(&Nif.store_open(address, given, &1), options[:timeout])
+    Work.call(&Native.store_open(address, given, &1), options[:timeout])
   end
 
   @doc """
@@ -116,7 +116,7 @@ defmodule Chunker.Store do
   Returns the store's address.
   """
   @spec url(t) :: String.t()
-  def url(store), do: Nif.store_url(store)
+  def url(store), do: Native.store_url(store)
 
   @doc """
   Returns the digests whose chunks are missing, in their order.
@@ -131,7 +131,8 @@ defmodule Chunker.Store do
     for digest <- digests, do: 32 = byte_size(digest)
     joined = IO.iodata_to_binary(digests)
 
-    with {:ok, marks} <- Work.call(&Nif.store_missing(store, options[:hash], joined, &1), options[:timeout]) do
+    with {:ok, marks} <-
+           Work.call(&Native.store_missing(store, options[:hash], joined, &1), options[:timeout]) do
       {:ok, for({digest, 1} <- Enum.zip(digests, :binary.bin_to_list(marks)), do: digest)}
     end
   end
@@ -144,7 +145,7 @@ defmodule Chunker.Store do
   @spec get(t, Chunker.digest(), hash: Chunker.hash_algorithm(), timeout: timeout) :: result(binary | nil)
   def get(store, digest, options \\ []) do
     options = Keyword.validate!(options, hash: :sha256, timeout: :infinity)
-    Work.call(&Nif.store_get(store, options[:hash], digest, &1), options[:timeout])
+    Work.call(&Native.store_get(store, options[:hash], digest, &1), options[:timeout])
   end
 
   # Chunks that are asked for, and added, at once.
@@ -167,13 +168,13 @@ defmodule Chunker.Store do
   def put(store, chunks, options \\ []) do
     options = Keyword.validate!(options, hash: :sha256, timeout: :infinity)
 
-    with {:ok, writer} <- store |> Nif.writer_open(options[:hash]) |> Work.result() do
+    with {:ok, writer} <- store |> Native.writer_open(options[:hash]) |> Work.result() do
       try do
         with {:ok, done} <- add_all(chunks, store, writer, options),
-             {:ok, _} <- step(&Nif.writer_seal(writer, &1), writer, options),
+             {:ok, _} <- step(&Native.writer_seal(writer, &1), writer, options),
              do: {:ok, done |> Enum.reverse() |> Enum.concat()}
       after
-        Nif.writer_close(writer)
+        Native.writer_close(writer)
       end
     end
   end
@@ -206,12 +207,12 @@ defmodule Chunker.Store do
     with {:ok, missing} <- missing(store, digests, options),
          missing = MapSet.new(missing),
          new = for({hash, _, _, payload} <- batch, hash in missing, do: {hash, payload}),
-         {:ok, _} <- step(&Nif.writer_add(writer, new, &1), writer, options),
+         {:ok, _} <- step(&Native.writer_add(writer, new, &1), writer, options),
          do: :ok
   end
 
   defp step(start, writer, options),
-    do: Work.step(start, options[:timeout], fn -> Nif.writer_close(writer) end)
+    do: Work.step(start, options[:timeout], fn -> Native.writer_close(writer) end)
 
   @doc """
   Commits a file whose chunks are all in the store. From now on, the file can be read, even after a crash,
@@ -222,7 +223,7 @@ defmodule Chunker.Store do
   """
   @spec commit(t, Manifest.t(), timeout: timeout) :: result(root)
   def commit(store, %Manifest{bytes: bytes}, options \\ []),
-    do: Work.call(&Nif.store_commit(store, bytes, &1), timeout(options))
+    do: Work.call(&Native.store_commit(store, bytes, &1), timeout(options))
 
   @doc """
   Stores a file, an enumerable of pieces that are each an `t:iodata/0`, and returns its root.
@@ -265,10 +266,10 @@ defmodule Chunker.Store do
   @spec read(t, root, range: {non_neg_integer, non_neg_integer} | nil, timeout: timeout) :: Enumerable.t()
   def read(store, root, options \\ []) do
     options = Keyword.validate!(options, range: nil, timeout: :infinity)
-    open = fn -> store |> Nif.store_read(root, options[:range]) |> Work.result() |> Error.unwrap!() end
+    open = fn -> store |> Native.store_read(root, options[:range]) |> Work.result() |> Error.unwrap!() end
     # What is not a root is found here, and not when the stream is read.
-    _ = Nif.reader_close(open.())
-    Work.stream(open, &Nif.reader_next/2, &Nif.reader_close/1, options[:timeout])
+    _ = Native.reader_close(open.())
+    Work.stream(open, &Native.reader_next/2, &Native.reader_close/1, options[:timeout])
   end
 
   @doc """
@@ -296,9 +297,9 @@ defmodule Chunker.Store do
   def read_zstd(store, root, options \\ []) do
     options = Keyword.validate!(options, patches: nil, timeout: :infinity)
     patches = options[:patches] && options[:patches].handle
-    open = fn -> store |> Nif.store_read_zstd(root, patches) |> Work.result() |> Error.unwrap!() end
-    _ = Nif.reader_close(open.())
-    Work.stream(open, &Nif.reader_next/2, &Nif.reader_close/1, options[:timeout])
+    open = fn -> store |> Native.store_read_zstd(root, patches) |> Work.result() |> Error.unwrap!() end
+    _ = Native.reader_close(open.())
+    Work.stream(open, &Native.reader_next/2, &Native.reader_close/1, options[:timeout])
   end
 
   @doc """
@@ -309,10 +310,10 @@ defmodule Chunker.Store do
   """
   @spec files(t, timeout: timeout) :: Enumerable.t()
   def files(store, options \\ []) do
-    open = fn -> store |> Nif.store_files() |> Work.result() |> Error.unwrap!() end
+    open = fn -> store |> Native.store_files() |> Work.result() |> Error.unwrap!() end
 
     open
-    |> Work.stream(&Nif.reader_next/2, &Nif.reader_close/1, timeout(options))
+    |> Work.stream(&Native.reader_next/2, &Native.reader_close/1, timeout(options))
     |> Stream.map(fn {root, length, seconds} ->
       %{root: root, length: length, committed: DateTime.from_unix!(seconds)}
     end)
@@ -323,7 +324,7 @@ defmodule Chunker.Store do
   """
   @spec manifest(t, root, timeout: timeout) :: result(Manifest.t())
   def manifest(store, root, options \\ []) do
-    with {:ok, bytes} <- Work.call(&Nif.store_manifest(store, root, &1), timeout(options)) do
+    with {:ok, bytes} <- Work.call(&Native.store_manifest(store, root, &1), timeout(options)) do
       case Manifest.parse(bytes, max_bytes: byte_size(bytes)) do
         {:ok, manifest} -> {:ok, manifest}
         {:error, code} -> {:error, %Error{code: code}}
@@ -338,7 +339,7 @@ defmodule Chunker.Store do
   """
   @spec delete(t, root, timeout: timeout) :: result(boolean)
   def delete(store, root, options \\ []),
-    do: Work.call(&Nif.store_delete(store, root, &1), timeout(options))
+    do: Work.call(&Native.store_delete(store, root, &1), timeout(options))
 
   @typedoc "The result of a collection. A kept pack is damaged, and has the only copy of a chunk that is in use."
   @type collection :: %{
@@ -376,7 +377,7 @@ defmodule Chunker.Store do
   def collect(store, options \\ []) do
     options = Keyword.validate!(options, min_age: nil, max_waste: nil, dry_run: false, timeout: :infinity)
     given = {options[:min_age], options[:max_waste], options[:dry_run]}
-    Work.call(&Nif.store_collect(store, given, &1), options[:timeout])
+    Work.call(&Native.store_collect(store, given, &1), options[:timeout])
   end
 
   @typedoc "The result of a check. A store is `sound` if every file can be read and no pack is damaged."
@@ -407,14 +408,14 @@ defmodule Chunker.Store do
   @spec check(t, read_data: boolean, repair: boolean, timeout: timeout) :: result(report)
   def check(store, options \\ []) do
     options = Keyword.validate!(options, read_data: false, repair: false, timeout: :infinity)
-    Work.call(&Nif.store_check(store, options[:read_data], options[:repair], &1), options[:timeout])
+    Work.call(&Native.store_check(store, options[:read_data], options[:repair], &1), options[:timeout])
   end
 
   @doc """
   Returns the size of the store. Takes the option `:timeout`.
   """
   @spec usage(t, timeout: timeout) :: result(usage)
-  def usage(store, options \\ []), do: Work.call(&Nif.store_usage(store, &1), timeout(options))
+  def usage(store, options \\ []), do: Work.call(&Native.store_usage(store, &1), timeout(options))
 
   defp timeout(options), do: Keyword.validate!(options, timeout: :infinity)[:timeout]
 end

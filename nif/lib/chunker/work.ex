@@ -3,7 +3,7 @@ defmodule Chunker.Work do
   # Work that the native library does beside the schedulers. It is started with a reference, and ends with the
   # message `{reference, result}`; none comes after the work was stopped, or its value closed.
 
-  alias Chunker.{Error, Nif}
+  alias Chunker.{Error, Native}
 
   @type failure :: {Chunker.error(), message :: String.t() | nil, [Chunker.digest()]}
   @type result(value) :: {:ok, value} | {:error, Error.t()}
@@ -19,7 +19,7 @@ defmodule Chunker.Work do
           {^reference, result} -> result(result)
         after
           timeout ->
-            _ = Nif.call_stop(call)
+            _ = Native.call_stop(call)
             late(reference, timeout)
         end
 

@@ -23,7 +23,7 @@ defmodule Chunker.Coverage do
   defp in_library?(file) do
     module = file |> Path.basename(".beam") |> String.to_atom()
     source = to_string(module.module_info(:compile)[:source])
-    module != Chunker.Nif and String.contains?(source, "/lib/")
+    module != Chunker.Native and String.contains?(source, "/lib/")
   end
 
   # Lines numbered 0 are those of macros. One line may hold several clauses.

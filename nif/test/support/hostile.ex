@@ -5,9 +5,9 @@ defmodule Chunker.Hostile do
 
   import Bitwise
 
-  alias Chunker.{Nif, Store, Upload, Uploads}
+  alias Chunker.{Native, Store, Upload, Uploads}
 
-  @functions Nif.__info__(:functions) -- [load: 0]
+  @functions Native.__info__(:functions) -- [load: 0]
 
   # A store remembers for days what was collected, so it is a new one after these.
   @store_calls 20_000
@@ -121,13 +121,13 @@ defmodule Chunker.Hostile do
 
   # One of each kind, of which some are busy or closed.
   defp opened(store, upload) do
-    {:ok, writer} = Nif.writer_open(store, :blake3)
-    {:ok, reader} = Nif.store_files(store)
-    if :rand.uniform(2) == 1, do: Nif.reader_next(reader, make_ref())
+    {:ok, writer} = Native.writer_open(store, :blake3)
+    {:ok, reader} = Native.store_files(store)
+    if :rand.uniform(2) == 1, do: Native.reader_next(reader, make_ref())
     engine = Upload.engine(upload)
-    {:request, exchange, _} = Nif.exchange_begin(engine, {"GET", "/v1/files", []})
-    if :rand.uniform(2) == 1, do: Nif.exchange_start(exchange, store, make_ref())
-    {:ok, call} = Nif.store_get(store, :sha256, :binary.copy("h", 32), make_ref())
+    {:request, exchange, _} = Native.exchange_begin(engine, {"GET", "/v1/files", []})
+    if :rand.uniform(2) == 1, do: Native.exchange_start(exchange, store, make_ref())
+    {:ok, call} = Native.store_get(store, :sha256, :binary.copy("h", 32), make_ref())
     for resource <- [writer, reader, exchange, call], :rand.uniform(4) == 1, do: close(resource)
     [store, writer, reader, engine, exchange, call]
   end
@@ -177,7 +177,12 @@ defmodule Chunker.Hostile do
   end
 
   defp close(resource) do
-    for close <- [&Nif.writer_close/1, &Nif.reader_close/1, &Nif.exchange_close/1, &Nif.call_stop/1] do
+    for close <- [
+          &Native.writer_close/1,
+          &Native.reader_close/1,
+          &Native.exchange_close/1,
+          &Native.call_stop/1
+        ] do
       try do
         close.(resource)
       rescue
@@ -218,7 +223,7 @@ defmodule Chunker.Hostile do
   defp call(functions, resources, argument \\ fn _, resources -> argument(resources) end) do
     {name, arity} = Enum.random(functions)
 
-    case apply(Nif, name, for(index <- 1..arity//1, do: argument.({name, arity, index}, resources))) do
+    case apply(Native, name, for(index <- 1..arity//1, do: argument.({name, arity, index}, resources))) do
       {:ok, _} -> :ok
       {:error, code} when is_atom(code) -> code
       {:error, {code, _, _}} when is_atom(code) -> code
@@ -269,7 +274,7 @@ defmodule Chunker.Hostile do
   # Two processes feed one chunker, and one of them, or its owner, is killed amid that.
   defp at_once([chunker | _]) do
     piece = :binary.copy("piece", 50_000)
-    feed = fn -> for _ <- 1..4, do: Nif.chunker_feed_dirty(chunker, piece, Enum.random([true, false])) end
+    feed = fn -> for _ <- 1..4, do: Native.chunker_feed_dirty(chunker, piece, Enum.random([true, false])) end
     processes = for _ <- 1..2, do: spawn_monitor(feed)
     {victim, _} = Enum.random(processes)
     Process.exit(victim, :kill)
@@ -285,13 +290,13 @@ defmodule Chunker.Hostile do
 
   # One of each kind, and one chunker of each state.
   defp resources do
-    {:ok, chunker} = Nif.chunker_open_with({64, 256, 1024, nil, nil, :blake3}, true, nil)
-    {:ok, finished} = Nif.chunker_open_with({64, 256, 1024, nil, nil, :blake3}, false, nil)
-    {:ok, []} = Nif.chunker_finish_dirty(finished)
-    {:ok, hasher} = Nif.hasher_open(:sha256)
-    {:ok, compressor} = Nif.compressor_open_dirty(Enum.random([:zstd, :lz4, :bzip2]), 1, nil)
+    {:ok, chunker} = Native.chunker_open_with({64, 256, 1024, nil, nil, :blake3}, true, nil)
+    {:ok, finished} = Native.chunker_open_with({64, 256, 1024, nil, nil, :blake3}, false, nil)
+    {:ok, []} = Native.chunker_finish_dirty(finished)
+    {:ok, hasher} = Native.hasher_open(:sha256)
+    {:ok, compressor} = Native.compressor_open_dirty(Enum.random([:zstd, :lz4, :bzip2]), 1, nil)
     codec = Enum.random([nil, :zstd, :lz4, :xz, :bzip2])
-    {:ok, decompressor} = Nif.decompressor_open_dirty(codec, {nil, nil, nil}, nil)
+    {:ok, decompressor} = Native.decompressor_open_dirty(codec, {nil, nil, nil}, nil)
     [chunker, finished, orphaned(), hasher, compressor, decompressor]
   end
 
@@ -300,8 +305,8 @@ defmodule Chunker.Hostile do
 
     {owner, monitor} =
       spawn_monitor(fn ->
-        {:ok, chunker} = Nif.chunker_open_with(nil, true, nil)
-        {:ok, []} = Nif.chunker_feed_normal(chunker, "piece", true)
+        {:ok, chunker} = Native.chunker_open_with(nil, true, nil)
+        {:ok, []} = Native.chunker_feed_normal(chunker, "piece", true)
         send(parent, {self(), chunker})
         Process.sleep(:infinity)
       end)

@@ -38,8 +38,12 @@ defmodule Plug.Conn do
 
   def halt(conn), do: %{conn | halted: true}
 
-  def send_resp(%__MODULE__{state: :unset} = conn, status, body),
-    do: %{conn | state: :sent, status: status, resp_body: body}
+  # Web servers say themselves how long the body is, and Bandit says nothing of an empty one to `HEAD`.
+  def send_resp(%__MODULE__{state: :unset} = conn, status, body) do
+    length = {"content-length", "#{IO.iodata_length(body)}"}
+    headers = List.keystore(conn.resp_headers, "content-length", 0, length)
+    %{conn | state: :sent, status: status, resp_headers: headers, resp_body: body}
+  end
 
   def send_chunked(%__MODULE__{state: :unset} = conn, status), do: %{conn | state: :chunked, status: status}
 

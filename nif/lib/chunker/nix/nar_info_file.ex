@@ -17,7 +17,7 @@ defmodule Chunker.Nix.NarInfoFile do
       true
   """
 
-  alias Chunker.{Nif, Nix}
+  alias Chunker.{Native, Nix}
 
   @enforce_keys [:narinfo, :url]
   defstruct [
@@ -65,7 +65,7 @@ defmodule Chunker.Nix.NarInfoFile do
   @spec parse(String.t()) :: {:ok, t} | {:error, Chunker.error()}
   def parse(text) do
     with true <- String.valid?(text) || {:error, :invalid_narinfo},
-         {:ok, {signed, others}} <- Nif.nix_parse_narinfo_dirty(text) do
+         {:ok, {signed, others}} <- Native.nix_parse_narinfo_dirty(text) do
       {store_path, nar_hash, nar_size, references} = signed
       {{url, compression, file_hash, file_size}, {deriver, signatures, ca, other}} = others
 
@@ -100,6 +100,6 @@ defmodule Chunker.Nix.NarInfoFile do
       {file.deriver, file.signatures, file.ca, file.other}
     }
 
-    Nif.nix_format_narinfo_dirty(Nix.fields(file.narinfo), others)
+    Native.nix_format_narinfo_dirty(Nix.fields(file.narinfo), others)
   end
 end

@@ -17,7 +17,7 @@ defmodule Chunker.Nix.ReferenceNormalizer do
   normalizer is closed and its memory freed. An error closes it too.
   """
 
-  alias Chunker.{Native, Nif}
+  alias Chunker.{Native, Scheduling}
   alias Chunker.Nix.ReferencePatches
 
   @enforce_keys [:handle]
@@ -36,7 +36,7 @@ defmodule Chunker.Nix.ReferenceNormalizer do
   """
   @spec open([String.t()]) :: {:ok, t} | {:error, Chunker.error()}
   def open(paths) do
-    with {:ok, handle} <- Nif.normalizer_open_dirty(paths), do: {:ok, %__MODULE__{handle: handle}}
+    with {:ok, handle} <- Native.normalizer_open_dirty(paths), do: {:ok, %__MODULE__{handle: handle}}
   end
 
   @doc """
@@ -46,14 +46,14 @@ defmodule Chunker.Nix.ReferenceNormalizer do
   """
   @spec feed(t, iodata) :: {:ok, binary} | {:error, Chunker.error()}
   def feed(%__MODULE__{handle: handle}, piece),
-    do: Native.normalizer_feed(handle, IO.iodata_to_binary(piece))
+    do: Scheduling.normalizer_feed(handle, IO.iodata_to_binary(piece))
 
   @doc """
   Ends the stream, returns the rest of it and its patches, and closes the normalizer.
   """
   @spec finish(t) :: {:ok, {binary, ReferencePatches.t()}} | {:error, Chunker.error()}
   def finish(%__MODULE__{handle: handle}) do
-    with {:ok, {rest, patches}} <- Nif.normalizer_finish_dirty(handle),
+    with {:ok, {rest, patches}} <- Native.normalizer_finish_dirty(handle),
          do: {:ok, {rest, ReferencePatches.of(patches)}}
   end
 end

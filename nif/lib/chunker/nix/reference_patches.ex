@@ -3,7 +3,7 @@ defmodule Chunker.Nix.ReferencePatches do
   The hashes that `Chunker.Nix.ReferenceNormalizer` replaced in a stream, which restore it.
   """
 
-  alias Chunker.{Native, Nif}
+  alias Chunker.{Native, Scheduling}
 
   @enforce_keys [:handle, :stream_length, :count, :references]
   @derive {Inspect, only: [:stream_length, :count, :references]}
@@ -23,7 +23,7 @@ defmodule Chunker.Nix.ReferencePatches do
   @doc false
   @spec of(reference) :: t
   def of(handle) do
-    {stream_length, count, references} = Nif.patches_fields_dirty(handle)
+    {stream_length, count, references} = Native.patches_fields_dirty(handle)
     %__MODULE__{handle: handle, stream_length: stream_length, count: count, references: references}
   end
 
@@ -35,14 +35,14 @@ defmodule Chunker.Nix.ReferencePatches do
   """
   @spec parse(binary) :: {:ok, t} | {:error, Chunker.error()}
   def parse(bytes) do
-    with {:ok, handle} <- Nif.patches_parse_dirty(bytes), do: {:ok, of(handle)}
+    with {:ok, handle} <- Native.patches_parse_dirty(bytes), do: {:ok, of(handle)}
   end
 
   @doc """
   Returns the canonical bytes, to be stored beside the stream. Equal patches have equal bytes.
   """
   @spec to_binary(t) :: binary
-  def to_binary(%__MODULE__{handle: handle}), do: Nif.patches_bytes_dirty(handle)
+  def to_binary(%__MODULE__{handle: handle}), do: Native.patches_bytes_dirty(handle)
 
   @doc """
   Puts the hashes back into the bytes of a normalized stream that start at `offset`, and returns them.
@@ -52,5 +52,5 @@ defmodule Chunker.Nix.ReferencePatches do
   """
   @spec restore(t, binary, non_neg_integer) :: {:ok, binary} | {:error, Chunker.error()}
   def restore(%__MODULE__{handle: handle}, data, offset \\ 0),
-    do: Native.patches_restore(handle, offset, data)
+    do: Scheduling.patches_restore(handle, offset, data)
 end

@@ -25,7 +25,7 @@ defmodule Chunker.Upload.Engine do
   piece of an answer, and never while it waits for the engine.
   """
 
-  alias Chunker.{Error, Nif, Store, Work}
+  alias Chunker.{Error, Native, Store, Work}
   alias Chunker.Upload.{Answer, Request}
 
   @opaque t :: reference
@@ -106,7 +106,7 @@ defmodule Chunker.Upload.Engine do
   @spec new([option]) :: Store.result(t)
   def new(options \\ []) do
     _ = Keyword.validate!(options, @options)
-    options |> Nif.engine_new() |> Work.result()
+    options |> Native.engine_new() |> Work.result()
   end
 
   @doc """
@@ -114,7 +114,7 @@ defmodule Chunker.Upload.Engine do
   """
   @spec load(t) :: %{memory: non_neg_integer, waiting: non_neg_integer}
   def load(engine) do
-    {memory, waiting} = Nif.engine_load(engine)
+    {memory, waiting} = Native.engine_load(engine)
     %{memory: memory, waiting: waiting}
   end
 
@@ -124,7 +124,7 @@ defmodule Chunker.Upload.Engine do
   """
   @spec begin(t, head) :: {:answer, Answer.t()} | {:request, Request.t()}
   def begin(engine, head) do
-    case Nif.exchange_begin(engine, parts(head)) do
+    case Native.exchange_begin(engine, parts(head)) do
       {:answer, answer} ->
         {:answer, answer(answer, nil)}
 
@@ -151,7 +151,7 @@ defmodule Chunker.Upload.Engine do
   @spec refuse(Request.t(), refusal) :: Answer.t()
   def refuse(%Request{exchange: exchange}, refusal) do
     {refusal, headers} = split(refusal)
-    exchange |> Nif.exchange_refuse(refusal) |> Work.result() |> Error.unwrap!() |> refused(headers)
+    exchange |> Native.exchange_refuse(refusal) |> Work.result() |> Error.unwrap!() |> refused(headers)
   end
 
   @doc """
@@ -161,7 +161,7 @@ defmodule Chunker.Upload.Engine do
   @spec refuse(t, head, refusal) :: Answer.t()
   def refuse(engine, head, refusal) do
     {refusal, headers} = split(refusal)
-    engine |> Nif.engine_refuse(parts(head), refusal) |> refused(headers)
+    engine |> Native.engine_refuse(parts(head), refusal) |> refused(headers)
   end
 
   defp split(:unauthorized), do: {{:unauthorized, "Bearer"}, []}
@@ -178,7 +178,7 @@ defmodule Chunker.Upload.Engine do
   """
   @spec start(Request.t(), Store.t()) :: next
   def start(%Request{exchange: exchange}, store),
-    do: step(exchange, &Nif.exchange_start(exchange, store, &1))
+    do: step(exchange, &Native.exchange_start(exchange, store, &1))
 
   @doc """
   Takes the next piece of the body, of any size; waits while the engine is busy.
@@ -187,14 +187,14 @@ defmodule Chunker.Upload.Engine do
   """
   @spec push(Request.t(), binary) :: next
   def push(%Request{exchange: exchange}, piece),
-    do: step(exchange, &Nif.exchange_push(exchange, piece, &1))
+    do: step(exchange, &Native.exchange_push(exchange, piece, &1))
 
   @doc """
   Returns the answer, once you have pushed the whole body.
   """
   @spec finish(Request.t()) :: Answer.t()
   def finish(%Request{exchange: exchange}) do
-    {:answer, answer} = step(exchange, &Nif.exchange_finish(exchange, &1))
+    {:answer, answer} = step(exchange, &Native.exchange_finish(exchange, &1))
     answer
   end
 
@@ -202,7 +202,7 @@ defmodule Chunker.Upload.Engine do
   Ends an exchange, at any moment.
   """
   @spec close(Request.t()) :: :ok
-  def close(%Request{exchange: exchange}), do: Nif.exchange_close(exchange)
+  def close(%Request{exchange: exchange}), do: Native.exchange_close(exchange)
 
   defp step(exchange, start) do
     case start |> Work.step() |> Error.unwrap!() do
@@ -223,7 +223,7 @@ defmodule Chunker.Upload.Engine do
   end
 
   defp body(:stream, exchange),
-    do: Work.stream(fn -> exchange end, &Nif.exchange_next/2, &Nif.exchange_close/1)
+    do: Work.stream(fn -> exchange end, &Native.exchange_next/2, &Native.exchange_close/1)
 
   defp body(bytes, _), do: bytes
 

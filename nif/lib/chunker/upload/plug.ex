@@ -96,9 +96,11 @@ defmodule Chunker.Upload.Plug do
       |> close_after(answer.status)
       |> Plug.Conn.halt()
 
-    case answer.body do
-      bytes when is_binary(bytes) -> Plug.Conn.send_resp(conn, answer.status, bytes)
-      pieces -> send_pieces(Plug.Conn.send_chunked(conn, answer.status), pieces)
+    cond do
+      # With `send_resp`, Cowboy and Bandit would replace the length in the head by that of the body: none.
+      conn.method == "HEAD" -> Plug.Conn.send_chunked(conn, answer.status)
+      is_binary(answer.body) -> Plug.Conn.send_resp(conn, answer.status, answer.body)
+      true -> send_pieces(Plug.Conn.send_chunked(conn, answer.status), answer.body)
     end
   end
 

@@ -3,8 +3,9 @@
 //! Converts and dispatches, nothing else: defaults, ranges and algorithms are the core's. Errors are
 //! atoms: the core's codes, and those of [`failure`]. Arguments of a wrong type raise `ArgumentError`.
 //!
-//! What may run on a normal scheduler has two names: `…_normal`, which accounts for its time, and
-//! `…_dirty`; [`terms::twins`] makes both. `Chunker.Native` chooses by size. All else runs on a dirty scheduler or is done at once.
+//! `Chunker.Native` has a stub of each function. What may run on a normal scheduler has two names:
+//! `…_normal`, which accounts for its time, and `…_dirty`; [`terms::twins`] makes both, and
+//! `Chunker.Scheduling` chooses by size. All else runs on a dirty scheduler or is done at once.
 //!
 //! A store waits for disks and networks, so no scheduler waits for it: what [`store`] and [`exchanges`] do is done on
 //! threads of their own, and a message brings the result ([`work`]).
@@ -39,4 +40,4 @@ fn load(_: rustler::Env<'_>, _: rustler::Term<'_>) -> bool {
     true
 }
 
-rustler::init!("Elixir.Chunker.Nif", load = load);
+rustler::init!("Elixir.Chunker.Native", load = load);
