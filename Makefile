@@ -102,6 +102,10 @@ soak-store: setup ## stress one store with processes that write, read, delete an
 	$(if $(S3),scripts/with-s3.sh) scripts/soak-store.py target/release/chunker \
 		$(if $(S3),s3://chunker/soak,target/soak/store) $(or $(MINUTES),10) $(SEED)
 
+simulate: setup ## run clients, servers, a collector and their store on simulated networks, disks and clocks that fail (SECONDS=600; SEED=0)
+	CHUNKER_SIMULATE_SECONDS=$(or $(SECONDS),600) CHUNKER_STORE_SEED=$(or $(SEED),0) \
+		cargo test --quiet --package chunker-store --lib -- simulation::system::simulate --ignored --nocapture
+
 cross-store: setup ## check that the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
 	scripts/cross-store.sh $(TARGETS)
 
