@@ -325,10 +325,11 @@ load: package ## put 200 clients, slow and hostile ones among them, on the serve
 	node npm/scripts/load.mjs "$(or $(SERVER),node npm/test-out/dedup/server-process.js)" \
 		$(or $(SECONDS),60) $(or $(CLIENTS),200)
 
-soak-transfer: package ## upload, download, delete, collect and check through two servers of one store, and kill them all (MINUTES=10; STORE=s3://…; SERVERS="'command' …")
+soak-transfer: package ## upload, download, delete, collect and check through two servers of one store, and kill them all (MINUTES=10; S3=1: on S3, simulated by moto; STORE=…; SERVERS="'command' …")
 	npm/node_modules/.bin/tsc -p npm/test
 	cargo build --quiet --release --package chunker-cli
-	node npm/scripts/soak-transfer.mjs target/release/chunker "$(or $(STORE),$$(mktemp -d))" $(or $(MINUTES),10) \
+	$(if $(S3),scripts/with-s3.sh) node npm/scripts/soak-transfer.mjs target/release/chunker \
+		"$(or $(STORE),$(if $(S3),s3://chunker/soak-transfer,$$(mktemp -d)))" $(or $(MINUTES),10) \
 		$(or $(SERVERS),serve "node npm/test-out/dedup/server-process.js")
 
 bench-store: setup target/peers/store.tar ## compare the command with restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)
