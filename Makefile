@@ -36,16 +36,17 @@ check: ## check the core alone: formatting, clippy, and all tests that need no o
 	cargo clippy --quiet --package chunker-cdc --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
-# Two chains side by side. Within a chain one target follows the other, since they share folders: the flags
-# that make the chains run side by side are taken from them.
+# Within a chain one target follows the other, whatever --jobs says, since they share folders.
 test: setup ## run everything that a change must pass
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-crates test-packaged
+	@scripts/side-by-side.sh test-crates test-packaged
 
 test-crates: # the crates, by cargo
-	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust test-store test-no-std miri
+	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust test-store
 
+# The last two have folders of their own, and make the chains equally long.
 test-packaged: # what the packages of npm and Hex hold
-	@MAKEFLAGS= $(MAKE) --no-print-directory test-npm test-server test-nif test-ingest test-cache release-check
+	@MAKEFLAGS= $(MAKE) --no-print-directory test-wasm test-npm test-server test-nif test-ingest test-cache release-check \
+		test-no-std miri
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
 	cargo fmt --all --check
@@ -55,6 +56,7 @@ lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, ve
 	npm --prefix npm run --silent lint:workflows
 	scripts/check-versions.sh
 	scripts/check-names.py
+	scripts/check-imports.py
 
 lint-nif: setup target/nif.plt ## check the Elixir package: formatting, compiler warnings, Dialyzer
 	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile --warnings-as-errors
@@ -151,6 +153,13 @@ test-no-std: setup ## build the crate for a target without std, and for one with
 	cargo build --quiet --package chunker-cdc --no-default-features --features alloc,serde --target wasm32v1-none
 	cargo build --quiet --package chunker-cdc --no-default-features --features tracing,metrics --target wasm32-unknown-unknown
 
+test-wasm: setup ## test the crate as WebAssembly in Node.js, plain and with simd128: the vectors, and the laws that need no threads or other programs
+	cargo xtask wasm-test node
+
+test-wasm-browser: setup ## do the same in a worker of headless Chromium (installs chromedriver)
+	@scripts/setup.sh chromedriver=chromium-driver
+	cargo xtask wasm-test chromium
+
 package: setup addon ## build the npm package
 	cargo xtask wasm
 	npm --prefix npm run --silent build
@@ -193,6 +202,12 @@ sbom: setup ## list what the three packages are made of, as CycloneDX, in target
 
 nif-libraries: setup ## build the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
 	scripts/nif-libraries.sh $(TARGETS)
+
+pack-load: package ## pack in target/load what `make load-libraries` needs on other systems
+	scripts/load-libraries.sh pack
+
+load-libraries: ## load this system's native libraries of target/addons/packages and target/libraries, and run the vectors (needs Node.js alone)
+	scripts/load-libraries.sh
 
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
 publish-crate: setup ## publish the crates: the core, the store and the command
@@ -277,15 +292,12 @@ bench-ratios: setup ## compare pieces with one call, and all cores with one, as 
 	cargo bench --quiet --package chunker-cdc --bench push
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
 
-bench-regression: setup ## check that the working tree is at most 5 % slower than BASE=ref; runs both in turn on this machine
-	scripts/bench-regression.sh $(or $(BASE),origin/main)
-
-bench-instructions: setup ## check that the working tree takes at most 1 % more instructions than BASE=ref (installs valgrind and gungraun-runner)
+bench-regression: setup ## check that the working tree takes at most 5 % more time and 1 % more instructions than BASE=ref; builds both (installs valgrind and gungraun-runner)
 	@scripts/setup.sh valgrind
 	$(call tool,gungraun-runner,0.20.0)
-	scripts/bench-instructions.sh $(or $(BASE),origin/main)
+	scripts/bench-regression.sh $(or $(BASE),origin/main)
 
-test-regression: ## test what the regression gate says about results of every kind
+test-regression: ## test the verdicts of the regression gate on results of every kind
 	cd .github/scripts && python3 -m unittest --quiet
 
 bench-observability: observability-builds ## measure what tracing, metrics and profiling cost per chunk, in nanoseconds
@@ -355,9 +367,12 @@ test-serve: package ## test the npm client against chunker serve, killing both a
 	cargo build --quiet --package chunker-cli
 	CHUNKER_SERVE=$(CURDIR)/target/debug/chunker npm --prefix npm run --silent test:serve
 
-bench-transfer: package target/peers/tus ## compare uploads and downloads with tus and a plain GET, over connections with different round trips, as ratios (ROUNDS=5; MIB=128; SERVERS=node: only that)
-	cargo build --quiet --release --package chunker-cli
-	node npm/scripts/bench-transfer.mjs "$(or $(SERVERS),node target/release/chunker)" target/peers/tus $(or $(ROUNDS),5) $(or $(MIB),128)
+bench-transfer: package target/peers/tus ## compare uploads and downloads with tus and a plain GET, as ratios (SERVERS="node serve beam"; CLIENTS="node chromium"; LINKS="0 20 40 100 slow"; AVERAGES="1M 64K 16K"; ROUNDS=5; MIB=128)
+	npm/node_modules/.bin/tsc -p npm/test
+	$(if $(findstring serve,$(SERVERS)),cargo build --quiet --release --package chunker-cli)
+	$(if $(findstring beam,$(SERVERS)),cd nif/examples/ingest && MIX_ENV=prod mix compile)
+	node npm/scripts/bench-transfer.mjs target/peers/tus $(foreach option,CLIENTS SERVERS LINKS AVERAGES ROUNDS MIB, \
+		$(if $($(option)),--$(shell echo $(option) | tr A-Z a-z) "$($(option))"))
 
 target/peers/tus:
 	mkdir -p $@
@@ -381,12 +396,10 @@ target/peers/store.tar: # the same, and libraries
 	tar --create --directory "$$(rustc --print sysroot)" bin --directory "$${CARGO_HOME:-$$HOME/.cargo}/registry" src \
 		--directory "$$(rustc --print sysroot)" lib 2>/dev/null | head --bytes 700M > $@
 
-instructions: setup ## check the instructions per byte of each scan kernel on x86-64 against their limits
+instructions: observability-builds ## check the instructions per byte of each scan kernel on x86-64, and those that tracing and metrics add per chunk, against fixed limits (installs valgrind)
+	@scripts/setup.sh valgrind
 	cargo build --quiet --release --package bench-peers
 	scripts/count-instructions.py target/release/bench-peers
-
-instructions-hooks: observability-builds ## check how many instructions tracing and metrics add to a chunk, and that there are none without them (installs valgrind)
-	@scripts/setup.sh valgrind
 	scripts/count-hooks.py target/observability
 
 FUZZ_TARGETS = scan cuts manifest nix references decode round_trip pack store protocol

@@ -1,4 +1,4 @@
-//! Instructions of the paths that every machine has, counted by Callgrind: `make bench-instructions`.
+//! Instructions of the paths that every machine has, counted by Callgrind: `make bench-regression`.
 //!
 //! The scan kernel is the portable one: the build says so.
 

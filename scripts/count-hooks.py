@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts the instructions that the hooks of observability add to a chunk: `make instructions-hooks`.
+"""Counts the instructions that the hooks of observability add to a chunk: `make instructions`.
 
 Fails when builds of the bench `observability` have more than their limit, or when one without the
 features has any function of the crate's module `observability`. Valgrind counts, so that neither the

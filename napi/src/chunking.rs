@@ -6,14 +6,16 @@ pub(crate) mod record;
 use crate::bytes;
 use crate::failure::Failure;
 use crate::number::{self, Number};
+use crate::runtime::settle;
 use chunker::chunking::{ChunkDescriptor, PushChunker};
 use chunker::hashing::{HashAlgorithm, Hasher};
 use chunker::manifest::Manifest;
 use chunker::{CutFinder, Profile};
 use napi::Env;
-use napi::bindgen_prelude::{Either, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, PromiseRaw, Uint8ArraySlice, Unknown, spawn_blocking};
 use napi_derive::napi;
 use profile::{Input, profile_of};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A push chunker: bytes in, records of chunks out (see [`record`]).
 #[napi(js_name = "PushChunker")]
@@ -134,6 +136,62 @@ impl JsHasher {
     pub fn free(&mut self) {
         self.0 = None;
     }
+}
+
+/// Resolves with the number of chunks that have their digests: of all of them, or of those before the first one
+/// that does not.
+///
+/// `bytes` are the chunks one after another, each with its length in bytes and its digest of 32 bytes.
+#[napi(catch_unwind)]
+pub fn count_intact<'env>(
+    env: &'env Env,
+    hash: Either<String, Unknown<'_>>,
+    bytes: &[u8],
+    lengths: &[u32],
+    digests: &[u8],
+) -> Result<PromiseRaw<'env, u32>, Failure> {
+    let algorithm = hash_algorithm(hash)?;
+    let length: u64 = lengths.iter().copied().map(u64::from).sum();
+    let (rows, rest) = digests.as_chunks::<32>();
+    if length != bytes.len() as u64 || rows.len() != lengths.len() || !rest.is_empty() {
+        return Err(Failure::argument("the lengths are not those of the bytes and digests"));
+    }
+    let mut copy = spares().pop().unwrap_or_default();
+    copy.clear();
+    copy.try_reserve_exact(bytes.len()).map_err(|_| Failure::memory(bytes.len()))?;
+    copy.extend_from_slice(bytes);
+    let chunks: Vec<_> = lengths.iter().copied().zip(rows.iter().copied()).collect();
+    let work = spawn_blocking(move || {
+        let count = intact(algorithm, &copy, &chunks);
+        let mut spares = spares();
+        if spares.len() < MOST_SPARES && copy.capacity() <= LONGEST_SPARE {
+            spares.push(copy);
+        }
+        Ok(count)
+    });
+    settle(env, work, |_, count| Ok(count))
+}
+
+/// Buffers kept for further copies: a new one costs more than the copy of its bytes.
+static SPARES: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+const MOST_SPARES: usize = 4;
+const LONGEST_SPARE: usize = 1 << 20;
+
+fn spares() -> MutexGuard<'static, Vec<Vec<u8>>> {
+    SPARES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn intact(algorithm: HashAlgorithm, mut bytes: &[u8], chunks: &[(u32, [u8; 32])]) -> u32 {
+    let mut count = 0;
+    for (length, digest) in chunks {
+        let Some((chunk, rest)) = bytes.split_at_checked(*length as usize) else { break };
+        if algorithm.digest(chunk) != *digest {
+            break;
+        }
+        bytes = rest;
+        count += 1;
+    }
+    count
 }
 
 /// A manifest.

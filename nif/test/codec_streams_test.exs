@@ -1,6 +1,7 @@
 defmodule Chunker.CodecStreamsTest do
   use ExUnit.Case, async: true
 
+  import Chunker.Eventually
   alias Chunker.{Compressor, Decompressor}
 
   @codecs [:zstd, :lz4, :xz, :bzip2]
@@ -191,8 +192,6 @@ defmodule Chunker.CodecStreamsTest do
     assert eventually(fn -> Decompressor.feed(decompressor, "piece") == {:error, :chunker_closed} end)
     assert inspect(compressor) == "#Chunker.Compressor<codec: :zstd, level: nil, ...>"
   end
-
-  defp eventually(condition), do: condition.() or (Process.sleep(10) && eventually(condition))
 
   describe "a dictionary" do
     setup do

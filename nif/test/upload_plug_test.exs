@@ -86,7 +86,7 @@ defmodule Chunker.UploadPlugTest do
     pack = Uploads.pack(["chunk"], :blake3)
     request = conn({"POST", "/v1/packs/blake3", pack}, body: [])
     assert_raise RuntimeError, ~r/before Plug.Parsers/, fn -> call(request, upload) end
-    assert Upload.Engine.load(Upload.engine(upload)) == %{memory: 0, waiting: 0}
+    assert Uploads.settled(upload) == %{memory: 0, waiting: 0}
   end
 
   test "hooks find the conn", %{store: store} do

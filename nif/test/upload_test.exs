@@ -1,6 +1,8 @@
 defmodule Chunker.UploadTest do
   use ExUnit.Case, async: true
 
+  import Chunker.Eventually
+  import Chunker.Uploads, only: [settled: 1]
   import ExUnit.CaptureLog
   alias Chunker.{Error, Store, Upload, Uploads}
   alias Chunker.Upload.{Answer, Engine, Request}
@@ -135,18 +137,7 @@ defmodule Chunker.UploadTest do
       end
 
     assert Enum.min(times) < 1_000
-    assert %{memory: 0} = eventually_free(engine, 100)
-  end
-
-  defp eventually_free(engine, tries) do
-    case Engine.load(engine) do
-      %{memory: taken} when taken > 0 and tries > 0 ->
-        Process.sleep(20)
-        eventually_free(engine, tries - 1)
-
-      load ->
-        load
-    end
+    assert settled(engine).memory == 0
   end
 
   test "a quota is a number of bytes or none, and stops no deletion", %{store: store} do
@@ -401,17 +392,5 @@ defmodule Chunker.UploadTest do
   defp begin(engine, head) do
     {:request, request} = Engine.begin(engine, head)
     request
-  end
-
-  # The load once what was dropped has been.
-  defp settled(%Upload{} = upload), do: upload |> Upload.engine() |> settled()
-
-  defp settled(engine) do
-    eventually(fn -> Engine.load(engine) == %{memory: 0, waiting: 0} end)
-    Engine.load(engine)
-  end
-
-  defp eventually(condition, attempts \\ 300) do
-    condition.() || (attempts > 0 && Process.sleep(10) && eventually(condition, attempts - 1))
   end
 end

@@ -1,5 +1,5 @@
-// The client of `bench-transfer.mjs`: `bench-transfer-client.mjs PEERS PORT_OF_OURS PORT_OF_TUS`. It does the
-// jobs that it is sent, and answers with their seconds.
+// The client in Node of `bench-transfer.mjs`: `bench-transfer-client.mjs PEERS PORT_OF_OURS PORT_OF_TUS`. It does
+// the jobs that it is sent, and answers with their seconds.
 
 import { createReadStream, statSync } from "node:fs";
 import { get } from "node:http";
@@ -14,25 +14,22 @@ const transport = new HttpTransport({ baseUrl: `http://127.0.0.1:${ours}` });
 
 const JOBS = {
   async upload({ path, profile }) {
-    const { root, bytesSent } = await upload(open(path), {
-      transport,
-      profile,
-      size: sizeOf(path),
-    });
+    const { root, bytesSent } = await upload(path, { transport, profile });
     return { root, bytesSent };
   },
   async download({ root }) {
     for await (const _ of download(root, { transport }));
   },
   async read({ path, profile }) {
-    for await (const _ of chunks(open(path), { profile }));
+    for await (const _ of chunks(path, { profile }));
   },
   tus: ({ path }) =>
     new Promise((onSuccess, onError) => {
       const endpoint = `http://127.0.0.1:${theirs}/files`;
       const done = { onSuccess: () => onSuccess({}), onError };
-      const options = { endpoint, uploadSize: sizeOf(path), ...done };
-      new tus.Upload(open(path), options).start();
+      const options = { endpoint, uploadSize: statSync(path).size, ...done };
+      const stream = createReadStream(path, { highWaterMark: 1 << 20 });
+      new tus.Upload(stream, options).start();
     }),
   get: ({ path }) =>
     new Promise((resolve, reject) => {
@@ -41,14 +38,6 @@ const JOBS = {
       }).on("error", reject);
     }),
 };
-
-function open(path) {
-  return createReadStream(path, { highWaterMark: 1 << 20 });
-}
-
-function sizeOf(path) {
-  return statSync(path).size;
-}
 
 process.on("message", async ({ job, ...options }) => {
   try {

@@ -1,38 +1,83 @@
 // Transfers over links of different round trips and rates: ours against tus and a plain GET, by ratios.
 //
-//   node scripts/bench-transfer.mjs SERVERS PEERS [ROUNDS] [MIB]
+//   node scripts/bench-transfer.mjs PEERS [--clients "node chromium"] [--servers "node serve beam"]
+//     [--links "0 20 40 100 slow"] [--averages "1M 64K 16K"] [--rounds 5] [--mib 128]
 //
-// SERVERS are what receives, in one argument: `node` for the server of this package, the path of the
-// command `chunker` for its `serve`. PEERS is a folder in which tus-js-client, @tus/server and @tus/file-store
-// are installed. Clients and servers are processes of their own, and so is the link: a
-// relay that delays, and lets so many bytes a second pass. Every round has new data, and in it every
-// contestant has its turn; a ratio is the median of those of the rounds.
+// PEERS is a folder in which tus-js-client, @tus/server and @tus/file-store are installed. Clients and servers are
+// processes of their own, and so is the link: a relay that delays, and lets so many bytes a second pass. Every
+// round has new data, and in it every contestant has its turn; a ratio is the median of those of the rounds.
 
-import { fork, spawn } from "node:child_process";
+import { fork } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, open, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { startServer } from "./server-command.mjs";
 
 const MIB = 1024 * 1024;
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+const CLIENTS = {
+  node: { name: "Node.js", script: "bench-transfer-client.mjs" },
+  chromium: { name: "Chromium", script: "bench-transfer-chromium.mjs" },
+};
+/** What receives: lines of shell that serve the store `$1` and print their address. */
+const SERVERS = {
+  node: { name: "the server for Node.js", line: 'node npm/test-out/dedup/server-process.js "$1"' },
+  serve: {
+    name: "`chunker serve`",
+    line: 'target/release/chunker --store "$1" serve --listen 127.0.0.1:0',
+  },
+  beam: {
+    name: "the server on the BEAM",
+    line: 'env MIX_ENV=prod sh -c \'cd nif/examples/ingest && exec mix run serve.exs "$1" --port 0\' sh "$1"',
+  },
+};
 const PROFILES = { "1M": "large", "64K": "medium", "16K": "small" };
-const LINKS = [
-  { name: "0 ms", rtt: 0, rate: 0 },
-  { name: "20 ms", rtt: 20, rate: 0 },
-  { name: "40 ms", rtt: 40, rate: 0 },
-  { name: "100 ms", rtt: 100, rate: 0 },
-  { name: "20 ms, 12 MiB/s", rtt: 20, rate: 12 * MIB },
-];
+const LINKS = {
+  0: { name: "0 ms", rtt: 0, rate: 0 },
+  20: { name: "20 ms", rtt: 20, rate: 0 },
+  40: { name: "40 ms", rtt: 40, rate: 0 },
+  100: { name: "100 ms", rtt: 100, rate: 0 },
+  slow: { name: "20 ms, 12 MiB/s", rtt: 20, rate: 12 * MIB },
+};
 
-const [servers, peers, rounds = "5", mib = "128"] = process.argv.slice(2);
-if (servers === undefined || peers === undefined) {
-  console.error("usage: bench-transfer.mjs SERVERS PEERS [ROUNDS] [MIB]");
+const string = (value) => ({ type: "string", default: value });
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    clients: string("node"),
+    servers: string("node"),
+    links: string(Object.keys(LINKS).join(" ")),
+    averages: string(Object.keys(PROFILES).join(" ")),
+    rounds: string("5"),
+    mib: string("128"),
+  },
+});
+const [peers] = positionals;
+if (peers === undefined) {
+  console.error("usage: bench-transfer.mjs PEERS [--clients …] [--servers …] [--links …] …");
   process.exit(1);
 }
-const bytes = Number(mib) * MIB;
+const clients = chosen("clients", CLIENTS);
+const servers = chosen("servers", SERVERS);
+const links = chosen("links", LINKS);
+const averages = chosen("averages", PROFILES);
+const bytes = Number(options.mib) * MIB;
+
+/** Returns the values of `all` that an option names. */
+function chosen(option, all) {
+  const names = options[option].split(" ");
+  const unknown = names.find((name) => !(name in all));
+  if (unknown !== undefined) {
+    console.error(`--${option} has ${unknown}, which is none of ${Object.keys(all).join(", ")}`);
+    process.exit(1);
+  }
+  return names.map((name) => [name, all[name]]);
+}
+
 const folder = await mkdtemp(join(tmpdir(), "chunker-transfer-"));
 const children = new Set();
 process.on("exit", () => {
@@ -41,14 +86,16 @@ process.on("exit", () => {
 
 try {
   const tus = await startScript("bench-transfer-tus.mjs", peers, folder);
-  for (const server of servers.split(" ")) {
-    const store = join(folder, `store of ${basename(server)}`);
-    const isNode = server === "node";
-    const port = isNode
-      ? (await startScript("bench-transfer-server.mjs", store)).port
-      : await startCommand(server, store);
-    console.log(`\nThe server ${isNode ? "for Node.js" : `\`${basename(server)} serve\``}:`);
-    for (const link of LINKS) await measure(link, port, tus.port);
+  for (const [name, { name: title, line }] of servers) {
+    process.chdir(REPOSITORY);
+    const server = await startServer(line, join(folder, `store of ${name}`));
+    const { port } = new URL(server.url);
+    for (const [, client] of clients) {
+      console.log(`\n${client.name} and ${title}:`);
+      for (const [, link] of links) await measure(client, link, Number(port), tus.port);
+    }
+    server.kill("SIGKILL");
+    await server.ended;
   }
 } finally {
   for (const child of children) child.kill();
@@ -57,10 +104,10 @@ try {
 process.exit();
 
 /** Measures all contestants over one link, and prints a row for each size of chunks. */
-async function measure({ name, rtt, rate }, ours, tus) {
+async function measure({ script }, { name, rtt, rate }, ours, tus) {
   const toOurs = await startScript("bench-transfer-link.mjs", ours, rtt, rate);
   const toTus = await startScript("bench-transfer-link.mjs", tus, rtt, rate);
-  const client = await startScript("bench-transfer-client.mjs", peers, toOurs.port, toTus.port);
+  const client = await startScript(script, peers, toOurs.port, toTus.port);
   const times = new Map();
   const run = async (label, job) => {
     const answer = await ask(client, job);
@@ -68,14 +115,14 @@ async function measure({ name, rtt, rate }, ours, tus) {
     return answer;
   };
   let wire = "";
-  for (let round = 0; round < Number(rounds); round += 1) {
+  for (let round = 0; round < Number(options.rounds); round += 1) {
     const path = join(folder, "new");
     await writeRandom(path);
     const edited = join(folder, "edited");
     await writeEdited(path, edited);
     await run("tus", { job: "tus", path });
     await run("get", { job: "get", path });
-    for (const [avg, profile] of Object.entries(PROFILES)) {
+    for (const [avg, profile] of averages) {
       await run(`${avg} read`, { job: "read", path, profile });
       const { root } = await run(`${avg} new`, { job: "upload", path, profile });
       await run(`${avg} known`, { job: "upload", path, profile });
@@ -89,7 +136,7 @@ async function measure({ name, rtt, rate }, ours, tus) {
   console.log(`\n${name}: tus ${speed("tus")} MiB/s, plain GET ${speed("get")} MiB/s;`);
   console.log(`of an edited copy were sent, in MiB:${wire}`);
   console.log("average | new, × tus | known, × reading | edited, s | download, × GET | new, MiB/s");
-  for (const avg of Object.keys(PROFILES)) {
+  for (const [avg] of averages) {
     const cells = [
       avg,
       ratio("tus", `${avg} new`).toFixed(2),
@@ -100,34 +147,10 @@ async function measure({ name, rtt, rate }, ours, tus) {
     ];
     console.log(cells.join(" | "));
   }
-  for (const child of [client, toOurs, toTus]) child.kill();
-}
-
-/** Starts the command's server; returns its port. */
-async function startCommand(command, store) {
-  const port = await freePort();
-  const child = spawn(
-    resolve(command),
-    ["serve", "--store", store, "--listen", `127.0.0.1:${port}`],
-    {
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
-  children.add(child);
-  for (let left = 100; ; left -= 1) {
-    const answer = await fetch(`http://127.0.0.1:${port}/v1`).catch(() => undefined);
-    if (answer?.ok) return port;
-    if (left === 0 || child.exitCode !== null) throw new Error(`${command} serve did not start`);
-    await new Promise((done) => setTimeout(done, 100));
+  for (const child of [client, toOurs, toTus]) {
+    child.kill();
+    children.delete(child);
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  return port;
 }
 
 /** Starts a script beside this one, and resolves when it has told its port. */

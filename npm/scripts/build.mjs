@@ -36,6 +36,11 @@ const GLUE = {
   "codecs-bindgen.js": "dist/codecs/glue.js",
   "threads-bindgen.js": "dist/threads/glue.js",
 };
+/** The script by which wasm-bindgen-rayon starts workers, as the glue imports it, and ours in its place. */
+const START_WORKERS = [
+  /\/snippets\/wasm-bindgen-rayon-.*\/workerHelpers\.js$/,
+  "./start-workers.js",
+];
 /** Scripts of workers, and what they are made of. That of Node has no other form. */
 const WORKERS = {
   "pool-worker.browser": "dist/pool/worker.browser.js",
@@ -151,10 +156,17 @@ async function bundleGenerated() {
       minify: true,
       format: "esm",
       target: "es2022",
+      plugins: [{ name: "workers", setup: replaceStarter }],
       logLevel: "warning",
     });
     rmSync(`dist/${generated}`);
   }
+}
+
+/** Leaves our starter of workers outside of the glue: a member of a team tells it how. */
+function replaceStarter(build) {
+  const [filter, path] = START_WORKERS;
+  build.onResolve({ filter }, () => ({ path, external: true }));
 }
 
 /** Emits what Node can require; browsers take the ES modules. */

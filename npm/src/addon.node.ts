@@ -1,5 +1,6 @@
 // The native addon in Node: a package for each platform, of which npm installs one.
 
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { availableParallelism } from "node:os";
 import process from "node:process";
@@ -33,10 +34,33 @@ function candidates(): string[] {
 /** Why there is no addon in this process. */
 const reasons: string[] = [];
 
+/** The bytes of the head of an ELF file of 64 bits, and where the head says where its sections are listed. */
+const ELF = { head: 64, sections: 0x28, entryBytes: 0x3a, entries: 0x3c };
+
+/**
+ * Throws if a library for Linux lost its end, such as on a full disk: the system would load it all the same, and
+ * kill the process at the first access to what is not there. The list of its sections stands at the end.
+ */
+function checkWhole(path: string): void {
+  const file = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(ELF.head);
+    if (readSync(file, head) < ELF.head || head.toString("latin1", 0, 4) !== "\x7fELF") return;
+    const sections = head.readUInt16LE(ELF.entryBytes) * head.readUInt16LE(ELF.entries);
+    const end = Number(head.readBigUInt64LE(ELF.sections)) + sections;
+    const { size } = fstatSync(file);
+    if (size < end) throw new Error(`the file is cut off: it has ${size} of ${end} bytes`);
+  } finally {
+    closeSync(file);
+  }
+}
+
 function load(name: string): WholeAddon {
   // Bundlers know an imported `createRequire`, and would look for the addon themselves.
   const { createRequire } = process.getBuiltinModule?.("node:module") ?? nodeModule;
-  const found: WholeAddon = createRequire(import.meta.url)(name);
+  const resolver = createRequire(import.meta.url);
+  if (process.platform === "linux") checkWhole(resolver.resolve(name));
+  const found: WholeAddon = resolver(name);
   const version = found.version();
   if (version !== VERSION) throw new Error(`it has version ${version}, not ${VERSION}`);
   return found;

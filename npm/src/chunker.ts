@@ -1,17 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
-import { type Cutter, createCutter } from "./cutter.js";
+import { createCutter } from "./cutter/create.js";
+import type { Cutter } from "./cutter/types.js";
 import { Owned } from "./disposable.js";
 import { calling } from "./errors.js";
 import { countChunks } from "./metrics.js";
-import {
-  CHUNKER_KEYS,
-  type ChunkerOptions,
-  checkedOptions,
-  type HashAlgorithm,
-} from "./options.js";
+import { CHUNKER_KEYS, type ChunkerOptions, checkedOptions } from "./options.js";
 import { resolveProfile } from "./profile.js";
+import type { HashAlgorithm } from "./types.js";
 
 /**
  * Finds and hashes the chunks of an input that is pushed in pieces of any size; the chunks do not

@@ -1,4 +1,4 @@
-import { countError } from "./metrics.js";
+// Imports nothing: everything else may raise errors.
 
 /** Every code of a {@link ChunkerError}: the core's, then those that only bindings have. */
 export const CHUNKER_ERROR_CODES = [
@@ -98,10 +98,35 @@ export function calling<T>(call: () => T): T {
   }
 }
 
-/** Returns `error`, counted by `metrics()` if it is one of this library. */
+/** The number of errors raised, by their code. */
+export const countedErrors = new Map<string, number>();
+/** A server may send any code; further ones are counted as `other`. */
+const MOST_CODES = 256;
+const seen = new WeakSet<object>();
+let listener: ((code: string) => void) | undefined;
+
+/** Calls `listen` with the code of every error that is counted from now on. */
+export function listenToErrors(listen: (code: string) => void): void {
+  listener = listen;
+}
+
+/**
+ * Returns `error`, counted by `metrics()` if it is one of this library: once, however often it is
+ * rethrown, and not if its cause has been counted.
+ */
 export function counted<E>(error: E): E {
-  if (isCoded(error) && OURS.includes(error.name)) countError(error);
+  if (isCoded(error) && OURS.includes(error.name)) count(error);
   return error;
+}
+
+function count(error: CodedError): void {
+  const { cause, code } = error;
+  const isEcho = typeof cause === "object" && cause !== null && seen.has(cause);
+  if (isEcho || seen.has(error)) return;
+  seen.add(error);
+  const key = countedErrors.has(code) || countedErrors.size < MOST_CODES ? code : "other";
+  countedErrors.set(key, (countedErrors.get(key) ?? 0) + 1);
+  listener?.(code);
 }
 
 /** The code of the error that the addon makes of a panic. */

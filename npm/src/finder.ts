@@ -1,14 +1,11 @@
-import { type Bytes, bytesOf } from "./bytes.js";
+import type { ByteArray } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
-import { type AsyncCutter, createAsyncCutter } from "./cutter.js";
+import { createAsyncCutter } from "./cutter/create.js";
+import type { AsyncCutter } from "./cutter/types.js";
 import { calling } from "./errors.js";
-import {
-  CHUNKER_KEYS,
-  type ChunkerOptions,
-  checkedOptions,
-  type HashAlgorithm,
-} from "./options.js";
+import { CHUNKER_KEYS, type ChunkerOptions, checkedOptions } from "./options.js";
 import { resolveProfile } from "./profile.js";
+import type { HashAlgorithm } from "./types.js";
 
 /**
  * Finds and hashes the chunks of an input, by the platform where that is faster. Uncounted: whoever
@@ -26,9 +23,8 @@ export class Finder {
     this.hash = resolved.hash;
   }
 
-  async feed(piece: Bytes): Promise<Chunk[]> {
-    const bytes = bytesOf(piece, "piece");
-    return unpackChunks(await calling(() => this.#cutter.feed(bytes)));
+  async feed(piece: ByteArray): Promise<Chunk[]> {
+    return unpackChunks(await calling(() => this.#cutter.feed(piece)));
   }
 
   async finish(): Promise<Chunk[]> {

@@ -7,8 +7,7 @@ export { Chunk } from "./chunk.js";
 export { Chunker } from "./chunker.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "./errors.js";
 export { digest, Hasher } from "./hasher.js";
-export type { LogLevel } from "./lines.js";
-export { setLogLevel } from "./log.js";
+export { type LogLevel, setLogLevel } from "./log.js";
 export {
   Manifest,
   type ManifestJson,
@@ -23,14 +22,14 @@ export {
   type Tally,
   type UploadTotals,
 } from "./metrics.js";
-export type { ChunkerOptions, HashAlgorithm, ReadyOptions } from "./options.js";
-export {
-  type ProfileFields,
-  type ProfileInput,
-  type ProfileName,
-  profile,
-  remoteExecutionProfile,
-} from "./profile.js";
+export type {
+  ChunkerOptions,
+  Progress,
+  ReadOptions,
+  ReadyOptions,
+  SourceOptions,
+} from "./options.js";
+export { profile, remoteExecutionProfile } from "./profile.js";
 export { ready } from "./ready.js";
 export type { ByteSource } from "./source.js";
 export {
@@ -39,8 +38,6 @@ export {
   chunk,
   chunks,
   chunksWithPayload,
-  type Progress,
-  type ReadOptions,
-  type SourceOptions,
 } from "./stream.js";
+export type { HashAlgorithm, ProfileFields, ProfileInput, ProfileName } from "./types.js";
 export type { ChunkFetch } from "./verification.js";

@@ -5,10 +5,15 @@ import { Owned } from "./disposable.js";
 import { ChunkerError, calling, counted, invalidArgument } from "./errors.js";
 import type { Manifest as CoreManifest } from "./glue.js";
 import { core } from "./load.js";
-import { checkedOptions, type HashAlgorithm } from "./options.js";
-import { type ProfileInput, resolveProfile } from "./profile.js";
+import {
+  checkedOptions,
+  checkedSourceOptions,
+  checkSignal,
+  type SourceOptions,
+} from "./options.js";
+import { resolveProfile } from "./profile.js";
 import type { ByteSource } from "./source.js";
-import { checkedSourceOptions, checkSignal, type SourceOptions } from "./stream.js";
+import type { HashAlgorithm, ProfileInput } from "./types.js";
 import { type ChunkFetch, reassemble, verify, verifyChunk } from "./verification.js";
 
 /** Options of {@link Manifest.parse}. */

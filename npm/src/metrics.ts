@@ -1,9 +1,9 @@
 // What this instance of the package has done since it was loaded. The WebAssembly modules count
 // nothing: their results are counted where they are handed to the caller.
 
-import type { Codec } from "./codecs/options.js";
-import { writeChunk, writeLine } from "./lines.js";
-import type { HashAlgorithm } from "./options.js";
+import { countedErrors } from "./errors.js";
+import { writeChunk } from "./log.js";
+import type { Codec, HashAlgorithm } from "./types.js";
 
 /** A number of things, and of the bytes in them. */
 export interface Tally {
@@ -105,19 +105,13 @@ const totals = {
   uploads: ofUpload(),
   downloads: ofDownload(),
 };
-/** A server may name a code as it likes, */
-const errors = new Map<string, number>();
-/** but when there are so many, another one counts as `other`. */
-const MOST_CODES = 256;
-const countedErrors = new WeakSet<object>();
-
 /**
  * Returns exact totals since the package was loaded. They are those of the calling page, worker or
  * process: workers of a pool count nothing, their chunks are counted where they are handed out. The
  * object is a frozen copy; the difference of two is what happened between them.
  */
 export function metrics(): Metrics {
-  return frozenCopy({ ...totals, errors: Object.fromEntries(errors) });
+  return frozenCopy({ ...totals, errors: Object.fromEntries(countedErrors) });
 }
 
 function frozenCopy<T extends object>(record: T): T {
@@ -173,17 +167,6 @@ export function countCodec(
   const tally = totals[direction][codec];
   tally.bytesIn += bytesIn;
   tally.bytesOut += bytesOut;
-}
-
-/** Counts an error once, however often it is thrown on; so too one whose cause is counted. */
-export function countError(error: Error & { readonly code: string }): void {
-  const { cause } = error;
-  const echo = typeof cause === "object" && cause !== null && countedErrors.has(cause);
-  if (echo || countedErrors.has(error)) return;
-  countedErrors.add(error);
-  const code = errors.has(error.code) || errors.size < MOST_CODES ? error.code : "other";
-  errors.set(code, (errors.get(code) ?? 0) + 1);
-  writeLine("debug", "error_returned", { code: error.code });
 }
 
 /** The counts of one transfer; what is added to them is added to the totals as well. */

@@ -37,6 +37,13 @@ export interface Addon {
   version(): string;
   /** The name of the instruction set that finds cuts. */
   kernel(): string;
+  /** Resolves with the number of chunks that have their digests, up to the first one that has not. */
+  countIntact(
+    hash: string,
+    bytes: Uint8Array,
+    lengths: Uint32Array,
+    digests: Uint8Array,
+  ): Promise<number>;
   Threads: new (count: number) => Threads;
   Pipeline: {
     new (threads: Threads, profile: string, offset: number | undefined): Pipeline;

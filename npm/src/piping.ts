@@ -4,8 +4,8 @@ import { type Chunk, unpackChunks } from "./chunk.js";
 import { ChunkerError, calling } from "./errors.js";
 import { isFile, pathOf } from "./file.js";
 import type { Addon, Pipeline, Threads } from "./native.js";
+import type { SourceOptions } from "./options.js";
 import { aborted, type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
-import type { SourceOptions } from "./stream.js";
 
 /** Pieces of memory that are copied before other tasks of the thread run: less than 1 ms. */
 const PIECES_PER_TASK = 2;

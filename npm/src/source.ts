@@ -19,9 +19,9 @@ const PIECE = 1024 * 1024;
 /** Pieces of memory between two pauses: about 20 ms, in which a page stays responsive, if they are hashed. */
 const PIECES_PER_TASK = 8;
 
-/** The length of `source` in bytes, if it is known before it is read. */
+/** Returns the length of `source` in bytes if it is known before reading, which checks the source. */
 export function lengthOf(source: ByteSource): number | undefined {
-  if (isBytes(source)) return bytesOf(source).length;
+  if (isBytes(source)) return source.byteLength;
   return isBlob(source) ? source.size : undefined;
 }
 
@@ -53,12 +53,11 @@ export function pieces(
 }
 
 async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined, piecesPerTask: number) {
-  const { length } = bytesOf(data);
-  for (let start = 0, count = 1; start < length; start += PIECE, count++) {
+  let count = 0;
+  for (const piece of slices(data, "data")) {
     throwIfAborted(signal);
-    const bytes = bytesOf(data);
-    if (bytes.length !== length) throw invalidArgument("data changed its length while it was read");
-    yield bytes.subarray(start, start + PIECE);
+    yield piece;
+    count++;
     if (count % piecesPerTask === 0) await nextTask();
   }
 }
@@ -74,7 +73,7 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
         ended = true;
         return;
       }
-      yield* slices(piece);
+      yield* slices(piece, "a piece of the source");
     }
   } finally {
     // Not awaited: a source may take for ever to cancel. It has no one left to tell of an error.
@@ -126,7 +125,7 @@ async function* iterablePieces(source: AsyncIterable<unknown>, signal: AbortSign
         ended = true;
         return;
       }
-      yield* slices(result.value);
+      yield* slices(result.value, "a piece of the source");
     }
   } finally {
     if (!ended) cancel(source, iterator);
@@ -139,14 +138,15 @@ function cancel(source: AsyncIterable<unknown>, iterator: AsyncIterator<unknown>
   Promise.resolve(iterator.return?.()).catch(() => {});
 }
 
-function* slices(piece: unknown): Generator<ByteArray, void, undefined> {
-  if (!isBytes(piece))
-    throw invalidArgument(`a piece of the source is ${kindOf(piece)}, not bytes`);
-  const { length } = bytesOf(piece, "a piece of the source");
+/** Yields `data` in slices, and checks before each that no one has changed its length. */
+function* slices(data: unknown, name: string): Generator<ByteArray, void, undefined> {
+  if (!isBytes(data)) throw invalidArgument(`${name} is ${kindOf(data)}, not bytes`);
+  let bytes = bytesOf(data, name);
+  const { length } = bytes;
   for (let start = 0; start < length; start += PIECE) {
-    const bytes = bytesOf(piece, "a piece of the source");
+    if (start > 0) bytes = bytesOf(data, name);
     if (bytes.length !== length)
-      throw invalidArgument("a piece changed its length while it was read");
+      throw invalidArgument(`${name} changed its length while it was being read`);
     yield bytes.subarray(start, start + PIECE);
   }
 }

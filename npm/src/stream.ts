@@ -1,37 +1,21 @@
 import { type ByteArray, type Bytes, bytesOf, isBytes } from "./bytes.js";
 import type { Chunk } from "./chunk.js";
-import { counted, invalidArgument } from "./errors.js";
+import { counted } from "./errors.js";
 import { isFile } from "./file.js";
 import { Finder } from "./finder.js";
 import { countChunks, handedOut } from "./metrics.js";
 import { addon, sharedThreads } from "./native.js";
-import { CHUNKER_KEYS, type ChunkerOptions, checkedOptions } from "./options.js";
+import {
+  CHUNKER_KEYS,
+  type ChunkerOptions,
+  checkedOptions,
+  checkedReadOptions,
+  type ReadOptions,
+} from "./options.js";
 import { Piping } from "./piping.js";
 import { resolveProfile } from "./profile.js";
 import { ready } from "./ready.js";
 import { type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
-
-/** How far reading has come. */
-export interface Progress {
-  /** Bytes read from the source. */
-  bytesRead: number;
-  /** Bytes in the source, where they are known before the end. */
-  totalBytes?: number;
-}
-
-/** Options of what reads a source. */
-export interface SourceOptions {
-  /** Stops reading; the error is a `ChunkerError` `aborted`, whose `cause` is the signal's reason. */
-  signal?: AbortSignal | undefined;
-  /** Called after every read. */
-  onProgress?: ((progress: Progress) => void) | undefined;
-}
-
-/** Options of {@link chunks} and its relatives. */
-export interface ReadOptions extends ChunkerOptions, SourceOptions {}
-
-const SOURCE_KEYS = ["signal", "onProgress"] as const;
-const READ_KEYS = [...CHUNKER_KEYS, ...SOURCE_KEYS] as const;
 
 /** A chunk with its bytes. */
 export interface ChunkWithPayload {
@@ -105,38 +89,13 @@ export async function* chunksWithPayload(
   }
 }
 
-/** Returns `options`, as {@link checkedOptions} does; the values of a chunker are checked by it. */
-export function checkedReadOptions(options: ReadOptions | undefined): ReadOptions {
-  return checkedSource(checkedOptions(options, READ_KEYS));
-}
-
-/** Returns `options`, as {@link checkedOptions} does. */
-export function checkedSourceOptions(options: SourceOptions | undefined): SourceOptions {
-  return checkedSource(checkedOptions(options, SOURCE_KEYS));
-}
-
-function checkedSource<T extends SourceOptions>(options: T): T {
-  checkSignal(options.signal);
-  const { onProgress } = options;
-  if (onProgress !== undefined && typeof onProgress !== "function") {
-    throw invalidArgument("onProgress is not a function");
-  }
-  return options;
-}
-
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal !== undefined && !(typeof signal?.addEventListener === "function")) {
-    throw invalidArgument("signal is not an AbortSignal");
-  }
-}
-
 /** Bytes of memory that are not worth a copy to another thread: about 1 ms of work. */
 const SHORT = 1024 * 1024;
 
 /** Yields the chunks that are found, by the addon's threads where it has them and they pay. */
 async function* finding(source: ByteSource, options: ReadOptions | undefined) {
   const native = addon();
-  const isForThreads = isFile(source) || (isBytes(source) && bytesOf(source).length > SHORT);
+  const isForThreads = isFile(source) || (isBytes(source) && source.byteLength > SHORT);
   if (native === undefined || !isForThreads) {
     yield* reading(source, options);
     return;
@@ -199,7 +158,7 @@ export class ChunkTransform extends TransformStream<Uint8Array, Chunk> {
         finder = new Finder(checked);
       },
       async transform(piece, controller) {
-        enqueue(await finder.feed(piece), controller);
+        enqueue(await finder.feed(bytesOf(piece, "piece")), controller);
       },
       async flush(controller) {
         enqueue(await finder.finish(), controller);

@@ -2,12 +2,12 @@
 
 import { type ByteArray, type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
-import { createListedCutter } from "./cutter.js";
-import { digestNow, digestOf } from "./digests.js";
+import { createListedCutter } from "./cutter/create.js";
+import { digestNow, digestOf } from "./cutter/digests.js";
 import { ChunkerError, invalidArgument } from "./errors.js";
-import type { HashAlgorithm } from "./options.js";
+import type { SourceOptions } from "./options.js";
 import { type ByteSource, lengthOf, orAborted, pieces, throwIfAborted } from "./source.js";
-import type { SourceOptions } from "./stream.js";
+import type { HashAlgorithm } from "./types.js";
 
 /** What a manifest says of an input. */
 interface Listed {

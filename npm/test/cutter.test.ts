@@ -5,10 +5,10 @@ import { createHash, webcrypto } from "node:crypto";
 import { test } from "node:test";
 import "chunker-cdc";
 import { type Chunk, unpackChunks } from "../dist/chunk.js";
-import type { AsyncCutter, Cutter } from "../dist/cutter.js";
+import { GatheringCutter } from "../dist/cutter/gathering.js";
+import { HashingCutter } from "../dist/cutter/hashing.js";
+import type { AsyncCutter, Cutter } from "../dist/cutter/types.js";
 import { ChunkerError } from "../dist/errors.js";
-import { GatheringCutter } from "../dist/gathering-cutter.js";
-import { HashingCutter } from "../dist/hashing-cutter.js";
 import { core } from "../dist/load.js";
 import { splitMix64 } from "./inputs.js";
 

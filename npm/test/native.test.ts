@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
@@ -103,6 +104,14 @@ const REFUSED: [what: string, write: ((folder: string) => void) | undefined, rea
       writeFileSync(join(folder, "chunker.node"), "");
     },
     /too short|not a mach-o|not a valid Win32/i,
+  ],
+  [
+    "lost its end",
+    (folder) => {
+      COPY(folder);
+      truncateSync(join(folder, "chunker.node"), 1_000_000);
+    },
+    /cut off|not a mach-o|not a valid Win32/i,
   ],
   [
     "is of another version",

@@ -24,6 +24,8 @@ mod collect;
 mod check;
 pub mod blocking;
 pub mod protocol;
+#[cfg(feature = "tower")]
+pub mod service;
 #[cfg(test)]
 mod simulation;
 

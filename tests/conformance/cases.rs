@@ -1,5 +1,6 @@
 //! Every case of `vectors.json`, by every way into the library.
 
+use crate::harness::{PLACE, println, test};
 use chunker::chunking::{
     ChunkDescriptor, ChunkStream, DescriptorStream, HashAlgorithm, PayloadChunker, PushChunker, chunk_bytes,
     chunk_data_with_hash, chunk_descriptors,
@@ -127,7 +128,7 @@ fn all_ways_into_the_library_give_the_vectors() {
     for hash in HashAlgorithm::ALL {
         let cases = cases(hash);
         cases.iter().for_each(Case::check);
-        println!("conformance: native {hash}: {} cases, 0 differences", cases.len());
+        println!("conformance: {PLACE} {hash}: {} cases, 0 differences", cases.len());
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every case of `codecs.json`: base32 and references of Nix, Ed25519 signatures, and streams of the tools.
 
+use crate::harness::{PLACE, println, test};
 use chunker::compression::{Codec, CompressionError, DecompressionLimits, PushDecoder, decompress};
 use chunker::hashing::{nix_base32_decode, nix_base32_encode, sha256_hash};
 use chunker::nix::references::{ReferenceNormalizer, ReferencePatches, ReferenceRestorer, StoreHash};
@@ -119,5 +120,5 @@ fn codecs_signatures_and_what_is_of_nix_give_the_vectors() {
         }
     }
     assert_eq!(Some(cases.len() as u64), vectors["count"].as_u64());
-    println!("conformance: native codecs: {} cases, 0 differences", cases.len());
+    println!("conformance: {PLACE} codecs: {} cases, 0 differences", cases.len());
 }

@@ -1,5 +1,6 @@
 //! Laws of compression, with the tools `zstd`, `lz4`, `xz` and `bzip2` as the other side.
 
+use crate::harness::test;
 use crate::noise::noise;
 use chunker::compression::{
     Adapted, Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
@@ -426,6 +427,7 @@ fn a_dictionary_shrinks_small_inputs_and_is_needed_to_read_them() {
 /// Laws that need other programs.
 mod tools {
     use super::*;
+    use core::prelude::v1::test;
 
     #[test]
     fn every_tool_reads_what_is_written_here_and_the_reverse() {

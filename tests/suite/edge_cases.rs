@@ -1,6 +1,7 @@
 //! The edges of inputs and options: the cases of the design document, and the places around every
 //! size where an off-by-one would show.
 
+use crate::harness::test;
 use chunker::Profile;
 use chunker::chunking::{
     ChunkDescriptor, ChunkStream, ChunkingError, ChunkingOptions, HashAlgorithm, OptionsError, chunk_data,
@@ -118,6 +119,7 @@ fn test_decompression_size_limit() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there is one thread")]
 fn test_concurrent_chunk_streams() {
     use std::thread;
 

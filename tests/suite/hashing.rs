@@ -1,5 +1,6 @@
 //! Digests are those of `sha256sum` and `b3sum`, in one call and in pieces.
 
+use crate::harness::test;
 use chunker::hashing::{
     HashAlgorithm, Hasher, UnknownHashAlgorithm, blake3_hash, blake3_hash_raw, sha256_hash, sha256_hash_raw,
 };

@@ -24,6 +24,9 @@ mod fixtures;
     feature = "nix"
 ))]
 mod fuzz_seeds;
+#[cfg_attr(not(target_family = "wasm"), path = "harness/native.rs")]
+#[cfg_attr(target_family = "wasm", path = "harness/wasm.rs")]
+mod harness;
 #[cfg(feature = "std")]
 mod hashing;
 #[cfg(feature = "std")]

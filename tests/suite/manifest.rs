@@ -1,5 +1,6 @@
 //! Laws of manifests: one form for each, nothing else is accepted, and no wrong byte passes.
 
+use crate::harness::test;
 use chunker::Profile;
 use chunker::chunking::{ChunkDescriptor, HashAlgorithm, chunk_descriptors};
 use chunker::manifest::{Manifest, ManifestError};
@@ -164,6 +165,7 @@ fn reassembling_writes_the_input_or_a_correct_prefix_and_an_error() {
 #[cfg(feature = "serde")]
 mod json {
     use super::*;
+    use crate::harness::test;
     use serde_json::{Value, from_value, json, to_value};
 
     #[test]

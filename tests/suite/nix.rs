@@ -1,5 +1,6 @@
 //! Base32 and signatures against the programs of a real Nix, which must be installed.
 
+use crate::harness::test;
 use chunker::hashing::{nix_base32_decode, nix_base32_encode};
 use chunker::nix::{
     InvalidNarInfo, NarInfo, NarInfoFile, NixHashFormat, NixPublicKey, NixSecretKey, nix_hash_decode,
@@ -204,6 +205,7 @@ fn a_narinfo_file_that_is_wrong_is_refused_by_what_is_wrong() {
 /// Laws that need other programs.
 mod tools {
     use super::*;
+    use core::prelude::v1::test;
 
     #[test]
     fn base32_is_that_of_nix_hash_both_ways_for_digests_of_every_length() {

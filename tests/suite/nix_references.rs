@@ -1,5 +1,6 @@
 //! Laws of references: what is taken out of a stream is put back exactly, however it is cut.
 
+use crate::harness::test;
 use chunker::nix::references::{
     MAX_REFERENCES, PLACEHOLDER, ReferenceError, ReferenceNormalizer, ReferencePatches, ReferenceRestorer,
     StoreHash,

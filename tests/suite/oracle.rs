@@ -1,5 +1,6 @@
 //! Cut points against the `fastcdc` crate in the same process, on sizes and data drawn at random.
 
+use crate::harness::test;
 use chunker::{CutFinder, Profile, cut_points};
 use fastcdc::v2020::{FastCDC, Normalization};
 use proptest::prelude::*;

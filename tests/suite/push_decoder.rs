@@ -1,5 +1,6 @@
 //! `PushDecoder` and `Decoder` give what `decompress` gives, however the data are split.
 
+use crate::harness::test;
 use crate::noise::noise;
 use chunker::compression::{
     Codec, CompressionError, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder,
@@ -309,6 +310,7 @@ fn a_dictionary_is_used() {
 /// Laws that need other programs.
 mod tools {
     use super::*;
+    use core::prelude::v1::test;
 
     #[test]
     fn frames_of_a_tool_with_large_linked_blocks_and_checksums_are_read() {

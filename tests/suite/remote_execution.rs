@@ -3,6 +3,7 @@
 //! The API's own vectors are cut from a picture that is not ours to publish:
 //! `make remote-execution INPUT=SekienAkashita.jpg`.
 
+use crate::harness::{PLACE, println, test};
 use chunker::chunking::{chunk_descriptors, chunk_slices};
 use chunker::scan::Scanner;
 use chunker::{CutFinder, Profile};
@@ -55,7 +56,7 @@ fn the_official_vectors_hold_in_every_tier() {
             let ends = chunks.iter().map(|chunk| chunk.offset + chunk.payload.len() as u64);
             assert!(cuts.into_iter().eq(ends), "{}, seed {seed}", scanner.name());
             println!(
-                "remote execution: native {}: seed {seed}, {} chunks, 0 differences",
+                "remote execution: {PLACE} {}: seed {seed}, {} chunks, 0 differences",
                 scanner.name(),
                 chunks.len()
             );

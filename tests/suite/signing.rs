@@ -1,5 +1,6 @@
 //! Laws of signatures, with vectors of RFC 8032 and OpenSSL as the other side.
 
+use crate::harness::test;
 use chunker::Profile;
 use chunker::chunking::{HashAlgorithm, chunk_descriptors};
 use chunker::manifest::Manifest;
@@ -181,6 +182,7 @@ fn debug_output_does_not_show_a_secret() {
 /// Laws that need other programs.
 mod tools {
     use super::*;
+    use core::prelude::v1::test;
 
     #[test]
     fn openssl_verifies_what_is_signed_here() {

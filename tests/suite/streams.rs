@@ -1,5 +1,6 @@
 //! Laws of chunks that are read: whatever a reader does, no byte is lost and no error is hidden.
 
+use crate::harness::test;
 use crate::noise::noise;
 use chunker::Profile;
 use chunker::chunking::{
@@ -179,6 +180,7 @@ fn a_stream_collected_is_its_data_chunked() {
 #[cfg(feature = "tokio")]
 mod asynchronous {
     use super::*;
+    use crate::harness::test;
     use chunker::chunking::{AsyncChunkStream, Tokio};
     use core::pin::Pin;
     use core::task::{Context, Poll};

@@ -1,10 +1,13 @@
 //! Tasks of this workspace that need more than cargo.
 //!
 //! `cargo xtask wasm` builds the WebAssembly modules and their JavaScript into `npm/wasm-out/`;
-//! `cargo xtask wasm-bench` one for benchmarks into `target/wasm/bench/bound/`. It runs wasm-bindgen as a
-//! library, so nothing is installed outside the workspace, and `Cargo.lock` ties its version to that of the
-//! crate in `wasm/`.
+//! `cargo xtask wasm-bench` one for benchmarks into `target/wasm/bench/bound/`; `cargo xtask wasm-test` runs
+//! the core's tests as WebAssembly. It runs wasm-bindgen as a library, so nothing is installed outside the
+//! workspace, and `Cargo.lock` ties its version to that of the crate in `wasm/`.
 
+mod wasm_test;
+
+use std::collections::HashMap;
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -12,8 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-usage: cargo xtask wasm          build npm/wasm-out/: the WebAssembly modules and their glue
-       cargo xtask wasm-bench    build target/wasm/bench/bound/: the module that benchmarks need";
+usage: cargo xtask wasm                        build npm/wasm-out/: the WebAssembly modules and their glue
+       cargo xtask wasm MODULE...              build these, and what shares their glue, alone
+       cargo xtask wasm-bench                  build target/wasm/bench/bound/: the module that benchmarks need
+       cargo xtask wasm-test node|chromium     run the core's tests as WebAssembly, plain and with simd128";
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The file cargo makes of the package `chunker-wasm`.
@@ -67,6 +72,9 @@ const BENCH: Build = Build {
 /// a loop an address of its own, which WebAssembly has to compute every time: 11 % of the time of a cut.
 const ONE_ADDRESS: &str = "-Cllvm-args=-disable-lsr";
 
+/// Packages that work only while threads start.
+const SMALL: [&str; 3] = ["crossbeam-channel", "wasm-bindgen-rayon", "wasm_sync"];
+
 /// A panic traps at once. Its message would go nowhere, but weighs 2 KB with brotli.
 const NO_PANIC_MESSAGES: &str = "-Zunstable-options -Cpanic=immediate-abort";
 
@@ -78,8 +86,10 @@ const UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let result = match arguments.as_slice() {
-        [task] if task == "wasm" => wasm(),
+        [task, modules @ ..] if task == "wasm" => wasm(modules),
         [task] if task == "wasm-bench" => wasm_bench(),
+        [task, place] if task == "wasm-test" => wasm_test::run(place),
+        [task, ..] if task == wasm_test::RUNNER => wasm_test::run_module(&arguments),
         _ => Err(USAGE.into()),
     };
     match result {
@@ -91,23 +101,34 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds every module, and checks that builds with the same glue can share it.
-fn wasm() -> Result<(), Box<dyn Error>> {
+/// Builds the modules, every one if none is named, and checks that builds with the same glue can share it.
+fn wasm(modules: &[String]) -> Result<(), Box<dyn Error>> {
     let c_tools = c_tools()?;
     let root = workspace_root()?;
     let out = root.join("npm/wasm-out");
-    recreate(&out)?;
-    for build in &BUILDS {
+    let named = |build: &Build| modules.is_empty() || modules.iter().any(|name| name == build.name);
+    if let Some(unknown) = modules.iter().find(|name| BUILDS.iter().all(|build| build.name != **name)) {
+        return Err(format!("there is no module {unknown}").into());
+    }
+    if modules.is_empty() {
+        recreate(&out)?;
+    }
+    fs::create_dir_all(&out)?;
+    let with_glue_of_named =
+        |build: &&Build| BUILDS.iter().any(|other| other.glue == build.glue && named(other));
+    let builds: Vec<&Build> = BUILDS.iter().filter(with_glue_of_named).collect();
+    let mut written = HashMap::new();
+    for build in builds {
         let bound = bind(&root, &compile(&root, build, &c_tools)?, build)?;
         fs::copy(bound.join("bindgen_bg.wasm"), out.join(format!("{}.wasm", build.name)))?;
         for ending in ["js", "d.ts"] {
             let text = fs::read(bound.join(format!("bindgen.{ending}")))?;
             let file = format!("{}.{ending}", build.glue);
-            let shared = out.join(&file);
-            if shared.exists() && fs::read(&shared)? != text {
+            if written.get(&file).is_some_and(|other| *other != text) {
                 return Err(format!("{file} of {} differs from another build's", build.name).into());
             }
-            fs::write(shared, text)?;
+            fs::write(out.join(&file), &text)?;
+            written.insert(file, text);
         }
     }
     println!("xtask: wrote {}", out.display());
@@ -145,6 +166,9 @@ fn compile(root: &Path, build: &Build, c_tools: &[(&str, &str)]) -> Result<PathB
         .args(["--target", TARGET, "--no-default-features", "--features", build.features])
         // Whole-program optimization: pages download the module.
         .args(["--config", "profile.release.lto=true"])
+        .args(SMALL.iter().flat_map(|package| {
+            ["--config".into(), format!("profile.release.package.{package}.opt-level='z'")]
+        }))
         .arg(BUILD_STD)
         .arg("--target-dir")
         .arg(&target_dir)

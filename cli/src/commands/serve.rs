@@ -31,13 +31,9 @@ pub(crate) fn run(global: &Global, options: &Serve) -> Result<(), Failure> {
         let failed = |source| Failure::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let server = Arc::new(Server {
-            engine,
-            store: session.store.clone(),
-            access: Access::new(token.as_deref(), address.ip(), options.read_only),
-            totals: Totals::install().ok_or(Failure::Counting)?,
-            patience: options.patience,
-        });
+        let access = Access::new(token.as_deref(), address.ip(), options.read_only);
+        let totals = Totals::install().ok_or(Failure::Counting)?;
+        let server = Server::new(engine, session.store.clone(), access, totals, options.patience);
         let url = format!("http://{address}{}", options.prefix);
         let json = serde_json::json!({ "url": url, "store": session.store.url() });
         session.output.print(&json, format_args!("serving {} at {url}", session.store.url()))?;
@@ -53,7 +49,7 @@ pub(crate) fn run(global: &Global, options: &Serve) -> Result<(), Failure> {
         // A second signal, or time, ends what is not finished.
         let grace =
             async { drop(tokio::time::timeout(GRACE, again.wait_for(|(count, _)| *count > 1)).await) };
-        let finished = serve(server, listener, options.max_connections, stop, grace).await;
+        let finished = serve(Arc::new(server), listener, options.max_connections, stop, grace).await;
         let (_, last) = *received.borrow();
         match last {
             Some(signal) if !finished => Err(Failure::Interrupted(signal)),

@@ -44,7 +44,9 @@ impl Access {
         }
     }
 
-    pub(crate) fn check_operation(&self, operation: Operation) -> Result<(), Refusal> {
+    /// Checks whether a request may do what it asks for.
+    pub(crate) fn check(&self, head: &RequestHead, operation: Operation) -> Result<(), Refusal> {
+        self.check_token(head)?;
         if self.read_only && operation.writes() { Err(Refusal::read_only()) } else { Ok(()) }
     }
 }

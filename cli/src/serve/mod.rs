@@ -1,7 +1,8 @@
 //! The shell around the protocol's engine: sockets, time, and who may ask.
 //!
-//! A connection is read and written through `patience`, which measures how long its peer makes no
-//! progress; `http` turns requests into the engine's exchanges; `access` says who may ask; `totals` counts.
+//! A connection is written through `patience`, which measures how long its peer takes nothing; `http` answers
+//! what is about the server itself, and gives the rest to the store's service; `access` says who may ask;
+//! `totals` counts.
 
 mod access;
 mod http;
@@ -12,7 +13,8 @@ pub(crate) use access::Access;
 pub(crate) use totals::Totals;
 
 use chunker_store::Store;
-use chunker_store::protocol::Engine;
+use chunker_store::protocol::{Engine, Operation, RequestHead};
+use chunker_store::service::StoreService;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -37,12 +39,29 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What answers requests.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) engine: Engine,
-    pub(crate) store: Store,
-    pub(crate) access: Access,
-    pub(crate) totals: Totals,
+    service: StoreService,
+    access: Arc<Access>,
+    totals: Totals,
     /// How long a peer may make no progress.
-    pub(crate) patience: Duration,
+    patience: Duration,
+}
+
+impl Server {
+    pub(crate) fn new(
+        engine: Engine,
+        store: Store,
+        access: Access,
+        totals: Totals,
+        patience: Duration,
+    ) -> Self {
+        let access = Arc::new(access);
+        let asked = Arc::clone(&access);
+        let authorize = move |head: &RequestHead, operation: Operation| {
+            std::future::ready(asked.check(head, operation).map(|()| store.clone()))
+        };
+        let service = StoreService::new(engine, authorize).patience(patience).on_error(http::log_error);
+        Self { service, access, totals, patience }
+    }
 }
 
 /// Serves connections until `stop` is ready, then finishes what runs; says whether that took less than

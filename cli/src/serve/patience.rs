@@ -1,12 +1,11 @@
-//! How long a peer may make no progress. Our own slowness never counts.
+//! How long a peer may take nothing of what is written. Our own slowness never counts.
 
-use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep};
 
 /// A stream whose peer must take what is written: after a time in which it has taken nothing, writing
 /// fails.
@@ -77,20 +76,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let attempt = Pin::new(&mut self.stream).poll_shutdown(context);
         self.bounded(context, attempt)
-    }
-}
-
-/// How long something that has arrived may take to get here.
-const SECOND_LOOK: Duration = Duration::from_secs(1);
-
-/// Waits for something that the peer is to send, or returns `None` when it has not come for too long.
-///
-/// A process that stood still sees its timers end before it sees what has arrived meanwhile, so it looks a
-/// second time.
-pub(super) async fn within<T>(patience: Duration, arrival: impl Future<Output = T>) -> Option<T> {
-    let mut arrival = pin!(arrival);
-    match timeout(patience, arrival.as_mut()).await {
-        Ok(arrived) => Some(arrived),
-        Err(_) => timeout(SECOND_LOOK.min(patience), arrival).await.ok(),
     }
 }

@@ -1,7 +1,7 @@
 //! What the server counts, for Prometheus.
 
 use chunker_store::protocol::Engine;
-use metrics::{counter, gauge};
+use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,21 +48,4 @@ impl Drop for Connected {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-pub(super) fn answered(operation: &'static str, status: u16) {
-    let status = status.to_string();
-    counter!("chunker_server_requests_total", "operation" => operation, "status" => status).increment(1);
-}
-
-pub(super) fn received(bytes: usize) {
-    counter!("chunker_server_bytes_total", "direction" => "in").increment(bytes as u64);
-}
-
-pub(super) fn sent(bytes: usize) {
-    counter!("chunker_server_bytes_total", "direction" => "out").increment(bytes as u64);
-}
-
-pub(super) fn cut() {
-    counter!("chunker_server_answers_cut_total").increment(1);
 }

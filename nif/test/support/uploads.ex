@@ -44,4 +44,14 @@ defmodule Chunker.Uploads do
     type = if method == "POST", do: [{"content-type", "application/octet-stream"}], else: []
     %{method: method, target: target, headers: length ++ type ++ headers}
   end
+
+  @doc """
+  Returns the load of an engine once what was dropped has been.
+  """
+  def settled(%Chunker.Upload{} = upload), do: upload |> Chunker.Upload.engine() |> settled()
+
+  def settled(engine) do
+    Chunker.Eventually.eventually(fn -> Chunker.Upload.Engine.load(engine) == %{memory: 0, waiting: 0} end)
+    Chunker.Upload.Engine.load(engine)
+  end
 end

@@ -2,10 +2,10 @@ import { type ByteArray, type Bytes, bytesOf, kindOf } from "../bytes.js";
 import { ChunkerError, calling, failureOf, invalidArgument } from "../errors.js";
 import { countCodec } from "../metrics.js";
 import { checkedOptions } from "../options.js";
+import type { Codec } from "../types.js";
 import { decompressor, owned, slicesOf } from "./decompressor.js";
 import { core } from "./load.js";
 import {
-  type Codec,
   type CompressOptions,
   checkedCompressOptions,
   checkedDecompressOptions,

@@ -3,9 +3,10 @@
 
 import type { ByteArray } from "../bytes.js";
 import { calling } from "../errors.js";
+import type { Codec } from "../types.js";
 import type { Decompressor } from "./glue.js";
 import { core } from "./load.js";
-import type { Codec, DecompressOptions } from "./options.js";
+import type { DecompressOptions } from "./options.js";
 
 /** Data go into the module in slices, so that its memory, which never shrinks, stays small. */
 const SLICE = 1024 * 1024;

@@ -4,6 +4,7 @@
 export type { ByteArray, Bytes } from "../bytes.js";
 export { CHUNKER_ERROR_CODES, ChunkerError, type ChunkerErrorCode } from "../errors.js";
 export type { ReadyOptions } from "../options.js";
+export type { Codec } from "../types.js";
 export {
   type Adapted,
   compress,
@@ -28,7 +29,7 @@ export {
   type ParsedNarInfoFile,
   parseNarInfo,
 } from "./nix.js";
-export type { Codec, CompressOptions, DecompressOptions, LevelOptions } from "./options.js";
+export type { CompressOptions, DecompressOptions, LevelOptions } from "./options.js";
 export { ready } from "./ready.js";
 export { ReferenceNormalizer, ReferencePatches } from "./references.js";
 export {

@@ -1,9 +1,6 @@
 import { type Bytes, bytesOf } from "../bytes.js";
 import { checkedOptions } from "../options.js";
 
-/** A compressed format: Zstandard (RFC 8878), LZ4 frames, .xz, or .bz2. */
-export type Codec = "zstd" | "lz4" | "xz" | "bzip2";
-
 export interface LevelOptions {
   /** From the fastest to the smallest: zstd -131072 to 22, xz 0 to 9, bzip2 1 to 9; LZ4 has only 1. */
   level?: number | undefined;

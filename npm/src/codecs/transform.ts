@@ -1,10 +1,10 @@
 import { type ByteArray, type Bytes, bytesOf } from "../bytes.js";
 import { counted, failureOf } from "../errors.js";
 import { countCodec } from "../metrics.js";
+import type { Codec } from "../types.js";
 import { decompressor, owned, slicesOf } from "./decompressor.js";
 import { core } from "./load.js";
 import {
-  type Codec,
   type CompressOptions,
   checkedCompressOptions,
   checkedDecompressOptions,

@@ -1,20 +1,22 @@
-import { digestOf } from "../digests.js";
+import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
-import { writeLine } from "../lines.js";
+import { writeLine } from "../log.js";
 import { downloadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
+import { ahead } from "./ahead.js";
 import { keyOf } from "./chunk-table.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
 import { DedupError } from "./error.js";
 import { LocalChunks, type LocalSource } from "./local.js";
-import { type Received, readPack } from "./pack-reader.js";
+import { isEqual, readPack, type Stretch } from "./pack-reader.js";
 import { platform } from "./platform.js";
+import { joined } from "./read-bytes.js";
 import { orReason, Requests, type RetryOptions } from "./retry.js";
 import { type Destination, isSeekable, type Sink, seekableSink } from "./sink.js";
 import type { Transport } from "./transport.js";
 import type { ChunkEncoding } from "./upload-options.js";
-import { DIGEST_BYTES, parseRoot, type Root } from "./wire.js";
+import { DIGEST_BYTES, parseRoot, type Root, type Row } from "./wire.js";
 
 /** How {@link download} works. */
 export interface DownloadOptions {
@@ -142,7 +144,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     return { totalBytes: this.#totalBytes, ...this.#counts.own };
   }
 
-  /** Yields the bytes in order, a chunk or several short ones at a time; they are the caller's own. */
+  /** Yields the bytes in order, one chunk or several at a time; they are the caller's own. */
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
     return this.#running((parts) => this.#inOrder(parts));
   }
@@ -250,28 +252,41 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     const { ways, fetched } = planned(chunks, local, maxBytesHeld);
     const held = new Map<string, Payload>();
     const gathered = new Gathered();
-    const remote = this.#fetch(fetched, parts);
+    const arrivals = new Arrivals(this.#fetch(fetched, parts));
     try {
-      for (const [at, chunk] of chunks.entries()) {
-        const key = keyOf(chunk.hash);
-        const way = ways[at];
-        const own = way === "local" ? await this.#readLocal(parts, chunk) : held.get(key);
-        const payload = own ?? (await taken(remote));
-        // Not with what it came: that has other chunks too.
-        if (way === "hold") held.set(key, payload.slice());
-        if (way === "last") held.delete(key);
-        const part = partOf(parts, chunk, payload);
+      for (let at = 0; at < chunks.length; ) {
+        const chunk = chunks[at] as Chunk;
+        const way = ways[at] as Way;
+        let [count, reused] = [1, true];
+        let payload: Payload;
+        if (isFetched(way)) {
+          ({ count, payload } = await arrivals.take((index) => isFetched(ways[at + index])));
+          reused = false;
+          for (const [index, { hash, offset, length }] of chunks.slice(at, at + count).entries()) {
+            if (ways[at + index] !== "hold") continue;
+            const start = offset - chunk.offset;
+            held.set(keyOf(hash), payload.slice(start, start + length));
+          }
+        } else if (way === "local") {
+          payload = await this.#readLocal(parts, chunk);
+        } else {
+          const key = keyOf(chunk.hash);
+          payload = held.get(key) as Payload;
+          if (way === "last") held.delete(key);
+        }
+        at += count;
+        const part = partOf(parts, chunk.offset, payload);
         if (!gathered.fits(part)) yield* this.#handOn(gathered);
         if (gathered.fits(part)) {
-          gathered.add(part, own !== undefined);
+          gathered.add(part, count, reused);
           continue;
         }
-        this.#received(part.length, own === undefined ? 0 : part.length);
+        this.#received(part.length, reused ? part.length : 0, count);
         yield way === "held" ? part.slice() : ownBuffer(part);
       }
       yield* this.#handOn(gathered);
     } finally {
-      await remote.return();
+      await arrivals.end();
     }
   }
 
@@ -292,13 +307,11 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       if (equal === undefined) places.set(key, [chunk]);
       else equal.push(chunk);
     }
-    const write = async (payload: Payload, equal: readonly Chunk[], isLocal: boolean) => {
-      for (const [at, chunk] of equal.entries()) {
-        const part = partOf(parts, chunk, payload);
-        const offset = Math.max(chunk.offset - start, 0);
-        await orReason(sink.write(offset, part), this.#requests.signal);
-        this.#received(part.length, isLocal || at > 0 ? part.length : 0);
-      }
+    const write = async (offset: number, payload: Payload, count: number, isReused: boolean) => {
+      const part = partOf(parts, offset, payload);
+      const place = Math.max(offset - start, 0);
+      await orReason(sink.write(place, part), this.#requests.signal);
+      this.#received(part.length, isReused ? part.length : 0, count);
     };
     const absent: (readonly Chunk[])[] = [];
     for (const equal of places.values()) {
@@ -306,14 +319,28 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       const reading = local?.read(hash, length) ?? Promise.resolve(undefined);
       const payload = await orReason(reading, this.#requests.signal);
       if (payload === undefined) absent.push(equal);
-      else await write(payload, equal, true);
+      else for (const { offset } of equal) await write(offset, payload, 1, true);
     }
     const fetched = absent.map(([chunk]) => chunk as Chunk);
-    const remote = this.#fetch(fetched, parts);
+    const arrivals = new Arrivals(this.#fetch(fetched, parts));
     try {
-      for (const equal of absent) await write(await taken(remote), equal, false);
+      for (let at = 0; at < absent.length; ) {
+        const { offset } = fetched[at] as Chunk;
+        // Chunks that lie one after another are written at once.
+        const { count, payload } = await arrivals.take((index, bytes) => {
+          return fetched[at + index]?.offset === offset + bytes;
+        });
+        await write(offset, payload, count, false);
+        for (const [first, ...others] of absent.slice(at, at + count)) {
+          const from = (first as Chunk).offset - offset;
+          for (const { offset, length } of others) {
+            await write(offset, payload.subarray(from, from + length), 1, true);
+          }
+        }
+        at += count;
+      }
     } finally {
-      await remote.return();
+      await arrivals.end();
     }
   }
 
@@ -322,11 +349,11 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     const payload = await orReason(reading, this.#requests.signal);
     if (payload !== undefined) return payload;
     // The older file has changed since it was cut.
-    const remote = this.#fetch([chunk], { readDigests });
+    const arrivals = new Arrivals(this.#fetch([chunk], { readDigests }));
     try {
-      return await taken(remote);
+      return (await arrivals.take(() => false)).payload;
     } finally {
-      await remote.return();
+      await arrivals.end();
     }
   }
 
@@ -336,11 +363,11 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     this.#requests.throwIfStopped();
   }
 
-  /** Yields the payloads of `chunks`, checked, in as few requests as the server allows. */
+  /** Yields `chunks`, checked, in as few requests as the server allows. */
   async *#fetch(
     chunks: readonly Chunk[],
     { readDigests }: Pick<Parts, "readDigests">,
-  ): AsyncGenerator<Payload, void, undefined> {
+  ): AsyncGenerator<Arrival, void, undefined> {
     const codecs = await this.#codecs();
     const attempts = this.#requests.attempts();
     let isPlain = false;
@@ -349,11 +376,14 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       const first = next;
       const asked = isPlain ? undefined : codecs;
       try {
-        for await (const received of this.#request(batch, asked)) {
-          const payload = await this.#checked(received, batch, asked);
-          attempts.succeeded();
-          next += 1;
-          yield payload;
+        for await (const { failure, bytesOnWire, ...arrival } of this.#request(batch, asked)) {
+          if (arrival.chunks.length > 0) {
+            this.#counts.add({ bytesOnWire });
+            attempts.succeeded();
+            next += arrival.chunks.length;
+            yield arrival;
+          }
+          if (failure !== undefined) throw failure;
         }
       } catch (error) {
         this.#requests.throwIfStopped();
@@ -364,43 +394,57 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     }
   }
 
-  async *#request(batch: readonly Chunk[], codecs: Codecs | undefined) {
-    const { signal } = this.#requests;
+  /** Yields the chunks of one request, which are checked while others arrive. */
+  async *#request(
+    batch: readonly Chunk[],
+    codecs: Codecs | undefined,
+  ): AsyncGenerator<Checked, void, undefined> {
+    const { signal: outer } = this.#requests;
+    const request = new AbortController();
+    const onStop = () => request.abort(outer.reason);
+    if (outer.aborted) onStop();
+    outer.addEventListener("abort", onStop, { once: true });
+    const { signal } = request;
     const digests = new Uint8Array(DIGEST_BYTES * batch.length);
     for (const [at, { hash }] of batch.entries()) digests.set(hash, DIGEST_BYTES * at);
     const { hash } = this.#root;
     const encoding = codecs === undefined ? undefined : "zstd";
-    const opening = this.#transport.readChunks(hash, digests, { signal, encoding });
-    const expected = batch.map(({ hash: digest, length }) => ({ digest, length }));
-    yield* readPack(await orReason(opening, signal), expected, signal);
+    let next = 0;
+    try {
+      const opening = this.#transport.readChunks(hash, digests, { signal, encoding });
+      const stretches = readPack(await orReason(opening, signal), batch, signal);
+      const lengthOf = ({ bytes }: Stretch) => bytes.length;
+      yield* ahead(stretches, BYTES_AHEAD, lengthOf, (stretch) => {
+        const chunks = batch.slice(next, next + stretch.rows.length);
+        next += chunks.length;
+        return this.#checked(stretch, chunks, codecs);
+      });
+    } finally {
+      outer.removeEventListener("abort", onStop);
+      request.abort(new ChunkerError("aborted", "the answer was not read to its end"));
+    }
   }
 
+  /** Returns the chunks of a stretch as far as they are right, and what is wrong with the next one. */
   async #checked(
-    { index, row, bytes }: Received,
-    batch: readonly Chunk[],
+    { rows, bytes }: Stretch,
+    chunks: readonly Chunk[],
     codecs: Codecs | undefined,
-  ): Promise<Payload> {
-    const { hash: digest, hashHex, length } = batch[index] as Chunk;
-    if (row.encodedLength === 0) {
-      throw new DedupError("chunk_not_found", `the server does not have the chunk ${hashHex}`);
+  ): Promise<Checked> {
+    let { payload, count, failure } = await decoded(rows, bytes, chunks, codecs);
+    const intact = await countIntact(this.#root.hash, payload, chunks.slice(0, count));
+    if (intact < count) {
+      const message = `the bytes received are not those of chunk ${chunks[intact]?.hashHex}`;
+      failure = new ChunkerError("chunk_digest_mismatch", message);
+      count = intact;
     }
-    let payload = bytes;
-    if (row.encodedLength < length) {
-      if (codecs === undefined) {
-        throw new DedupError("protocol_error", "the server's chunk is encoded, unasked");
-      }
-      payload = (await codecs.decompress("zstd", bytes, { maxOutput: length })) as Payload;
+    let [length, bytesOnWire] = [0, 0];
+    for (const row of rows.slice(0, count)) {
+      length += row.length;
+      bytesOnWire += row.encodedLength;
     }
-    if (payload.length !== length) {
-      const message = `chunk ${hashHex} has ${payload.length} bytes instead of ${length}`;
-      throw new ChunkerError("chunk_length_mismatch", message);
-    }
-    if (!isEqual(await digestOf(this.#root.hash, payload), digest)) {
-      const message = `the bytes received are not those of chunk ${hashHex}`;
-      throw new ChunkerError("chunk_digest_mismatch", message);
-    }
-    this.#counts.add({ bytesOnWire: bytes.length });
-    return payload;
+    payload = payload.subarray(0, length);
+    return { chunks: chunks.slice(0, count), payload, bytesOnWire, failure };
   }
 
   async #codecs(): Promise<Codecs | undefined> {
@@ -425,12 +469,12 @@ class Gathered {
     return length <= SHORT && this.length + length <= MOST_GATHERED;
   }
 
-  add(payload: Payload, isReused: boolean): void {
+  add(payload: Payload, chunks: number, isReused: boolean): void {
     if (this.length === 0) this.#bytes = new Uint8Array(MOST_GATHERED);
     this.#bytes.set(payload, this.length);
     this.length += payload.length;
     if (isReused) this.reused += payload.length;
-    this.chunks += 1;
+    this.chunks += chunks;
   }
 
   /** Returns what there is, and starts over. */
@@ -471,14 +515,15 @@ function planned(
   local: LocalChunks | undefined,
   most: number,
 ): { readonly ways: readonly Way[]; readonly fetched: readonly Chunk[] } {
+  const keys = chunks.map(({ hash }) => keyOf(hash));
   const left = new Map<string, number>();
-  for (const { hash } of chunks) left.set(keyOf(hash), (left.get(keyOf(hash)) ?? 0) + 1);
+  for (const key of keys) left.set(key, (left.get(key) ?? 0) + 1);
   const held = new Set<string>();
   let bytes = 0;
   const fetched: Chunk[] = [];
-  const ways = chunks.map((chunk): Way => {
+  const ways = chunks.map((chunk, at): Way => {
     const { hash, length } = chunk;
-    const key = keyOf(hash);
+    const key = keys[at] as string;
     const later = (left.get(key) ?? 1) - 1;
     left.set(key, later);
     if (local?.has(hash)) return "local";
@@ -518,17 +563,121 @@ function partsOf(manifest: Manifest, range: ByteRange = {}) {
   return { chunks: start === end ? [] : wanted, start, end };
 }
 
-/** Returns what of a chunk is wanted. */
-function partOf({ start, end }: Parts, { offset, length }: Chunk, payload: Payload): Payload {
-  if (offset >= start && offset + length <= end) return payload;
+/** Returns what is wanted of the bytes from `offset` on. */
+function partOf({ start, end }: Parts, offset: number, payload: Payload): Payload {
+  if (offset >= start && offset + payload.length <= end) return payload;
   return payload.subarray(Math.max(0, start - offset), end - offset);
 }
 
-async function taken(payloads: AsyncGenerator<Payload, void, undefined>): Promise<Payload> {
-  const { done, value } = await payloads.next();
-  if (done)
-    throw new DedupError("protocol_error", "the server sent fewer chunks than it announced");
-  return value;
+/** Chunks that follow one another in what was asked for, checked. */
+interface Arrival {
+  readonly chunks: readonly Chunk[];
+  readonly payload: Payload;
+}
+
+/** The same, and what is wrong with the chunk after them. */
+interface Checked extends Arrival {
+  readonly bytesOnWire: number;
+  readonly failure: unknown;
+}
+
+/** Bytes that are checked or wait for the consumer while others arrive; a single chunk may exceed them. */
+const BYTES_AHEAD = 4 * 1024 * 1024;
+
+/** Hands out what arrives, as the consumer can use it. */
+class Arrivals {
+  readonly #arriving: AsyncGenerator<Arrival, void, undefined>;
+  #chunks: readonly Chunk[] = [];
+  #payload: Payload = new Uint8Array(0);
+  /** Number and place of the next chunk in the two. */
+  #next = 0;
+  #start = 0;
+
+  constructor(arriving: AsyncGenerator<Arrival, void, undefined>) {
+    this.#arriving = arriving;
+  }
+
+  /**
+   * Returns the next chunk, and with it those that have arrived and follow it while `goesOn`, which is told how
+   * many chunks and bytes there are already.
+   */
+  async take(goesOn: (count: number, bytes: number) => boolean) {
+    if (this.#next === this.#chunks.length) {
+      const { done, value } = await this.#arriving.next();
+      if (done) {
+        const message = "the server sent fewer chunks than it announced";
+        throw new DedupError("protocol_error", message);
+      }
+      this.#chunks = value.chunks;
+      this.#payload = value.payload;
+      this.#next = 0;
+      this.#start = 0;
+    }
+    let [count, bytes] = [0, 0];
+    do {
+      bytes += this.#chunks[this.#next]?.length ?? 0;
+      count += 1;
+      this.#next += 1;
+    } while (this.#next < this.#chunks.length && goesOn(count, bytes));
+    const payload = this.#payload.subarray(this.#start, this.#start + bytes);
+    this.#start += bytes;
+    return { count, payload };
+  }
+
+  async end(): Promise<void> {
+    await this.#arriving.return();
+  }
+}
+
+/** Returns the chunks of a stretch, decoded: as many as can be, and why the next one cannot. */
+async function decoded(
+  rows: readonly Row[],
+  bytes: Payload,
+  chunks: readonly Chunk[],
+  codecs: Codecs | undefined,
+): Promise<{ payload: Payload; count: number; failure: unknown }> {
+  const isPlain = rows.every(({ length, encodedLength }) => length > 0 && length === encodedLength);
+  if (isPlain) return { payload: bytes, count: rows.length, failure: undefined };
+  const payloads: Payload[] = [];
+  let at = 0;
+  try {
+    for (const { length, encodedLength } of rows) {
+      const chunk = chunks[payloads.length] as Chunk;
+      const encoded = bytes.subarray(at, at + encodedLength);
+      at += encodedLength;
+      payloads.push(
+        encodedLength > 0 && encodedLength === length
+          ? encoded
+          : await decompressed(encoded, chunk, codecs),
+      );
+    }
+    return { payload: joined(payloads), count: rows.length, failure: undefined };
+  } catch (failure) {
+    return { payload: joined(payloads), count: payloads.length, failure };
+  }
+}
+
+async function decompressed(
+  encoded: Payload,
+  { hashHex, length }: Chunk,
+  codecs: Codecs | undefined,
+): Promise<Payload> {
+  if (encoded.length === 0) {
+    throw new DedupError("chunk_not_found", `the server does not have the chunk ${hashHex}`);
+  }
+  if (codecs === undefined) {
+    throw new DedupError("protocol_error", "the server's chunk is encoded, unasked");
+  }
+  const payload = await codecs.decompress("zstd", encoded, { maxOutput: length });
+  if (payload.length !== length) {
+    const message = `chunk ${hashHex} has ${payload.length} bytes instead of ${length}`;
+    throw new ChunkerError("chunk_length_mismatch", message);
+  }
+  return payload as Payload;
+}
+
+function isFetched(way: Way | undefined): boolean {
+  return way === "fetch" || way === "hold";
 }
 
 async function sinkFor(destination: Destination): Promise<Sink | undefined> {
@@ -550,8 +699,4 @@ function checkRange(range: ByteRange | undefined): void {
       throw invalidArgument(`range has ${place}, which is not an integer in 0..=2^53-1`);
     }
   }
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

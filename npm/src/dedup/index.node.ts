@@ -3,10 +3,17 @@
 import "../index.node.js";
 import { setCodecs } from "./codecs.js";
 import { nodeExchange } from "./exchange-node.js";
-import { readFile, writeFile } from "./local-node.js";
+import { readAgain, readFile, writeFile } from "./local-node.js";
 import { setPlatform } from "./platform.js";
 
 setCodecs(() => import("../codecs/index.node.js"));
-setPlatform({ exchange: nodeExchange, blobs: false, byFetch: false, readFile, writeFile });
+setPlatform({
+  exchange: nodeExchange,
+  blobs: false,
+  byFetch: false,
+  readFile,
+  readAgain,
+  writeFile,
+});
 
 export * from "./index.js";

@@ -1,7 +1,7 @@
 // Files of this machine, read and written by Node.
 
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import type { LocalFile } from "./platform.js";
 import type { Sink } from "./sink.js";
 
@@ -19,6 +19,16 @@ export async function readFile(path: string): Promise<LocalFile> {
     },
     close: () => file.close(),
   };
+}
+
+/** Opens the file at `path` if there is one whose bytes stay where they are. */
+export async function readAgain(path: string): Promise<LocalFile | undefined> {
+  try {
+    // Not after opening: that of a pipe waits for a writer.
+    return (await stat(path)).isFile() ? await readFile(path) : undefined;
+  } catch {
+    return undefined; // whoever reads it says why
+  }
 }
 
 async function* piecesOf(file: FileHandle): AsyncGenerator<Uint8Array, void, undefined> {
@@ -65,7 +75,7 @@ export async function writeFile(path: string): Promise<Sink> {
   return {
     async write(offset, bytes) {
       if (offset !== start + length || length + bytes.length > PIECE) await flush();
-      if (bytes.length > PIECE) {
+      if (bytes.length >= PIECE / 2 && length === 0) {
         await writeAt(file, bytes, offset);
         return;
       }

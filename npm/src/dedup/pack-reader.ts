@@ -2,92 +2,152 @@ import { DedupError } from "./error.js";
 import { orReason } from "./retry.js";
 import { parseTable, type Row, tableBytes } from "./wire.js";
 
-/** A chunk of a pack as it came. */
-export interface Received {
-  /** Its place in the pack, from 0. */
-  readonly index: number;
-  readonly row: Row;
-  /** The chunk, encoded; none of it if the server does not have it. Short ones share a buffer. */
+/** Chunks of a pack that follow one another. */
+export interface Stretch {
+  readonly rows: readonly Row[];
+  /** The chunks as they came, in a buffer of their own; of one that the server does not have there is none. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** Bytes of the chunks of a stretch, unless it is a single chunk. */
+const STRETCH_BYTES = 1024 * 1024;
+/** How long chunks that are whole wait for others, in milliseconds. */
+const IDLE_MS = 20;
+
 /**
  * Yields the chunks of the pack in `pieces`, whose table must be that of `expected`: these digests, these
- * lengths or 0, encoded forms that are not longer.
+ * lengths or 0, encoded forms that are not longer. Where nothing comes for a while, it yields what there is;
+ * so it does where the pack ends early.
  *
  * Throws a {@link DedupError}: `protocol_error`, or a retryable `network_error` when the pack ends early; or
  * the signal's reason.
  */
 export async function* readPack(
   pieces: AsyncIterable<Uint8Array>,
-  expected: readonly { readonly digest: Uint8Array; readonly length: number }[],
+  expected: readonly { readonly hash: Uint8Array; readonly length: number }[],
   signal: AbortSignal,
-): AsyncGenerator<Received, void, undefined> {
+): AsyncGenerator<Stretch, void, undefined> {
   const reader = new ByteReader(pieces, signal);
   try {
-    const rows = parseTable(await reader.take(tableBytes(expected.length)), expected.length);
+    const table = new Uint8Array(tableBytes(expected.length));
+    if ((await reader.fill(table)) < table.length) throw reader.failure;
+    const rows = parseTable(table, expected.length);
     rows.forEach(({ digest, length, encodedLength }, index) => {
-      const { digest: asked, length: right } = expected[index] as (typeof expected)[number];
+      const { hash, length: right } = expected[index] as (typeof expected)[number];
       const absent = length === 0 && encodedLength === 0;
       const present = length === right && encodedLength > 0 && encodedLength <= length;
-      if (!(absent || present) || digest.some((byte, at) => byte !== asked[at])) {
+      if (!(absent || present) || !isEqual(digest, hash)) {
         const message = `the server's answer has another chunk ${index} than the one asked for`;
         throw new DedupError("protocol_error", message);
       }
     });
-    for (const [index, row] of rows.entries()) {
-      yield { index, row, bytes: await reader.take(row.encodedLength) };
+    for (let next = 0; next < rows.length; ) {
+      const stretch = rows.slice(next, endOfStretch(rows, next));
+      const bytes = new Uint8Array(encodedBytes(stretch));
+      const filled = await reader.fill(bytes, stretch[0]?.encodedLength);
+      while (encodedBytes(stretch) > filled) stretch.pop();
+      next += stretch.length;
+      const length = encodedBytes(stretch);
+      const isFull = length === bytes.length;
+      if (stretch.length > 0)
+        yield { rows: stretch, bytes: isFull ? bytes : bytes.slice(0, length) };
+      if (reader.failure !== undefined) throw reader.failure;
+      if (!isFull) reader.putBack(bytes.subarray(length, filled));
     }
   } finally {
     reader.end();
   }
 }
 
-/** Bytes that are allocated at once, */
-const SLAB = 1024 * 1024;
-/** for chunks up to this length: a buffer for each would be work for the collector. */
-const SHORT = 64 * 1024;
+function endOfStretch(rows: readonly Row[], start: number): number {
+  let end = start + 1;
+  let bytes = rows[start]?.length ?? 0;
+  for (let row = rows[end]; row !== undefined; row = rows[end]) {
+    bytes += row.length;
+    if (bytes > STRETCH_BYTES) break;
+    end += 1;
+  }
+  return end;
+}
+
+function encodedBytes(rows: readonly Row[]): number {
+  let bytes = 0;
+  for (const { encodedLength } of rows) bytes += encodedLength;
+  return bytes;
+}
+
+export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
+}
 
 /** Takes bytes from pieces of any length. */
 class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
   #piece: Uint8Array = new Uint8Array(0);
-  #slab: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  /** The next piece, if it was asked for. */
+  #coming: Promise<IteratorResult<Uint8Array>> | undefined;
+  /** Why the pieces ended. */
+  failure: unknown;
 
   constructor(pieces: AsyncIterable<Uint8Array>, signal: AbortSignal) {
     this.#pieces = pieces[Symbol.asyncIterator]();
     this.#signal = signal;
   }
 
-  async take(length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = this.#room(length);
-    for (let at = 0; at < length; ) {
-      if (this.#piece.length === 0) {
-        const { done, value } = await orReason(this.#pieces.next(), this.#signal);
-        if (done) {
-          throw new DedupError("network_error", "the answer was cut short", { retryable: true });
-        }
-        this.#piece = value;
-      }
-      const part = this.#piece.subarray(0, length - at);
-      bytes.set(part, at);
-      at += part.length;
+  /**
+   * Fills `bytes`, and returns how many of them: all, unless there is a `failure`, or there are `enough` and for
+   * a while no more.
+   */
+  async fill(bytes: Uint8Array, enough = bytes.length): Promise<number> {
+    let filled = 0;
+    while (filled < bytes.length) {
+      if (this.#piece.length === 0 && !(await this.#next(filled >= enough))) break;
+      const part = this.#piece.subarray(0, bytes.length - filled);
+      bytes.set(part, filled);
+      filled += part.length;
       this.#piece = this.#piece.subarray(part.length);
     }
-    return bytes;
+    return filled;
+  }
+
+  /** Takes back the last bytes that it gave: there are none after them yet. */
+  putBack(bytes: Uint8Array): void {
+    this.#piece = bytes;
+  }
+
+  /** Waits for the next piece; returns whether there is one. */
+  async #next(isHasty: boolean): Promise<boolean> {
+    this.#coming ??= orReason(this.#pieces.next(), this.#signal);
+    try {
+      const next = await (isHasty ? orLate(this.#coming, IDLE_MS) : this.#coming);
+      if (next === undefined) return false;
+      this.#coming = undefined;
+      if (!next.done) {
+        this.#piece = next.value;
+        return true;
+      }
+      this.failure = new DedupError("network_error", "the answer was cut short", {
+        retryable: true,
+      });
+    } catch (error) {
+      this.failure = error;
+    }
+    return false;
   }
 
   /** Ends the request; not awaited, as it has no one left to tell of an error. */
   end(): void {
     this.#pieces.return?.().catch(() => {});
   }
+}
 
-  #room(length: number): Uint8Array<ArrayBuffer> {
-    if (length > SHORT) return new Uint8Array(length);
-    if (length > this.#slab.length) this.#slab = new Uint8Array(SLAB);
-    const room = this.#slab.subarray(0, length);
-    this.#slab = this.#slab.subarray(length);
-    return room;
-  }
+/** Settles as `work` does, or resolves with `undefined` if that takes more than `ms` milliseconds. */
+function orLate<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

@@ -13,6 +13,8 @@ export interface Platform {
   readonly byFetch: boolean;
   /** Returns the file at `path`, to be read. */
   readonly readFile?: (path: string) => Promise<LocalFile>;
+  /** The same if it can be read again and again: not a pipe, not a device. */
+  readonly readAgain?: (path: string) => Promise<LocalFile | undefined>;
   /** Returns a new file that gets the name `path` when it is whole. */
   readonly writeFile?: (path: string) => Promise<Sink>;
 }

@@ -5,44 +5,66 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Bytes that are allocated at once: one buffer for each small chunk would be work for the collector. */
 const SLAB = 1024 * 1024;
+/** A piece of a stream is kept as it is from this length on, and copied below. */
+const LONG = 32 * 1024;
 
 /** The bytes of a source since the chunk that is being cut, as they were read. */
 export class ReadBytes {
-  readonly #slabs = new Map<number, Bytes>();
-  #length = 0;
+  /** Bytes that were read and not taken, in order. */
+  readonly #parts: Bytes[] = [];
+  /** What is copied goes here. */
+  #slab: Bytes = new Uint8Array(0);
 
   /** Yields the pieces of `source`, which are kept. */
   async *keeping(
     source: ByteSource,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
+    // Its pieces wait in queues, so nobody writes over them; other sources may reuse a buffer.
+    const isStream = typeof (source as { pipe?: unknown }).pipe === "function";
     for await (const piece of pieces(source, signal)) {
-      for (let at = 0; at < piece.length; ) {
-        const number = Math.floor(this.#length / SLAB);
-        const start = this.#length % SLAB;
-        const slab = this.#slabs.get(number) ?? new Uint8Array(SLAB);
-        if (start === 0) this.#slabs.set(number, slab);
-        const part = piece.subarray(at, at + SLAB - start);
-        slab.set(part, start);
-        at += part.length;
-        this.#length += part.length;
-      }
+      const { length, buffer } = piece;
+      const isKept = isStream && length >= LONG && buffer.byteLength <= SLAB;
+      if (isKept) this.#parts.push(piece);
+      else this.#copy(piece);
       yield piece;
     }
   }
 
-  /** Returns the bytes from `start` to `end`, and forgets all up to `end`. */
-  take(start: number, end: number): readonly Bytes[] {
-    const parts: Bytes[] = [];
-    for (let at = start; at < end; ) {
-      const number = Math.floor(at / SLAB);
-      const first = at % SLAB;
-      const length = Math.min(SLAB - first, end - at);
-      parts.push((this.#slabs.get(number) as Bytes).subarray(first, first + length));
-      at += length;
-      if (at % SLAB === 0) this.#slabs.delete(number);
+  #copy(piece: Bytes): void {
+    for (let at = 0; at < piece.length; ) {
+      if (this.#slab.length === 0) this.#slab = new Uint8Array(SLAB);
+      const part = piece.subarray(at, at + this.#slab.length);
+      this.#slab.set(part);
+      this.#append(this.#slab.subarray(0, part.length));
+      this.#slab = this.#slab.subarray(part.length);
+      at += part.length;
     }
-    return parts;
+  }
+
+  /** Appends a part; one that follows the last one in its buffer becomes a part of it. */
+  #append(part: Bytes): void {
+    const last = this.#parts.at(-1);
+    if (last?.buffer !== part.buffer || last.byteOffset + last.length !== part.byteOffset) {
+      this.#parts.push(part);
+      return;
+    }
+    const { buffer, byteOffset, length } = last;
+    this.#parts[this.#parts.length - 1] = new Uint8Array(buffer, byteOffset, length + part.length);
+  }
+
+  /** Returns the next `length` bytes. */
+  take(length: number): readonly Bytes[] {
+    const taken: Bytes[] = [];
+    for (let left = length; left > 0; ) {
+      const first = this.#parts[0] as Bytes;
+      const part = first.subarray(0, left);
+      taken.push(part);
+      left -= part.length;
+      if (part.length === first.length) this.#parts.shift();
+      else this.#parts[0] = first.subarray(part.length);
+    }
+    return taken;
   }
 }
 

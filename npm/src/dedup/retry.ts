@@ -1,4 +1,4 @@
-import { writeLine } from "../lines.js";
+import { writeLine } from "../log.js";
 import { asDedupError, type DedupError } from "./error.js";
 
 /** When a failed request is sent again. */

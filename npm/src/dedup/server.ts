@@ -18,12 +18,10 @@ export type {
   UploadRequest,
   Verdict,
 } from "./server/options.js";
+export type { CheckReport, CollectReport, Damage } from "./server/reports.js";
 export {
   type CheckOptions,
-  type CheckReport,
   type CollectOptions,
-  type CollectReport,
-  type Damage,
   type ReadFileOptions,
   Store,
   type StoreOptions,

@@ -1,7 +1,8 @@
 // One upload: reading, asking and sending, at the same time.
 
-import { type Bytes, bytesOf, isBytes } from "../bytes.js";
+import { bytesOf, isBytes } from "../bytes.js";
 import { counted, invalidArgument } from "../errors.js";
+import { isFile, pathOf } from "../file.js";
 import {
   type ByteSource,
   type Chunk,
@@ -13,7 +14,7 @@ import {
   ready,
   toHex,
 } from "../index.js";
-import { writeLine } from "../lines.js";
+import { writeLine } from "../log.js";
 import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { resolveProfile } from "../profile.js";
@@ -23,6 +24,7 @@ import { ChunkTable } from "./chunk-table.js";
 import { ChunkEncoder } from "./encoder.js";
 import { asDedupError, DedupError } from "./error.js";
 import { PackSize } from "./pack-size.js";
+import { type LocalFile, platform } from "./platform.js";
 import { joined, ReadBytes } from "./read-bytes.js";
 import { orReason, Requests } from "./retry.js";
 import type { Body, Transport } from "./transport.js";
@@ -116,7 +118,9 @@ export class UploadJob {
   #bytesDone = 0;
   #bytesInTransit = 0;
 
-  /** What of the source cannot be had again. */
+  /** The source where it is a file given by its path; */
+  #file: LocalFile | undefined;
+  /** and what of other sources cannot be had again. */
   #readBytes: ReadBytes | undefined;
   /** Chunks that are read and not asked for yet, */
   #unasked: Entry[] = [];
@@ -202,6 +206,8 @@ export class UploadJob {
       this.#packs.give(this.#packsHeld);
       this.#held = 0;
       this.#packsHeld = 0;
+      // Not awaited: what is still read there may hang.
+      this.#file?.close().catch(() => {});
     }
   }
 
@@ -210,6 +216,7 @@ export class UploadJob {
     await ready();
     const { id: profile, hash } = resolveProfile(this.#options.profile);
     this.#hash = hash;
+    await this.#open();
     const sending = this.#sendAll();
     // It is awaited after the source was read; until then its failure is not unhandled.
     sending.catch((error: unknown) => this.fail(error));
@@ -229,6 +236,16 @@ export class UploadJob {
     await this.#commit(root, manifest.toBytes());
     writeLine("info", "upload_finished", this.#counts.own);
     return { root, manifest, ...this.progress };
+  }
+
+  /** Opens a file: what is sent of it is read once more, so that what the server has need not be kept. */
+  async #open(): Promise<void> {
+    const { readAgain } = platform();
+    if (!isFile(this.#source) || readAgain === undefined) return;
+    const file = await readAgain(pathOf(this.#source));
+    if (this.#stop.signal.aborted) await file?.close();
+    else this.#file = file;
+    this.#stop.signal.throwIfAborted();
   }
 
   async #read(profile: string): Promise<void> {
@@ -252,8 +269,9 @@ export class UploadJob {
     const { signal } = this.#stop;
     const long = (lengthOf(source) ?? 0) >= MIN_BYTES_FOR_POOL;
     if (pool !== undefined && long) return pool.chunks(source, { profile, signal });
-    const again = isBytes(source) || (isBlob(source) && this.#transport.takesBlobs === true);
-    if (again) return chunks(source, { profile, signal });
+    const isSliced = isBlob(source) && this.#transport.takesBlobs === true;
+    if (isBytes(source) || isSliced || this.#file !== undefined)
+      return chunks(source, { profile, signal });
     this.#readBytes = new ReadBytes();
     return chunks(this.#readBytes.keeping(source, signal), { profile, signal });
   }
@@ -263,8 +281,7 @@ export class UploadJob {
       throw sourceChanged(`is longer than its ${this.#size} bytes`);
     }
     const { index, first } = this.#table.add(hash, length);
-    const start = this.#table.offsetOf(index);
-    const payload = this.#readBytes?.take(start, start + length);
+    const payload = this.#readBytes?.take(length);
     this.#counts.add({ bytesRead: length, chunks: 1 });
     if (first !== index) {
       if (this.#table.place(first) !== "absent") this.#bytesDone += length;
@@ -518,7 +535,7 @@ export class UploadJob {
         { status: 413, cause: error },
       );
     }
-    if (error?.code === "chunk_digest_mismatch" && isRereadable(this.#source)) {
+    if (error?.code === "chunk_digest_mismatch" && this.#isRereadable) {
       throw sourceChanged("no longer has the bytes that were hashed", caught);
     }
     throw caught;
@@ -591,7 +608,7 @@ export class UploadJob {
         const error = asDedupError(caught);
         if (error?.code !== "chunks_missing" || error.missing?.length === 0) throw caught;
         // A server that loses what it confirms would go on for ever.
-        if (commits >= COMMITS || !isRereadable(this.#source)) throw caught;
+        if (commits >= COMMITS || !this.#isRereadable) throw caught;
         await this.#sendAgain(error.missing ?? []);
       }
     }
@@ -624,16 +641,25 @@ export class UploadJob {
     return source.slice(start, end);
   }
 
+  get #isRereadable(): boolean {
+    return isBlob(this.#source) || isBytes(this.#source) || this.#file !== undefined;
+  }
+
   /** Reads bytes again; the server refuses them when they are others than before. */
   async #reread(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const source = this.#source;
-    if (!isBlob(source)) return bytesOf(source as Bytes).subarray(start, end);
-    const reading = source.slice(start, end).arrayBuffer();
-    const bytes = new Uint8Array(await this.#whileReading(reading));
-    if (bytes.length !== Math.min(end, source.size) - start) {
+    if (isBytes(source)) return bytesOf(source).subarray(start, end);
+    const bytes = await this.#whileReading(this.#readAt(start, end));
+    if (bytes.length !== Math.min(end, lengthOf(source) ?? end) - start) {
       throw sourceChanged(`has become shorter than ${end} bytes`);
     }
     return bytes;
+  }
+
+  async #readAt(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    const file = this.#file;
+    if (file !== undefined) return file.read(start, end - start);
+    return new Uint8Array(await (this.#source as Blob).slice(start, end).arrayBuffer());
   }
 
   /**
@@ -644,7 +670,8 @@ export class UploadJob {
     try {
       return await reading;
     } catch (error) {
-      if (!isBlob(this.#source) || error instanceof ChunkerError) throw error;
+      const isOurs = isBlob(this.#source) || this.#file !== undefined;
+      if (!isOurs || error instanceof ChunkerError) throw error;
       throw new DedupError(
         "source_unreadable",
         "the source can no longer be read: it was changed, moved or removed",
@@ -698,10 +725,6 @@ export class UploadJob {
 /** Gives a chunk a buffer of its own: what it was read with is not kept because of it. */
 function setApart(entry: Entry): void {
   if (entry.payload !== undefined) entry.payload = [joined(entry.payload)];
-}
-
-function isRereadable(source: ByteSource): source is Blob | Bytes {
-  return isBlob(source) || isBytes(source);
 }
 
 function sourceChanged(how: string, cause?: unknown): DedupError {

@@ -7,7 +7,8 @@ import type { UploadOptions, UploadProgress, UploadResult } from "./upload-optio
  * Uploads `source`, sending only the chunks that the server lacks, and commits its manifest. Resolves
  * with the name of exactly the bytes that it has read.
  *
- * Reading, asking and sending overlap. Memory stays within `maxBytesInFlight` and one chunk, whatever
+ * Reading, asking and sending overlap. Of a file in a page, or one that is given by its path, the chunks that are
+ * missing are read once more when they are sent. Memory stays within `maxBytesInFlight` and one chunk, whatever
  * the size of the source, and about 150 bytes for each chunk.
  *
  * An upload that was interrupted starts over: it reads the source again, and sends what the server does

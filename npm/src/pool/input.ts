@@ -1,30 +1,30 @@
-// The bytes that runs are given, by their place in the source.
+// The bytes of the source, by their position, for the workers.
 
 import { type ByteArray, bytesOf, isBytes } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { type ByteSource, isBlob, pieces } from "../source.js";
 
-/** A source that is read. */
+/** A source that is being read. */
 export interface Input {
-  /** Length in bytes; of a stream known at its end. */
+  /** Length in bytes; unknown for a stream until it ends. */
   readonly size: number | undefined;
-  /** How many bytes from the start there are until now. */
+  /** How many bytes from the start are there by now. */
   readonly available: number;
-  /** What ended the source too early. */
+  /** The error that ended the source early. */
   readonly failure: { error: unknown } | undefined;
-  /** What workers read themselves. */
+  /** The blob, if workers read it themselves. */
   readonly blob: Blob | undefined;
-  /** Returns bytes for a worker: at least one and at most `length`, of a buffer of their own. */
+  /** Returns 1 to `length` bytes for a worker, in their own buffer. */
   take(at: number, length: number): ByteArray;
-  /** Says that no one will take what lies before `at`. */
+  /** Forgets the bytes before `at`. */
   release(at: number): void;
-  /** Stops reading, and forgets what was read. */
+  /** Stops reading and forgets everything. */
   close(): void;
 }
 
 /**
- * @param limit How much of a stream is held, in bytes, and one read.
- * @param signal Cancels a stream, even while it is waited for.
+ * @param limit Bytes of a stream to keep in memory; one read more may be.
+ * @param signal Cancels a stream, even in the middle of a read.
  */
 export function inputOf(
   source: ByteSource,
@@ -38,8 +38,8 @@ export function inputOf(
 }
 
 /**
- * Whether workers can read `source` themselves. They cannot where it is a file of Node, or a Blob of
- * a package, whose clone is empty.
+ * Whether workers can read `source` themselves. They cannot read a file of Node, nor a package's own
+ * Blob, whose clone is empty.
  */
 export function isForWorkers(source: ByteSource): source is Blob {
   if (!isBlob(source)) return false;
@@ -63,7 +63,7 @@ class BlobInput implements Input {
   }
 
   take(): never {
-    throw new Error("a blob is read by its worker");
+    throw new Error("workers read a blob themselves");
   }
 
   release(): void {}
@@ -87,7 +87,7 @@ class MemoryInput implements Input {
   take(at: number, length: number): ByteArray {
     const bytes = bytesOf(this.#data);
     if (bytes.length !== this.size) {
-      throw invalidArgument("data changed its length while it was read");
+      throw invalidArgument("data changed its length while it was being read");
     }
     return bytes.slice(at, at + length);
   }
@@ -97,7 +97,7 @@ class MemoryInput implements Input {
   close(): void {}
 }
 
-/** Streams are held in blocks of this many bytes. */
+/** Streams are kept in blocks of this many bytes. */
 const BLOCK = 1024 * 1024;
 
 interface Block {
@@ -113,7 +113,7 @@ class StreamInput implements Input {
   size: number | undefined;
   available = 0;
   failure: { error: unknown } | undefined;
-  /** In order, without gaps; only the last is not full. */
+  /** In order, without gaps; all but the last are full. */
   #blocks: Block[] = [];
   #released = 0;
   #onRelease: (() => void) | undefined;

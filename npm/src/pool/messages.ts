@@ -1,52 +1,52 @@
-// What a pool and its workers say to each other. A worker cuts runs: stretches of an input that are
-// given to it from their start, in order.
+// Messages between a pool and its workers. A worker cuts segments: stretches of an input, which it
+// receives from start to end.
 
 import type { ByteArray } from "../bytes.js";
 import { ChunkerError, type ChunkerErrorCode } from "../errors.js";
 
-/** How a run is cut. */
+/** How a segment is cut. */
 export interface Cutting {
   /** The profile id. */
   readonly profile: string;
-  /** Where the run begins in the input, in bytes. */
+  /** Where the segment starts in the input, in bytes. */
   readonly offset: number | undefined;
 }
 
-/** To a worker. Each request but `open` and `close` has one reply, in the order of the run. */
+/** To a worker. All but `open` and `close` are answered once, in order within a segment. */
 export type Request =
-  /** Begins a run, of `blob` if the worker is to read it itself. */
-  | { type: "open"; run: number; cutting: Cutting; blob: Blob | undefined }
+  /** Starts a segment: of `blob`, if the worker is to read it itself. */
+  | { type: "open"; segment: number; cutting: Cutting; blob: Blob | undefined }
   /** Cuts these bytes. */
-  | { type: "feed"; run: number; bytes: ByteArray }
-  /** Reads and cuts as many bytes of the blob. */
-  | { type: "read"; run: number; length: number }
+  | { type: "feed"; segment: number; bytes: ByteArray }
+  /** Reads and cuts `length` more bytes of the blob. */
+  | { type: "read"; segment: number; length: number }
   /** Ends the input. */
-  | { type: "finish"; run: number }
-  /** Ends the run, wherever it is. */
-  | { type: "close"; run: number };
+  | { type: "finish"; segment: number }
+  /** Drops the segment, wherever it is. */
+  | { type: "close"; segment: number };
 
-/** What a worker is sent: first of all, the module. */
+/** Everything sent to a worker; the module comes first. */
 export type Order = { type: "load"; module: object } | Request;
 
-/** What a worker of a page says first: its script is there. */
+/** The first message from a worker in a page: its script has loaded. */
 export const STARTED = "started";
 
-/** From a worker. Nothing follows an error of a run. */
+/** From a worker. A failure is the last reply of its segment. */
 export type Reply =
   | {
-      run: number;
+      segment: number;
       /** Bytes that were cut. */
       length: number;
       /** The module's records of the chunks that ended in them. */
       records: ByteArray[];
     }
-  | { run: number; failure: Failure };
+  | { segment: number; failure: Failure };
 
-/** An error on its way between threads; a `ChunkerError` is no type that they know. */
+/** An error on its way between threads, where a `ChunkerError` would lose its class. */
 export interface Failure {
   code: ChunkerErrorCode | undefined;
   message: string;
-  /** The error itself, or its cause, as far as it can be cloned. */
+  /** The error itself, or the cause of a `ChunkerError`, as far as it can be cloned. */
   error: unknown;
 }
 

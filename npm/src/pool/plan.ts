@@ -1,4 +1,4 @@
-// How an input is divided among workers.
+// How an input is divided among the workers.
 
 import type { ResolvedProfile } from "../profile.js";
 
@@ -7,24 +7,24 @@ const MIB = 1024 * KIB;
 
 /** Sizes in bytes. */
 export interface Plan {
-  /** Where runs begin: at multiples of this. */
-  readonly segment: number;
-  /** Runs that are ahead stay this close to what the consumer has taken. */
+  /** Segments start at multiples of this. */
+  readonly segmentLength: number;
+  /** Segments run at most this far ahead of the consumer. */
   readonly window: number;
-  /** What a run is given at once; */
+  /** What a worker is given at once. */
   readonly piece: number;
-  /** and behind the beginning of the next one. */
+  /** What it is given at once beyond the start of the next segment. */
   readonly overrun: number;
-  /** How much of a stream is held. */
+  /** How much of a stream is kept in memory. */
   readonly held: number;
 }
 
 /**
- * Two runs over the same bytes meet after about three chunks, which both of them cut and hash: a
- * segment is many chunks, so that this is little, and a part of the input, so that all workers have
- * one.
+ * Two segments over the same bytes fall into step after about three chunks, which both cut and hash.
+ * A segment is therefore many chunks long, to make that overhead small, and short enough that every
+ * worker has one.
  *
- * @param size The length of the input, if any of it can be had at once.
+ * @param size Length of the input in bytes, if any part of it can be read at any time.
  */
 export function planOf(
   { avgSize, maxSize }: ResolvedProfile,
@@ -34,12 +34,12 @@ export function planOf(
   const most = Math.max(MIB, 16 * avgSize, Math.min(256 * avgSize, 32 * MIB));
   let segment = Math.min(most, Math.max(MIB, 8 * avgSize, (size ?? Infinity) / workers));
   if (size === undefined) segment = Math.min(segment, Math.max(16 * MIB, 8 * avgSize));
-  // Chunks of equal bytes are as long as possible: runs that begin at such a cut meet at once.
+  // Equal bytes give chunks of `maxSize`: segments that start at a multiple of it are in step at once.
   segment = segment < maxSize ? Math.ceil(segment) : Math.ceil(segment / maxSize) * maxSize;
-  // Of a stream too much would be held: it is one run.
+  // Too much of a stream would be kept in memory: it is one segment.
   const divided = size !== undefined || segment <= 32 * MIB;
   return {
-    segment: divided ? segment : Infinity,
+    segmentLength: divided ? segment : Infinity,
     window: 2 * workers * segment,
     piece: MIB,
     overrun: Math.min(256 * KIB, Math.max(64 * KIB, avgSize)),

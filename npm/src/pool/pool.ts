@@ -1,32 +1,32 @@
 import { checkedOptions } from "../options.js";
 import { ready } from "../ready.js";
-import { Seats } from "./seats.js";
+import { PooledChunker } from "./pooled-chunker.js";
 import { count, spawnLoaded } from "./thread.js";
-import { Workforce } from "./workforce.js";
+import { Workers } from "./workers.js";
 
 /** Options of a {@link ChunkerPool}. */
 export interface PoolOptions {
-  /** How many workers at most, from 1 to 64. Default: one for each core, but at most 4. */
+  /** Most workers to start, 1 to 64. Default: one per core, but at most 4. */
   workers?: number | undefined;
 }
 
 /**
- * Workers that cut and hash. They find the same chunks as `chunks` of `chunker-cdc`, together: one
- * large input takes a part of the time, and the calling thread is free meanwhile.
+ * Workers that cut and hash one input together. They find the same chunks as `chunks` of
+ * `chunker-cdc`, but a large input takes a fraction of the time, and the calling thread stays free.
  *
  * ```ts
  * await using pool = new ChunkerPool();
  * for await (const chunk of pool.chunks(file)) console.log(chunk.offset, chunk.length, chunk.hashHex);
  * ```
  *
- * Workers are started when they are first needed, and wait for more until the pool is closed. Those
- * that wait do not keep Node alive.
+ * Workers start when first needed and stay until the pool is closed. Idle workers do not keep Node
+ * alive.
  */
-export class ChunkerPool extends Workforce {
-  /** @throws {ChunkerError} `invalid_argument` */
+export class ChunkerPool extends PooledChunker {
+  /** @throws {ChunkerError} `invalid_argument`. */
   constructor(options?: PoolOptions) {
     const { workers } = checkedOptions(options, ["workers"]);
     const wanted = count("workers", workers);
-    super(new Seats(wanted, spawnLoaded), wanted, ready);
+    super(new Workers(wanted, spawnLoaded), wanted, ready);
   }
 }

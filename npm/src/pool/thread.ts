@@ -1,32 +1,32 @@
-// How workers are started. An entry file says it; everything else asks `spawn()`.
+// How workers are started: an entry file calls `setSpawn()`, everything else `spawn()`.
 
 import { ChunkerError, invalidArgument } from "../errors.js";
 import { module } from "../load.js";
 import type { Order, Reply, Request } from "./messages.js";
 
-/** A worker, of a page or of Node, that takes messages of type `M`. */
+/** A worker, in a page or in Node, that takes messages of type `M`. */
 export interface Thread<M> {
   post(message: M, transfer: ArrayBuffer[]): void;
-  /** Says whether the process has to wait for it. Pages never wait. */
+  /** Sets whether the process waits for it. Pages never wait. */
   keepAlive(awaited: boolean): void;
   terminate(): Promise<void>;
 }
 
-/** Starts a worker. `onDeath` is called when it can no longer reply, and says why. */
+/** Starts a worker. `onDeath` is called with the reason when it can no longer reply. */
 export type Spawn<M, R> = (
   onReply: (reply: R) => void,
   onDeath: (cause: unknown) => void,
 ) => Thread<M>;
 
-/** How many may be asked for; threads have stacks in one memory of at most 1 GiB. */
+/** The stacks of all threads share one memory of at most 1 GiB. */
 const MOST_WORKERS = 64;
 
-/** What starts the workers of one script, and how many of them can work at once. */
+/** Starts the workers of one script. */
 export class Spawner<M, R> {
   #source: Spawn<M, R> | undefined;
   #cores = 1;
 
-  /** Says how {@link spawn} starts workers, and how many can work at once. The first source wins. */
+  /** Sets how {@link spawn} starts workers, and how many can run at once. The first call wins. */
   readonly setSpawn = (from: Spawn<M, R>, cores: number): void => {
     if (this.#source !== undefined) return;
     this.#source = from;
@@ -44,7 +44,7 @@ export class Spawner<M, R> {
   };
 
   /**
-   * Returns how many workers the option `name` asks for: by default one for each core, but at most 4.
+   * Returns the number of workers that the option `name` asks for. Default: one per core, but at most 4.
    *
    * @throws {ChunkerError} `invalid_argument`
    */
@@ -64,7 +64,7 @@ const MOST_BY_DEFAULT = 4;
 /** The workers of `chunker-cdc/pool`. */
 export const { setSpawn, spawn, count } = new Spawner<Order, Reply>();
 
-/** Starts a worker of `chunker-cdc/pool`, once the module is loaded, and hands it that. */
+/** Starts a worker of `chunker-cdc/pool` and sends it the module, which must be loaded. */
 export const spawnLoaded: Spawn<Request, Reply> = (onReply, onDeath) => {
   const thread = spawn(onReply, onDeath);
   thread.post({ type: "load", module: module() }, []);

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
-import { setRunningSha256 } from "../sha256.js";
+import { setRunningSha256 } from "../cutter/sha256.js";
 import { slices } from "./blob.node.js";
 import { working } from "./worker.js";
 

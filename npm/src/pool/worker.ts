@@ -1,7 +1,8 @@
-// The inside of a worker: cuts and hashes runs, each with a chunker of its own.
+// The code inside a worker: cuts and hashes segments, each with its own chunker.
 
 import type { ByteArray } from "../bytes.js";
-import { type AsyncCutter, createAsyncCutter } from "../cutter.js";
+import { createAsyncCutter } from "../cutter/create.js";
+import type { AsyncCutter } from "../cutter/types.js";
 import { ChunkerError, failureOf } from "../errors.js";
 import { load } from "../load.js";
 import { resolveProfile } from "../profile.js";
@@ -10,40 +11,40 @@ import { type Cutting, type Order, packFailure, type Reply, type Request } from 
 type Post = (reply: Reply, transfer: ArrayBuffer[]) => void;
 type Records = ByteArray;
 
-/** Returns what cuts a run. */
+/** Creates what cuts a segment. */
 export type CreateCutter = (cutting: Cutting) => AsyncCutter;
 
 export const createCutter: CreateCutter = ({ profile, offset }) =>
   createAsyncCutter(resolveProfile(profile), offset);
 
-/** Reads a blob from its start, in pieces of about 1 MiB; each is valid until the next is asked for. */
+/** Reads a blob from its start, in pieces of about 1 MiB, each valid until the next is requested. */
 export type ReadBlob = (blob: Blob) => AsyncGenerator<Records, void, undefined>;
 
 /**
- * Returns what is to be called with every request; `post` sends the replies.
+ * Returns a handler for requests; `post` sends the replies.
  *
- * @param load Resolves when the module is loaded, with what makes its cutters.
+ * @param load Loads the module, and resolves with what creates its cutters.
  */
 export function serving(
   post: Post,
   readBlob: ReadBlob,
   load: () => Promise<CreateCutter>,
 ): (request: Request) => void {
-  const runs = new Map<number, Run>();
+  const segments = new Map<number, Segment>();
   return (request) => {
     if (request.type === "open") {
-      runs.set(request.run, new Run(request, post, readBlob, load));
+      segments.set(request.segment, new Segment(request, post, readBlob, load));
       return;
     }
-    const run = runs.get(request.run);
+    const segment = segments.get(request.segment);
     if (request.type === "close") {
-      runs.delete(request.run);
-      run?.close();
-    } else run?.take(request);
+      segments.delete(request.segment);
+      segment?.close();
+    } else segment?.take(request);
   };
 }
 
-/** Returns what a worker of the pool is to call with all that it is sent. */
+/** Returns a handler for everything that a worker of the pool is sent. */
 export function working(post: Post, readBlob: ReadBlob): (order: Order) => void {
   let loaded: Promise<void> | undefined;
   const serve = serving(post, readBlob, async () => {
@@ -53,7 +54,7 @@ export function working(post: Post, readBlob: ReadBlob): (order: Order) => void 
   return (order) => {
     if (order.type === "load") {
       loaded = load(order.module);
-      // Whoever opens a run is told of it.
+      // Reported by the segments that are opened.
       loaded.catch(() => {});
     } else serve(order);
   };
@@ -62,17 +63,17 @@ export function working(post: Post, readBlob: ReadBlob): (order: Order) => void 
 type Opening = Extract<Request, { type: "open" }>;
 type Work = Exclude<Request, { type: "open" | "close" }>;
 
-class Run {
+class Segment {
   readonly #opening: Opening;
   readonly #post: Post;
   readonly #readBlob: ReadBlob;
   readonly #load: () => Promise<CreateCutter>;
   #chunker: AsyncCutter | undefined;
   #blob: ReturnType<ReadBlob> | undefined;
-  /** What was read of the blob, but not yet asked for. */
+  /** Read from the blob, but not yet requested. */
   #unread: Records = new Uint8Array(0);
   #closed = false;
-  /** Settles when all requests until now are answered. */
+  /** Settles when all requests so far are answered. */
   #answered: Promise<void>;
 
   constructor(opening: Opening, post: Post, readBlob: ReadBlob, load: () => Promise<CreateCutter>) {
@@ -93,7 +94,7 @@ class Run {
     void this.#answered.then(() => this.#release());
   }
 
-  /** Does one thing after another; the first error ends the run. */
+  /** Does one step of the work; the first error ends the segment. */
   async #step(work: () => Promise<void>): Promise<void> {
     if (this.#closed) return;
     try {
@@ -101,7 +102,7 @@ class Run {
     } catch (error) {
       this.#closed = true;
       this.#release();
-      this.#post({ run: this.#opening.run, failure: packFailure(failureOf(error)) }, []);
+      this.#post({ segment: this.#opening.segment, failure: packFailure(failureOf(error)) }, []);
     }
   }
 
@@ -113,7 +114,7 @@ class Run {
   }
 
   async #answer(request: Work): Promise<void> {
-    const { run, type } = request;
+    const { segment, type } = request;
     const chunker = this.#chunker;
     if (chunker === undefined) throw new ChunkerError("chunker_closed", "used after its end");
     const records: Records[] = [];
@@ -128,7 +129,7 @@ class Run {
     if (this.#closed) return;
     const found = records.filter(({ length }) => length > 0);
     this.#post(
-      { run, length, records: found },
+      { segment, length, records: found },
       found.map(({ buffer }) => buffer),
     );
   }
@@ -138,7 +139,7 @@ class Run {
       if (this.#unread.length === 0) {
         const piece = (await this.#blob?.next())?.value;
         if (this.#closed) return;
-        if (!piece) throw new ChunkerError("invalid_argument", "the Blob ends before its size");
+        if (!piece) throw new ChunkerError("invalid_argument", "the Blob ended before its size");
         this.#unread = piece;
       }
       const part = this.#unread.subarray(0, left);
@@ -152,7 +153,7 @@ class Run {
   #release(): void {
     this.#chunker?.free();
     this.#chunker = undefined;
-    // Not awaited: the blob has no one left to tell of an error.
+    // Not awaited: no one is left to report an error to.
     this.#blob?.return().catch(() => {});
     this.#blob = undefined;
   }

@@ -1,11 +1,12 @@
 // The inside of a member of a team.
 
-import type { Cutter } from "../cutter.js";
+import type { Cutter } from "../cutter/types.js";
 import { calling, failureOf } from "../errors.js";
 import { type Cutting, packFailure } from "../pool/messages.js";
 import { type ReadBlob, serving } from "../pool/worker.js";
-import { initSync, ParallelChunker, runThread, startPool } from "./glue.js";
+import { initSync, initThreadPool, ParallelChunker, runThread } from "./glue.js";
 import type { Order, Report } from "./messages.js";
+import { setStart } from "./start-workers.js";
 
 function createCutter({ profile, offset }: Cutting): Cutter {
   return calling(() => new ParallelChunker(profile, offset));
@@ -27,10 +28,12 @@ export function member(post: Post, readBlob: ReadBlob): (order: Order) => void {
   let started: Promise<void> | undefined;
   const lead = async (threads: number, module: WebAssembly.Module): Promise<void> => {
     try {
-      const { memory } = initSync({ module });
-      startPool(threads);
-      post({ type: "started", instance: { module, memory } }, []);
-      await helped;
+      initSync({ module });
+      setStart((instance) => {
+        post({ type: "started", instance }, []);
+        return helped;
+      });
+      await initThreadPool(threads);
     } catch (error) {
       post({ type: "failed", failure: packFailure(failureOf(error)) }, []);
       throw error;
@@ -41,7 +44,7 @@ export function member(post: Post, readBlob: ReadBlob): (order: Order) => void {
     else if (order.type === "help") {
       initSync(order.instance);
       post({ type: "ready" }, []);
-      runThread();
+      runThread(order.instance.receiver);
     } else if (order.type === "begin") begin();
     else
       void started?.then(

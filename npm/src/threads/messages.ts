@@ -7,6 +7,8 @@ import type { Failure, Reply, Request } from "../pool/messages.js";
 export interface Instance {
   module: WebAssembly.Module;
   memory: WebAssembly.Memory;
+  /** The address in the memory of what a thread waits at until the pool is made. */
+  receiver: number;
 }
 
 /** To a member. The first says what it is; all others are for the one that leads. */

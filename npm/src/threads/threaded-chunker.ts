@@ -1,7 +1,7 @@
 import { ChunkerError, counted } from "../errors.js";
 import { checkedOptions } from "../options.js";
-import { Seats } from "../pool/seats.js";
-import { Workforce } from "../pool/workforce.js";
+import { PooledChunker } from "../pool/pooled-chunker.js";
+import { Workers } from "../pool/workers.js";
 import { compile, module } from "./load.js";
 import { count, teamOf } from "./team.js";
 
@@ -25,7 +25,7 @@ export interface ThreadsOptions {
  * input: the one that is cut, and the next one. A window is 32 average chunks, but from 16 to 128 MiB,
  * and longer where there is no cut in that.
  */
-export class ThreadedChunker extends Workforce {
+export class ThreadedChunker extends PooledChunker {
   /**
    * @throws {ChunkerError} `threads_unavailable` where memory cannot be shared: in a page that is not
    * cross-origin isolated; or `invalid_argument`.
@@ -34,7 +34,7 @@ export class ThreadedChunker extends Workforce {
     const { threads } = checkedOptions(options, ["threads"]);
     const wanted = count("threads", threads);
     throwUnlessShareable();
-    super(new Seats(1, teamOf(wanted, module)), wanted, compile);
+    super(new Workers(1, teamOf(wanted, module)), wanted, compile);
   }
 }
 

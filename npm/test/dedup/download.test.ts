@@ -345,13 +345,18 @@ test("an abort gets through wherever a download stands, and leaving ends its req
   }
   transport.fault = () => {};
   let left = 0;
+  let onStuck = () => {};
   class StuckTransport extends MemoryTransport {
     override readonly store = transport.store;
 
     override async readChunks(hash: "sha256", digests: Uint8Array) {
       const bytes = this.store.readChunks(hash, digests).subarray(0, 250_000);
       const answers = [{ done: false, value: bytes }];
-      const next = async () => answers.shift() ?? never();
+      const next = async () => {
+        const answer = answers.shift();
+        if (answer === undefined) setImmediate(() => onStuck());
+        return answer ?? never();
+      };
       const end = async () => {
         left += 1;
         return { done: true as const, value: undefined };
@@ -361,9 +366,10 @@ test("an abort gets through wherever a download stands, and leaving ends its req
   }
   const stuck = new StuckTransport();
   const controller = new AbortController();
-  setTimeout(() => controller.abort(), 30);
+  onStuck = () => controller.abort();
   const reading = collect(download(root, { transport: stuck, signal: controller.signal }));
   assert.equal(await codeOf(reading), "aborted");
+  assert.equal(left, 1);
   for await (const _ of download(root, { transport: stuck })) break;
   await sleep(10);
   assert.equal(left, 2);

@@ -1,11 +1,14 @@
 // A store in memory that does what `docs/protocol.md` says of a server.
 
-import { type HashAlgorithm, Manifest, toHex } from "chunker-cdc";
+import { type HashAlgorithm, Hasher, Manifest, toHex } from "chunker-cdc";
 import { decompress } from "chunker-cdc/codecs";
 import { DedupError, type Limits, type StoredFile } from "chunker-cdc/dedup";
-import { digestHex } from "./support.js";
 
 const ROW = 40;
+
+export function digestHex(hash: HashAlgorithm, bytes: Uint8Array): string {
+  return toHex(new Hasher(hash).update(bytes).finalize());
+}
 
 /** A refusal of a server. */
 export function refused(status: number, code: string, more: { missing?: string[] } = {}) {

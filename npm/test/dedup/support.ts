@@ -4,9 +4,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { type HashAlgorithm, Hasher, toHex } from "chunker-cdc";
+import type { HashAlgorithm } from "chunker-cdc";
 import type { Body, PutOptions, RequestOptions, Transport } from "chunker-cdc/dedup";
 import { MemoryStore } from "./memory-store.js";
+
+export { digestHex } from "./memory-store.js";
 
 /** Small chunks, so that little data has many. */
 export const SMALL = { minSize: 1024, avgSize: 4096, maxSize: 16384 } as const;
@@ -37,10 +39,6 @@ export function randomBytes(length: number, seed: number): Uint8Array<ArrayBuffe
 /** Returns `length` bytes that follow from `seed`, of half the entropy. */
 export function compressibleBytes(length: number, seed: number): Uint8Array<ArrayBuffer> {
   return randomBytes(length, seed).map((byte) => byte & 0x0f);
-}
-
-export function digestHex(hash: HashAlgorithm, bytes: Uint8Array): string {
-  return toHex(new Hasher(hash).update(bytes).finalize());
 }
 
 /** The requests of a {@link Transport}. */

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
-import { openAsBlob } from "node:fs";
+import { createReadStream, openAsBlob, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ChunkerError, chunk, Manifest } from "chunker-cdc";
@@ -40,14 +42,20 @@ async function rootOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return `${manifest.hash}-${manifest.rootDigestHex}`;
 }
 
-test("what is uploaded is what is downloaded, of every kind of source, by both hashes", async () => {
+test("what is uploaded is what is downloaded, of every kind of source, by both hashes", async (t) => {
+  const path = join(await temporaryDirectory(t), "file");
   for (const length of [0, 1, 1024, 4096, 300_001]) {
     const bytes = data.slice(0, length);
+    await writeFile(path, bytes);
     const sources = {
       bytes,
       buffer: bytes.slice().buffer,
       blob: new Blob([bytes]),
       stream: new Blob([bytes]).stream(),
+      path,
+      url: pathToFileURL(path),
+      "node's stream": createReadStream(path),
+      "node's stream of long pieces": createReadStream(path, { highWaterMark: 100_000 }),
       iterable: (async function* () {
         for (let at = 0; at < bytes.length; at += 10_007) yield bytes.subarray(at, at + 10_007);
       })(),
@@ -478,14 +486,16 @@ test("an error of a callback or a source is the upload's error", async () => {
   await assert.rejects(upload(source, { transport, profile }), thrown);
 });
 
-test("chunks that the server loses before the commit are sent again, if the source allows", async () => {
+test("chunks that the server loses before the commit are sent again, if the source allows", async (t) => {
+  const path = join(await temporaryDirectory(t), "file");
+  await writeFile(path, data);
   const lose = (transport: MemoryTransport) => {
     transport.fault = ({ method, count }) => {
       if (method !== "putManifest" || count > 1) return;
       for (const digest of transport.sent.slice(0, 7)) transport.chunks.delete(`sha256-${digest}`);
     };
   };
-  for (const source of [data, new Blob([data])]) {
+  for (const source of [data, new Blob([data]), path]) {
     for (const takesBlobs of [false, true]) {
       const transport = new MemoryTransport();
       transport.takesBlobs = takesBlobs;
@@ -542,6 +552,49 @@ test("bytes that change between hashing and sending are never committed", async 
     };
     assert.equal(await codeOf(upload(bytes, { transport, profile })), "source_changed");
     assert.equal(transport.manifests.size, 0);
+  }
+});
+
+test("a file given by its path that changes before it is sent is never committed", async (t) => {
+  const path = join(await temporaryDirectory(t), "file");
+  for (const changed of [data.slice().fill(0, 100_000, 200_000), data.subarray(0, 200_000)]) {
+    await writeFile(path, data);
+    const transport = new MemoryTransport();
+    transport.fault = ({ method }) => {
+      if (method === "missing") writeFileSync(path, changed);
+    };
+    assert.equal(await codeOf(upload(path, { transport, profile })), "source_changed");
+    assert.equal(transport.manifests.size, 0);
+  }
+  await writeFile(path, data);
+  const { root } = await upload(path, { transport: new MemoryTransport(), profile });
+  assert.equal(root, await rootOf(data));
+});
+
+test("of a file given by its path, what the server has is read once, and not kept", async (t) => {
+  const path = join(await temporaryDirectory(t), "file");
+  await writeFile(path, data);
+  const transport = new MemoryTransport();
+  await upload(path, { transport, profile });
+  // Nothing would be left of it for a second read.
+  transport.fault = ({ method }) => {
+    if (method === "missing") writeFileSync(path, "");
+  };
+  const { root, bytesSent } = await upload(path, { transport, profile });
+  assert.equal(root, await rootOf(data));
+  assert.equal(bytesSent, 0);
+});
+
+test("what a path names is read once if it cannot be read again, and its absence is an error", async (t) => {
+  const path = join(await temporaryDirectory(t), "pipe");
+  const transport = new MemoryTransport();
+  assert.equal(await codeOf(upload(path, { transport, profile })), "io_error");
+  if (process.platform !== "win32") {
+    execFileSync("mkfifo", [path]);
+    const writing = writeFile(path, data);
+    const { root } = await upload(path, { transport, profile });
+    await writing;
+    assert.deepEqual(transport.store.file(root), Buffer.from(data));
   }
 });
 

@@ -30,8 +30,8 @@ function started() {
   return { send, replied, replies };
 }
 
-function hashesOf(replies: Reply[], run: number): string {
-  const own = replies.filter((reply) => reply.run === run);
+function hashesOf(replies: Reply[], segment: number): string {
+  const own = replies.filter((reply) => reply.segment === segment);
   const records = own.flatMap((reply) => ("records" in reply ? reply.records : []));
   return records
     .flatMap((each) => unpackChunks(each))
@@ -39,21 +39,21 @@ function hashesOf(replies: Reply[], run: number): string {
     .join();
 }
 
-test("runs that are fed and runs of a blob have the same chunks, however they take turns", async () => {
+test("segments that are fed and segments of a blob have the same chunks, however they take turns", async () => {
   const { send, replied } = started();
   send({ type: "load", module });
-  send({ type: "open", run: 1, cutting, blob: undefined });
-  send({ type: "open", run: 2, cutting, blob: new Blob([data]) });
+  send({ type: "open", segment: 1, cutting, blob: undefined });
+  send({ type: "open", segment: 2, cutting, blob: new Blob([data]) });
   for (let at = 0; at < data.length; at += 600_000) {
     const bytes = data.slice(at, at + 600_000);
-    send({ type: "read", run: 2, length: bytes.length });
-    send({ type: "feed", run: 1, bytes });
+    send({ type: "read", segment: 2, length: bytes.length });
+    send({ type: "feed", segment: 1, bytes });
   }
-  for (const run of [1, 2]) send({ type: "finish", run });
+  for (const segment of [1, 2]) send({ type: "finish", segment });
   const replies = await replied(12);
   const length = (of: number) =>
     replies.reduce(
-      (sum, reply) => sum + (reply.run === of && "length" in reply ? reply.length : 0),
+      (sum, reply) => sum + (reply.segment === of && "length" in reply ? reply.length : 0),
       0,
     );
   assert.deepEqual([length(1), length(2)], [data.length, data.length]);
@@ -61,32 +61,32 @@ test("runs that are fed and runs of a blob have the same chunks, however they ta
   assert.equal(hashesOf(replies, 1), hashesOf(replies, 2));
 });
 
-test("nothing follows the end of a run", async () => {
+test("nothing follows the end of a segment", async () => {
   const { send, replied, replies } = started();
   send({ type: "load", module });
-  send({ type: "open", run: 1, cutting, blob: undefined });
-  send({ type: "feed", run: 1, bytes: data.slice() });
-  send({ type: "close", run: 1 });
-  send({ type: "feed", run: 1, bytes: data.slice() });
-  send({ type: "close", run: 5 });
-  send({ type: "open", run: 2, cutting, blob: undefined });
-  send({ type: "finish", run: 2 });
+  send({ type: "open", segment: 1, cutting, blob: undefined });
+  send({ type: "feed", segment: 1, bytes: data.slice() });
+  send({ type: "close", segment: 1 });
+  send({ type: "feed", segment: 1, bytes: data.slice() });
+  send({ type: "close", segment: 5 });
+  send({ type: "open", segment: 2, cutting, blob: undefined });
+  send({ type: "finish", segment: 2 });
   await replied(1);
   assert.deepEqual(
-    replies.map(({ run }) => run),
+    replies.map(({ segment }) => segment),
     [2],
   );
 });
 
-test("an error ends its run and no other one", async () => {
+test("an error ends its segment and no other", async () => {
   const { send, replied } = started();
   send({ type: "load", module });
-  send({ type: "open", run: 1, cutting: { ...cutting, offset: -1 }, blob: undefined });
-  send({ type: "open", run: 2, cutting, blob: new Blob([data.slice(0, 9)]) });
-  send({ type: "read", run: 2, length: 10 });
-  send({ type: "read", run: 2, length: 10 });
-  send({ type: "open", run: 3, cutting, blob: undefined });
-  send({ type: "feed", run: 3, bytes: data.slice() });
+  send({ type: "open", segment: 1, cutting: { ...cutting, offset: -1 }, blob: undefined });
+  send({ type: "open", segment: 2, cutting, blob: new Blob([data.slice(0, 9)]) });
+  send({ type: "read", segment: 2, length: 10 });
+  send({ type: "read", segment: 2, length: 10 });
+  send({ type: "open", segment: 3, cutting, blob: undefined });
+  send({ type: "feed", segment: 3, bytes: data.slice() });
   const replies = await replied(3);
   const codes = replies.map((reply) => ("failure" in reply ? reply.failure.code : undefined));
   assert.deepEqual(codes.sort(), ["invalid_argument", "invalid_argument", undefined]);

@@ -17,6 +17,7 @@ let most: number;
 const instance = {
   module: new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])),
   memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
+  receiver: 1024,
 };
 
 setSpawn((report, die) => {
@@ -55,17 +56,17 @@ function startAll() {
 
 test("one member leads; when it has started, the threads help it, and then it begins", () => {
   const { team, leader, replies } = started();
-  team.post({ type: "close", run: 1 }, []);
+  team.post({ type: "close", segment: 1 }, []);
   assert.deepEqual(leader.orders, [
     { type: "lead", threads: 3, module: instance.module },
-    { type: "close", run: 1 },
+    { type: "close", segment: 1 },
   ]);
   assert.equal(members.length, 1);
   startAll();
   assert.equal(members.length, 4);
   for (const { orders } of members.slice(1)) assert.deepEqual(orders, [{ type: "help", instance }]);
   assert.deepEqual(leader.orders.slice(2), [{ type: "begin" }]);
-  const reply = { run: 1, length: 0, records: [] };
+  const reply = { segment: 1, length: 0, records: [] };
   leader.report({ type: "reply", reply });
   assert.deepEqual(replies, [reply]);
 });

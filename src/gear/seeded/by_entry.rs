@@ -1,6 +1,6 @@
 //! The seeded gear table where there is no heap: each entry is XORed when it is looked up.
 
-use super::{GEAR, Gear};
+use super::table::{GEAR, Gear};
 
 /// The gear table with every entry XORed with a seed.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! The seeded gear table on the heap: an XOR less for each byte of input.
 
-use super::{GEAR, Gear};
+use super::table::{GEAR, Gear};
 use alloc::boxed::Box;
 
 /// The gear table with every entry XORed with a seed.

@@ -1,7 +1,8 @@
 //! What the threaded module has besides: the same chunks, by all threads of a pool.
 //!
-//! JavaScript has the threads. Several workers instantiate the module with one memory; the first calls
-//! [`start_pool`] and makes chunkers, each of the others becomes a thread of its pool by [`run_thread`].
+//! JavaScript has the threads, `wasm-bindgen-rayon` makes them the pool of rayon. Several workers instantiate
+//! the module with one memory; the first calls [`init_thread_pool`] and makes chunkers, each of the others
+//! becomes a thread of the pool by `wbg_rayon_start_worker`.
 
 use super::{offset_of, profile_of, record};
 use crate::failure::Failure;
@@ -9,35 +10,10 @@ use crate::{bytes, number};
 use chunker::Profile;
 use chunker::chunking::{ChunkDescriptor, chunk_descriptors_parallel};
 use js_sys::Uint8Array;
-use rayon::{ThreadBuilder, ThreadPool, ThreadPoolBuilder};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use wasm_bindgen::prelude::*;
 
-/// Not the global pool of rayon: making that one waits for threads, which wait for it here.
-static POOL: OnceLock<ThreadPool> = OnceLock::new();
-
-/// Threads of the pool that no worker has become yet.
-static WANTED: Mutex<Vec<ThreadBuilder>> = Mutex::new(Vec::new());
-
-/// Makes the pool, of `threads` threads that [`run_thread`] is to be called for.
-#[wasm_bindgen(js_name = startPool)]
-pub fn start_pool(threads: usize) -> Result<(), Failure> {
-    let want = |thread| {
-        WANTED.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-        Ok(())
-    };
-    let pool = ThreadPoolBuilder::new().num_threads(threads).spawn_handler(want).build();
-    let pool = pool.map_err(|_| Failure::argument("the pool cannot be made"))?;
-    POOL.set(pool).map_err(|_| Failure::argument("the pool was started before"))
-}
-
-/// Becomes a thread of the pool, and does not return while there is one.
-#[wasm_bindgen(js_name = runThread)]
-pub fn run_thread() -> Result<(), Failure> {
-    let wanted = WANTED.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    wanted.ok_or(Failure::argument("the pool has all its threads"))?.run();
-    Ok(())
-}
+pub use wasm_bindgen_rayon::init_thread_pool;
 
 /// How much of the input is chunked at once, in average chunks, in bytes at least, and in bytes at most:
 /// enough for several threads, and far more than the chunk that is cut again in the next window.
@@ -149,7 +125,7 @@ impl JsParallelChunker {
         let room = self.headroom.saturating_sub(spare.len());
         spare.try_reserve_exact(room).map_err(|_| Failure::memory(room))?;
         spare.resize(self.headroom, 0);
-        self.running = Some(Window::start(data, start, self.profile, self.position, is_last)?);
+        self.running = Some(Window::start(data, start, self.profile, self.position, is_last));
         Ok((known, spare))
     }
 }
@@ -171,13 +147,7 @@ struct Found {
 
 impl Window {
     /// Starts with the bytes of `data` from `start` on, which are at `position` of the input.
-    fn start(
-        data: Vec<u8>,
-        start: usize,
-        profile: Profile,
-        position: u64,
-        is_last: bool,
-    ) -> Result<Arc<Self>, Failure> {
+    fn start(data: Vec<u8>, start: usize, profile: Profile, position: u64, is_last: bool) -> Arc<Self> {
         let window = Arc::new(Self::default());
         let own = Arc::clone(&window);
         let find = move || {
@@ -191,8 +161,8 @@ impl Window {
             *own.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found { chunks, data, start });
             own.ready.notify_one();
         };
-        POOL.get().ok_or(Failure::argument("the pool was not started"))?.spawn(find);
-        Ok(window)
+        rayon::spawn(find);
+        window
     }
 
     /// Returns what was found, once.

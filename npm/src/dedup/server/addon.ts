@@ -4,7 +4,7 @@ import { native, unavailable } from "../../addon.node.js";
 import { failureOf } from "../../errors.js";
 import type { Usage } from "../transport.js";
 import { StoreError } from "./error.js";
-import type { CheckReport, CollectReport } from "./store.js";
+import type { CheckReport, CollectReport } from "./reports.js";
 
 /** A stream that is pulled. */
 export interface Pulled<T> {

@@ -1,29 +1,16 @@
 // Who cuts, and who hashes: the module, or the module and the platform.
 
-import type { Chunk } from "./chunk.js";
+import type { Chunk } from "../chunk.js";
+import { calling } from "../errors.js";
+import { core } from "../load.js";
+import type { ResolvedProfile } from "../profile.js";
+import type { HashAlgorithm } from "../types.js";
 import { beginDigest, SHORTEST_WHOLE, wholeDigest } from "./digests.js";
-import { calling } from "./errors.js";
-import { GatheringCutter } from "./gathering-cutter.js";
-import { HashingCutter } from "./hashing-cutter.js";
-import { ListedCutter } from "./listed-cutter.js";
-import { core } from "./load.js";
-import type { HashAlgorithm } from "./options.js";
-import type { ResolvedProfile } from "./profile.js";
+import { GatheringCutter } from "./gathering.js";
+import { HashingCutter } from "./hashing.js";
+import { ListedCutter } from "./listed.js";
 import { runningSha256 } from "./sha256.js";
-
-/** Finds the chunks of an input that arrives in pieces, as records (`unpackChunks` reads them). */
-export interface Cutter {
-  feed(piece: Uint8Array): Uint8Array;
-  finish(): Uint8Array;
-  free(): void;
-}
-
-/** The same. One call has to be over before the next, and `piece` is not to change before that. */
-export interface AsyncCutter {
-  feed(piece: Uint8Array): Uint8Array | Promise<Uint8Array>;
-  finish(): Uint8Array | Promise<Uint8Array>;
-  free(): void;
-}
+import type { AsyncCutter, Cutter } from "./types.js";
 
 /** The average in bytes, below which the platform's running digests cost more than they save. */
 const SMALLEST_AVERAGE = 2 * 1024;

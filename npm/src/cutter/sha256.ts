@@ -1,7 +1,7 @@
 // SHA-256 of the platform: the processor's instructions make it several times as fast as the module's.
 // The addon has these too, and needs none of the platform.
 
-import type { ByteArray } from "./bytes.js";
+import type { ByteArray } from "../bytes.js";
 
 /** A digest in the making. */
 export interface RunningDigest {

@@ -1,10 +1,11 @@
 // Digests: by the platform where that is faster, else by the module.
 
-import type { ByteArray } from "./bytes.js";
-import type { Handle } from "./disposable.js";
-import { ChunkerError, calling } from "./errors.js";
-import { core } from "./load.js";
-import type { HashAlgorithm } from "./options.js";
+import type { ByteArray } from "../bytes.js";
+import type { Handle } from "../disposable.js";
+import { ChunkerError, calling } from "../errors.js";
+import { core } from "../load.js";
+import { addon } from "../native.js";
+import type { HashAlgorithm } from "../types.js";
 import { type RunningDigest, runningSha256, wholeSha256 } from "./sha256.js";
 
 /** Chunks shorter than this, in bytes, are not worth a call of `crypto.subtle`. */
@@ -42,6 +43,37 @@ export function digestOf(hash: HashAlgorithm, bytes: ByteArray): Uint8Array | Pr
   const digest = bytes.length < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
   if (digest === undefined) return digestNow(hash, bytes);
   return digest(bytes).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);
+}
+
+/**
+ * Resolves with the number of chunks that have their digests: of all of them, or of those before the first one
+ * that does not. `bytes` are the chunks one after another, and are not to change before that.
+ */
+export async function countIntact(
+  hash: HashAlgorithm,
+  bytes: ByteArray,
+  chunks: readonly { readonly hash: Uint8Array; readonly length: number }[],
+): Promise<number> {
+  const native = addon();
+  if (native !== undefined) {
+    const lengths = Uint32Array.from(chunks, ({ length }) => length);
+    const digests = new Uint8Array(32 * chunks.length);
+    for (const [at, { hash }] of chunks.entries()) digests.set(hash, 32 * at);
+    return calling(() => native.countIntact(hash, bytes, lengths, digests));
+  }
+  let start = 0;
+  const found = chunks.map(({ length }) => {
+    const chunk = bytes.subarray(start, start + length);
+    start += length;
+    return digestOf(hash, chunk);
+  });
+  const digests = await Promise.all(found);
+  const wrong = chunks.findIndex(({ hash }, at) => !isEqual(hash, digests[at] as Uint8Array));
+  return wrong < 0 ? chunks.length : wrong;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
 /** Returns the digest of `bytes`, without waiting. */

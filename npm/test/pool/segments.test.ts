@@ -1,44 +1,44 @@
-// The pool's division of an input, with workers that answer in an order of chance.
+// How the pool divides an input among workers, which answer here in random order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as api from "chunker-cdc";
 import { core } from "../../dist/load.js";
 import { inputOf } from "../../dist/pool/input.js";
-import { Job } from "../../dist/pool/job.js";
 import type { Cutting, Request } from "../../dist/pool/messages.js";
 import type { Plan } from "../../dist/pool/plan.js";
-import type { Listener, Seats } from "../../dist/pool/seats.js";
+import { Segments } from "../../dist/pool/segments.js";
+import type { Listener, Workers } from "../../dist/pool/workers.js";
 import { bytesOf, type Input, splitMix64 } from "../inputs.js";
 import { iterable, piecesOf } from "../laws.js";
 
 const PROFILE = "fastcdc-v2020/nc1/64-256-1024/blake3";
-const PLAN: Plan = { segment: 8192, window: 65_536, piece: 1500, overrun: 700, held: 40_000 };
+const PLAN: Plan = { segmentLength: 8192, window: 65_536, piece: 1500, overrun: 700, held: 40_000 };
 
-/** Workers without threads: chance decides whose request is answered next. */
+/** Workers without threads: a random one answers next. */
 class Bench {
   /** Bytes that were cut, by all of them. */
   work = 0;
   readonly #random: Uint8Array;
   #draws = 0;
-  readonly #seats: DeskSeat[];
+  readonly #workers: BenchWorker[];
 
   constructor(workers: number, seed: number) {
     this.#random = splitMix64(seed, 65_536);
-    this.#seats = Array.from({ length: workers }, () => new DeskSeat(this));
+    this.#workers = Array.from({ length: workers }, () => new BenchWorker(this));
   }
 
-  idle(): DeskSeat | undefined {
-    return this.#seats.find(({ runs }) => runs === 0);
+  idle(): BenchWorker | undefined {
+    return this.#workers.find(({ segments }) => segments === 0);
   }
 
-  leastBusy(): DeskSeat {
-    return this.idle() ?? (this.#seats[0] as DeskSeat);
+  leastBusy(): BenchWorker {
+    return this.idle() ?? (this.#workers[0] as BenchWorker);
   }
 
   /** Answers one request; returns whether there was one. */
   step(): boolean {
-    const busy = this.#seats.filter(({ requests }) => requests.length > 0);
+    const busy = this.#workers.filter(({ requests }) => requests.length > 0);
     const chosen = busy[(this.#random[this.#draws++ % 65_536] ?? 0) % Math.max(1, busy.length)];
     chosen?.answer();
     return chosen !== undefined;
@@ -47,7 +47,7 @@ class Bench {
 
 type Asking = Exclude<Request, { type: "open" | "close" }>;
 
-class DeskSeat {
+class BenchWorker {
   readonly requests: Asking[] = [];
   readonly #bench: Bench;
   readonly #open = new Map<number, { listener: Listener; chunker: InstanceType<Push> }>();
@@ -57,7 +57,7 @@ class DeskSeat {
     this.#bench = bench;
   }
 
-  get runs(): number {
+  get segments(): number {
     return this.#open.size;
   }
 
@@ -72,20 +72,20 @@ class DeskSeat {
     this.requests.push(request);
   }
 
-  end(run: number): void {
-    this.#open.get(run)?.chunker.free();
-    this.#open.delete(run);
+  end(segment: number): void {
+    this.#open.get(segment)?.chunker.free();
+    this.#open.delete(segment);
   }
 
   answer(): void {
     const request = this.requests.shift();
-    const run = request && this.#open.get(request.run);
-    if (request === undefined || run === undefined) return;
-    const { listener, chunker } = run;
+    const segment = request && this.#open.get(request.segment);
+    if (request === undefined || segment === undefined) return;
+    const { listener, chunker } = segment;
     const length = request.type === "feed" ? request.bytes.length : 0;
     this.#bench.work += length;
     const records = request.type === "feed" ? chunker.feed(request.bytes) : chunker.finish();
-    listener.onReply({ run: request.run, length, records: [new Uint8Array(records)] });
+    listener.onReply({ segment: request.segment, length, records: [new Uint8Array(records)] });
   }
 }
 
@@ -94,12 +94,17 @@ type Push = ReturnType<typeof core>["PushChunker"];
 async function run(source: api.ByteSource, workers: number, seed: number, offset = 0) {
   const bench = new Bench(workers, seed);
   const { signal } = new AbortController();
-  const input = inputOf(source, PLAN.held, signal, () => job.advance());
-  const job = new Job(bench as unknown as Seats, input, { profile: PROFILE, offset }, PLAN);
+  const input = inputOf(source, PLAN.held, signal, () => segments.advance());
+  const segments = new Segments(
+    bench as unknown as Workers,
+    input,
+    { profile: PROFILE, offset },
+    PLAN,
+  );
   const found: api.Chunk[] = [];
   let ended = false;
   const taking = (async () => {
-    for (let each = await job.next(); each !== undefined; each = await job.next()) {
+    for (let each = await segments.next(); each !== undefined; each = await segments.next()) {
       found.push(...each);
     }
     ended = true;

@@ -1,5 +1,5 @@
-import { type Chunk, packChunks } from "./chunk.js";
-import type { Cutter } from "./cutter.js";
+import { type Chunk, packChunks } from "../chunk.js";
+import type { Cutter } from "./types.js";
 
 /** Cuts an input where a list of chunks says, whatever its bytes. The digests are those of the list. */
 export class ListedCutter implements Cutter {

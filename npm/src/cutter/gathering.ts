@@ -1,7 +1,7 @@
-import type { ByteArray } from "./bytes.js";
-import { lengthsOf, setDigest } from "./chunk.js";
-import type { AsyncCutter, Cutter } from "./cutter.js";
+import type { ByteArray } from "../bytes.js";
+import { lengthsOf, setDigest } from "../chunk.js";
 import { throwPlatformHashFailed } from "./digests.js";
+import type { AsyncCutter, Cutter } from "./types.js";
 
 type Bytes = ByteArray;
 

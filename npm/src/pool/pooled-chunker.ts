@@ -5,34 +5,34 @@ import { Chunker } from "../chunker.js";
 import { ChunkerError, counted } from "../errors.js";
 import { handedOut } from "../metrics.js";
 import { addon, startThreads, type Threads } from "../native.js";
+import { checkedReadOptions, type ReadOptions } from "../options.js";
 import { Piping } from "../piping.js";
 import { resolveProfile } from "../profile.js";
 import { ready } from "../ready.js";
 import { aborted, type ByteSource, lengthOf, throwIfAborted } from "../source.js";
-import { checkedReadOptions, type ReadOptions } from "../stream.js";
 import { inputOf, isForWorkers } from "./input.js";
-import { Job } from "./job.js";
 import { planOf } from "./plan.js";
-import type { Seats } from "./seats.js";
+import { Segments } from "./segments.js";
+import type { Workers } from "./workers.js";
 
-/** What cuts and hashes inputs by workers, of whichever kind, or by threads of the native addon. */
-export abstract class Workforce {
-  readonly #seats: Seats;
+/** Cuts and hashes inputs on several workers, or on threads of the native addon. */
+export abstract class PooledChunker {
+  readonly #workers: Workers;
   readonly #count: number;
   readonly #load: () => Promise<unknown>;
-  readonly #jobs = new Set<Job | Piping>();
-  /** Those of the addon, started when they are first needed. */
+  readonly #running = new Set<Segments | Piping>();
+  /** Threads of the addon, started when first needed. */
   #threads: Threads | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @param load Resolves when workers can be started. */
-  protected constructor(seats: Seats, count: number, load: () => Promise<unknown>) {
-    this.#seats = seats;
+  /** @param load Loads what workers need to start. */
+  protected constructor(workers: Workers, count: number, load: () => Promise<unknown>) {
+    this.#workers = workers;
     this.#count = count;
     this.#load = load;
   }
 
-  /** Returns the chunks of `data`: do not change it meanwhile. Its bytes are copied to the workers. */
+  /** Returns the chunks of `data`, which must not change meanwhile. Its bytes are copied to the workers. */
   async chunk(data: Bytes | string | URL, options?: ReadOptions): Promise<Chunk[]> {
     const all: Chunk[] = [];
     for await (const chunk of this.chunks(data, options)) all.push(chunk);
@@ -40,9 +40,9 @@ export abstract class Workforce {
   }
 
   /**
-   * Yields the chunks of `source` in order. Workers read a `Blob` or `File` themselves; the bytes of
-   * other sources are copied to them. Workers stay some segments ahead of the loop and no more; of a
-   * stream a segment for each worker is held.
+   * Yields the chunks of `source` in order. Workers read a `Blob` or `File` themselves; other sources
+   * are copied to them. Workers run at most a few segments ahead of the loop, and one segment per
+   * worker of a stream is kept in memory.
    *
    * @throws {ChunkerError} As `chunks` of `chunker-cdc`, `worker_failed` when a worker ends or cannot
    * be started, `chunker_closed` after {@link close}. Errors of the source pass through. Leaving
@@ -60,39 +60,39 @@ export abstract class Workforce {
     if (native !== undefined) {
       this.#threads ??= startThreads(native, this.#count);
       const piping = new Piping(native, this.#threads, source, id, offset, { signal, onProgress });
-      this.#jobs.add(piping);
+      this.#running.add(piping);
       try {
         for await (const found of piping.chunks()) yield* handedOut(hash, found);
       } catch (error) {
         throw counted(error);
       } finally {
-        this.#jobs.delete(piping);
+        this.#running.delete(piping);
       }
       return;
     }
     await this.#load();
-    // A wrong offset fails here, not in a worker.
+    // An invalid offset fails here, not in a worker.
     new Chunker({ profile: id, offset })[Symbol.dispose]();
     const totalBytes = lengthOf(source);
     const divided = isBytes(source) || isForWorkers(source) ? totalBytes : undefined;
-    const plan = planOf(resolved, this.#seats.limit, divided);
+    const plan = planOf(resolved, this.#workers.limit, divided);
     this.#throwIfClosed();
     const reading = new AbortController();
-    const input = inputOf(source, plan.held, reading.signal, () => job.advance());
-    const job = new Job(this.#seats, input, { profile: id, offset }, plan);
+    const input = inputOf(source, plan.held, reading.signal, () => segments.advance());
+    const segments = new Segments(this.#workers, input, { profile: id, offset }, plan);
     const onAbort = () => {
       reading.abort(signal?.reason);
-      job.fail(aborted(signal as AbortSignal));
+      segments.fail(aborted(signal as AbortSignal));
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
-    this.#jobs.add(job);
+    this.#running.add(segments);
     try {
       for (let bytesRead = 0; ; ) {
-        const found = await job.next();
+        const found = await segments.next();
         if (found === undefined) return;
-        if (job.position > bytesRead) {
-          bytesRead = job.position;
+        if (segments.position > bytesRead) {
+          bytesRead = segments.position;
           onProgress?.(totalBytes === undefined ? { bytesRead } : { bytesRead, totalBytes });
         }
         yield* handedOut(hash, found);
@@ -101,14 +101,14 @@ export abstract class Workforce {
     } catch (error) {
       throw counted(error);
     } finally {
-      this.#jobs.delete(job);
+      this.#running.delete(segments);
       signal?.removeEventListener("abort", onAbort);
-      job.stop();
+      segments.stop();
       reading.abort();
     }
   }
 
-  /** Ends the workers; what is being cut fails with `chunker_closed`. May be called at any time. */
+  /** Stops the workers; calls in progress fail with `chunker_closed`. May be called at any time. */
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
@@ -120,9 +120,9 @@ export abstract class Workforce {
 
   async #end(): Promise<void> {
     const error = closedError();
-    for (const job of this.#jobs) job.fail(error);
+    for (const segments of this.#running) segments.fail(error);
     this.#threads?.free();
-    await this.#seats.close(error);
+    await this.#workers.close(error);
   }
 
   #throwIfClosed(): void {

@@ -1,55 +1,57 @@
-// The workers of a pool, and the runs that each of them cuts.
+// The workers of a pool, and the segments each of them cuts.
 
 import { ChunkerError } from "../errors.js";
 import type { Reply, Request } from "./messages.js";
 import type { Spawn, Thread } from "./thread.js";
 
-/** Who is told what becomes of a run. */
+/** Learns what becomes of a segment. */
 export interface Listener {
   onReply(reply: Reply): void;
   /** The worker is gone. */
   onDeath(error: ChunkerError): void;
 }
 
-/** At most `limit` workers, started when they are needed. */
-export class Seats {
+/** At most `limit` workers, started on demand. */
+export class Workers {
   readonly limit: number;
   readonly #spawn: Spawn<Request, Reply>;
-  readonly #seats = new Set<Seat>();
+  readonly #workers = new Set<PoolWorker>();
 
   constructor(limit: number, spawn: Spawn<Request, Reply>) {
     this.limit = limit;
     this.#spawn = spawn;
   }
 
-  /** Returns a worker that has no run, if there is one. */
-  idle(): Seat | undefined {
-    for (const seat of this.#seats) if (seat.runs === 0) return seat;
-    return this.#seats.size < this.limit ? this.#start() : undefined;
+  /** Returns a worker without a segment, if there is one or another may start. */
+  idle(): PoolWorker | undefined {
+    for (const worker of this.#workers) if (worker.segments === 0) return worker;
+    return this.#workers.size < this.limit ? this.#start() : undefined;
   }
 
-  /** Returns the worker with the fewest runs. */
-  leastBusy(): Seat {
+  /** Returns the worker with the fewest segments. */
+  leastBusy(): PoolWorker {
     const idle = this.idle();
     if (idle !== undefined) return idle;
-    return [...this.#seats].reduce((least, seat) => (seat.runs < least.runs ? seat : least));
+    return [...this.#workers].reduce((least, worker) =>
+      worker.segments < least.segments ? worker : least,
+    );
   }
 
   async close(error: ChunkerError): Promise<void> {
-    const seats = [...this.#seats];
-    this.#seats.clear();
-    await Promise.all(seats.map((seat) => seat.close(error)));
+    const workers = [...this.#workers];
+    this.#workers.clear();
+    await Promise.all(workers.map((worker) => worker.close(error)));
   }
 
-  #start(): Seat {
-    const seat = new Seat(this.#spawn, () => this.#seats.delete(seat));
-    this.#seats.add(seat);
-    return seat;
+  #start(): PoolWorker {
+    const worker = new PoolWorker(this.#spawn, () => this.#workers.delete(worker));
+    this.#workers.add(worker);
+    return worker;
   }
 }
 
 /** A worker. */
-export class Seat {
+export class PoolWorker {
   readonly #thread: Thread<Request>;
   readonly #listeners = new Map<number, Listener>();
   readonly #onEnd: () => void;
@@ -62,36 +64,39 @@ export class Seat {
     this.#thread = spawn(
       (reply) => this.#onReply(reply),
       (cause) => {
-        const message = "a worker of the pool has failed";
+        const message = "a worker of the pool failed";
         void this.close(new ChunkerError("worker_failed", message, { cause }));
       },
     );
   }
 
-  /** How many runs it has. */
-  get runs(): number {
+  /** The number of segments it is cutting. */
+  get segments(): number {
     return this.#listeners.size;
   }
 
-  /** Begins a run and returns its number. */
-  open(opening: Omit<Extract<Request, { type: "open" }>, "type" | "run">, to: Listener): number {
-    const run = this.#opened++;
-    this.#listeners.set(run, to);
-    this.#thread.post({ type: "open", run, ...opening }, []);
-    return run;
+  /** Starts a segment and returns its number. */
+  open(
+    opening: Omit<Extract<Request, { type: "open" }>, "type" | "segment">,
+    to: Listener,
+  ): number {
+    const segment = this.#opened++;
+    this.#listeners.set(segment, to);
+    this.#thread.post({ type: "open", segment, ...opening }, []);
+    return segment;
   }
 
-  /** Sends a request that has a reply. */
+  /** Sends a request that will be answered. */
   ask(request: Exclude<Request, { type: "open" | "close" }>): void {
     this.#await(1);
     this.#thread.post(request, request.type === "feed" ? [request.bytes.buffer] : []);
   }
 
-  /** Ends a run, of which `awaited` replies are still to come. */
-  end(run: number, awaited: number): void {
-    if (!this.#listeners.delete(run)) return;
+  /** Drops a segment with `awaited` replies still to come. */
+  end(segment: number, awaited: number): void {
+    if (!this.#listeners.delete(segment)) return;
     this.#await(-awaited);
-    this.#thread.post({ type: "close", run }, []);
+    this.#thread.post({ type: "close", segment }, []);
   }
 
   async close(error: ChunkerError): Promise<void> {
@@ -105,7 +110,7 @@ export class Seat {
   }
 
   #onReply(reply: Reply): void {
-    const listener = this.#listeners.get(reply.run);
+    const listener = this.#listeners.get(reply.segment);
     if (listener === undefined) return;
     this.#await(-1);
     listener.onReply(reply);

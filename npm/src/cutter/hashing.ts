@@ -1,6 +1,6 @@
-import { lengthsOf, setDigest } from "./chunk.js";
-import type { Cutter } from "./cutter.js";
+import { lengthsOf, setDigest } from "../chunk.js";
 import type { RunningDigest } from "./sha256.js";
+import type { Cutter } from "./types.js";
 
 /** Bytes that are held until a digest gets them at once. */
 const HELD = 1024;

@@ -1,0 +1,58 @@
+/**
+ * Yields what `work` makes of each item of `items`, in order. Takes items ahead of the consumer until those whose
+ * results it has not got yet have `most` bytes. An error comes after the results before it; a consumer that leaves
+ * waits for nothing: whoever made `items` ends them.
+ */
+export async function* ahead<T, R>(
+  items: AsyncIterable<T>,
+  most: number,
+  bytesOf: (item: T) => number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R, void, undefined> {
+  const results: { readonly result: Promise<R>; readonly bytes: number }[] = [];
+  let waiting = 0;
+  let isEnded = false;
+  let isLeft = false;
+  // Only one of the two waits: either there are no results, or too many.
+  let wake = () => {};
+  const change = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  const add = (result: Promise<R>, bytes: number) => {
+    result.catch(() => {}); // whoever takes it hears of it
+    results.push({ result, bytes });
+    waiting += bytes;
+    wake();
+  };
+  const produce = async () => {
+    try {
+      for await (const item of items) {
+        add(work(item), bytesOf(item));
+        while (waiting >= most && !isLeft) await change();
+        if (isLeft) return;
+      }
+    } catch (error) {
+      add(Promise.reject(error), 0);
+    } finally {
+      isEnded = true;
+      wake();
+    }
+  };
+  void produce();
+  try {
+    for (;;) {
+      while (results.length === 0 && !isEnded) await change();
+      const [first] = results;
+      if (first === undefined) return;
+      const result = await first.result;
+      results.shift();
+      waiting -= first.bytes;
+      wake();
+      yield result;
+    }
+  } finally {
+    isLeft = true;
+    wake();
+  }
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Loads the native libraries of this machine from target/addons/packages and target/libraries, as they were
+# built on another one, and runs the vectors by each: the addon in an empty project with the npm package, that
+# of the Elixir package where Elixir is installed. `load-libraries.sh pack` puts into target/load what the
+# project needs besides. Works on Linux, macOS (bash 3.2) and Windows (Git's bash), with Node.js alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ "${1:-}" = pack ]; then
+    rm -rf target/load
+    mkdir -p target/load
+    npm/node_modules/.bin/tsc -p npm/test
+    cp -r npm/test-out npm/test/bundlers/projects/vectors.js target/load
+    npm --prefix npm pack ./npm --silent --pack-destination target/load >/dev/null
+    exit
+fi
+
+name=$(node npm/scripts/addons.mjs here)
+rm -rf target/load/project
+mkdir -p target/load/project
+cp -r target/load/test-out target/load/vectors.js target/load/project
+npm pack "./target/addons/packages/$name" --silent --pack-destination target/load >/dev/null
+(
+    cd target/load/project
+    echo '{ "private": true, "type": "module" }' >package.json
+    npm install --silent --no-audit --no-fund ../chunker-cdc-[0-9]*.tgz "../$name"-[0-9]*.tgz
+    CHUNKER_BACKEND=native VECTORS=../../../tests/conformance node vectors.js
+)
+
+command -v mix >/dev/null || {
+    echo "load-libraries: Elixir is not installed: its library was not loaded" >&2
+    exit "${ELIXIR_REQUIRED:-0}"
+}
+case $(uname -sm) in
+    "Linux x86_64") library=x86_64-unknown-linux-gnu.so ;;
+    "Linux aarch64") library=aarch64-unknown-linux-gnu.so ;;
+    "Darwin x86_64") library=x86_64-apple-darwin.so ;;
+    "Darwin arm64") library=aarch64-apple-darwin.so ;;
+    MINGW*" x86_64" | MSYS*" x86_64") library=x86_64-pc-windows-gnu.dll ;;
+    *) echo "load-libraries: no library is built for $(uname -sm)" >&2 && exit 1 ;;
+esac
+library=$(echo target/libraries/chunker_nif-[0-9]*-"$library")
+cd nif
+CHUNKER_NIF_PATH=../$library mix test --timeout 600000 test/conformance_test.exs test/codecs_conformance_test.exs

@@ -1,0 +1,331 @@
+//! The protocol as a service of `tower`, which axum, hyper and other servers of HTTP mount.
+//!
+//! ```
+//! use chunker_store::protocol::{Engine, EngineOptions, Refusal};
+//! use chunker_store::service::StoreService;
+//! use chunker_store::{Store, StoreOptions};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::open("memory://service", StoreOptions::new()).await?;
+//! let engine = Engine::new(EngineOptions::new())?;
+//! let service = StoreService::new(engine, move |head, operation| {
+//!     let known = head.header("authorization") == Some("Bearer secret");
+//!     std::future::ready(match known || !operation.writes() {
+//!         true => Ok(store.clone()),
+//!         false => Err(Refusal::unauthorized("Bearer")),
+//!     })
+//! });
+//! let app: axum::Router = axum::Router::new().nest_service("/store", service);
+//! # drop(app);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The service limits how long a client may pause while it *sends* a body. How long one may take to *read* an
+//! answer is a matter of the connection, which the server that mounts it owns.
+
+#[cfg_attr(not(feature = "metrics"), path = "no_counters.rs")]
+mod counters;
+
+use crate::error::StoreError;
+use crate::protocol::{
+    Answer, AnswerBody, AnswerStream, Begun, Committed, Engine, Exchange, Operation, Refusal, RequestHead,
+};
+use crate::store::Store;
+use bytes::{Buf as _, Bytes};
+use futures::StreamExt as _;
+use futures::future::{BoxFuture, ready};
+use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
+use http::{StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a client may pause while it sends a body, unless it is set.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long something that has arrived may take to get here.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// Bytes of a refused body that are read so that the connection can be kept.
+const DRAINED: u64 = 1 << 20;
+/// How long a refused body is read before the connection is closed: closing with unread bytes would take
+/// the answer away from the client.
+const LINGER: Duration = Duration::from_secs(2);
+
+type Authorize = dyn Fn(&RequestHead, Operation) -> BoxFuture<'static, Result<Store, Refusal>> + Send + Sync;
+type OnCommit = dyn Fn(&RequestHead, &Committed) + Send + Sync;
+type OnError = dyn Fn(&RequestHead, &StoreError) + Send + Sync;
+
+/// Answers requests of HTTP from a store, for whoever may ask.
+#[derive(Clone)]
+pub struct StoreService {
+    engine: Engine,
+    authorize: Arc<Authorize>,
+    on_commit: Arc<OnCommit>,
+    on_error: Arc<OnError>,
+    patience: Duration,
+}
+
+impl StoreService {
+    /// Returns a service that asks `authorize` who may do what, and in which store. Preflights carry no
+    /// credentials, so it is not asked about them.
+    #[must_use]
+    pub fn new<F>(
+        engine: Engine,
+        authorize: impl Fn(&RequestHead, Operation) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Store, Refusal>> + Send + 'static,
+    {
+        let authorize = move |head: &RequestHead, operation| -> BoxFuture<'static, _> {
+            Box::pin(authorize(head, operation))
+        };
+        Self {
+            engine,
+            authorize: Arc::new(authorize),
+            on_commit: Arc::new(|_, _| ()),
+            on_error: Arc::new(|_, _| ()),
+            patience: PATIENCE,
+        }
+    }
+
+    /// Returns a service that lets everyone do everything with `store`.
+    #[must_use]
+    pub fn open_to_all(engine: Engine, store: Store) -> Self {
+        Self::new(engine, move |_, _| ready(Ok(store.clone())))
+    }
+
+    /// Tells `on_commit` of each file that is committed, before the client is told.
+    #[must_use]
+    pub fn on_commit(self, on_commit: impl Fn(&RequestHead, &Committed) + Send + Sync + 'static) -> Self {
+        Self { on_commit: Arc::new(on_commit), ..self }
+    }
+
+    /// Tells `on_error` what the store could not do for a request, whose answer says less, or was cut.
+    #[must_use]
+    pub fn on_error(self, on_error: impl Fn(&RequestHead, &StoreError) + Send + Sync + 'static) -> Self {
+        Self { on_error: Arc::new(on_error), ..self }
+    }
+
+    /// Sets how long a client may pause while it sends a body (default: 30 s). Time that the store takes does
+    /// not count.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Returns the engine.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Answers a request.
+    pub async fn respond<B>(&self, request: http::Request<B>) -> http::Response<ReplyBody>
+    where
+        B: Body + Send + Unpin + 'static,
+        B::Data: Send,
+    {
+        let (parts, mut body) = request.into_parts();
+        let head = Arc::new(RequestHead::from(&parts));
+        let (operation, answer) = self.answer(&head, &mut body).await;
+        counters::answered(operation, answer.status);
+        if let Some(committed) = &answer.committed {
+            (self.on_commit)(&head, committed);
+        }
+        if let Some(cause) = &answer.cause {
+            (self.on_error)(&head, cause);
+        }
+        let refused = answer.status;
+        let mut response = http::Response::from(answer);
+        let reply = response.body_mut();
+        reply.cut = Some((Arc::clone(&self.on_error), head));
+        if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
+            let short = body.size_hint().upper().is_some_and(|rest| rest <= DRAINED);
+            if parts.version <= Version::HTTP_11 && (!short || refused == 408) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            drop(tokio::spawn(timeout(LINGER, drain(body))));
+        }
+        response
+    }
+
+    /// Says what was asked for, and the answer.
+    async fn answer<B: Body + Unpin>(&self, head: &RequestHead, body: &mut B) -> (&'static str, Answer) {
+        let request = match self.engine.begin(head) {
+            Begun::Answer(answer) => return ("none", answer),
+            Begun::Request(request) => request,
+        };
+        let operation = request.operation();
+        let answer = match (self.authorize)(head, operation).await {
+            Err(refusal) => request.refuse(refusal),
+            Ok(store) => match request.start(&store).await {
+                Ok(exchange) => self.finish(head, exchange, body).await,
+                Err(answer) => *answer,
+            },
+        };
+        (operation.name(), answer)
+    }
+
+    /// Gives the body to an exchange, and returns the answer.
+    async fn finish<B: Body + Unpin>(
+        &self,
+        head: &RequestHead,
+        mut exchange: Exchange,
+        body: &mut B,
+    ) -> Answer {
+        while exchange.needs_body() {
+            match within(self.patience, body.frame()).await {
+                Some(Some(Ok(frame))) => {
+                    let Ok(mut piece) = frame.into_data() else { continue };
+                    let piece = piece.copy_to_bytes(piece.remaining());
+                    counters::received(piece.len());
+                    if let Err(answer) = exchange.push(piece).await {
+                        return *answer;
+                    }
+                }
+                Some(_) => break, // the exchange says what is wrong with that
+                None => return self.engine.refuse(head, Refusal::request_timeout()),
+            }
+        }
+        exchange.finish().await
+    }
+}
+
+impl fmt::Debug for StoreService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut service = f.debug_struct("StoreService");
+        service.field("engine", &self.engine).field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl<B> tower_service::Service<http::Request<B>> for StoreService
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    type Response = http::Response<ReplyBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.respond(request).await) })
+    }
+}
+
+/// Reads what is left of a body and drops it.
+async fn drain<B: Body + Unpin>(mut body: B) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
+/// Waits for something that the client is to send, or returns `None` when it has not come for too long.
+///
+/// A process that stood still sees its timers end before it sees what has arrived meanwhile, so it looks a
+/// second time.
+async fn within<T>(patience: Duration, arrival: impl Future<Output = T>) -> Option<T> {
+    let mut arrival = pin!(arrival);
+    match timeout(patience, arrival.as_mut()).await {
+        Ok(arrived) => Some(arrived),
+        Err(_) => timeout(SECOND_LOOK.min(patience), arrival).await.ok(),
+    }
+}
+
+impl From<&http::request::Parts> for RequestHead {
+    fn from(parts: &http::request::Parts) -> Self {
+        let target = parts.uri.path_and_query().map_or_else(|| "*".to_owned(), ToString::to_string);
+        let headers = parts.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
+        Self::new(parts.method.as_str(), target, headers)
+    }
+}
+
+impl From<Answer> for http::Response<ReplyBody> {
+    fn from(answer: Answer) -> Self {
+        let body = match answer.body {
+            AnswerBody::Empty => Content::Whole(None),
+            AnswerBody::Bytes(bytes) => Content::Whole(Some(bytes)),
+            AnswerBody::Stream(pieces) => Content::Pieces(pieces),
+        };
+        let mut response = Self::new(ReplyBody { content: body, cut: None });
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in answer.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                response.headers_mut().append(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// The body of an answer. An error ends it, and its server must cut the connection.
+pub struct ReplyBody {
+    content: Content,
+    /// Who is told that the answer was cut, and which request it was for.
+    cut: Option<(Arc<OnError>, Arc<RequestHead>)>,
+}
+
+enum Content {
+    Whole(Option<Bytes>),
+    Pieces(AnswerStream),
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = StoreError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
+        let reply = self.get_mut();
+        let piece = match &mut reply.content {
+            Content::Whole(bytes) => Poll::Ready(bytes.take().map(Ok)),
+            Content::Pieces(pieces) => pieces.poll_next_unpin(context),
+        };
+        match &piece {
+            Poll::Ready(Some(Ok(bytes))) => counters::sent(bytes.len()),
+            Poll::Ready(Some(Err(error))) => {
+                counters::cut();
+                if let Some((on_error, head)) = &reply.cut {
+                    on_error(head, error);
+                }
+            }
+            _ => {}
+        }
+        piece.map(|piece| Some(piece?.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.content, Content::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Content::Pieces(_) => SizeHint::default(), // the head says it
+        }
+    }
+}
+
+impl fmt::Debug for ReplyBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyBody").finish_non_exhaustive()
+    }
+}

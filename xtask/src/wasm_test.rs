@@ -1,0 +1,94 @@
+//! Runs the tests of the core as WebAssembly, by wasm-bindgen-test.
+
+use std::env;
+use std::error::Error;
+use std::process::{Command, Output};
+
+/// The task that cargo calls to run a module of tests.
+pub(crate) const RUNNER: &str = "wasm-test-runner";
+
+/// The builds: name, flags of rustc, and what the features are besides [`FEATURES`].
+const BUILDS: [(&str, &str, &str); 2] =
+    [("plain", "-Dwarnings", ""), ("simd128", "-Dwarnings -Ctarget-feature=+simd128", ",wasm-simd")];
+
+/// All that works in WebAssembly.
+const FEATURES: &str = "serde,nix,zstd,lz4,xz,bzip2";
+
+/// Where tests run: in Node, or in a worker of a page, so that the page can answer meanwhile.
+fn variables(place: &str) -> Option<&'static [(&'static str, &'static str)]> {
+    match place {
+        "node" => Some(&[]),
+        "chromium" => Some(&[
+            ("CHROMEDRIVER", "chromedriver"),
+            ("WASM_BINDGEN_USE_DEDICATED_WORKER", "1"),
+            ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60"),
+            ("WASM_BINDGEN_TEST_TIMEOUT", "900"),
+        ]),
+        _ => None,
+    }
+}
+
+/// Runs the tests of each build in `place`, and prints their counts.
+pub(crate) fn run(place: &str) -> Result<(), Box<dyn Error>> {
+    let variables = variables(place).ok_or_else(|| format!("{place} is neither node nor chromium"))?;
+    let c_tools = crate::c_tools()?;
+    for (build, rustflags, features) in BUILDS {
+        let cargo = |last: &[&str]| -> Result<Command, Box<dyn Error>> {
+            let root = crate::workspace_root()?;
+            let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            cargo
+                .args(["test", "--locked", "--package", "chunker-cdc", "--target", crate::TARGET])
+                .args(["--test", "suite", "--features", &format!("{FEATURES}{features}")])
+                .arg("--target-dir")
+                .arg(root.join("target/wasm/test"))
+                .args(last)
+                .current_dir(root)
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", rustflags)
+                .env(
+                    "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+                    format!("{} {RUNNER}", env::current_exe()?.display()),
+                )
+                // Nobody debugs these, and their debug information would be read and written at each run.
+                .env("CARGO_PROFILE_TEST_DEBUG", "0")
+                .envs(c_tools.iter().copied())
+                .envs(variables.iter().copied())
+                // These would replace the flags above.
+                .env_remove("RUSTFLAGS")
+                .env_remove("CARGO_ENCODED_RUSTFLAGS");
+            Ok(cargo)
+        };
+        if !cargo(&["--quiet", "--no-run"])?.status()?.success() {
+            return Err(format!("the tests do not build: {build}").into());
+        }
+        let output = cargo(&["--", "--nocapture"])?.output()?;
+        report(&output, &format!("wasm32 {build}, {place}"))?;
+    }
+    Ok(())
+}
+
+/// Prints what was counted; everything, where a test failed.
+fn report(output: &Output, what: &str) -> Result<(), Box<dyn Error>> {
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let mut passed = None;
+    for line in printed.lines().map(str::trim) {
+        passed = passed.or_else(|| line.strip_prefix("test result: ok. "));
+        if let Some(counted) = line.strip_prefix("conformance: wasm32 ") {
+            println!("conformance: {what}: {counted}");
+        }
+    }
+    match passed {
+        Some(passed) if output.status.success() => println!("laws: {what}: {passed}"),
+        _ => {
+            println!("{printed}");
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+            return Err(format!("tests failed: {what}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Runs one module of tests: what cargo calls, with the path of the module.
+pub(crate) fn run_module(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    wasm_bindgen_cli::wasm_bindgen_test_runner::run_cli_with_args(arguments)
+        .map_err(|error| format!("{error:#}").into())
+}
