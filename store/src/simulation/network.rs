@@ -203,9 +203,12 @@ pub(super) fn unpack(body: &[u8], ids: &[ChunkId]) -> Result<Vec<Option<Bytes>>,
         }
         let bytes = body.get(at..at + encoded).ok_or("the pack is too short")?;
         at += encoded;
-        if length == 0 {
+        if length == 0 && encoded == 0 {
             chunks.push(None);
             continue;
+        }
+        if length == 0 || encoded > length {
+            return Err(format!("{id} has impossible lengths"));
         }
         let chunk = if length == encoded {
             bytes.to_vec()
