@@ -1,4 +1,4 @@
-# What can be run. Every check of CI is one of these targets.
+# Everything that can be run. Every CI check is one of these targets.
 
 .DEFAULT_GOAL := help
 export RUSTFLAGS ?= -D warnings
@@ -63,12 +63,12 @@ lint-nif: setup target/nif.plt ## check the Elixir package: formatting, compiler
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/_build/prod/lib/chunker/ebin
 
-lint-ingest: setup target/nif.plt ## do the same for the upload server on the BEAM
+lint-ingest: setup target/nif.plt ## check the upload server on the BEAM the same way
 	cd nif/examples/ingest && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/examples/ingest/_build/prod/lib/chunker/ebin nif/examples/ingest/_build/prod/lib/ingest/ebin
 
-lint-cache: setup target/nif.plt ## do the same for the binary cache on the BEAM
+lint-cache: setup target/nif.plt ## check the binary cache on the BEAM the same way
 	cd nif/examples/binary_cache && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		$(addprefix nif/examples/binary_cache/_build/prod/lib/,chunker/ebin ingest/ebin binary_cache/ebin)
@@ -95,10 +95,10 @@ test-rust: setup ## test the crate: all features, and each alone; xz and the sca
 		cargo clippy --quiet --package chunker-wasm --no-default-features --features $$module || exit 1; \
 	done
 
-test-s3: setup ## the store on S3, as moto plays it on this machine (installs it into target/)
+test-s3: setup ## test the store on S3, simulated by moto (installs it into target/)
 	scripts/test-s3.sh
 
-soak-store: setup ## stress one store with processes that write, read, delete and collect at once, and are killed (MINUTES=10; S3=1: on S3, simulated by moto)
+soak-store: setup ## stress one store with processes that write, read, delete and collect at the same time and get killed (MINUTES=10; S3=1: on S3, simulated by moto)
 	cargo build --quiet --release --package chunker-cli
 	rm -rf target/soak && mkdir -p target/soak
 	$(if $(S3),scripts/with-s3.sh) scripts/soak-store.py target/release/chunker \
@@ -114,7 +114,7 @@ cross-store: setup ## check that the command, with all remote stores, links for 
 test-store: setup ## test the store and the command
 	cargo test --quiet --package chunker-store --package chunker-cli
 
-miri: setup ## search for undefined behaviour with Miri, in everything that it can run (installs a nightly toolchain)
+miri: setup ## search for undefined behaviour with Miri, in all tests it can run (installs a nightly toolchain)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
@@ -132,7 +132,7 @@ mutants: setup ## check that the tests notice small changes to options, cuts, ma
 
 # Each seed is another order of the threads' steps. rayon's threads outlive its pools, and its queues make
 # pointers of integers.
-miri-concurrent: setup ## run threads on small inputs under Miri, in many interleavings (SEEDS=64: more)
+miri-concurrent: setup ## run threads under Miri on small inputs, in many interleavings (SEEDS=64: more)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
@@ -196,7 +196,7 @@ advisories: setup deny ## check all dependencies for known vulnerabilities (asks
 	target/tools/bin/cargo-deny --log-level error check advisories
 	npm --prefix npm audit
 
-sbom: setup ## list what the three packages are made of, as CycloneDX, in target/sbom (installs cargo-cyclonedx)
+sbom: setup ## list the contents of the three packages, as CycloneDX, in target/sbom (installs cargo-cyclonedx)
 	$(call tool,cargo-cyclonedx,0.5.9)
 	scripts/sbom.sh
 
@@ -255,8 +255,8 @@ test-ingest: setup ## test the upload server on the BEAM: sockets, timeouts, kil
 test-cache: setup ## test the binary cache on the BEAM: real nix, hostile requests, kill -9
 	cd nif/examples/binary_cache && mix test
 
-bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048)
-	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048)
+bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048, NIX=1: by real nix)
+	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048) $(if $(NIX),nix)
 
 test-bigfile: package ## upload 6 GB and an edited copy through the page in Chromium, and measure memory
 	npm --prefix npm run --silent test:bigfile
@@ -288,7 +288,7 @@ bench: setup ## measure time and allocations of every operation; writes JSON to 
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
 		$(CURDIR)/target/allocations.json
 
-bench-ratios: setup ## compare pieces with one call, and all cores with one, as ratios; and memory
+bench-ratios: setup ## compare pieces with one call, and all cores with one, as ratios; measure memory
 	cargo bench --quiet --package chunker-cdc --bench push
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
 
@@ -332,7 +332,7 @@ bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## compa
 bench-scale: ## measure the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)
 	cargo bench --quiet --package chunker-store --bench scale -- $(or $(CHUNKS),1000000) $(or $(FILES),100000)
 
-load: package ## put 200 clients, slow and hostile ones among them, on the server for Node.js (SERVER="command": on that; SECONDS=60; CLIENTS=200)
+load: package ## put 200 clients, some of them slow or hostile, on the Node.js server (SERVER="command": on that one; SECONDS=60; CLIENTS=200)
 	npm/node_modules/.bin/tsc -p npm/test
 	node npm/scripts/load.mjs "$(or $(SERVER),node npm/test-out/dedup/server-process.js)" \
 		$(or $(SECONDS),60) $(or $(CLIENTS),200)

@@ -42,7 +42,7 @@ cp nif/native/*.exs "$hex/native"
 cp -r nif/lib nif/mix.exs nif/.formatter.exs nif/README.md CHANGELOG.md LICENSE-* "$hex"
 if [ -n "${LIBRARIES:-}" ]; then
     {
-        echo "%{url: \"${LIBRARIES_URL:?is where the libraries will be}\", libraries: %{"
+        echo "%{url: \"${LIBRARIES_URL:?must be the address of the libraries}\", libraries: %{"
         for library in "$LIBRARIES"/chunker_nif-"$version"-*; do
             name=$(basename "$library")
             target=${name#"chunker_nif-$version-"}

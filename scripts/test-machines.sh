@@ -16,7 +16,7 @@ for target in "$@"; do
     aarch64) emulator=qemu-aarch64-static libc=libc6-dev-arm64-cross ;;
     i686) emulator=qemu-i386-static libc=libc6-dev-i386-cross ;;
     s390x) emulator=qemu-s390x-static libc=libc6-dev-s390x-cross ;;
-    *) echo "machines: $target is not known" >&2 && exit 1 ;;
+    *) echo "machines: unknown target $target" >&2 && exit 1 ;;
     esac
     scripts/setup.sh "$gcc=gcc-$machine-linux-gnu" "$sysroot/include/stdio.h=$libc" "$emulator=qemu-user-static"
     rustup target list --installed | grep -qx "$target" || {

@@ -28,7 +28,7 @@ impl HashAlgorithm {
         }
     }
 
-    /// Returns the digest of `data`; the caller tells the hooks.
+    /// Returns the digest of `data`; the caller notifies the hooks.
     pub(crate) fn unobserved_digest(self, data: &[u8]) -> [u8; 32] {
         match self {
             Self::Sha256 => sha2::Sha256::digest(data).into(),

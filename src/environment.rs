@@ -24,7 +24,7 @@ pub(crate) fn size(
 
 /// An environment variable of this library is not an integer in its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is not an integer in {min}..={max}")]
+#[error("{name} is not an integer from {min} to {max}")]
 #[non_exhaustive]
 pub struct EnvironmentError {
     /// Name of the variable.

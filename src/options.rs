@@ -117,7 +117,7 @@ pub enum OptionsError {
         max_size: usize,
     },
     /// The sizes are not in the order `min_size ≤ avg_size ≤ max_size`.
-    #[error("sizes are not in order: min {min_size}, avg {avg_size}, max {max_size}")]
+    #[error("sizes are out of order: min {min_size}, avg {avg_size}, max {max_size}")]
     NotInOrder {
         /// The smallest size asked for.
         min_size: usize,
@@ -143,7 +143,7 @@ pub enum OptionsError {
         level: u8,
     },
     /// The published table of masks ends before this level at this average size.
-    #[error("there is no mask for avg_size {avg_size} at normalization level {level}")]
+    #[error("avg_size {avg_size} has no mask at normalization level {level}")]
     NoMask {
         /// The average size asked for, in bytes.
         avg_size: usize,
@@ -151,7 +151,7 @@ pub enum OptionsError {
         level: u8,
     },
     /// The average size is outside the range of the Remote Execution API: 1 KiB to 1 MiB.
-    #[error("avg_size {avg_size} is not in 1024..=1048576")]
+    #[error("avg_size {avg_size} is not from 1024 to 1048576")]
     RemoteExecutionAvg {
         /// The average size asked for, in bytes.
         avg_size: usize,

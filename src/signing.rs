@@ -185,7 +185,7 @@ impl Signature {
 /// Returns a new secret and public key as base64 texts; the secret one is overwritten when dropped.
 ///
 /// # Panics
-/// When the system has no random numbers; [`SecretKey::generate`] returns that as an error.
+/// When the system's random number generator failed; [`SecretKey::generate`] returns that as an error.
 #[must_use]
 #[expect(
     clippy::expect_used,
@@ -215,7 +215,7 @@ pub fn verify_signature(data: &[u8], signature: &str, public_key: &str) -> Resul
 
 fn decode(text: &str) -> Result<Vec<u8>, SigningError> {
     if text.trim_end_matches('=').contains('=') {
-        return Err(SigningError::DecodeError); // the library would take several texts, one behind the other
+        return Err(SigningError::DecodeError); // the library would accept several texts in a row
     }
     BASE64.decode(text.as_bytes()).map_err(|_| SigningError::DecodeError)
 }
@@ -234,19 +234,19 @@ pub enum SigningError {
     #[error("invalid signature")]
     InvalidSignature,
     /// A signature has 64 bytes.
-    #[error("a signature has 64 bytes, this has {actual}")]
+    #[error("signature has {actual} bytes (expected 64)")]
     InvalidSignatureLength {
         /// Its length in bytes.
         actual: usize,
     },
     /// Not canonical base64.
-    #[error("not base64")]
+    #[error("invalid base64")]
     DecodeError,
     /// The signature does not match the data and the key.
-    #[error("verification failed")]
+    #[error("the signature does not match")]
     VerificationFailed,
     /// The system has no random numbers.
-    #[error("the system has no random numbers")]
+    #[error("the system's random number generator failed")]
     Randomness,
 }
 

@@ -19,9 +19,9 @@ pub(crate) enum Failure {
     Folder { name: String },
     #[error("cannot read {name}")]
     Input { name: String, source: ChunkingError },
-    #[error("{name} changed while it was stored: put it again")]
+    #[error("{name} changed while it was being stored: put it again")]
     InputChanged { name: String },
-    #[error("chunks of {name} were collected while it was stored: put it again")]
+    #[error("chunks of {name} were collected while it was being stored: put it again")]
     InputCollected { name: String },
     #[error("{name} needs a manifest of more than {limit} bytes: use a profile with larger chunks")]
     TooManyChunks { name: String, limit: u64 },
@@ -29,30 +29,30 @@ pub(crate) enum Failure {
     Output { name: String, source: io::Error },
     #[error("cannot write to standard output")]
     StandardOutput(#[source] io::Error),
-    #[error("the reader of standard output is gone")]
+    #[error("standard output was closed")]
     OutputClosed,
-    #[error("no file in the store has a root that begins with {prefix}")]
+    #[error("no root in the store begins with {prefix}")]
     NoSuchPrefix { prefix: String },
     #[error("{} roots begin with {prefix}: {}", roots.len(), list(roots))]
     AmbiguousPrefix { prefix: String, roots: Vec<Root> },
-    #[error("range {range} is not within the file's {length} bytes")]
+    #[error("range {range} is outside the file's {length} bytes")]
     Range { range: String, length: u64 },
-    #[error("there is no command {name}")]
+    #[error("unknown command {name}")]
     NoSuchCommand { name: String },
-    #[error("there is no home folder for a default store (use --store or CHUNKER_STORE)")]
+    #[error("no home folder for the default store (use --store or CHUNKER_STORE)")]
     NoDefaultStore,
     #[error("cannot use the store {address}")]
     Unusable { address: String, source: StoreError },
     #[error("cannot start threads")]
     Threads(#[source] io::Error),
-    #[error("cannot listen at {address}")]
+    #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("cannot listen to signals")]
+    #[error("cannot handle signals")]
     Signals(#[source] io::Error),
-    #[error("another part of this process counts already")]
+    #[error("another part of this process already collects metrics")]
     Counting,
     #[error(
-        "others can reach {address}: give a token (--token-file or CHUNKER_TOKEN), or allow all (--open)"
+        "others can reach {address}: set a token (--token-file or CHUNKER_TOKEN), or allow everyone (--open)"
     )]
     TokenNeeded { address: SocketAddr },
     #[error("the token is empty")]
@@ -183,7 +183,7 @@ fn status_of(error: &StoreError) -> u8 {
     }
 }
 
-/// Prints an error on standard error. If that is closed too, there is nobody to tell.
+/// Prints an error to standard error. If that is closed too, the error is lost.
 pub(crate) fn print_error(code: &str, message: &str, json: bool) {
     use std::io::Write as _;
     let line = if json {

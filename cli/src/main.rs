@@ -69,7 +69,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && json {
         failure::print_error("invalid_arguments", &summary(&error.to_string()), json);
     } else {
-        drop(error.print()); // if nobody reads it, there is nobody to tell
+        drop(error.print()); // if it cannot be printed, it is lost
     }
     u8::try_from(error.exit_code()).unwrap_or(1).into()
 }

@@ -41,7 +41,7 @@ fn a_profile_of_impossible_sizes_is_refused_with_its_reason_once() {
     let sandbox = Sandbox::new();
     let run = sandbox.run(&["put", "--profile", "fastcdc-v2020/nc1/16384-1000-262144/sha256", "x"]);
     assert_eq!(run.status, Some(2));
-    let reason = "sizes are not in order: min 16384, avg 1000, max 262144";
+    let reason = "sizes are out of order: min 16384, avg 1000, max 262144";
     assert_eq!(run.stderr.matches(reason).count(), 1, "{}", run.stderr);
     assert_eq!(run.stderr.matches("invalid profile id").count(), 1, "{}", run.stderr);
 }
@@ -122,7 +122,7 @@ fn damage_is_named_never_delivered_and_healed_by_putting_again() {
 
     sandbox.file("output", b"what was there");
     let line = sandbox.run(&["get", &root, "-o", "output"]).failed(4);
-    assert!(line.starts_with("error: ") && line.contains("do not have its digest"), "{line}");
+    assert!(line.starts_with("error: ") && line.contains("does not match its digest"), "{line}");
     assert_eq!(fs::read(sandbox.path("output")).unwrap(), b"what was there");
     assert_eq!(sandbox.names(), ["cache", "input", "output", "store"]);
     let got = sandbox.run(&["get", &root]);
@@ -216,7 +216,7 @@ fn digits_that_two_roots_begin_with_name_neither() {
     let line = sandbox.run(&["get", digits]).failed(2);
     assert!(line.starts_with(&format!("error: 2 roots begin with {digits}: blake3-")), "{line}");
     assert_eq!(sandbox.get(&root), b"x");
-    assert!(sandbox.run(&["get", &other]).failed(4).contains("does not have its digest"));
+    assert!(sandbox.run(&["get", &other]).failed(4).contains("does not match its digest"));
     assert!(sandbox.run(&["ls"]).succeeded().text().contains(&format!("{other}     damaged  20")));
     let checked = sandbox.run(&["check", "--json"]);
     assert_eq!((checked.status, &checked.json()[0]["hurt_files"][0]["root"]), (Some(4), &other.into()));
@@ -234,5 +234,5 @@ fn a_store_that_cannot_be_written_is_named() {
     std::fs::create_dir(sandbox.path("other")).unwrap();
     sandbox.file("other/file", b"somebody's");
     let line = sandbox.run(&["--store", "other", "put", "input"]).failed(1);
-    assert_eq!(line, "error: cannot use the store other: this is not a chunker store");
+    assert_eq!(line, "error: cannot use the store other: not a chunker store");
 }

@@ -170,7 +170,7 @@ fn what_cannot_be_read_again_is_named_when_its_chunks_were_collected() {
     let sandbox = Sandbox::new();
     let put = put_while_collected(&sandbox, "-", &noise(1_000_000, 12));
     assert_eq!(put.status, Some(1));
-    let errors = "error: chunks of - were collected while it was stored: put it again\n\
+    let errors = "error: chunks of - were collected while it was being stored: put it again\n\
                   error: 1 of 2 files could not be stored\n";
     assert_eq!(put.stderr, errors);
     assert_eq!(sandbox.run(&["ls"]).succeeded().text().lines().count(), 1, "the pipe was stored");

@@ -211,12 +211,12 @@ impl JsManifest {
     /// core's default.
     #[napi(factory, catch_unwind)]
     pub fn parse(canonical: &[u8], max_bytes: Number<'_>) -> Result<Self, Failure> {
-        let limit = number::option(max_bytes, "maxBytes is not an integer in 0..=2^53-1")?;
+        let limit = number::option(max_bytes, "maxBytes is not an integer from 0 to 2^53-1")?;
         let limit =
             limit.map_or(Manifest::DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let manifest = Manifest::parse(canonical, limit)?;
         if manifest.total_length() > number::MAX_SAFE_INTEGER {
-            return Err(Failure::argument("the manifest is of more than 2^53-1 bytes"));
+            return Err(Failure::argument("the manifest's input is longer than 2^53-1 bytes"));
         }
         Ok(Self(Some(manifest)))
     }
@@ -277,5 +277,5 @@ fn hash_algorithm(name: Either<String, Unknown<'_>>) -> Result<HashAlgorithm, Fa
 
 /// Returns where the input begins in a larger one, in bytes.
 pub(crate) fn offset_of(offset: Number<'_>) -> Result<u64, Failure> {
-    Ok(number::option(offset, "offset is not an integer in 0..=2^53-1")?.unwrap_or(0))
+    Ok(number::option(offset, "offset is not an integer from 0 to 2^53-1")?.unwrap_or(0))
 }

@@ -25,16 +25,16 @@ pub struct Failure {
 impl Failure {
     /// A handle was used after its end.
     pub(crate) const CLOSED: Self =
-        Self { code: "chunker_closed", message: Cow::Borrowed("used after it was finished") };
+        Self { code: "chunker_closed", message: Cow::Borrowed("already finished") };
 
-    /// A level that is no integer, and so never reaches the core's checks.
+    /// A level that is not an integer, and so never reaches the core's checks.
     pub(crate) const LEVEL: Self =
         Self { code: "invalid_compression_level", message: Cow::Borrowed("level is not an integer") };
 
     /// A seed that is not a 64-bit integer, and so never reaches the core's checks.
     pub(crate) const SEED: Self = Self {
         code: "invalid_chunking_options",
-        message: Cow::Borrowed("seed is not an integer in 0..=2^64-1 (above 2^53-1 a bigint)"),
+        message: Cow::Borrowed("seed is not an integer from 0 to 2^64-1 (above 2^53-1, pass a bigint)"),
     };
 
     /// A value that no argument of this kind can have.
@@ -42,7 +42,7 @@ impl Failure {
         Self { code: "invalid_argument", message: Cow::Borrowed(message) }
     }
 
-    /// A size that is no integer, and so never reaches the core's checks.
+    /// A size that is not an integer, and so never reaches the core's checks.
     pub(crate) fn size(name: &str) -> Self {
         let message = format!("{name} is not a non-negative integer");
         Self { code: "invalid_chunking_options", message: message.into() }
@@ -58,9 +58,9 @@ impl Failure {
         Self { code: "internal_error", message: error.to_string().into() }
     }
 
-    /// There is no memory for `length` more bytes.
+    /// Memory ran out for `length` more bytes.
     pub(crate) fn memory(length: usize) -> Self {
-        let message = format!("no memory for {length} bytes");
+        let message = format!("out of memory for {length} bytes");
         Self { code: "memory_limit_exceeded", message: message.into() }
     }
 
@@ -71,7 +71,7 @@ impl Failure {
 
     /// The system gives no more threads.
     pub(crate) fn threads(error: &dyn Error) -> Self {
-        Self { code: "io_error", message: format!("no thread can be started: {error}").into() }
+        Self { code: "io_error", message: format!("cannot start a thread: {error}").into() }
     }
 
     /// A panic of a thread of ours: a bug.

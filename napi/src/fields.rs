@@ -10,11 +10,11 @@ pub(crate) struct Fields<'env>(pub(crate) Object<'env>);
 impl Fields<'_> {
     /// Sets what `set` sets to the integer in a field, if it is there.
     pub(crate) fn integer<T>(&self, name: &str, target: T, set: fn(T, u64) -> T) -> Result<T, Failure> {
-        match self.get::<f64>(name, "an integer in 0..=2^53-1")? {
+        match self.get::<f64>(name, "an integer from 0 to 2^53-1")? {
             None => Ok(target),
             Some(number) => match from_f64(number) {
                 Some(integer) => Ok(set(target, integer)),
-                None => Err(Failure::field(name, "an integer in 0..=2^53-1")),
+                None => Err(Failure::field(name, "an integer from 0 to 2^53-1")),
             },
         }
     }

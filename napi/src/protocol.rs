@@ -24,9 +24,9 @@ use std::mem::take;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// Bytes of a body that are handed on at once: each time wakes a thread.
+/// Bytes of a body to hand on together: each time wakes a thread.
 const PIECE: usize = 256 << 10;
-/// Pieces that wait to be taken; then there is no room for more.
+/// With this many pieces waiting to be taken, there is no room for more.
 const QUEUE: usize = 4;
 
 /// The protocol's engine.
@@ -67,7 +67,7 @@ impl JsEngine {
         }
     }
 
-    /// Returns the answer to a request that is refused, whatever it asks for.
+    /// Refuses a request, regardless of what it is, and returns the answer.
     #[napi(catch_unwind)]
     pub fn refuse(
         &self,
@@ -115,7 +115,7 @@ fn refusal(status: u16, code: String, message: Option<String>) -> Refusal {
         (None, "server_busy") => Refusal::server_busy(),
         (None, "insufficient_storage") => Refusal::insufficient_storage(),
         (None, "internal_error") => Refusal::new(status, code, "the server failed"),
-        (None, _) => Refusal::new(status, code, "the server refuses this"),
+        (None, _) => Refusal::new(status, code, "the server refused the request"),
     }
 }
 

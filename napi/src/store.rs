@@ -75,8 +75,8 @@ impl JsStore {
         end: Number<'_>,
     ) -> Result<PromiseRaw<'env, Pieces>, Failure> {
         let (store, root) = (self.0.clone(), root.parse::<Root>()?);
-        let start = option(start, "start is not an integer in 0..=2^53-1")?;
-        let end = option(end, "end is not an integer in 0..=2^53-1")?;
+        let start = option(start, "start is not an integer from 0 to 2^53-1")?;
+        let end = option(end, "end is not an integer from 0 to 2^53-1")?;
         let reading = async move {
             let manifest = store.manifest(&root).await?;
             let length = manifest.total_length();
@@ -181,7 +181,7 @@ impl Stop {
 #[napi]
 pub struct Files(Pulled<FileEntry>);
 
-/// Files that are told of at once.
+/// Files to list together.
 const FILES: usize = 1000;
 
 #[napi]
@@ -204,7 +204,7 @@ impl Files {
 #[napi]
 pub struct Pieces(pub(crate) Pulled<Bytes>);
 
-/// Bytes that are given at once, if there are as many: each time costs some 50 µs.
+/// Bytes to return together, if there are that many: each time costs some 50 µs.
 const PIECE: usize = 256 << 10;
 
 #[napi]

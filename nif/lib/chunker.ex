@@ -109,6 +109,7 @@ defmodule Chunker do
           | :chunk_not_found
           | :chunk_sequence_invalid
           | :chunk_unavailable
+          | :chunks_missing
           | :commit_contended
           | :decode_error
           | :decompression_ended
@@ -141,7 +142,6 @@ defmodule Chunker do
           | :manifest_digest_mismatch
           | :manifest_too_large
           | :memory_limit_exceeded
-          | :missing_chunks
           | :no_runtime
           | :not_a_store
           | :object_not_found

@@ -71,14 +71,14 @@ defmodule Chunker.StoreTest do
     assert Store.missing(store, digests) == {:ok, digests}
     assert Store.get(store, first) == {:ok, nil}
     manifest = Manifest.new!(chunks, profile: :small)
-    assert {:error, %Error{code: :missing_chunks, chunks: ^digests}} = Store.commit(store, manifest)
+    assert {:error, %Error{code: :chunks_missing, chunks: ^digests}} = Store.commit(store, manifest)
 
     assert {:ok, descriptors} = Store.put(store, [hd(chunks)])
     assert descriptors == [Tuple.delete_at(hd(chunks), 3)]
     assert Store.missing(store, digests) == {:ok, tl(digests)}
     assert Store.missing(store, digests, hash: :blake3) == {:ok, digests}
     assert Store.get(store, first) == {:ok, payload}
-    assert {:error, %Error{code: :missing_chunks, chunks: missing}} = Store.commit(store, manifest)
+    assert {:error, %Error{code: :chunks_missing, chunks: missing}} = Store.commit(store, manifest)
     assert missing == tl(digests)
 
     assert {:ok, _} = Store.put(store, chunks)

@@ -53,7 +53,7 @@ function here() {
 
 /** Writes the package `name` into `folder`, around the library `file`. */
 function make(file, name, folder) {
-  const { title, ...fields } = ADDONS[name] ?? fail(`there is no package ${name}`);
+  const { title, ...fields } = ADDONS[name] ?? fail(`unknown package ${name}`);
   const to = join(folder, name);
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });

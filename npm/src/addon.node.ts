@@ -1,4 +1,4 @@
-// The native addon in Node: a package for each platform, of which npm installs one.
+// The native addon in Node. Each platform has its own package, and npm installs the one that fits.
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import * as nodeModule from "node:module";
@@ -10,10 +10,10 @@ import type * as chunking from "./glue.js";
 import { type Addon, setAddon } from "./native.js";
 import { VERSION } from "./version.js";
 
-/** The addon has the classes and functions of both modules, by their names. */
+/** The addon has the classes and functions of both modules, under the same names. */
 type WholeAddon = Addon & typeof chunking & typeof codecs;
 
-/** What there are addons for: `npm/scripts/addons.mjs` makes their packages. */
+/** Platforms with an addon; `npm/scripts/addons.mjs` makes their packages. */
 const PLATFORMS = [
   "linux-x64-gnu",
   "linux-x64-musl",
@@ -24,14 +24,14 @@ const PLATFORMS = [
   "win32-x64-gnu",
 ];
 
-/** The packages that may have an addon for this process, by preference. */
+/** Returns the packages that may have an addon for this process, best first. */
 function candidates(): string[] {
   const { arch, platform } = process;
   const kinds = { linux: ["-gnu", "-musl"], win32: ["-gnu"] }[platform as string] ?? [""];
   return kinds.map((kind) => `chunker-cdc-${platform}-${arch}${kind}`);
 }
 
-/** Why there is no addon in this process. */
+/** Why this process has no addon. */
 const reasons: string[] = [];
 
 /** The bytes of the head of an ELF file of 64 bits, and where the head says where its sections are listed. */
@@ -56,13 +56,13 @@ function checkWhole(path: string): void {
 }
 
 function load(name: string): WholeAddon {
-  // Bundlers know an imported `createRequire`, and would look for the addon themselves.
+  // Bundlers recognize an imported `createRequire` and would look for the addon themselves.
   const { createRequire } = process.getBuiltinModule?.("node:module") ?? nodeModule;
   const resolver = createRequire(import.meta.url);
   if (process.platform === "linux") checkWhole(resolver.resolve(name));
   const found: WholeAddon = resolver(name);
   const version = found.version();
-  if (version !== VERSION) throw new Error(`it has version ${version}, not ${VERSION}`);
+  if (version !== VERSION) throw new Error(`its version is ${version} (expected ${VERSION})`);
   return found;
 }
 
@@ -73,7 +73,7 @@ function choose(): WholeAddon | undefined {
     return undefined;
   }
   if (wanted !== undefined && wanted !== "native") {
-    const message = `CHUNKER_BACKEND is ${JSON.stringify(wanted)}, not "native" or "wasm"`;
+    const message = `CHUNKER_BACKEND is ${JSON.stringify(wanted)} (expected native or wasm)`;
     throw counted(new ChunkerError("invalid_environment", message));
   }
   for (const name of candidates()) {
@@ -87,11 +87,11 @@ function choose(): WholeAddon | undefined {
   throw unavailable();
 }
 
-/** Returns the error of what needs the addon, in a process that has none. */
+/** Returns the error for using the addon in a process that has none. */
 export function unavailable(): ChunkerError {
   const message =
-    `there is no native addon for this process: ${reasons.join("; ")} ` +
-    `(there are some for ${PLATFORMS.join(", ")})`;
+    `no native addon for this process: ${reasons.join("; ")} ` +
+    `(available for ${PLATFORMS.join(", ")})`;
   return counted(new ChunkerError("native_unavailable", message));
 }
 
@@ -99,10 +99,10 @@ function environment(name: string): string | undefined {
   try {
     return process.env[name];
   } catch {
-    return undefined; // Deno asks for a permission
+    return undefined; // Deno requires a permission
   }
 }
 
-/** The addon of this process, unless it is to run WebAssembly. */
+/** The addon of this process, unless it runs WebAssembly. */
 export const native = choose();
 if (native !== undefined) setAddon(native, availableParallelism());

@@ -1,39 +1,38 @@
 import { invalidArgument } from "./errors.js";
 
-/** Bytes in memory: a `BufferSource`, whatever the version of TypeScript's libraries. */
+/** Bytes in memory: the same as `BufferSource`, in every version of TypeScript. */
 export type Bytes = ArrayBuffer | ArrayBufferView;
 
-/**
- * Bytes in a buffer that nobody shares: a `Uint8Array<ArrayBuffer>`, which TypeScript knows since 5.7;
- * before that, a `Uint8Array`.
- */
+/** Bytes in an unshared buffer: `Uint8Array<ArrayBuffer>` since TypeScript 5.7, `Uint8Array` before. */
 export type ByteArray = ReturnType<Uint8Array["slice"]>;
 
 type Getter = (this: unknown) => unknown;
 type Method = (this: unknown) => unknown;
 
-/** Throws unless `this` is an unshared `ArrayBuffer`, of whichever realm. */
+/** Throws unless `this` is an unshared `ArrayBuffer`, from any realm. */
 const bufferLength = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")
   ?.get as Getter;
 const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
-/** Throws when the buffer of the typed array `this` is detached, or was resized below it. */
+/** Throws if the buffer of the typed array `this` is detached or has shrunk below it. */
 const typedArrayKeys = TypedArray.keys as Method;
-/** Returns the name of the typed array `this`, of whichever realm; of a `DataView`, `undefined`. */
+/** Returns the name of the typed array `this`, from any realm, or `undefined` for a `DataView`. */
 const typedArrayName = Object.getOwnPropertyDescriptor(TypedArray, Symbol.toStringTag)
   ?.get as Getter;
 
 /**
  * Returns the bytes of `data`, without copying.
  *
- * @throws {ChunkerError} `invalid_argument` when it is not bytes, or shared, or detached.
+ * @throws {ChunkerError} `invalid_argument` if `data` is not bytes, is shared, or is detached.
  */
 export function bytesOf(data: Bytes, name = "data"): ByteArray {
   const buffer: unknown = ArrayBuffer.isView(data) ? data.buffer : data;
   if (!isArrayBuffer(buffer)) {
     if (ArrayBuffer.isView(data)) {
-      throw invalidArgument(`${name} is shared memory, which may change while it is read: copy it`);
+      throw invalidArgument(
+        `${name} is shared memory, which may change while it is being read: copy it first`,
+      );
     }
-    throw invalidArgument(`${name} is not an ArrayBuffer or a view of one, but ${kindOf(data)}`);
+    throw invalidArgument(`${name} is ${kindOf(data)} (expected an ArrayBuffer or a view of one)`);
   }
   try {
     if (!ArrayBuffer.isView(data)) return new Uint8Array(buffer);
@@ -57,7 +56,7 @@ function isArrayBuffer(value: unknown): value is ArrayBuffer {
   }
 }
 
-/** Names the kind of a value that has the wrong one. */
+/** Names the kind of a value, for error messages. */
 export function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (typeof value !== "object")
@@ -73,9 +72,9 @@ export function toHex(bytes: Uint8Array): string {
 }
 
 /**
- * Returns the bytes of hexadecimal digits, of either case.
+ * Returns the bytes that hexadecimal digits stand for; upper and lower case are allowed.
  *
- * @throws {ChunkerError} `invalid_argument` when `text` is anything else.
+ * @throws {ChunkerError} `invalid_argument` if `text` is anything else.
  */
 export function fromHex(text: string): ByteArray {
   if (typeof text !== "string" || text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) {

@@ -1,10 +1,10 @@
 import { type ByteArray, toHex } from "./bytes.js";
 
-/** A chunk of an input: its digest and its place. */
+/** A chunk of an input: its digest and position. */
 export class Chunk {
-  /** Digest of the chunk's bytes, 32 bytes. */
+  /** The chunk's digest, 32 bytes. */
   readonly hash: ByteArray;
-  /** Where the chunk begins in the input, in bytes. */
+  /** Offset in the input, in bytes. */
   readonly offset: number;
   /** Length in bytes. */
   readonly length: number;
@@ -25,7 +25,7 @@ export class Chunk {
   }
 }
 
-// The module's records of chunks (`wasm/src/record.rs`): digest, offset and length.
+// A record of the module (`wasm/src/chunking/record.rs`): digest, offset and length of a chunk.
 const DIGEST = 32;
 const RECORD = DIGEST + 8 + 8;
 
@@ -52,7 +52,7 @@ export function setDigest(records: Uint8Array, index: number, digest: Uint8Array
   records.set(digest, RECORD * index);
 }
 
-/** `chunks` have hashes of 32 bytes. */
+/** Every hash in `chunks` must be 32 bytes long. */
 export function packChunks(chunks: readonly Chunk[]): Uint8Array {
   const records = new Uint8Array(RECORD * chunks.length);
   const view = new DataView(records.buffer);

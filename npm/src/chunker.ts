@@ -11,8 +11,8 @@ import { resolveProfile } from "./profile.js";
 import type { HashAlgorithm } from "./types.js";
 
 /**
- * Finds and hashes the chunks of an input that is pushed in pieces of any size; the chunks do not
- * depend on how it is split. Keeps at most 64 KiB of the input.
+ * Finds and hashes the chunks of an input that you push in pieces of any size. The chunks do not depend
+ * on the pieces. Keeps at most 64 KiB of the input.
  *
  * ```ts
  * using chunker = new Chunker();
@@ -36,7 +36,7 @@ export class Chunker {
   }
 
   /**
-   * Reads all of `piece` and returns the chunks that end in it, often none.
+   * Consumes `piece` and returns the chunks that end in it: often none.
    *
    * @throws {ChunkerError} `chunker_closed` after `finish()`, or `invalid_argument`.
    */
@@ -47,9 +47,9 @@ export class Chunker {
   }
 
   /**
-   * Ends the input and returns its last chunk, or nothing when the input is empty or was just cut.
+   * Ends the input and returns its last chunk, or none if the input is empty or was just cut.
    *
-   * @throws {ChunkerError} `chunker_closed` when called again.
+   * @throws {ChunkerError} `chunker_closed` if called again.
    */
   finish(): Chunk[] {
     const cutter = this.#owned.get();
@@ -60,7 +60,7 @@ export class Chunker {
     }
   }
 
-  /** Frees the chunker; may be called at any time. */
+  /** Frees the chunker. May be called at any time. */
   [Symbol.dispose](): void {
     this.#owned.release();
   }

@@ -1,12 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { ChunkerError, counted } from "./errors.js";
 
-/** An object of the WebAssembly module. */
+/** An object in the WebAssembly module or the addon. */
 export interface Handle {
   free(): void;
 }
 
-/** Owns a handle until it is released; a handle that is forgotten is freed by the garbage collector. */
+/** Owns a handle until it is released. The garbage collector frees forgotten handles. */
 export class Owned<H extends Handle> {
   #handle: H | undefined;
 
@@ -17,9 +17,7 @@ export class Owned<H extends Handle> {
   /** @throws {ChunkerError} `chunker_closed` after {@link release}. */
   get(): H {
     if (this.#handle === undefined) {
-      throw counted(
-        new ChunkerError("chunker_closed", "used after it was finished or disposed of"),
-      );
+      throw counted(new ChunkerError("chunker_closed", "already finished or disposed of"));
     }
     return this.#handle;
   }

@@ -1,6 +1,6 @@
 // Imports nothing: everything else may raise errors.
 
-/** Every code of a {@link ChunkerError}: the core's, then those that only bindings have. */
+/** Every code of a {@link ChunkerError}: first those of the core, then those of this package. */
 export const CHUNKER_ERROR_CODES = [
   "chunk_bounds_invalid",
   "chunk_digest_mismatch",
@@ -63,10 +63,10 @@ export const CHUNKER_ERROR_CODES = [
   "worker_failed",
 ] as const;
 
-/** What went wrong, for programs. A code never changes its meaning. */
+/** A machine-readable error code. Codes never change their meaning. */
 export type ChunkerErrorCode = (typeof CHUNKER_ERROR_CODES)[number];
 
-/** The one error of this library; errors of a source that is read pass through as they are. */
+/** The error class of this library. Errors of a source pass through unchanged. */
 export class ChunkerError extends Error {
   override readonly name = "ChunkerError";
   readonly code: ChunkerErrorCode;
@@ -77,19 +77,19 @@ export class ChunkerError extends Error {
   }
 }
 
-/** By name: `chunker-cdc/dedup` has an error of its own, and a program may have two instances. */
+/** Names, not classes: `chunker-cdc/dedup` has its own, and a program may load the package twice. */
 const OURS: readonly string[] = ["ChunkerError", "DedupError"];
 
 type CodedError = Error & { readonly code: string };
 
-/** Whether `error` has a code, be it of another realm. */
+/** Whether `error` has a code. It may come from another realm. */
 function isCoded(error: unknown): error is CodedError {
   if (typeof error !== "object" || error === null) return false;
   const { code, name, message } = error as Partial<Record<keyof CodedError, unknown>>;
   return [code, name, message].every((part) => typeof part === "string");
 }
 
-/** Returns what `call` returns; an error of the module or the addon becomes a {@link ChunkerError}. */
+/** Calls `call`, and turns errors of the module or the addon into a {@link ChunkerError}. */
 export function calling<T>(call: () => T): T {
   try {
     return call();
@@ -111,8 +111,8 @@ export function listenToErrors(listen: (code: string) => void): void {
 }
 
 /**
- * Returns `error`, counted by `metrics()` if it is one of this library: once, however often it is
- * rethrown, and not if its cause has been counted.
+ * Counts `error` for `metrics()` if it is one of this library, and returns it. Each error counts once,
+ * however often it is rethrown, and not at all if its cause was counted.
  */
 export function counted<E>(error: E): E {
   if (isCoded(error) && OURS.includes(error.name)) count(error);
@@ -129,10 +129,10 @@ function count(error: CodedError): void {
   listener?.(code);
 }
 
-/** The code of the error that the addon makes of a panic. */
+/** The code that napi gives a panic. */
 const PANIC = "GenericFailure";
 
-/** Returns an error of the module or the addon as a {@link ChunkerError}, and others as they are. */
+/** Returns an error of the module or the addon as a {@link ChunkerError}, and any other unchanged. */
 export function failureOf(error: unknown): unknown {
   if (!isCoded(error) || OURS.includes(error.name)) return error;
   if (isCode(error.code)) return new ChunkerError(error.code, error.message);

@@ -1,40 +1,40 @@
-// Files by their paths: only Node has them.
+// Files by path: only Node has them.
 
 import type { ByteArray } from "./bytes.js";
 import { invalidArgument } from "./errors.js";
 
-/** What reads files. */
+/** Reads files. */
 export interface Files {
-  /** Returns the path of a file's URL. */
+  /** Returns the path of a file URL. */
   pathOf(url: URL): string;
-  /** Yields the bytes of the file at `path`, in pieces that are valid until the next is asked for. */
+  /** Yields the bytes of the file at `path`, in pieces valid until the next is requested. */
   pieces(path: string, signal: AbortSignal | undefined): AsyncGenerator<ByteArray, void, undefined>;
 }
 
 let reader: Files | undefined;
 
-/** Says how files are read. */
+/** Sets how files are read. */
 export function setFiles(files: Files): void {
   reader = files;
 }
 
-/** Whether `source` is the path or the URL of a file. */
+/** Whether `source` is the path or URL of a file. */
 export function isFile(source: unknown): source is string | URL {
   return typeof source === "string" || Object.prototype.toString.call(source) === "[object URL]";
 }
 
-/** @throws {ChunkerError} `invalid_argument` where there are no files, or for any other URL. */
+/** @throws {ChunkerError} `invalid_argument` outside Node, or if a URL is not a file URL. */
 export function pathOf(source: string | URL): string {
   const files = reading(source);
   if (typeof source === "string") return source;
   try {
     return files.pathOf(source);
   } catch (cause) {
-    throw invalidArgument(`source is ${source}, not the URL of a file`, { cause });
+    throw invalidArgument(`source is ${source} (expected a file URL)`, { cause });
   }
 }
 
-/** Yields the bytes of a file. Its errors are a `ChunkerError` `io_error`. */
+/** Yields the bytes of a file. Errors are a `ChunkerError` `io_error`. */
 export function filePieces(
   source: string | URL,
   signal: AbortSignal | undefined,
@@ -45,7 +45,7 @@ export function filePieces(
 function reading(source: string | URL): Files {
   if (reader === undefined) {
     const kind = typeof source === "string" ? "a string" : "a URL";
-    throw invalidArgument(`source is ${kind}, and only Node reads files by their paths`);
+    throw invalidArgument(`source is ${kind}, but only Node can read files by path`);
   }
   return reader;
 }

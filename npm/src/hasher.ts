@@ -9,7 +9,7 @@ import { countDigest } from "./metrics.js";
 import { ready } from "./ready.js";
 import type { HashAlgorithm } from "./types.js";
 
-/** A digest of data that arrives in pieces. */
+/** Computes the digest of data that arrives in pieces. */
 export class Hasher {
   readonly #owned: Owned<RunningDigest & Handle>;
   readonly #hash: HashAlgorithm;
@@ -36,9 +36,9 @@ export class Hasher {
   }
 
   /**
-   * Ends the data and returns its digest, 32 bytes.
+   * Ends the data and returns its 32-byte digest.
    *
-   * @throws {ChunkerError} `chunker_closed` when called again.
+   * @throws {ChunkerError} `chunker_closed` if called again.
    */
   finalize(): ByteArray {
     const handle = this.#owned.get();
@@ -51,13 +51,13 @@ export class Hasher {
     }
   }
 
-  /** Frees the hasher; may be called at any time. */
+  /** Frees the hasher. May be called at any time. */
   [Symbol.dispose](): void {
     this.#owned.release();
   }
 }
 
-/** Returns the digest of `data`, 32 bytes. */
+/** Returns the 32-byte digest of `data`. */
 export async function digest(hash: HashAlgorithm, data: Bytes): Promise<ByteArray> {
   await ready();
   return new Hasher(hash).update(data).finalize();

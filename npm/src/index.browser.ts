@@ -1,10 +1,10 @@
-// `chunker-cdc` in pages and workers: `ready()` fetches the module from beside this file.
+// `chunker-cdc` in pages and workers: `ready()` fetches the module from next to this file.
 
 import { unpacked } from "./inline.browser.js";
 import { setSource, simdSupported } from "./load.js";
 
 setSource(
-  // Bundlers find the files by these two expressions.
+  // Bundlers find the files through these two expressions.
   () =>
     fetch(
       simdSupported()

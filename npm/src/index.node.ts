@@ -1,4 +1,4 @@
-// `chunker-cdc` in Node: by the native addon, or else by the module, which is loaded when it is first
+// `chunker-cdc` in Node: on the native addon, or else on the WebAssembly module, loaded when first
 // needed.
 
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
-// The public API, without a WebAssembly module: `index.node.ts`, `index.browser.ts` and `inline.ts`
-// say where that comes from.
+// The public API. The entry files `index.node.ts`, `index.browser.ts` and `inline.ts` say where the
+// WebAssembly module comes from.
 
 export { type Backend, backend } from "./backend.js";
 export { type ByteArray, type Bytes, fromHex, toHex } from "./bytes.js";

@@ -1,10 +1,10 @@
-// Loading of a WebAssembly module. An entry file says where it is, or what has the same functions;
-// everything else asks `core()`.
+// Loads a WebAssembly module. An entry file says where it is, or which addon replaces it; everything
+// else calls `core()`.
 
 import { type Bytes, bytesOf, isBytes } from "./bytes.js";
 import { ChunkerError, counted } from "./errors.js";
 
-/** What a module is made of: itself, a response that carries its bytes, or these. */
+/** A module, its bytes, or a response with its bytes. */
 export type ModuleInput = WebAssembly.Module | Response | Bytes;
 
 /** Where a module comes from. */
@@ -17,18 +17,18 @@ export class Compiler {
   #module: WebAssembly.Module | undefined;
   #compiling: Promise<WebAssembly.Module> | undefined;
 
-  /** Says where the module is, and where else if it is not there. The first call wins. */
+  /** Sets where to find the module: sources are tried in order. The first call wins. */
   readonly setSource = (...from: ModuleSource[]): void => {
     if (this.#sources.length === 0) this.#sources = from;
   };
 
-  /** Says where the module is, at once. The first call wins. */
+  /** Sets where to find the module synchronously. The first call wins. */
   readonly setSyncSource = (from: () => Bytes): void => {
     this.#syncSource ??= from;
     this.setSource(async () => from());
   };
 
-  /** Returns the compiled module, from its sources or from what the caller has. */
+  /** Returns the compiled module, from its sources or from what the caller passes. */
   readonly compile = (
     from?: ModuleInput | PromiseLike<ModuleInput>,
   ): Promise<WebAssembly.Module> => {
@@ -44,12 +44,12 @@ export class Compiler {
     return this.#compiling;
   };
 
-  /** Whether the module is there without waiting for it. */
+  /** Whether the module can be had without waiting. */
   protected get immediate(): boolean {
     return this.#syncSource !== undefined;
   }
 
-  /** Compiles the module from these bytes, at once. */
+  /** Compiles the module from `bytes`, synchronously. */
   readonly compileSync = (bytes: Bytes): WebAssembly.Module => {
     this.#module ??= new WebAssembly.Module(bytesOf(bytes));
     return this.#module;
@@ -68,10 +68,10 @@ export class Compiler {
 }
 
 function notReady(): ChunkerError {
-  return counted(new ChunkerError("not_ready", "await ready() before using this"));
+  return counted(new ChunkerError("not_ready", "not loaded yet: await ready() first"));
 }
 
-/** The JavaScript that wasm-bindgen writes for a module. */
+/** The JavaScript that wasm-bindgen generates for a module. */
 export interface Glue {
   init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
   initSync(options: { module: WebAssembly.Module }): unknown;
@@ -87,27 +87,27 @@ export class Loader<G extends Glue> extends Compiler {
     this.#glue = glue;
   }
 
-  /** Says that `addon` has the functions, and no module is needed. */
+  /** Uses the functions of `addon` instead of a module. */
   readonly use = (addon: Omit<G, keyof Glue>): void => {
     this.#glue = addon as G;
     this.#loaded = true;
   };
 
-  /** Loads the module from bytes, at once. */
+  /** Loads the module from bytes, synchronously. */
   readonly loadSync = (bytes: Bytes): void => this.#instantiate(() => this.compileSync(bytes));
 
-  /** Loads the module, as {@link compile} finds it. `ready()` is the public name of this. */
+  /** Loads the module that {@link compile} finds. `ready()` is the public face of this. */
   readonly load = async (from?: object): Promise<void> => {
     if (this.#loaded) return;
     const module = await this.compile(from);
-    // Never both ways at once: the second would take the place of the first.
+    // Never both ways: the second would replace the first.
     if (this.immediate) this.#instantiate(() => module);
     else await this.#glue.init({ module_or_path: module });
     this.#loaded = true;
   };
 
   /**
-   * The functions of the loaded module.
+   * Returns the functions of the loaded module.
    *
    * @throws {ChunkerError} `not_ready` before {@link load} has resolved, unless it is immediate.
    */
@@ -125,7 +125,7 @@ export class Loader<G extends Glue> extends Compiler {
   }
 }
 
-/** Compiles what the first source has, or the next one; the error is that of the first. */
+/** Compiles the module from the first source that has it; if none has, throws the first error. */
 async function firstOf(sources: readonly ModuleSource[]): Promise<WebAssembly.Module> {
   let failure: { error: unknown } | undefined;
   for (const source of sources) {
@@ -142,7 +142,7 @@ async function compiled(from: ModuleInput): Promise<WebAssembly.Module> {
   if (isBytes(from)) return WebAssembly.compile(bytesOf(from));
   if (!("arrayBuffer" in from)) return from;
   if (!from.ok) throw new Error(`${from.url}: status ${from.status}`);
-  // What is streamed has to have the right type, which some servers do not know.
+  // Streaming requires the right content type, which not every server sends.
   const streams = from.headers.get("content-type") === "application/wasm";
   if (streams && "compileStreaming" in WebAssembly) return WebAssembly.compileStreaming(from);
   return WebAssembly.compile(await from.arrayBuffer());

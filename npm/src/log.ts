@@ -5,7 +5,7 @@ import { invalidArgument, listenToErrors } from "./errors.js";
 /** Each level includes the lines of those before it. */
 const LOG_LEVELS = ["none", "error", "warning", "info", "debug", "all"] as const;
 
-/** What of the package's work is told; see {@link setLogLevel}. */
+/** How much is logged; see {@link setLogLevel}. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 type Fields = Readonly<Record<string, string | number>>;
@@ -19,36 +19,36 @@ const METHODS = {
   all: "debug",
 } as const;
 
-/** Of this many chunks one has a line. */
+/** One chunk in this many has a line. */
 const CHUNKS_PER_LINE = 1024;
 
 let current: LogLevel = "none";
 let chunksWithout = 0;
 
 /**
- * Lets lines about the package's work up to `level` go to the console; at first it is `none`.
+ * Logs to the console up to `level`. The initial level is `none`.
  *
- * | level | lines besides those above |
+ * | level | also logs |
  * |---|---|
- * | `warning` | `request_retried`: a request of an upload or a download failed and is sent again |
- * | `info` | `upload_finished`, `download_finished`, with what they counted |
+ * | `warning` | `request_retried`: a request of an upload or download failed and is sent again |
+ * | `info` | `upload_finished`, `download_finished`, with their counts |
  * | `debug` | `error_returned`: an error of this library was raised, with its `code` |
- * | `all` | `chunk_emitted`: the first chunk that the caller was given, and one of 1024 |
+ * | `all` | `chunk_emitted`: the first chunk returned to the caller, then one in 1024 |
  *
- * It is the level of one page, worker or process; workers of a pool write nothing.
+ * The level applies to one page, worker or process; workers of a pool log nothing.
  *
  * @throws {ChunkerError} `invalid_argument` for any other level.
  */
 export function setLogLevel(level: LogLevel): void {
   if (!LOG_LEVELS.includes(level)) {
-    throw invalidArgument(`level is none of ${LOG_LEVELS.join(", ")}`);
+    throw invalidArgument(`unknown log level (expected ${LOG_LEVELS.join(", ")})`);
   }
   current = level;
   chunksWithout = 0;
   listenToErrors((code) => writeLine("debug", "error_returned", { code }));
 }
 
-/** Writes a line of `level`, if it is wanted: `chunker: name key=value …`. */
+/** Logs a line `chunker: name key=value …`, if `level` is enabled. */
 export function writeLine(level: LogLevel, name: string, fields: Fields): void {
   const method = METHODS[level];
   if (method === undefined || LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(current)) return;
@@ -56,13 +56,13 @@ export function writeLine(level: LogLevel, name: string, fields: Fields): void {
   console[method](`chunker: ${name}${values.join("")}`);
 }
 
-/** Quotes what is no word or number: codes of a server may be any text. */
+/** Quotes everything but words and numbers: a server may send any text as a code. */
 function oneWord(value: string | number): string {
   const text = String(value);
   return /^[\w.-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
-/** Writes a line for the first chunk at the level `all`, and then for every 1024th. */
+/** At level `all`, logs the first chunk and then every 1024th. */
 export function writeChunk(hash: string, chunk: { offset: number; length: number }): void {
   if (current !== "all") return;
   if (chunksWithout === 0) {

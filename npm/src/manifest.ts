@@ -18,13 +18,13 @@ import { type ChunkFetch, reassemble, verify, verifyChunk } from "./verification
 
 /** Options of {@link Manifest.parse}. */
 export interface ParseOptions {
-  /** Bytes allowed; more are a `ChunkerError` `manifest_too_large`. Default: 64 MiB. */
+  /** Most bytes to accept; more is a `ChunkerError` `manifest_too_large`. Default: 64 MiB. */
   maxBytes?: number | undefined;
 }
 
 /** Options of {@link Manifest.reassemble}. */
 export interface ReassembleOptions {
-  /** Ends it, and is handed to every `fetch`; the error is `aborted`. */
+  /** Stops with the error `aborted`. Also passed to every `fetch`. */
   signal?: AbortSignal | undefined;
 }
 
@@ -37,10 +37,10 @@ export interface ManifestJson {
 }
 
 /**
- * What an input consists of: its chunks in order, and the profile they were cut by. Equal inputs have
- * equal bytes, and the digest of these, the root digest, names the input.
+ * The chunks of an input in order, and the profile that cut them. Equal inputs have manifests with equal
+ * bytes; the digest of those bytes, the root digest, identifies the input.
  *
- * Like {@link Chunker}, it needs a loaded module: await {@link ready} first, except in Node.
+ * Like {@link Chunker}, this needs a loaded module: await {@link ready} first, except in Node.
  */
 export class Manifest {
   readonly #owned: Owned<CoreManifest>;
@@ -52,11 +52,10 @@ export class Manifest {
   }
 
   /**
-   * Returns the manifest of an input with the given chunks, from its first to its last, which were
-   * found with `profile`.
+   * Returns the manifest of an input with these chunks, first to last, as found with `profile`.
    *
-   * @throws {ChunkerError} `chunk_sequence_invalid` when no input has such chunks with this profile,
-   * `invalid_argument`, or as {@link profile}.
+   * @throws {ChunkerError} `chunk_sequence_invalid` if no input has such chunks with this profile;
+   * `invalid_argument`; or as {@link profile}.
    */
   static create(
     profile: ProfileInput | undefined,
@@ -64,7 +63,7 @@ export class Manifest {
   ): Manifest {
     const { id } = resolveProfile(profile);
     if (typeof chunks?.[Symbol.iterator] !== "function") {
-      throw invalidArgument(`chunks are not iterable, but ${kindOf(chunks)}`);
+      throw invalidArgument(`chunks are ${kindOf(chunks)} (expected an iterable)`);
     }
     let offset = 0;
     const listed = Array.from(chunks, (chunk, index) => {
@@ -108,8 +107,8 @@ export class Manifest {
       const message = `manifest version ${JSON.stringify(version)} is not supported`;
       throw counted(new ChunkerError("unsupported_manifest_version", message));
     }
-    if (typeof profile !== "string") throw invalidManifest("its profile is not a string");
-    if (!Array.isArray(chunks)) throw invalidManifest("its chunks are not an array");
+    if (typeof profile !== "string") throw invalidManifest("profile is not a string");
+    if (!Array.isArray(chunks)) throw invalidManifest("chunks are not an array");
     const length = integerOf(totalLength, "totalLength", invalidManifest);
     const listed = chunks.map((chunk: unknown, index) => {
       const { hash, offset, length } = recordOf(chunk, ["hash", "offset", "length"], "chunk");
@@ -124,7 +123,7 @@ export class Manifest {
     });
     const manifest = Manifest.#fromChunks(profile, listed);
     if (manifest.totalLength !== length) {
-      throw invalidManifest("its chunks have another total length than it says");
+      throw invalidManifest("the chunk lengths do not add up to totalLength");
     }
     return manifest;
   }
@@ -134,12 +133,12 @@ export class Manifest {
     return new Manifest(calling(() => new Core(profile, packChunks(chunks))));
   }
 
-  /** Returns the canonical bytes: 36 for every chunk and about 75 besides. */
+  /** Returns the canonical bytes: 36 per chunk, plus about 75. */
   toBytes(): ByteArray {
     return new Uint8Array(this.#owned.get().toBytes());
   }
 
-  /** Digest of the canonical bytes by the profile's algorithm, 32 bytes. */
+  /** The 32-byte digest of the canonical bytes, by the profile's algorithm. */
   get rootDigest(): ByteArray {
     const manifest = this.#owned.get();
     this.#rootDigest ??= new Uint8Array(manifest.rootDigest());
@@ -156,7 +155,7 @@ export class Manifest {
     return this.#owned.get().profile();
   }
 
-  /** The algorithm of the chunks' digests and of the root digest. */
+  /** The hash algorithm of the chunks' digests and the root digest. */
   get hash(): HashAlgorithm {
     return this.#owned.get().hash() as HashAlgorithm;
   }
@@ -166,7 +165,7 @@ export class Manifest {
     return this.#owned.get().totalLength();
   }
 
-  /** The chunks in the order of the input. */
+  /** The chunks, in order. */
   get chunks(): readonly Chunk[] {
     const manifest = this.#owned.get();
     this.#chunks ??= Object.freeze(unpackChunks(manifest.chunks()));
@@ -174,7 +173,7 @@ export class Manifest {
   }
 
   /**
-   * Returns when `data` is the chunk at `index`.
+   * Returns if `data` is the chunk at `index`, and throws if not.
    *
    * @throws {ChunkerError} `chunk_index_out_of_range`, `chunk_length_mismatch`,
    * `chunk_digest_mismatch` or `invalid_argument`.
@@ -188,12 +187,13 @@ export class Manifest {
   }
 
   /**
-   * Resolves when `source` is the manifest's input and nothing more. Keeps one read of it, and in pages
-   * the bytes of one chunk, if `crypto.subtle` hashes them and chunks have at most 16 MiB.
+   * Resolves if `source` is exactly the manifest's input, and rejects if not. Keeps one read in memory. In
+   * pages it also keeps the bytes of one chunk, if `crypto.subtle` hashes them and chunks are at most
+   * 16 MiB.
    *
-   * @throws {ChunkerError} `chunk_digest_mismatch`; `chunk_length_mismatch` when the source ends early
-   * or goes on; `invalid_argument` or `aborted`. Errors of the source pass through. Where one is found
-   * the source is cancelled.
+   * @throws {ChunkerError} `chunk_digest_mismatch`; `chunk_length_mismatch` if the source is too short or
+   * too long; `invalid_argument` or `aborted`. Errors of the source pass through. Any error cancels the
+   * source.
    */
   async verify(source: ByteSource, options?: SourceOptions): Promise<void> {
     try {
@@ -204,17 +204,17 @@ export class Manifest {
   }
 
   /**
-   * Yields the bytes of the input, one chunk at a time, from where `fetch` finds them. Every chunk is
-   * checked before it is yielded, so that the bytes are a correct prefix of the input whatever `fetch`
-   * returns. They are the caller's own if `fetch` gives them away. One that repeats the chunk before
-   * it is not fetched again.
+   * Yields the bytes of the input, one chunk at a time, as `fetch` returns them. Every chunk is verified
+   * before it is yielded, so whatever `fetch` returns, the bytes are a correct prefix of the input. The
+   * caller owns the bytes if `fetch` gives them away. A chunk equal to the one before it is not fetched
+   * again.
    *
    * ```ts
    * const fetch = async ({ hashHex }) => (await storage.get(hashHex)).arrayBuffer();
    * for await (const bytes of manifest.reassemble(fetch)) await file.write(bytes);
    * ```
    *
-   * @throws {ChunkerError} `chunk_unavailable` when `fetch` fails, which is the `cause`, or has no such
+   * @throws {ChunkerError} `chunk_unavailable` if `fetch` fails (see `cause`) or does not have the
    * chunk; `chunk_length_mismatch`, `chunk_digest_mismatch`, `invalid_argument` or `aborted`.
    */
   async *reassemble(
@@ -240,7 +240,7 @@ export class Manifest {
     };
   }
 
-  /** Frees the manifest; may be called at any time. */
+  /** Frees the manifest. May be called at any time. */
   [Symbol.dispose](): void {
     this.#owned.release();
   }
@@ -249,7 +249,7 @@ export class Manifest {
 type Refusal = (message: string) => ChunkerError;
 
 function invalidManifest(reason: string): ChunkerError {
-  return counted(new ChunkerError("invalid_manifest", `not a manifest: ${reason}`));
+  return counted(new ChunkerError("invalid_manifest", `invalid manifest: ${reason}`));
 }
 
 function digestOf(hash: Uint8Array, index: number): ByteArray {
@@ -260,14 +260,14 @@ function digestOf(hash: Uint8Array, index: number): ByteArray {
 
 function integerOf(value: unknown, name: string, refusal: Refusal): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-  throw refusal(`${name} is not an integer in 0..=2^53-1`);
+  throw refusal(`${name} is not an integer from 0 to 2^53-1`);
 }
 
 function recordOf(value: unknown, keys: readonly string[], name: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null) {
-    throw invalidManifest(`${name} is not an object, but ${kindOf(value)}`);
+    throw invalidManifest(`${name} is ${kindOf(value)} (expected an object)`);
   }
   const unknown = Object.keys(value).find((key) => !keys.includes(key));
-  if (unknown !== undefined) throw invalidManifest(`${name} has the unknown key "${unknown}"`);
+  if (unknown !== undefined) throw invalidManifest(`${name} has an unknown key "${unknown}"`);
   return value as Record<string, unknown>;
 }

@@ -1,31 +1,31 @@
-// What this instance of the package has done since it was loaded. The WebAssembly modules count
-// nothing: their results are counted where they are handed to the caller.
+// Totals of this instance of the package since it was loaded. The WebAssembly modules count nothing:
+// results are counted where they are returned to the caller.
 
 import { countedErrors } from "./errors.js";
 import { writeChunk } from "./log.js";
 import type { Codec, HashAlgorithm } from "./types.js";
 
-/** A number of things, and of the bytes in them. */
+/** A number of items and their bytes. */
 export interface Tally {
   readonly count: number;
   readonly bytes: number;
 }
 
-/** Bytes of one direction of a codec. */
+/** Bytes that went into and came out of a codec. */
 export interface CodecTally {
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
 
-/** Totals of all uploads, also of those that failed; as in `UploadProgress`. */
+/** Totals of all uploads, including failed ones; the fields of `UploadProgress`. */
 export interface UploadTotals {
-  /** Bytes that were chunked. */
+  /** Bytes chunked. */
   readonly bytesRead: number;
-  /** Bytes of chunks the servers took. */
+  /** Bytes of the chunks that servers accepted. */
   readonly bytesSent: number;
-  /** Bytes of these chunks as they were sent: fewer if they were compressed. */
+  /** The same chunks as sent: fewer bytes if compressed. */
   readonly bytesOnWire: number;
-  /** Bytes that were not sent because the server had them or the file repeats them. */
+  /** Bytes not sent, because the server had them or the file repeats them. */
   readonly bytesSaved: number;
   /** Chunks in `bytesRead`. */
   readonly chunks: number;
@@ -33,40 +33,40 @@ export interface UploadTotals {
   readonly newChunks: number;
   /** Chunks in `bytesSaved`. */
   readonly savedChunks: number;
-  /** Requests that failed and were sent again. */
+  /** Requests that were sent again after a failure. */
   readonly retries: number;
 }
 
-/** Totals of all downloads, also of those that failed or were left. */
+/** Totals of all downloads, including failed and abandoned ones. */
 export interface DownloadTotals {
-  /** Bytes handed to the caller or written for it, checked. */
+  /** Verified bytes returned to the caller or written to a file. */
   readonly bytesReceived: number;
-  /** Bytes of chunks that came from the servers, as they were sent: fewer if they were compressed. */
+  /** Chunks from servers as sent: fewer bytes if compressed. */
   readonly bytesOnWire: number;
-  /** Bytes in `bytesReceived` that were not fetched: an older file had them, or the file repeats them. */
+  /** Part of `bytesReceived` not fetched, because an older file had it or the file repeats it. */
   readonly bytesReused: number;
   /** Chunks in `bytesReceived`. */
   readonly chunks: number;
-  /** Requests that failed and were sent again. */
+  /** Requests that were sent again after a failure. */
   readonly retries: number;
 }
 
-/** Exact totals since the package was loaded into this page, worker or process; see {@link metrics}. */
+/** Exact totals since this page, worker or process loaded the package; see {@link metrics}. */
 export interface Metrics {
-  /** Chunks handed to the caller or to an upload, by whichever way they were found. */
+  /** Chunks returned to the caller or uploaded, however they were found. */
   readonly chunks: Readonly<Record<HashAlgorithm, Tally>>;
   /**
-   * Digests by `digest` and `Hasher`, those that an upload or the upload server needs included. Those
-   * of chunks are not among them.
+   * Digests by `digest` and `Hasher`, including those that uploads and the upload server need, but not
+   * those of chunks.
    */
   readonly digests: Readonly<Record<HashAlgorithm, Tally>>;
-  /** What was compressed. What `compressAdaptive` left as it was is not counted. */
+  /** Compressed data, without what `compressAdaptive` left uncompressed. */
   readonly compression: Readonly<Record<Codec, CodecTally>>;
-  /** What was decompressed. Streams count as they go, also those that fail later. */
+  /** Decompressed data. Streams count as they run, even if they fail later. */
   readonly decompression: Readonly<Record<Codec, CodecTally>>;
   readonly uploads: UploadTotals;
   readonly downloads: DownloadTotals;
-  /** Errors of this library that were raised, by their `code`; of 256 codes, the rest as `other`. */
+  /** Errors raised by this library, by `code`: up to 256 codes, then `other`. */
   readonly errors: Readonly<Record<string, number>>;
 }
 
@@ -106,9 +106,9 @@ const totals = {
   downloads: ofDownload(),
 };
 /**
- * Returns exact totals since the package was loaded. They are those of the calling page, worker or
- * process: workers of a pool count nothing, their chunks are counted where they are handed out. The
- * object is a frozen copy; the difference of two is what happened between them.
+ * Returns exact totals since the calling page, worker or process loaded the package. Workers of a pool
+ * count nothing; their chunks are counted where they are returned. The result is a frozen copy:
+ * subtract two to see what happened in between.
  */
 export function metrics(): Metrics {
   return frozenCopy({ ...totals, errors: Object.fromEntries(countedErrors) });
@@ -127,13 +127,13 @@ interface Found {
   readonly length: number;
 }
 
-/** Returns `chunks`, counted. */
+/** Counts `chunks` and returns them. */
 export function countChunks<C extends Found>(hash: HashAlgorithm, chunks: C[]): C[] {
   for (const chunk of chunks) countChunk(hash, chunk);
   return chunks;
 }
 
-/** Yields `chunks` and counts those that are taken. */
+/** Yields `chunks`, and counts each as it is taken. */
 export function* handedOut<C extends Found>(
   hash: HashAlgorithm,
   chunks: readonly C[],
@@ -169,7 +169,7 @@ export function countCodec(
   tally.bytesOut += bytesOut;
 }
 
-/** The counts of one transfer; what is added to them is added to the totals as well. */
+/** The counts of one transfer, which also add to the totals. */
 export class TransferCounts<T extends object> {
   readonly #totals: Counts<T>;
   readonly own: Counts<T>;
@@ -180,7 +180,7 @@ export class TransferCounts<T extends object> {
   }
 
   add(amounts: Partial<Counts<T>>): void {
-    // Once for each chunk: `Object.entries` would be a part of the whole work.
+    // Called for each chunk: `Object.entries` would show in a profile.
     for (const name in amounts) {
       const amount = amounts[name] ?? 0;
       this.own[name] += amount;

@@ -1,41 +1,41 @@
-// The native addon, where there is one: only Node has it. Its classes and functions that the WebAssembly
-// modules have too are called through their loaders; the others, declared here, by whoever can use them.
+// The native addon, which only Node has. What it shares with the WebAssembly modules is called through
+// their loaders; what only it has is declared here.
 
 import { type ChunkerErrorCode, calling } from "./errors.js";
 
-/** Threads of the addon, that pipelines share. */
+/** Threads of the addon, shared by pipelines. */
 export interface Threads {
   free(): void;
 }
 
-/** Finds chunks by threads (`napi/src/pipeline.rs`). */
+/** Finds chunks on threads (`napi/src/pipeline.rs`). */
 export interface Pipeline {
-  /** Appends a copy of `piece`, and returns whether there is room for another one. */
+  /** Appends a copy of `piece`; returns whether there is room for another. */
   push(piece: Uint8Array): boolean;
   /**
-   * Resolves when there is room for another piece, or no more is wanted; with `false` when there is none
-   * before chunks are taken.
+   * Resolves when there is room for another piece or no more is wanted; resolves with `false` if there
+   * will be none before chunks are taken.
    */
   room(): Promise<boolean>;
-  /** Ends the input after the pieces that were pushed. */
+  /** Ends the input after the pieces pushed so far. */
   end(): void;
-  /** Ends it there too, but lets the pipeline fail after the chunks that end before. */
+  /** Ends it there too, but the pipeline fails after the chunks that end before. */
   fail(): void;
-  /** Resolves with the records of the next chunks, or with how it ended. */
+  /** Resolves with the records of the next chunks, or with how the pipeline ended. */
   next(): Promise<Uint8Array | PipelineEnd>;
   free(): void;
 }
 
-/** An error, if not all chunks were found. */
+/** The end of a pipeline: with an error if not all chunks were found. */
 export interface PipelineEnd {
   code?: ChunkerErrorCode;
   message?: string;
 }
 
-/** What the addon has and the modules lack. */
+/** What the addon has and the modules do not. */
 export interface Addon {
   version(): string;
-  /** The name of the instruction set that finds cuts. */
+  /** Returns the name of the instruction set that finds cuts. */
   kernel(): string;
   /** Resolves with the number of chunks that have their digests, up to the first one that has not. */
   countIntact(
@@ -55,24 +55,24 @@ let loaded: Addon | undefined;
 let cores = 1;
 let shared: Threads | undefined;
 
-/** Says what was loaded, and how many threads can work at once. */
+/** Sets the loaded addon, and how many threads can run at once. */
 export function setAddon(addon: Addon, parallelism: number): void {
   loaded = addon;
   cores = parallelism;
 }
 
-/** The addon, if this instance of the package uses one. */
+/** Returns the addon, if this instance of the package uses one. */
 export function addon(): Addon | undefined {
   return loaded;
 }
 
-/** @throws {ChunkerError} `io_error` when the system has no threads left. */
+/** @throws {ChunkerError} `io_error` if the system has no threads left. */
 export function startThreads({ Threads }: Addon, count: number): Threads {
   return calling(() => new Threads(count));
 }
 
 /**
- * The threads of those who have none of their own: one for each core, but at most 4.
+ * Returns the threads for callers without their own: one per core, but at most 4.
  *
  * @throws {ChunkerError} As {@link startThreads}.
  */

@@ -4,37 +4,37 @@ import type { ProfileInput } from "./types.js";
 
 /** Options of a {@link Chunker}. */
 export interface ChunkerOptions {
-  /** What decides the chunks. Default: `large`. */
+  /** Determines the chunks. Default: `large`. */
   profile?: ProfileInput | undefined;
-  /** Offset of a cut at which the input begins, in bytes: for the rest of a larger input. */
+  /** Offset of a cut where the input starts, in bytes: to resume a larger input. */
   offset?: number | undefined;
 }
 
-/** How far reading has come. */
+/** Progress of reading a source. */
 export interface Progress {
-  /** Bytes read from the source. */
+  /** Bytes read so far. */
   bytesRead: number;
-  /** Bytes in the source, where they are known before the end. */
+  /** Bytes in the source, if known before its end. */
   totalBytes?: number;
 }
 
-/** Options of what reads a source. */
+/** Options of everything that reads a source. */
 export interface SourceOptions {
-  /** Stops reading; the error is a `ChunkerError` `aborted`, whose `cause` is the signal's reason. */
+  /** Stops reading with a `ChunkerError` `aborted`; its `cause` is the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Called after every read. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Options of {@link chunks} and its relatives. */
+/** Options of {@link chunks} and similar functions. */
 export interface ReadOptions extends ChunkerOptions, SourceOptions {}
 
 /** Options of `ready`. */
 export interface ReadyOptions {
   /**
-   * The module, where the package cannot find it: a `WebAssembly.Module`, the bytes of one of the
-   * package's `.wasm` files, a `Response` that carries these, or a promise of one of them. Of no
-   * account once a module is loaded or being loaded.
+   * The module, for when the package cannot find it: a `WebAssembly.Module`, the bytes of one of the
+   * package's `.wasm` files, a `Response` with them, or a promise of any of these. Ignored once a
+   * module is loaded or loading.
    */
   module?: object | undefined;
 }
@@ -44,9 +44,9 @@ const SOURCE_KEYS = ["signal", "onProgress"] as const;
 const READ_KEYS = [...CHUNKER_KEYS, ...SOURCE_KEYS] as const;
 
 /**
- * Returns `options`, or none when left out.
+ * Returns `options`, or an empty object if omitted.
  *
- * @throws {ChunkerError} `invalid_argument` when they are no object, or have a key not in `known`.
+ * @throws {ChunkerError} `invalid_argument` if they are not an object or have a key not in `known`.
  */
 export function checkedOptions<T extends object>(
   options: T | undefined,
@@ -54,22 +54,22 @@ export function checkedOptions<T extends object>(
 ): Partial<T> {
   if (options === undefined) return {};
   if (typeof options !== "object" || options === null) {
-    throw invalidArgument(`options are not an object, but ${kindOf(options)}`);
+    throw invalidArgument(`options are ${kindOf(options)} (expected an object)`);
   }
   for (const key of Object.keys(options)) {
     if (!(known as readonly string[]).includes(key)) {
-      throw invalidArgument(`unknown option ${JSON.stringify(key)}; known are ${known.join(", ")}`);
+      throw invalidArgument(`unknown option ${JSON.stringify(key)} (expected ${known.join(", ")})`);
     }
   }
   return options;
 }
 
-/** Returns `options`, as {@link checkedOptions} does; the values of a chunker are checked by it. */
+/** Checks `options` like {@link checkedOptions}; the chunker checks its own values. */
 export function checkedReadOptions(options: ReadOptions | undefined): ReadOptions {
   return checkedSource(checkedOptions(options, READ_KEYS));
 }
 
-/** Returns `options`, as {@link checkedOptions} does. */
+/** Checks `options` like {@link checkedOptions}. */
 export function checkedSourceOptions(options: SourceOptions | undefined): SourceOptions {
   return checkedSource(checkedOptions(options, SOURCE_KEYS));
 }

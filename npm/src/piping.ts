@@ -1,4 +1,4 @@
-// Chunks found by the addon's threads.
+// Chunks found on the addon's threads.
 
 import { type Chunk, unpackChunks } from "./chunk.js";
 import { ChunkerError, calling } from "./errors.js";
@@ -7,30 +7,30 @@ import type { Addon, Pipeline, Threads } from "./native.js";
 import type { SourceOptions } from "./options.js";
 import { aborted, type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
 
-/** Pieces of memory that are copied before other tasks of the thread run: less than 1 ms. */
+/** Pieces of memory to copy before other tasks of the thread run: less than 1 ms. */
 const PIECES_PER_TASK = 2;
 
-/** One source on its way through a pipeline. Threads read a file themselves; all else is copied to them. */
+/** One source on its way through a pipeline. Threads read files themselves; other sources are copied to them. */
 export class Piping {
   readonly #pipeline: Pipeline;
   readonly #source: ByteSource;
   readonly #base: number;
   readonly #options: SourceOptions;
   readonly #isFile: boolean;
-  /** Aborted when no more of the source is wanted. */
+  /** Aborted once no more of the source is wanted. */
   readonly #reading = new AbortController();
   #feeding: Promise<void> | undefined;
-  /** How often chunks were taken; */
+  /** How often chunks were taken. */
   #takes = 0;
-  /** called when they are taken again, or the work has ended. */
+  /** Called when chunks are taken or the work ends. */
   #wake: (() => void) | undefined;
   #ended = false;
-  /** What ended the source too early: it comes after the chunks before it. */
+  /** The error that ended the source early; thrown after the chunks before it. */
   #sourceFailure: { error: unknown } | undefined;
-  /** What ended the work. */
+  /** The error that stopped the work. */
   #failure: { error: unknown } | undefined;
 
-  /** @throws {ChunkerError} As the constructor of a chunker, and `io_error` when there are no threads. */
+  /** @throws {ChunkerError} As the constructor of a chunker, and `io_error` if there are no threads. */
   constructor(
     { Pipeline }: Addon,
     threads: Threads,
@@ -50,7 +50,7 @@ export class Piping {
     );
   }
 
-  /** Yields the chunks, as many at a time as are known. */
+  /** Yields the chunks in groups: each time all that are known. */
   async *chunks(): AsyncGenerator<Chunk[], void, undefined> {
     const { signal, onProgress } = this.#options;
     const onAbort = () => this.#stop({ error: aborted(signal as AbortSignal) }, signal?.reason);
@@ -83,7 +83,7 @@ export class Piping {
     }
   }
 
-  /** Ends the work. What was found and not taken is lost. */
+  /** Stops with an error; chunks that were not taken are lost. */
   fail(error: unknown): void {
     this.#stop({ error }, undefined);
   }
@@ -101,7 +101,7 @@ export class Piping {
     this.#wake?.();
   }
 
-  /** Pushes the source, as far as there is room. */
+  /** Pushes the source as room allows. */
   async #feed(): Promise<void> {
     try {
       const { onProgress } = this.#options;

@@ -1,4 +1,4 @@
-// What decides the chunks of an input. Defaults, ranges and ids are the core's.
+// What determines the chunks of an input. Defaults, ranges and ids come from the core.
 
 import { calling, invalidArgument } from "./errors.js";
 import { core } from "./load.js";
@@ -6,7 +6,7 @@ import { checkedOptions } from "./options.js";
 import { ready } from "./ready.js";
 import type { HashAlgorithm, ProfileFields, ProfileInput } from "./types.js";
 
-/** A profile, and what of it decides how chunks are found and hashed. */
+/** A profile, and the fields that this package needs itself. */
 export interface ResolvedProfile {
   readonly id: string;
   /** In bytes. */
@@ -19,7 +19,7 @@ export interface ResolvedProfile {
 const FIELDS = ["minSize", "avgSize", "maxSize", "level", "seed", "hash"] as const;
 
 /**
- * Returns the id of a profile, by default that of `large`. Two sides with equal ids find equal chunks.
+ * Returns the id of a profile; the default is `large`. Equal ids give equal chunks, in every language.
  *
  * ```ts
  * await profile("medium"); // "fastcdc-v2020/nc1/16384-65536-262144/sha256"
@@ -34,9 +34,9 @@ export async function profile(input?: ProfileInput): Promise<string> {
 }
 
 /**
- * Returns the id of the Remote Execution API's `FAST_CDC_2020` profile for an average size in bytes, even
- * a quarter of it, 1 KiB to 1 MiB: normalization level 2, a quarter and four times of it as the other
- * sizes, SHA-256 and no seed. 512 KiB is what the API recommends.
+ * Returns the id of the Remote Execution API's `FAST_CDC_2020` profile for an average size in bytes:
+ * 1 KiB to 1 MiB, with an even quarter. The smallest chunk is a quarter of it, the largest four times,
+ * with normalization level 2, SHA-256 and no seed. The API recommends 512 KiB.
  *
  * @throws {ChunkerError} `invalid_chunking_options`.
  */
@@ -54,12 +54,12 @@ export function resolveProfile(input: ProfileInput | undefined): ResolvedProfile
   return { id, avgSize, maxSize, hash: hash as HashAlgorithm };
 }
 
-/** Returns the fields of `input`, all of which are read here: no error of a getter comes from elsewhere. */
+/** Returns a copy of the fields of `input`. A getter that throws can only do so here. */
 function fieldsOf(input: ProfileFields): ProfileFields {
   checkedOptions(input, FIELDS);
   try {
     return Object.fromEntries(FIELDS.map((name) => [name, input[name]]));
   } catch (cause) {
-    throw invalidArgument("profile cannot be read", { cause });
+    throw invalidArgument("cannot read profile", { cause });
   }
 }

@@ -3,8 +3,8 @@ import { ChunkerError, counted, invalidArgument } from "./errors.js";
 import { filePieces, isFile } from "./file.js";
 
 /**
- * What bytes can be read from: `File` and Node's streams included. A string is the path of a file, which
- * only Node reads, and a `URL` is that of one.
+ * Anything that bytes can be read from, including `File` and Node's streams. A string is a file path and
+ * a `URL` a file URL; only Node can read these.
  */
 export type ByteSource =
   | Blob
@@ -14,9 +14,9 @@ export type ByteSource =
   | string
   | URL;
 
-/** Sources are read, and given on, in pieces of at most 1 MiB: the fastest for the reads of a page. */
+/** Sources are read and passed on in pieces of at most 1 MiB, the fastest size for reads in a page. */
 const PIECE = 1024 * 1024;
-/** Pieces of memory between two pauses: about 20 ms, in which a page stays responsive, if they are hashed. */
+/** Pieces of memory between pauses: about 20 ms of hashing, so that a page stays responsive. */
 const PIECES_PER_TASK = 8;
 
 /** Returns the length of `source` in bytes if it is known before reading, which checks the source. */
@@ -26,12 +26,12 @@ export function lengthOf(source: ByteSource): number | undefined {
 }
 
 /**
- * Yields the bytes of `source` in pieces of at most 1 MiB. A piece is valid until the next is asked
- * for. When the consumer stops early, the source is cancelled.
+ * Yields the bytes of `source` in pieces of at most 1 MiB, each valid until the next is requested. If the
+ * consumer stops early, the source is cancelled.
  *
- * @param piecesPerTask Pieces of memory after which other tasks of the thread run.
- * @throws {ChunkerError} `aborted`, or `invalid_argument` when the source or a piece of it is not
- * bytes, or `io_error` of a file. Errors of the source pass through.
+ * @param piecesPerTask Pieces of memory after which other tasks of the thread get to run.
+ * @throws {ChunkerError} `aborted`, `invalid_argument` if the source or a piece of it is not bytes, or
+ * `io_error` for a file. Errors of the source pass through.
  */
 export function pieces(
   source: ByteSource,
@@ -48,7 +48,7 @@ export function pieces(
   if (isReadableStream(source)) return streamPieces(source, signal);
   if (isAsyncIterable(source)) return iterablePieces(source, signal);
   throw invalidArgument(
-    `source is not a Blob, ReadableStream, async iterable or bytes, but ${kindOf(source)}`,
+    `source is ${kindOf(source)} (expected a Blob, ReadableStream, async iterable or bytes)`,
   );
 }
 
@@ -63,7 +63,7 @@ async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined, piece
 }
 
 async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSignal | undefined) {
-  if (stream.locked) throw invalidArgument("source is a stream that is locked or already read");
+  if (stream.locked) throw invalidArgument("source is a stream that is locked or was already read");
   const { read, reader } = pieceReader(stream);
   let ended = false;
   try {
@@ -76,13 +76,13 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
       yield* slices(piece, "a piece of the source");
     }
   } finally {
-    // Not awaited: a source may take for ever to cancel. It has no one left to tell of an error.
+    // Not awaited: a source may never finish cancelling, and no one is left to report an error to.
     if (!ended) reader.cancel(signal?.reason).catch(() => {});
     reader.releaseLock();
   }
 }
 
-/** Reads a Blob of jsdom, or of an old browser, which has no streams. */
+/** Reads a Blob without streams: in jsdom or an old browser. */
 async function* slicePieces(blob: Blob, signal: AbortSignal | undefined) {
   for (let start = 0; start < blob.size; start += PIECE) {
     const reader = new FileReader();
@@ -95,7 +95,7 @@ async function* slicePieces(blob: Blob, signal: AbortSignal | undefined) {
   }
 }
 
-/** Reads into one buffer again and again where the stream allows it, or takes what it gives. */
+/** Reads into one reused buffer if the stream allows it, or takes the buffers it gives. */
 function pieceReader(stream: ReadableStream<Uint8Array>) {
   let byob: ReadableStreamBYOBReader;
   try {
@@ -133,14 +133,14 @@ async function* iterablePieces(source: AsyncIterable<unknown>, signal: AbortSign
 }
 
 function cancel(source: AsyncIterable<unknown>, iterator: AsyncIterator<unknown>): void {
-  // An iterator of a Node stream that waits for data cannot return before it comes.
+  // An iterator of a Node stream that is waiting for data cannot return until some arrives.
   if ("destroy" in source && typeof source.destroy === "function") source.destroy();
   Promise.resolve(iterator.return?.()).catch(() => {});
 }
 
-/** Yields `data` in slices, and checks before each that no one has changed its length. */
+/** Yields `data` in slices; checks before each that its length has not changed. */
 function* slices(data: unknown, name: string): Generator<ByteArray, void, undefined> {
-  if (!isBytes(data)) throw invalidArgument(`${name} is ${kindOf(data)}, not bytes`);
+  if (!isBytes(data)) throw invalidArgument(`${name} is ${kindOf(data)} (expected bytes)`);
   let bytes = bytesOf(data, name);
   const { length } = bytes;
   for (let start = 0; start < length; start += PIECE) {
@@ -151,7 +151,7 @@ function* slices(data: unknown, name: string): Generator<ByteArray, void, undefi
   }
 }
 
-/** Settles as `work` does, or rejects as soon as `signal` is aborted. Leaves no listener behind. */
+/** Settles like `work`, or rejects as soon as `signal` aborts. Leaves no listener behind. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
@@ -166,9 +166,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw counted(aborted(signal));
 }
 
-/** The error of what `signal` has stopped. */
+/** Returns the error for work that `signal` stopped. */
 export function aborted(signal: AbortSignal): ChunkerError {
-  return new ChunkerError("aborted", "aborted by its signal", { cause: signal.reason });
+  return new ChunkerError("aborted", "aborted by the signal", { cause: signal.reason });
 }
 
 /** Lets other tasks of the thread run. */
@@ -181,7 +181,7 @@ function nextTask(): Promise<void> {
   return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
 }
 
-/** Whether `source` is a `Blob` or `File`: of any realm, or of a package that has its own. */
+/** Whether `source` is a `Blob` or `File`, from any realm, or a package's own. */
 export function isBlob(source: unknown): source is Blob {
   if (!has(source, "slice") || typeof (source as Blob).size !== "number") return false;
   return has(source, "stream") || "FileReader" in globalThis;

@@ -17,15 +17,15 @@ import { resolveProfile } from "./profile.js";
 import { ready } from "./ready.js";
 import { type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
 
-/** A chunk with its bytes. */
+/** A chunk and its bytes. */
 export interface ChunkWithPayload {
   chunk: Chunk;
   payload: ByteArray;
 }
 
 /**
- * Returns the chunks of `data`, which in Node may be the path or `URL` of a file. Other tasks of the thread
- * get to run: do not change it meanwhile.
+ * Returns the chunks of `data`; in Node, this may also be the path or `URL` of a file. Do not change the
+ * data meanwhile: other tasks of the thread get to run.
  *
  * @throws {ChunkerError} As {@link chunks}.
  */
@@ -38,17 +38,17 @@ export async function chunk(data: Bytes | string | URL, options?: ReadOptions): 
 }
 
 /**
- * Yields the chunks of `source` while it is read, in order. Keeps one read of it in memory, and in
- * pages the bytes since the last cut, if `crypto.subtle` hashes them and chunks have at most 16 MiB.
+ * Yields the chunks of `source` in order, while it is being read. Keeps one read in memory. In pages it
+ * also keeps the bytes since the last cut, if `crypto.subtle` hashes them and chunks are at most 16 MiB.
  *
- * In Node the native addon reads files given by their path, and copies bytes of more than 1 MiB to
- * threads of its own: it hashes with all cores up to 4, and stays at most 64 MiB ahead of the loop.
+ * In Node, the native addon works on its own threads for files given by path and for data above 1 MiB,
+ * which it copies. It hashes on up to 4 cores and runs at most 64 MiB ahead of the loop.
  *
  * ```ts
  * for await (const chunk of chunks(file)) console.log(chunk.offset, chunk.length, chunk.hashHex);
  * ```
  *
- * @throws {ChunkerError} `invalid_argument`, `aborted`, `io_error` of a file given by its path, or as
+ * @throws {ChunkerError} `invalid_argument`, `aborted`, `io_error` for a file given by path, or as
  * {@link profile}. Errors of the source pass through. Leaving the loop cancels the source.
  */
 export async function* chunks(
@@ -59,8 +59,8 @@ export async function* chunks(
 }
 
 /**
- * Yields the chunks of `source` with their bytes, in order. Keeps the bytes since the last cut: at
- * most `maxSize` and one read. Payloads are the caller's own.
+ * Yields the chunks of `source` with their bytes, in order. Keeps the bytes since the last cut: at most
+ * `maxSize` plus one read. The caller owns the payloads.
  *
  * @throws {ChunkerError} As {@link chunks}.
  */
@@ -89,10 +89,10 @@ export async function* chunksWithPayload(
   }
 }
 
-/** Bytes of memory that are not worth a copy to another thread: about 1 ms of work. */
+/** Bytes not worth copying to another thread: about 1 ms of work. */
 const SHORT = 1024 * 1024;
 
-/** Yields the chunks that are found, by the addon's threads where it has them and they pay. */
+/** Yields chunks as they are found: on the addon's threads, if there are any and they pay off. */
 async function* finding(source: ByteSource, options: ReadOptions | undefined) {
   const native = addon();
   const isForThreads = isFile(source) || (isBytes(source) && source.byteLength > SHORT);
@@ -111,7 +111,7 @@ async function* finding(source: ByteSource, options: ReadOptions | undefined) {
   }
 }
 
-/** Yields every piece of the source with the chunks that end in it, and the last chunk at the end. */
+/** Yields each piece of the source with the chunks that end in it, and finally the last chunk. */
 async function* reading(source: ByteSource, options: ReadOptions | undefined) {
   const { signal, onProgress, ...chunkerOptions } = checkedReadOptions(options);
   throwIfAborted(signal);
@@ -143,7 +143,7 @@ async function* reading(source: ByteSource, options: ReadOptions | undefined) {
  * for await (const chunk of response.body.pipeThrough(new ChunkTransform())) console.log(chunk);
  * ```
  *
- * Unknown options throw at once; other errors of {@link chunks} make the stream fail.
+ * Unknown options throw at once; all other errors, as of {@link chunks}, fail the stream.
  */
 export class ChunkTransform extends TransformStream<Uint8Array, Chunk> {
   constructor(options?: ChunkerOptions) {

@@ -1,4 +1,4 @@
-// Bytes against the chunks of a manifest.
+// Verifies bytes against the chunks of a manifest.
 
 import { type ByteArray, type Bytes, bytesOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
@@ -9,7 +9,7 @@ import type { SourceOptions } from "./options.js";
 import { type ByteSource, lengthOf, orAborted, pieces, throwIfAborted } from "./source.js";
 import type { HashAlgorithm } from "./types.js";
 
-/** What a manifest says of an input. */
+/** What a manifest says about an input. */
 interface Listed {
   readonly chunks: readonly Chunk[];
   readonly hash: HashAlgorithm;
@@ -17,8 +17,8 @@ interface Listed {
 }
 
 /**
- * Returns the bytes of a chunk from where it is stored; `undefined` or `null` where it is not.
- * They are not to change before the next chunk is asked for.
+ * Returns the stored bytes of a chunk, or `undefined` or `null` if it is not stored. They must not change
+ * before the next chunk is requested.
  */
 export type ChunkFetch = (
   chunk: Chunk,
@@ -28,18 +28,18 @@ export type ChunkFetch = (
 /** Throws unless `data` is the chunk at `index`. */
 export function verifyChunk({ chunks, hash }: Listed, index: number, data: Bytes): void {
   if (!Number.isSafeInteger(index) || index < 0) {
-    throw invalidArgument("index is not an integer in 0..=2^53-1");
+    throw invalidArgument("index is not an integer from 0 to 2^53-1");
   }
   const bytes = bytesOf(data);
   const chunk = chunks[index];
   if (chunk === undefined) {
-    throw new ChunkerError("chunk_index_out_of_range", `there is no chunk ${index}`);
+    throw new ChunkerError("chunk_index_out_of_range", `chunk index ${index} is out of range`);
   }
   checkLength(index, bytes.length, chunk);
   checkDigest(index, digestNow(hash, bytes), chunk);
 }
 
-/** Returns when `source` is the input and nothing more. */
+/** Throws unless `source` is exactly the input. */
 export async function verify(
   { chunks, hash, totalLength }: Listed,
   source: ByteSource,
@@ -71,7 +71,7 @@ export async function verify(
   if (missing !== undefined) checkLength(index, bytesRead - missing.offset, missing);
 }
 
-/** Yields the payloads of the chunks, checked. */
+/** Yields the verified payloads of the chunks. */
 export async function* reassemble(
   { chunks, hash }: Listed,
   fetch: ChunkFetch,
@@ -88,7 +88,7 @@ export async function* reassemble(
     }
     const next = chunks[index + 1];
     if (next !== undefined && next.length === chunk.length && isEqual(next.hash, chunk.hash)) {
-      // The consumer may write over what it is given.
+      // The consumer may overwrite what it gets.
       yield payload.slice();
     } else {
       yield payload;
@@ -115,13 +115,13 @@ async function fetched(
 
 function checkLength(index: number, actual: number, { length }: Chunk): void {
   if (actual === length) return;
-  const message = `chunk ${index} has ${actual} bytes instead of ${length}`;
+  const message = `chunk ${index} has ${actual} bytes (expected ${length})`;
   throw new ChunkerError("chunk_length_mismatch", message);
 }
 
 function checkDigest(index: number, digest: Uint8Array, { hash }: Chunk): void {
   if (isEqual(digest, hash)) return;
-  throw new ChunkerError("chunk_digest_mismatch", `chunk ${index} does not have its digest`);
+  throw new ChunkerError("chunk_digest_mismatch", `chunk ${index} does not match its digest`);
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

@@ -118,7 +118,7 @@ const REFUSED: [what: string, write: ((folder: string) => void) | undefined, rea
     (folder) => {
       writeFileSync(join(folder, "index.js"), 'exports.version = () => "0.0.1";');
     },
-    /it has version 0\.0\.1, not /,
+    /its version is 0\.0\.1 \(expected /,
   ],
   [
     "has other functions",

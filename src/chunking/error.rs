@@ -11,7 +11,7 @@ use std::io;
 #[non_exhaustive]
 pub enum ChunkingError {
     /// A chunk does not lie within the data.
-    #[error("chunk of {length} bytes at {offset} does not lie in data of {data_len} bytes")]
+    #[error("chunk of {length} bytes at offset {offset} is outside the data of {data_len} bytes")]
     Bounds {
         /// Length of the data in bytes.
         data_len: usize,
@@ -25,7 +25,7 @@ pub enum ChunkingError {
     #[error(transparent)]
     Io(#[from] ReadError),
     /// A chunk has no bytes.
-    #[error("chunk without bytes")]
+    #[error("chunk is empty")]
     ZeroLengthChunk,
     /// The options are out of range.
     #[error("invalid chunking options")]
@@ -35,7 +35,7 @@ pub enum ChunkingError {
     #[error("invalid environment")]
     Environment(#[from] EnvironmentError),
     /// Chunks with these options could need more memory than allowed.
-    #[error("chunks need a buffer of {required} bytes, {limit} are allowed")]
+    #[error("chunks need a buffer of {required} bytes, above the limit of {limit}")]
     BufferLimitExceeded {
         /// Bytes that the largest chunk needs.
         required: usize,
@@ -64,7 +64,7 @@ impl ChunkingError {
 /// Reading failed.
 #[cfg(feature = "std")]
 #[derive(Debug, thiserror::Error)]
-#[error("reading failed at offset {offset}")]
+#[error("read failed at offset {offset}")]
 pub struct ReadError {
     /// Number of bytes read before the error.
     pub offset: u64,

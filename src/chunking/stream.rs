@@ -225,7 +225,7 @@ fn read_once(reader: &mut impl Read, space: &mut [u8], reads: &mut ReadObserver)
     }
 }
 
-/// Returns the answer of a reader that always has one.
+/// Wraps the answer of a reader that always has one.
 pub(crate) fn answered<T>(answer: T) -> Result<T, Infallible> {
     Ok(answer)
 }
@@ -320,7 +320,7 @@ impl Reading {
     }
 }
 
-/// Returns how many bytes to ask a reader for at once.
+/// Returns the size of one read, in bytes.
 fn read_size() -> Result<usize, EnvironmentError> {
     const DEFAULT: usize = 1024 * 1024;
     Ok(environment::size("CHUNKER_READ_SLICE_CAP_BYTES", 1..=1 << 30)?.unwrap_or(DEFAULT))

@@ -90,7 +90,7 @@ impl<R: BufRead> Decoder<R> {
         result
     }
 
-    /// Reads, and checks that there is no more than allowed.
+    /// Reads, and fails if there is more than allowed.
     fn read_within_limit(&mut self, buffer: &mut [u8]) -> Result<usize, CompressionError> {
         let from_io = |error| CompressionError::from_io(self.codec, error);
         if self.state == State::Unread {

@@ -8,7 +8,7 @@ use std::io;
 #[non_exhaustive]
 pub enum CompressionError {
     /// The codec has no such level.
-    #[error("{codec} has no level {level}")]
+    #[error("{codec} does not support level {level}")]
     InvalidLevel {
         /// The codec.
         codec: Codec,
@@ -16,16 +16,16 @@ pub enum CompressionError {
         level: i32,
     },
     /// The limit for zstd's window is out of range.
-    #[error("2^{window_log} bytes is no limit of zstd's window")]
+    #[error("zstd window log {window_log} is not from 10 to 30")]
     InvalidWindowLog {
         /// Its base-2 logarithm.
         window_log: u32,
     },
     /// The data does not start like any known format.
-    #[error("unknown compressed format")]
+    #[error("unknown compression format")]
     UnknownFormat,
     /// Compressing failed.
-    #[error("compressing by {codec} failed")]
+    #[error("{codec} compression failed")]
     Failed {
         /// The codec.
         codec: Codec,
@@ -33,7 +33,7 @@ pub enum CompressionError {
         source: io::Error,
     },
     /// The data is not of this format, is damaged, or has trailing bytes after the last frame.
-    #[error("data is not whole {codec} frames")]
+    #[error("invalid or trailing {codec} data")]
     Corrupt {
         /// The codec.
         codec: Codec,
@@ -47,19 +47,19 @@ pub enum CompressionError {
         codec: Codec,
     },
     /// The output would be longer than allowed.
-    #[error("output is longer than {limit} bytes")]
+    #[error("output exceeds {limit} bytes")]
     SizeExceeded {
         /// Bytes allowed.
         limit: u64,
     },
     /// The data needs more memory than allowed to be decompressed.
-    #[error("{codec} data needs a larger window than allowed")]
+    #[error("{codec} data needs a larger window than is allowed")]
     WindowExceeded {
         /// The codec.
         codec: Codec,
     },
     /// A piece was pushed after the end of the data, or after an error.
-    #[error("the data ended before this piece")]
+    #[error("the data already ended")]
     Ended,
     /// The reader or the writer of the compressed data failed.
     #[error("reading or writing compressed data failed")]

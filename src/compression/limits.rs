@@ -8,7 +8,7 @@ use std::io::{self, Read};
 ///
 /// The time that it takes is bounded by the lengths of input and output: frames without content give no
 /// output, but take their time. The slowest are those of bzip2, at most some microseconds for a byte of
-/// input; so bound the length of input that nobody vouches for.
+/// input; so limit the length of untrusted input.
 ///
 /// ```
 /// use chunker::compression::DecompressionLimits;
@@ -100,7 +100,7 @@ impl Allowance {
         self.left
     }
 
-    /// Reads from `reader`, and checks that there is no more than allowed.
+    /// Reads from `reader`, and fails if there is more than allowed.
     pub(super) fn read(&mut self, reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
             return match reader.read(&mut [0])? {

@@ -153,7 +153,7 @@ impl Manifest {
 #[non_exhaustive]
 pub enum ManifestError {
     /// The bytes are not a manifest in canonical form.
-    #[error("not a canonical manifest: {reason}")]
+    #[error("invalid manifest: {reason}")]
     Malformed {
         /// What is wrong with them.
         reason: &'static str,
@@ -165,7 +165,7 @@ pub enum ManifestError {
         version: u8,
     },
     /// There are more bytes than the caller allows.
-    #[error("manifest of {length} bytes is larger than the limit of {limit}")]
+    #[error("manifest is {length} bytes long, above the limit of {limit}")]
     TooLarge {
         /// Length of the manifest in bytes.
         length: usize,
@@ -173,19 +173,19 @@ pub enum ManifestError {
         limit: usize,
     },
     /// Chunks do not follow each other, or have lengths that no input can have with this profile.
-    #[error("chunk {index} is out of place or of an impossible length")]
+    #[error("chunk {index} has a wrong offset or an impossible length")]
     ChunkSequence {
         /// Index of the first such chunk.
         index: usize,
     },
     /// The manifest has no such chunk.
-    #[error("there is no chunk {index}")]
+    #[error("chunk index {index} is out of range")]
     ChunkIndex {
         /// The index asked for.
         index: usize,
     },
     /// The length of a chunk differs from the manifest.
-    #[error("chunk {index} has {actual} bytes instead of {expected}")]
+    #[error("chunk {index} has {actual} bytes (expected {expected})")]
     ChunkLength {
         /// Index of the chunk.
         index: usize,
@@ -195,7 +195,7 @@ pub enum ManifestError {
         expected: usize,
     },
     /// The digest of a chunk differs from the manifest.
-    #[error("chunk {index} does not have its digest")]
+    #[error("chunk {index} does not match its digest")]
     ChunkDigest {
         /// Index of the chunk.
         index: usize,
@@ -214,7 +214,7 @@ pub enum ManifestError {
     },
     /// Reading or writing failed.
     #[cfg(feature = "std")]
-    #[error("reading or writing failed")]
+    #[error("read or write failed")]
     Io(#[from] std::io::Error),
 }
 

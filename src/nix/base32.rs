@@ -35,7 +35,7 @@ pub fn nix_base32_decode(text: &str) -> Result<Vec<u8>, InvalidBase32> {
 
 /// The text is not valid Nix base32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not base32 as Nix writes it")]
+#[error("invalid Nix base32")]
 pub struct InvalidBase32;
 
 impl InvalidBase32 {

@@ -7,34 +7,34 @@ use alloc::string::String;
 #[non_exhaustive]
 pub enum InvalidNarInfo {
     /// A path is not a valid Nix store path.
-    #[error("not a store path: {path:?}")]
+    #[error("invalid store path {path:?}")]
     StorePath {
         /// The path.
         path: String,
     },
     /// No NAR is 0 bytes long.
-    #[error("a NAR cannot be 0 bytes long")]
+    #[error("NAR size is 0")]
     NarSize,
     /// A line of a file is not `Name: value`.
-    #[error("line {line} is not a name, a colon, a space and a value")]
+    #[error("line {line} is not of the form \"Name: value\"")]
     Line {
         /// Its number, from 1.
         line: usize,
     },
     /// A file lacks a field.
-    #[error("the field {field} is missing")]
+    #[error("field {field} is missing")]
     Missing {
         /// The field's name.
         field: &'static str,
     },
     /// A file repeats a field that may occur only once.
-    #[error("the field {field} is repeated")]
+    #[error("field {field} is repeated")]
     Repeated {
         /// The field's name.
         field: &'static str,
     },
     /// A field has an invalid value.
-    #[error("the field {field} cannot be {value:?}")]
+    #[error("field {field} has the invalid value {value:?}")]
     Value {
         /// The field's name.
         field: String,

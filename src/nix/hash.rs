@@ -55,7 +55,7 @@ pub fn nix_hash_decode(text: &str) -> Result<[u8; 32], InvalidNixHash> {
 
 /// The text is not a SHA-256 digest in one of Nix's notations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a SHA-256 hash as Nix writes it (expected sha256:<base32 or hexadecimal> or sha256-<base64>)")]
+#[error("not a SHA-256 hash in a Nix format (expected sha256:<base32 or hexadecimal> or sha256-<base64>)")]
 pub struct InvalidNixHash;
 
 impl InvalidNixHash {

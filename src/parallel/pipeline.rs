@@ -146,7 +146,7 @@ impl<T: Send + 'static> ChunkPipeline<T> {
         })
     }
 
-    /// Returns the results of the next piece of work; `None` when there is none.
+    /// Returns the results of the next piece of work; `None` if there is none.
     fn next_results(&self) -> Option<thread::Result<Vec<T>>> {
         Shared::start_task(&self.shared);
         let mut queue = self.shared.queue();
@@ -223,7 +223,7 @@ impl<T> fmt::Debug for ChunkPipeline<T> {
     }
 }
 
-/// Sends the chunks of each read until the input ends, reading fails or nobody wants more.
+/// Sends the chunks of each read until the input ends, reading fails or the receiver is gone.
 fn read_all(mut reader: impl Read, mut reading: Reading, sender: &SyncSender<Batch>) {
     let mut next_batch = || {
         let Ok(payload) = reading.next(|space| answered(reader.read(space)));
@@ -324,7 +324,7 @@ impl<T> Shared<T> {
         queue.results.push_back(results);
         drop(queue);
         let results = self.run(batch);
-        // Nobody wants the results of a pipeline that was dropped.
+        // If the pipeline was dropped, no one waits for the results.
         let _ = sender.send(results);
         true
     }

@@ -17,7 +17,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Bytes of a pack that are read at once.
+/// Bytes of a pack to read in one go.
 const WINDOW: u64 = 4 << 20;
 /// Packs that are read at the same time: each takes a window of memory.
 const PACKS: usize = 4;

@@ -106,7 +106,7 @@ impl FromStr for Root {
 
 /// The text is not the name of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a root (expected sha256- or blake3- and 64 lowercase hexadecimal digits)")]
+#[error("not a root (expected sha256- or blake3-, then 64 lowercase hexadecimal digits)")]
 pub struct InvalidRoot;
 
 impl InvalidRoot {

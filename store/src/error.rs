@@ -45,7 +45,7 @@ pub enum StoreError {
         root: Root,
     },
     /// A manifest is damaged.
-    #[error("the manifest {name} is damaged")]
+    #[error("manifest {name} is damaged")]
     Manifest {
         /// The object's name.
         name: String,
@@ -53,13 +53,13 @@ pub enum StoreError {
         source: ManifestError,
     },
     /// A manifest's digest is not the one in its name.
-    #[error("the manifest {name} does not have its digest")]
+    #[error("manifest {name} does not match its digest")]
     ManifestDigest {
         /// The object's name.
         name: String,
     },
     /// The digests of a manifest's chunks are of another algorithm than its name.
-    #[error("the manifest {name} is one of {algorithm}")]
+    #[error("manifest {name} has {algorithm} digests, which its name contradicts")]
     ManifestAlgorithm {
         /// The object's name.
         name: String,
@@ -67,7 +67,7 @@ pub enum StoreError {
         algorithm: HashAlgorithm,
     },
     /// A manifest is longer than the store accepts.
-    #[error("a manifest of {length} bytes is above {limit}")]
+    #[error("manifest is {length} bytes long, above the limit of {limit}")]
     ManifestTooLarge {
         /// Length of the manifest in bytes.
         length: u64,
@@ -79,13 +79,13 @@ pub enum StoreError {
     ///
     /// To recover, stop every process that writes to the store, remove the object, and
     /// [repair](crate::CheckOptions::repair) the store.
-    #[error("the doom {name} is damaged")]
+    #[error("doom {name} is damaged")]
     Doom {
         /// The object's name.
         name: String,
     },
     /// A range starts or ends past the end of the file.
-    #[error("range {start}..{end} is not within the file's {length} bytes")]
+    #[error("range {start}..{end} is outside the file's {length} bytes")]
     Range {
         /// First byte asked for.
         start: u64,
@@ -95,13 +95,13 @@ pub enum StoreError {
         length: u64,
     },
     /// The store kept changing while a file was being committed.
-    #[error("the commit was overtaken {attempts} times")]
+    #[error("the commit was overtaken by other changes {attempts} times")]
     Contended {
         /// Number of attempts.
         attempts: u32,
     },
     /// An option has an invalid value.
-    #[error("{option} {value} is not allowed (expected {expected})")]
+    #[error("{option} {value} is invalid (expected {expected})")]
     InvalidOption {
         /// The option's name.
         option: &'static str,
@@ -111,22 +111,22 @@ pub enum StoreError {
         expected: &'static str,
     },
     /// The store does not support this hash algorithm.
-    #[error("the store cannot hold chunks of {algorithm}")]
+    #[error("the store does not support {algorithm} chunks")]
     UnknownAlgorithm {
         /// The algorithm.
         algorithm: HashAlgorithm,
     },
     /// The operating system could not provide random numbers.
-    #[error("no random numbers")]
+    #[error("the system's random number generator failed")]
     Random(#[source] io::Error),
     /// A task of this store ended without a result.
     #[error(transparent)]
     TaskLost(#[from] TaskLost),
     /// There is no `tokio` runtime here.
-    #[error("there is no tokio runtime here (use chunker_store::blocking, or open the store inside one)")]
+    #[error("no tokio runtime is running (use chunker_store::blocking, or open the store inside one)")]
     NoRuntime,
     /// The pack writer has failed before.
-    #[error("the pack writer has failed before")]
+    #[error("the pack writer already failed")]
     WriterFailed,
 }
 
@@ -163,7 +163,7 @@ impl StoreError {
 #[non_exhaustive]
 pub enum CommitError {
     /// The store lacks chunks of the file. Add them, then commit again.
-    #[error("{} of the file's chunks are not in the store", chunks.len())]
+    #[error("the store lacks {} of the file's chunks", chunks.len())]
     MissingChunks {
         /// The chunks, each once, in the order of the file.
         chunks: Vec<ChunkId>,
@@ -178,7 +178,7 @@ impl CommitError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::MissingChunks { .. } => "missing_chunks",
+            Self::MissingChunks { .. } => "chunks_missing",
             Self::Store(error) => error.code(),
         }
     }

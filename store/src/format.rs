@@ -63,7 +63,7 @@ pub enum FormatError {
         url: String,
     },
     /// There is something else at the address.
-    #[error("this is not a chunker store")]
+    #[error("not a chunker store")]
     NotAStore,
     /// The store has another version.
     #[error("store version {version} is not supported (expected {VERSION})")]
@@ -72,7 +72,7 @@ pub enum FormatError {
         version: u32,
     },
     /// The address of the store is invalid.
-    #[error("{url} is not an address of a store: {reason}")]
+    #[error("{url} is not a store address: {reason}")]
     Address {
         /// The address.
         url: String,

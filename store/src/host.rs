@@ -88,7 +88,7 @@ impl Host for TokioHost {
 
 /// The runtime ended, or one of its tasks panicked, before there was a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a task ended without a result")]
+#[error("a background task ended without a result")]
 pub struct TaskLost;
 
 /// A result in the making: a task or work that has begun and goes on whether it is awaited or not.

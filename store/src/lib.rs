@@ -16,6 +16,7 @@ mod observability;
 mod store;
 mod refresh;
 mod read;
+mod frames;
 mod commit;
 mod progress;
 mod files;

@@ -27,7 +27,7 @@ pub struct StoreOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheFolder {
-    /// In the folder `chunker` of the platform's cache folder, or nowhere if there is none.
+    /// In the folder `chunker` of the platform's cache folder, or nowhere without one.
     #[default]
     Platform,
     /// In this folder, which many stores can share.

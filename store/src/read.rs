@@ -26,7 +26,7 @@ const LOOKS: u32 = 16;
 /// The longest range that is made of several.
 const LONGEST_RANGE: u64 = 4 << 20;
 
-/// How much is fetched before it is asked for.
+/// How much to fetch ahead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
     /// Bytes of chunks after which a window is full; the last chunk may exceed them.
@@ -201,7 +201,7 @@ impl Failed {
     }
 }
 
-/// Chunks of one pack that are read at once.
+/// Chunks of one pack, read together.
 struct Batch {
     pack: TimeName,
     range: Range<u64>,

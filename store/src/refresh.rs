@@ -30,7 +30,7 @@ const BATCH: usize = 1024;
 const MOST: usize = 2 << 20;
 /// Chunks whose footers the next process should not have to read again.
 const WORTH_KEEPING: usize = 4096;
-/// Chunks that are kept in memory whatever the size of the snapshot.
+/// Chunks to keep in memory, regardless of the size of the snapshot.
 const RECENT: usize = 1 << 20;
 
 impl Inner {
@@ -300,5 +300,5 @@ fn parse_doom(bytes: &[u8]) -> Option<Vec<TimeName>> {
     text.lines().map(|line| line.parse().ok()).collect()
 }
 
-/// The longest footer that is read at once fits in memory.
+/// The longest footer to read in one go: it fits in memory.
 const _: () = assert!(crate::pack::format::MAX_CHUNKS as usize * ENTRY < 64 << 20);

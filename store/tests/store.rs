@@ -4,12 +4,13 @@
 
 mod common;
 
+use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
 use chunker_store::{
     CacheFolder, CheckOptions, CollectOptions, CommitError, Root, Store, StoreError, StoreOptions,
 };
 use common::{Folder, file, manifest, put, read};
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use std::time::Duration;
 
 fn now() -> CollectOptions {
@@ -158,6 +159,77 @@ async fn a_frame_is_kept_as_it_came_once_it_is_verified() {
             let limits = DecompressionLimits::default().with_max_output(limit);
             writer.add_compressed(digest, frame.clone().into(), limits).await.unwrap();
             assert_eq!(writer.seal().await.unwrap_err().code(), code);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn frames_decompress_to_the_file_and_are_those_that_are_stored() {
+    use chunker::compression::{Codec, DecompressionLimits, decompress};
+    both(async |_, address, options| {
+        for level in [3, 0] {
+            let store = Store::open(address, options.clone().level(level)).await.unwrap();
+            for length in [0, 1, 5_000, 3_000_000] {
+                let data = file(length, 8 + u64::from(level == 0));
+                let root = put(&store, &data, HashAlgorithm::Blake3).await;
+                let frames = store.read_zstd(&root, |_, _| Ok::<_, StoreError>(None)).await.unwrap();
+                let frames: Vec<Bytes> = frames.try_collect().await.unwrap();
+                let limits =
+                    DecompressionLimits::default().with_max_output(length as u64).with_max_window_log(23);
+                assert_eq!(decompress(Codec::Zstd, &frames.concat(), limits).unwrap(), data, "{length}");
+                let compressed = frames.concat().len() < data.len() * 3 / 4;
+                assert_eq!(compressed, level == 3 && length > 5_000, "{length}");
+
+                // The second chunk in capitals, as it were.
+                let second =
+                    manifest(&data, HashAlgorithm::Blake3).chunks().get(1).map_or(1, |chunk| chunk.offset);
+                let rewrite = move |offset: u64, chunk: &Bytes| {
+                    let inverted = chunk.iter().map(|byte| !byte).collect::<Vec<_>>();
+                    Ok::<_, StoreError>((offset == second).then(|| inverted.into()))
+                };
+                let frames = store.read_zstd(&root, rewrite).await.unwrap();
+                let frames: Vec<Bytes> = frames.try_collect().await.unwrap();
+                let rewritten = decompress(Codec::Zstd, &frames.concat(), limits).unwrap();
+                let manifest = manifest(&data, HashAlgorithm::Blake3);
+                for chunk in manifest.chunks() {
+                    let inverted = if chunk.offset == second { 0xff } else { 0 };
+                    let pairs = chunk.slice(&data).unwrap().iter().zip(chunk.slice(&rewritten).unwrap());
+                    assert!(pairs.into_iter().all(|(before, after)| before ^ after == inverted), "{length}");
+                }
+            }
+        }
+        let store = Store::open(address, options.clone()).await.unwrap();
+        let root = put(&store, &file(300_000, 1), HashAlgorithm::Blake3).await;
+        let refuse = |offset, _: &Bytes| {
+            if offset == 0 { Ok(None) } else { Err(StoreError::Range { start: offset, end: 0, length: 0 }) }
+        };
+        let frames: Vec<_> = store.read_zstd(&root, refuse).await.unwrap().collect().await;
+        let [Ok(_), Err(error)] = &frames[..] else { panic!("{frames:?}") };
+        assert_eq!(error.code(), "range_not_satisfiable");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn frames_need_no_larger_window_than_every_decoder_has() {
+    use chunker::compression::{Codec, DecompressionLimits, decompress};
+    use chunker::{Profile, chunking::ChunkingOptions, manifest::Manifest};
+    both(async |store, _, _| {
+        let data = vec![7; 10 << 20];
+        let options = ChunkingOptions::resolve(Some(9 << 20), Some(12 << 20), Some(16 << 20)).unwrap();
+        let profile = Profile::from(options).hash(HashAlgorithm::Blake3);
+        let digest = HashAlgorithm::Blake3.digest(&data);
+        let mut writer = store.pack_writer(HashAlgorithm::Blake3);
+        writer.add(digest, data.clone().into()).await.unwrap();
+        assert!(writer.seal().await.unwrap().stored_bytes < 100_000);
+        let chunks = chunker::chunking::chunk_descriptors(&data, profile);
+        let root = store.commit(&Manifest::new(profile, chunks).unwrap()).await.unwrap();
+        for replaced in [false, true] {
+            let same = move |_, chunk: &Bytes| Ok::<_, StoreError>(replaced.then(|| chunk.clone()));
+            let frames: Vec<Bytes> = store.read_zstd(&root, same).await.unwrap().try_collect().await.unwrap();
+            let limits = DecompressionLimits::default().with_max_output(10 << 20).with_max_window_log(23);
+            assert!(decompress(Codec::Zstd, &frames.concat(), limits).unwrap() == data);
         }
     })
     .await;

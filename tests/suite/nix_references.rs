@@ -110,6 +110,9 @@ proptest! {
         let (start, end) = (a.min(b).min(stream.len()), a.max(b).min(stream.len()));
         let mut range = normalized[start..end].to_vec();
         patches.restore(start as u64, &mut range).expect("it is of this stream");
+        let bytes = start as u64..(start + range.len()) as u64;
+        let touched = patches.iter().any(|(offset, _)| offset < bytes.end && bytes.start < offset + 32);
+        prop_assert_eq!(patches.touch(&bytes), touched && !bytes.is_empty());
         prop_assert_eq!(&range, &stream[start..end]);
     }
 

@@ -9,7 +9,7 @@ use chunker::profiling::{self, Phase, PhaseTimer, PipelineMetrics, PipelineTimin
 use chunker::tracing_utils::{self, trace_sampled};
 use chunker::{Profile, compression, time_operation};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -293,6 +293,18 @@ fn metrics_in(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("chunker_")).collect()
 }
 
+/// Returns the name and the description that Prometheus has of a metric, from its row of the catalogue.
+fn help_of(row: &str) -> (String, String) {
+    let row = row.replace(['`', '|'], " ");
+    let mut words = row.split_whitespace();
+    let name = words.next().unwrap().replace('.', "_");
+    let labels = ["counter", "histogram", "algorithm", "codec", "kind", "operation"];
+    let measures: Vec<_> = words.skip_while(|word| labels.contains(word)).collect();
+    let text = measures.join(" ");
+    let (first, rest) = text.split_at(1);
+    (name, format!("{}{rest}.", first.to_uppercase()))
+}
+
 #[test]
 #[ignore = "run by the_dashboard_shows_every_metric_that_is_documented_and_scraped"]
 fn everything() {
@@ -313,11 +325,14 @@ fn the_dashboard_shows_every_metric_that_is_documented_and_scraped() {
     let types = || scraped.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let of_scrape: BTreeSet<&str> = types().filter_map(|line| line.split(' ').next()).collect();
 
-    let documented = include_str!("../../docs/observability.md").replace("chunker.", "chunker_");
-    let rows = documented.lines().filter(|line| line.starts_with("| `chunker_"));
-    let of_others = ["| `chunker_store_", "| `chunker_server_"]; // the store's and the command's
-    let rows = rows.filter(|line| !of_others.iter().any(|other| line.starts_with(other)));
-    assert_eq!(rows.flat_map(metrics_in).collect::<BTreeSet<_>>(), of_scrape);
+    let catalogue = include_str!("../../src/observability/metrics.md");
+    assert!(include_str!("../../docs/observability.md").contains(catalogue));
+    let help: BTreeMap<_, _> = catalogue.lines().skip(2).map(help_of).collect();
+    assert!(help.keys().map(String::as_str).eq(of_scrape.iter().copied()));
+    for line in scraped.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+        let (name, text) = line.split_once(' ').unwrap();
+        assert_eq!(text, help[name], "{name}");
+    }
 
     let dashboard: serde_json::Value =
         serde_json::from_str(include_str!("../../docs/grafana-dashboard.json")).unwrap();

@@ -142,14 +142,14 @@ impl JsManifest {
             true => Manifest::DEFAULT_LIMIT,
             false => number::integer(max_bytes)
                 .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
-                .ok_or(Failure::argument("maxBytes is not an integer in 0..=2^53-1"))?,
+                .ok_or(Failure::argument("maxBytes is not an integer from 0 to 2^53-1"))?,
         };
         if length > limit {
             return Err(ManifestError::TooLarge { length, limit }.into());
         }
         let manifest = Manifest::parse(&bytes::copied(canonical)?, limit)?;
         if manifest.total_length() > number::MAX_SAFE_INTEGER {
-            return Err(Failure::argument("the manifest is of more than 2^53-1 bytes"));
+            return Err(Failure::argument("the manifest's input is longer than 2^53-1 bytes"));
         }
         Ok(Self(manifest))
     }
@@ -204,5 +204,5 @@ fn offset_of(offset: &JsValue) -> Result<u64, Failure> {
     if offset.is_undefined() {
         return Ok(0);
     }
-    number::integer(offset).ok_or(Failure::argument("offset is not an integer in 0..=2^53-1"))
+    number::integer(offset).ok_or(Failure::argument("offset is not an integer from 0 to 2^53-1"))
 }

@@ -28,19 +28,19 @@ pub struct Failure {
 impl Failure {
     /// A handle was used after its end.
     pub(crate) const CLOSED: Self =
-        Self { code: "chunker_closed", message: Cow::Borrowed("used after it was finished") };
+        Self { code: "chunker_closed", message: Cow::Borrowed("already finished") };
 
     /// A value that no argument of this kind can have.
     pub(crate) const fn argument(message: &'static str) -> Self {
         Self { code: "invalid_argument", message: Cow::Borrowed(message) }
     }
 
-    /// A level that is no integer, and so never reaches the core's checks.
+    /// A level that is not an integer, and so never reaches the core's checks.
     #[cfg(feature = "codecs")]
     pub(crate) const LEVEL: Self =
         Self { code: "invalid_compression_level", message: Cow::Borrowed("level is not an integer") };
 
-    /// A size that is no integer, and so never reaches the core's checks.
+    /// A size that is not an integer, and so never reaches the core's checks.
     #[cfg(feature = "chunking")]
     pub(crate) fn size(name: &str) -> Self {
         let message = format!("{name} is not a non-negative integer");
@@ -51,12 +51,12 @@ impl Failure {
     #[cfg(feature = "chunking")]
     pub(crate) const SEED: Self = Self {
         code: "invalid_chunking_options",
-        message: Cow::Borrowed("seed is not an integer in 0..=2^64-1 (above 2^53-1 a bigint)"),
+        message: Cow::Borrowed("seed is not an integer from 0 to 2^64-1 (above 2^53-1, pass a bigint)"),
     };
 
     /// The module's memory cannot hold `length` more bytes.
     pub(crate) fn memory(length: usize) -> Self {
-        let message = format!("no memory for {length} bytes");
+        let message = format!("out of memory for {length} bytes");
         Self { code: "memory_limit_exceeded", message: message.into() }
     }
 }

@@ -19,7 +19,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// The most chunks, or bytes of chunks, that the store is asked about at once.
+/// Most chunks, or bytes of chunks, in one question to the store.
 const WINDOW: (usize, usize) = (512, 8 << 20);
 /// Digests that are remembered so that the store is not asked again: 64 MiB.
 const KNOWN: usize = 1 << 20;

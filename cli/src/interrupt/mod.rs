@@ -89,7 +89,7 @@ pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Resu
     }
 }
 
-/// Says which file is to be removed if the process must end at once.
+/// Sets the file to remove if the process must exit immediately.
 pub(crate) fn set_temporary(path: Option<PathBuf>) {
     *TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner) = path;
 }

@@ -73,5 +73,5 @@ fn seed_of(seed: Either3<f64, BigInt, Unknown<'_>>) -> Option<u64> {
 
 /// Returns the value of a field that is there and not `undefined`.
 fn field<T: FromNapiValue>(fields: &Object<'_>, name: &str) -> Result<Option<T>, Failure> {
-    fields.get(name).map_err(|_| Failure::argument("profile cannot be read"))
+    fields.get(name).map_err(|_| Failure::argument("cannot read profile"))
 }

@@ -31,7 +31,7 @@ pub(crate) fn append(chunk: &ChunkDescriptor, records: &mut Vec<u8>) {
 /// Returns the chunks of `records`.
 pub(crate) fn unpack(records: &[u8]) -> Result<Vec<ChunkDescriptor>, Failure> {
     let (records, []) = records.as_chunks::<LENGTH>() else {
-        return Err(Failure::argument("records are not whole"));
+        return Err(Failure::argument("the records are truncated"));
     };
     let chunks = records
         .iter()
@@ -40,7 +40,7 @@ pub(crate) fn unpack(records: &[u8]) -> Result<Vec<ChunkDescriptor>, Failure> {
     chunks.collect()
 }
 
-/// Returns the chunk of a record, unless a number in it is no offset or length.
+/// Returns the chunk of a record, unless a number in it is not an offset or length.
 fn chunk(record: &[u8; LENGTH]) -> Option<ChunkDescriptor> {
     let (hash, numbers) = record.split_first_chunk::<32>()?;
     let (offset, length) = numbers.split_first_chunk::<8>()?;

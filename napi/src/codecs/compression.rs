@@ -69,10 +69,10 @@ pub fn train_dictionary<'env>(
     samples: Vec<Uint8Array>,
     max_size: Number<'_>,
 ) -> Result<Uint8ArraySlice<'env>, Failure> {
-    let max_size = option(max_size, "maxSize is not an integer in 0..=2^53-1")?
+    let max_size = option(max_size, "maxSize is not an integer from 0 to 2^53-1")?
         .ok_or(Failure::argument("maxSize is missing"))?;
-    let max_size = usize::try_from(max_size)
-        .map_err(|_| Failure::argument("maxSize is larger than this machine's memory"))?;
+    let max_size =
+        usize::try_from(max_size).map_err(|_| Failure::argument("maxSize exceeds this machine's memory"))?;
     bytes::copied(env, &dictionary::train(&samples, max_size)?)
 }
 
@@ -186,13 +186,13 @@ impl Decompressor {
     ) -> Result<Self, Failure> {
         let codec = codec_of(codec)?;
         let mut limits = DecompressionLimits::default();
-        if let Some(output) = option(max_output, "maxOutput is not an integer in 0..=2^53-1")? {
+        if let Some(output) = option(max_output, "maxOutput is not an integer from 0 to 2^53-1")? {
             limits.max_output = output;
         }
-        if let Some(memory) = option(max_memory, "maxMemory is not an integer in 0..=2^53-1")? {
+        if let Some(memory) = option(max_memory, "maxMemory is not an integer from 0 to 2^53-1")? {
             limits.max_memory = memory;
         }
-        if let Some(log) = option(max_window_log, "maxWindowLog is not an integer in 0..=2^53-1")? {
+        if let Some(log) = option(max_window_log, "maxWindowLog is not an integer from 0 to 2^53-1")? {
             limits.max_window_log = u32::try_from(log).unwrap_or(u32::MAX); // which no zstd has either
         }
         let decoder = match dictionary_for(codec, dictionary)? {
@@ -251,7 +251,7 @@ fn level_of(level: Number<'_>) -> Result<Option<i32>, Failure> {
 
 fn dictionary_for(codec: Codec, dictionary: Dictionary) -> Result<Option<Vec<u8>>, Failure> {
     match dictionary {
-        Some(_) if codec != Codec::Zstd => Err(Failure::argument("only zstd has dictionaries")),
+        Some(_) if codec != Codec::Zstd => Err(Failure::argument("only zstd supports dictionaries")),
         dictionary => Ok(dictionary.map(|dictionary| dictionary.to_vec())),
     }
 }

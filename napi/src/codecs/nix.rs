@@ -41,7 +41,7 @@ impl JsNarInfo {
         references: Vec<String>,
     ) -> Result<Self, Failure> {
         let hash = digest_of(nar_hash, "narHash is not 32 bytes long")?;
-        let size = option(nar_size, "narSize is not an integer in 0..=2^53-1")?
+        let size = option(nar_size, "narSize is not an integer from 0 to 2^53-1")?
             .ok_or(Failure::argument("narSize is missing"))?;
         Ok(Self(NarInfo::new(&store_path, hash, size, references)?))
     }
@@ -110,7 +110,7 @@ impl JsNarInfoFile {
         file.compression = compression;
         file.file_hash =
             file_hash.map(|hash| digest_of(&hash, "fileHash is not 32 bytes long")).transpose()?;
-        file.file_size = option(file_size, "fileSize is not an integer in 0..=2^53-1")?;
+        file.file_size = option(file_size, "fileSize is not an integer from 0 to 2^53-1")?;
         file.deriver = deriver;
         file.signatures = signatures;
         file.ca = ca;

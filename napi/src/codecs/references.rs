@@ -102,7 +102,7 @@ impl JsReferencePatches {
         data: &[u8],
         offset: Number<'_>,
     ) -> Result<Uint8ArraySlice<'env>, Failure> {
-        let offset = option(offset, "offset is not an integer in 0..=2^53-1")?.unwrap_or(0);
+        let offset = option(offset, "offset is not an integer from 0 to 2^53-1")?.unwrap_or(0);
         let mut restored = data.to_vec();
         self.get()?.restore(offset, &mut restored)?;
         bytes::copied(env, &restored)

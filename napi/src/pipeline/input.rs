@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Bytes that wait to be read, from which on there is no room for more.
+/// With this many bytes waiting to be read, there is no room for more.
 const MOST: usize = 8 << 20;
 
 /// Buffers kept for further pieces: that of a new one costs more than the copy of its bytes.
@@ -32,9 +32,9 @@ struct Queue {
     length: usize,
     spares: Vec<Vec<u8>>,
     ended: bool,
-    /// Nobody will read more.
+    /// No more will be read.
     closed: bool,
-    /// What ended the input too early is JavaScript's to say.
+    /// The input ended early; JavaScript reports why.
     failed: bool,
     /// The reader waits for a piece.
     starved: bool,
@@ -85,7 +85,7 @@ impl Input {
         }
     }
 
-    /// Says whether chunks have to be taken before more is read.
+    /// Sets whether chunks must be taken before more is read.
     pub(super) fn rest(&self, resting: bool) {
         self.queue().resting = resting;
         self.taken.notify_waiters();
@@ -103,7 +103,7 @@ impl Input {
         self.end();
     }
 
-    /// Says that nobody wants more: the reader ends at once.
+    /// Closes the input, since no more is wanted: the reader ends immediately.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
         queue.closed = true;

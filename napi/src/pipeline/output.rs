@@ -6,8 +6,8 @@ use chunker::chunking::ChunkDescriptor;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Bytes of chunks that are told of at once, unless the input has no more for now: fewer would wake
-/// JavaScript too often.
+/// Bytes of chunks to report together, unless the input has no more for now: fewer would wake JavaScript
+/// too often.
 const BATCH: u64 = 4 << 20;
 
 /// Bytes of chunks that may wait to be taken.
@@ -33,7 +33,7 @@ struct State {
     end: Option<Option<Failure>>,
 }
 
-/// What there is to tell.
+/// What to report next.
 pub(super) enum Step {
     /// The records of chunks.
     Found(Vec<u8>),
@@ -76,14 +76,14 @@ impl Output {
         !state.closed
     }
 
-    /// Says that there are no more chunks.
+    /// Records that there are no more chunks.
     pub(super) fn end(&self, failure: Option<Failure>) {
         self.state().end = Some(failure);
         self.close_input();
         self.found.notify_waiters();
     }
 
-    /// Says that no more chunks are wanted.
+    /// Stops the search: no more chunks are wanted.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;

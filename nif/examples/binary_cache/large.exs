@@ -1,5 +1,12 @@
-# Pushes and pulls a NAR of many MB, and says how much memory the VM took at most: `mix run large.exs 2048`.
+# Pushes and pulls a NAR of many MB, and says how much memory the VM took at most:
+#
+#   mix run large.exs 2048        through a socket, with clients in the same VM
+#   mix run large.exs 2048 zstd   the same, compressed on the way in
+#   mix run large.exs 2048 nix    by real nix, with the cache in a VM of its own
+#
 # Linux only: /proc has the figure.
+
+Code.require_file("demo/real_nix.ex", __DIR__)
 
 defmodule Large do
   @mib 1024 * 1024
@@ -47,6 +54,65 @@ defmodule Large do
     end
   end
 
+  def by_nix(mib) do
+    folder = Path.join(System.tmp_dir!(), "binary-cache-large-#{System.pid()}")
+    nix = RealNix.new(Path.join(folder, "nix"))
+    {key, public_key} = RealNix.key(nix, "large-1")
+    file = Path.join(folder, "large")
+
+    File.open!(file, [:write, :raw], fn file ->
+      for i <- 1..mib, do: :ok = IO.binwrite(file, noise(i, @mib))
+    end)
+
+    path = RealNix.add(nix, file)
+    File.rm!(file)
+    {address, pid} = serve(folder, nix, key)
+
+    try do
+      IO.puts("VM before: #{peak(pid)} MiB")
+      size = mib * @mib
+
+      timed(
+        "nix copy --to",
+        size,
+        fn -> {_, 0} = RealNix.push(nix, address <> "?compression=none", [path]) end,
+        pid
+      )
+
+      timed(
+        "nix copy --from",
+        size,
+        fn -> {_, 0} = RealNix.pull(nix, address, "pulled", public_key, [path]) end,
+        pid
+      )
+
+      true = RealNix.same?(nix, "pulled", path)
+      IO.puts("the same byte for byte")
+    after
+      {_, 0} = System.cmd("kill", [pid])
+      # Nix makes what it stores read-only.
+      _ = System.cmd("chmod", ["-R", "u+w", folder])
+      File.rm_rf!(folder)
+    end
+  end
+
+  # The cache as its script starts it: its address, and the id of its process.
+  defp serve(folder, nix, key) do
+    arguments =
+      ~w(run cache.exs #{Path.join(folder, "cache")} --port 0 --key #{key} --store-dir #{RealNix.store_dir(nix)})
+
+    server =
+      Port.open({:spawn_executable, System.find_executable("mix")}, [:binary, args: arguments, line: 1000])
+
+    {:os_pid, pid} = Port.info(server, :os_pid)
+
+    receive do
+      {^server, {:data, {:eol, "http://" <> _ = line}}} -> {line |> String.split() |> hd(), "#{pid}"}
+    after
+      60_000 -> raise "the cache does not start"
+    end
+  end
+
   # Noise, so that nothing of it is stored twice, with references in it.
   defp nar(path, mib) do
     length = mib * @mib
@@ -54,10 +120,7 @@ defmodule Large do
 
     pieces =
       Stream.map(1..mib, fn i ->
-        noise =
-          :crypto.crypto_one_time(:aes_128_ctr, <<i::128>>, <<0::128>>, <<0::size(@mib - 64)-unit(8)>>, true)
-
-        [noise, path, <<0::size(64 - byte_size(path))-unit(8)>>]
+        [noise(i, @mib - 64), path, <<0::size(64 - byte_size(path))-unit(8)>>]
       end)
 
     [[head, <<length::little-64>>]]
@@ -65,6 +128,9 @@ defmodule Large do
     |> Stream.concat([text(")")])
     |> Stream.map(&IO.iodata_to_binary/1)
   end
+
+  defp noise(seed, length),
+    do: :crypto.crypto_one_time(:aes_128_ctr, <<seed::128>>, <<0::128>>, <<0::size(length)-unit(8)>>, true)
 
   defp text(text) do
     padding = rem(8 - rem(byte_size(text), 8), 8)
@@ -116,13 +182,13 @@ defmodule Large do
     end
   end
 
-  defp timed(name, size, work) do
+  defp timed(name, size, work, pid \\ "self") do
     {microseconds, _} = :timer.tc(work)
-    IO.puts("#{name}: #{round(size / @mib / (microseconds / 1_000_000))} MiB/s, VM at most: #{peak()} MiB")
+    IO.puts("#{name}: #{round(size / @mib / (microseconds / 1_000_000))} MiB/s, VM at most: #{peak(pid)} MiB")
   end
 
-  defp peak do
-    [_, kib] = Regex.run(~r/VmHWM:\s+([0-9]+) kB/, File.read!("/proc/self/status"))
+  defp peak(pid \\ "self") do
+    [_, kib] = Regex.run(~r/VmHWM:\s+([0-9]+) kB/, File.read!("/proc/#{pid}/status"))
     div(String.to_integer(kib), 1024)
   end
 end
@@ -130,5 +196,6 @@ end
 case System.argv() do
   [mib] -> Large.run(String.to_integer(mib), "none")
   [mib, "zstd"] -> Large.run(String.to_integer(mib), "zstd")
-  _ -> IO.puts(:stderr, "usage: mix run large.exs MIB [zstd]")
+  [mib, "nix"] -> Large.by_nix(String.to_integer(mib))
+  _ -> IO.puts(:stderr, "usage: mix run large.exs MIB [zstd | nix]")
 end

@@ -129,7 +129,7 @@ defmodule Chunker.Cluster do
       {:DOWN, ref, :process, _, reason} when is_map_key(running, ref) ->
         case reason do
           reason when reason in [:noconnection, :noproc] -> lost(state, ref)
-          # The supervisor is being stopped; whether the node has another one, the next start tells.
+          # The supervisor is stopping; the next start will show whether the node has another one.
           :shutdown -> again(state, ref)
           reason -> done(state, ref, {:error, {:exit, reason}})
         end

@@ -38,7 +38,8 @@ defmodule Chunker.Config do
     value = Application.get_env(:chunker, key, default)
 
     unless is_integer(value) and value in range do
-      raise ArgumentError, "config :chunker, #{key}: #{inspect(value)} is not an integer in #{inspect(range)}"
+      raise ArgumentError,
+            "config :chunker, #{key}: #{inspect(value)} is not an integer from #{range.first} to #{range.last}"
     end
 
     value

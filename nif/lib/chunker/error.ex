@@ -3,7 +3,7 @@ defmodule Chunker.Error do
   The error that functions with a `!` raise and that functions of `Chunker.Store` return. Its `code` is one of
   `t:Chunker.error/0`.
 
-  An error from a store has a `message` that says what failed. With the code `:missing_chunks`, `chunks` lists
+  An error from a store has a `message` that says what failed. With the code `:chunks_missing`, `chunks` lists
   the digests of the missing chunks.
   """
 

@@ -20,7 +20,7 @@ defmodule Chunker.Log do
   @spec set_level(level) :: :ok
   def set_level(level) do
     unless level in @levels,
-      do: raise(ArgumentError, "#{inspect(level)} is no level; levels are #{inspect(@levels)}")
+      do: raise(ArgumentError, "unknown log level #{inspect(level)} (expected one of #{inspect(@levels)})")
 
     :ok = Nif.set_log_level(level)
     {:ok, _} = Application.ensure_all_started(:chunker)
@@ -30,7 +30,7 @@ defmodule Chunker.Log do
   @impl true
   def init(nil), do: {:ok, nil, {:continue, :look}}
 
-  # After a crash lines may still be wanted. Without the library there are none.
+  # Lines may still be wanted after a crash. Without the library there are none.
   @impl true
   def handle_continue(:look, nil) do
     {:noreply, if(Chunker.available?(), do: look(nil))}
@@ -42,7 +42,7 @@ defmodule Chunker.Log do
   @impl true
   def handle_info(:look, timer), do: {:noreply, look(timer)}
 
-  # Logs what waits. Returns the timer of the next look, if there is to be one.
+  # Logs the waiting lines. Returns the timer of the next look, if there will be one.
   defp look(timer) do
     _ = if timer, do: Process.cancel_timer(timer)
     {lines, lost} = Nif.log_lines()

@@ -100,7 +100,7 @@ defmodule Chunker.Native do
     with {:ok, results} <- call.(batch), do: collect(rest, [results | done], call)
   end
 
-  # As many at once as there may be threads; all stop when the caller is killed.
+  # As many in parallel as there may be threads; all stop if the caller is killed.
   defp each(large, config, call) do
     options = [max_concurrency: config.threads, timeout: :infinity]
     for {:ok, result} <- Task.async_stream(large, call, options), do: result
@@ -274,7 +274,7 @@ defmodule Chunker.Native do
   def decompress(codec, data, limits, dictionary) do
     {one_call_bytes, slice_bytes} = codec |> decompression_pace() |> dirty_bytes(Config.get())
 
-    # Frames without content take their time too, and there is no output that would end the call.
+    # Empty frames take time too, but no output of theirs would end the call.
     if byte_size(data) > one_call_bytes do
       with {:ok, decompressor} <- Nif.decompressor_open_dirty(codec, limits, dictionary),
            do: decompress_slices(decompressor, data, slice_bytes, [])
@@ -305,7 +305,7 @@ defmodule Chunker.Native do
     end
   end
 
-  # Closes the decompressor, so that what it did is counted at once.
+  # Closes the decompressor, so that its work is counted right away.
   defp read_rest(decompressor, slice_bytes, parts) do
     with {:ok, parts} <- read_all(decompressor, slice_bytes, parts) do
       _ = Nif.decompressor_close(decompressor)
@@ -351,7 +351,7 @@ defmodule Chunker.Native do
     end
   end
 
-  # What is read when a slice gave nothing is what the next one gives.
+  # If a slice gives nothing, reads what the next one gives.
   defp decompressor_read(decompressor, codec, config) do
     case Nif.decompressor_read_dirty(decompressor, decompressor_slice_bytes(codec, config)) do
       {:ok, {"", true}} -> decompressor_read(decompressor, codec, config)
@@ -377,7 +377,7 @@ defmodule Chunker.Native do
     end
   end
 
-  # RFC 8032 hashes what is signed twice, with SHA-512.
+  # RFC 8032 hashes the signed data twice, with SHA-512.
   @signed_bytes 4096
 
   @spec sign(binary, binary) :: result(binary)

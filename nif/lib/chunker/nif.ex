@@ -92,6 +92,7 @@ defmodule Chunker.Nif do
     store_collect: 3,
     store_check: 4,
     store_read: 3,
+    store_read_zstd: 3,
     store_files: 1,
     writer_open: 2,
     writer_add: 3,

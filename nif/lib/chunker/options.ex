@@ -77,6 +77,6 @@ defmodule Chunker.Options do
 
   @spec unknown(term, [atom]) :: no_return
   defp unknown(option, known) do
-    raise ArgumentError, "unknown option #{inspect(option)}, the known ones are #{inspect(known)}"
+    raise ArgumentError, "unknown option #{inspect(option)} (expected #{inspect(known)})"
   end
 end

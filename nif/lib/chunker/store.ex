@@ -14,6 +14,7 @@ defmodule Chunker.Store do
   |---|---|
   | store a file | `write/3`, or `put/3` and `commit/3` |
   | read a file, or a part of it | `read/3` |
+  | send a file compressed, as it is stored | `read_zstd/3` |
   | list files, list their chunks, delete them | `files/2`, `manifest/3`, `delete/3` |
   | read a chunk, ask which are missing | `get/3`, `missing/3` |
   | reclaim space | `collect/2` |
@@ -35,6 +36,7 @@ defmodule Chunker.Store do
   """
 
   alias Chunker.{Error, Manifest, Nif, Work}
+  alias Chunker.Nix.ReferencePatches
 
   @opaque t :: reference
 
@@ -215,7 +217,7 @@ defmodule Chunker.Store do
   Commits a file whose chunks are all in the store. From now on, the file can be read, even after a crash,
   until it is deleted.
 
-  If chunks are missing, the error `:missing_chunks` lists their digests in `chunks`: add them and try again.
+  If chunks are missing, the error `:chunks_missing` lists their digests in `chunks`: add them and try again.
   Takes the option `:timeout`.
   """
   @spec commit(t, Manifest.t(), timeout: timeout) :: result(root)
@@ -265,6 +267,36 @@ defmodule Chunker.Store do
     options = Keyword.validate!(options, range: nil, timeout: :infinity)
     open = fn -> store |> Nif.store_read(root, options[:range]) |> Work.result() |> Error.unwrap!() end
     # What is not a root is found here, and not when the stream is read.
+    _ = Nif.reader_close(open.())
+    Work.stream(open, &Nif.reader_next/2, &Nif.reader_close/1, options[:timeout])
+  end
+
+  @doc """
+  Returns a stream of a file as zstd frames, which together decompress to its bytes.
+
+  Chunks are sent as they are stored, after they were verified, so this costs less than to compress the file,
+  and less than to read it. A decoder needs a window of at most 8 MiB. The frames of a file can differ from one
+  call to the next, and so can their length. Raises like `read/3`.
+
+  ## Options
+
+    * `:patches` - the `t:Chunker.Nix.ReferencePatches.t/0` of the file, to put its hashes back; the chunks that
+      have any are compressed anew
+    * `:timeout` - milliseconds that one piece may take
+
+      iex> {:ok, store} = Chunker.Store.open("memory://zstd")
+      iex> {:ok, root} = Chunker.Store.write(store, [String.duplicate("0123456789", 10_000)])
+      iex> frames = store |> Chunker.Store.read_zstd(root) |> Enum.join()
+      iex> byte_size(frames) < 200
+      true
+      iex> Chunker.decompress!(frames, codec: :zstd) == String.duplicate("0123456789", 10_000)
+      true
+  """
+  @spec read_zstd(t, root, patches: ReferencePatches.t() | nil, timeout: timeout) :: Enumerable.t()
+  def read_zstd(store, root, options \\ []) do
+    options = Keyword.validate!(options, patches: nil, timeout: :infinity)
+    patches = options[:patches] && options[:patches].handle
+    open = fn -> store |> Nif.store_read_zstd(root, patches) |> Work.result() |> Error.unwrap!() end
     _ = Nif.reader_close(open.())
     Work.stream(open, &Nif.reader_next/2, &Nif.reader_close/1, options[:timeout])
   end

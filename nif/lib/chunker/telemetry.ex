@@ -38,7 +38,7 @@ defmodule Chunker.Telemetry do
       duration = System.monotonic_time() - start
       {outcome, amount} = outcome(result)
       measurements = %{amount(operation) => amount, duration: duration, bytes: bytes}
-      # `:telemetry` is no dependency, so the compiler need not know it.
+      # `:telemetry` is not a dependency, so the compiler may not know it.
       apply(:telemetry, :execute, [[:chunker, operation, :stop], measurements, %{result: outcome}])
 
       result

@@ -74,7 +74,7 @@ defmodule Chunker.Upload do
     {hooks, options} = Keyword.split(options, [:store, :authorize, :quota, :on_commit])
 
     unless hooks[:store] || hooks[:authorize],
-      do: raise(ArgumentError, "an upload needs a store: or a function authorize: that returns one")
+      do: raise(ArgumentError, "an upload needs store:, or an authorize: function that returns one")
 
     with {:ok, engine} <- Engine.new(options), do: {:ok, struct!(__MODULE__, [engine: engine] ++ hooks)}
   end
@@ -174,7 +174,7 @@ defmodule Chunker.Upload do
         Engine.close(request)
         {Engine.refuse(upload.engine, request, :request_timeout), state}
 
-      # The engine says what is wrong with that.
+      # The engine reports what is wrong.
       {:error, :closed, state} ->
         {Engine.finish(request), state}
     end

@@ -45,7 +45,7 @@ defmodule Chunker.Work do
     end
   end
 
-  # Returns what `next` gives of a value, list by list until one is empty. The next list is made while the last
+  # Returns what `next` yields for a value, list by list until one is empty. The next list is made while the last
   # one is used. Raises `Chunker.Error`.
   @spec stream((() -> value), (value, reference -> term), (value -> term), timeout) :: Enumerable.t()
         when value: reference

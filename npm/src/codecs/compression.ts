@@ -15,7 +15,7 @@ import {
 } from "./options.js";
 import { ready } from "./ready.js";
 
-/** More than the longest magic number. */
+/** Longer than any magic number. */
 const HEAD = 16;
 
 /**
@@ -37,10 +37,10 @@ export async function compress(
 }
 
 /**
- * Returns the content of `data`, all frames of it.
+ * Returns the decompressed content of `data`: of all its frames.
  *
  * @throws {ChunkerError} `truncated_data`, `size_exceeded`, `window_exceeded`, `invalid_argument`, or
- * the codec's: `zstd_decompression_failed` and so on, also for anything behind the last frame.
+ * the codec's: `zstd_decompression_failed` and so on, also for trailing data after the last frame.
  */
 export async function decompress(
   codec: Codec,
@@ -53,7 +53,7 @@ export async function decompress(
 }
 
 /**
- * Returns the content of `data`, by the codec that their first bytes name.
+ * Returns the decompressed content of `data`; its first bytes tell the codec.
  *
  * @throws {ChunkerError} `unknown_compression_format`, else as {@link decompress}.
  */
@@ -68,7 +68,7 @@ export async function decompressAuto(data: Bytes, options?: DecompressOptions): 
   );
 }
 
-/** Returns the codec that the first bytes of `data` name, if any does. */
+/** Returns the codec of `data` as told by its first bytes, or `undefined`. */
 export async function detectCodec(data: Bytes): Promise<Codec | undefined> {
   await ready();
   const bytes = bytesOf(data);
@@ -83,17 +83,17 @@ export async function detectCodec(data: Bytes): Promise<Codec | undefined> {
   });
 }
 
-/** What {@link compressAdaptive} made of its input. */
+/** The result of {@link compressAdaptive}. */
 export interface Adapted {
-  /** Whether `data` are compressed. */
+  /** Whether `data` is compressed. */
   compressed: boolean;
-  /** The bytes to store or send, the caller's own. */
+  /** The bytes to store or send. The caller owns them. */
   data: ByteArray;
 }
 
 /**
- * Returns `data` compressed, or as they are when that does not pay: when they look like a compressed
- * format, or would not become smaller.
+ * Returns `data` compressed, or unchanged if compression does not pay off: if it looks like a compressed
+ * format already, or would not get smaller.
  *
  * @throws {ChunkerError} As {@link compress}.
  */
@@ -112,18 +112,17 @@ export async function compressAdaptive(
 }
 
 /**
- * Returns a dictionary of at most `maxSize` bytes for inputs like `samples`: about a hundred of them,
- * a hundred times `maxSize` in all, make a good one.
+ * Returns a dictionary of at most `maxSize` bytes for inputs like `samples`. About a hundred samples that
+ * total a hundred times `maxSize` make a good one.
  *
- * @throws {ChunkerError} `zstd_compression_failed` when there are too few samples, or
- * `invalid_argument`.
+ * @throws {ChunkerError} `zstd_compression_failed` if there are too few samples, or `invalid_argument`.
  */
 export async function trainDictionary(
   samples: Iterable<Bytes>,
   maxSize: number,
 ): Promise<ByteArray> {
   if (typeof samples?.[Symbol.iterator] !== "function") {
-    throw invalidArgument(`samples are not iterable, but ${kindOf(samples)}`);
+    throw invalidArgument(`samples are ${kindOf(samples)} (expected an iterable)`);
   }
   await ready();
   const listed = Array.from(samples, (sample, index) => bytesOf(sample, `sample ${index}`));

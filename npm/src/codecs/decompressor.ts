@@ -1,5 +1,5 @@
-// What functions and streams share. No public declaration may name the types of the module, which
-// need libraries that not every user has.
+// Shared by functions and streams. Public declarations must not name the module's types, which need
+// TypeScript libraries that not every user has.
 
 import type { ByteArray } from "../bytes.js";
 import { calling } from "../errors.js";
@@ -8,7 +8,7 @@ import type { Decompressor } from "./glue.js";
 import { core } from "./load.js";
 import type { DecompressOptions } from "./options.js";
 
-/** Data go into the module in slices, so that its memory, which never shrinks, stays small. */
+/** Data goes into the module in slices: its memory never shrinks, and so stays small. */
 const SLICE = 1024 * 1024;
 
 /** @throws {ChunkerError} `not_ready` or `invalid_argument`. */
@@ -23,7 +23,7 @@ export function* slicesOf(data: ByteArray): Generator<ByteArray, void> {
     yield data.subarray(start, start + SLICE);
 }
 
-/** The module returns copies in buffers of their own, and says less in its types. */
+/** The module returns copies in their own buffers, though its types do not say so. */
 export function owned(bytes: Uint8Array): ByteArray {
   return bytes as ByteArray;
 }

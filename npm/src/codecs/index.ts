@@ -1,4 +1,4 @@
-// The public API, without a WebAssembly module: `index.node.ts` and `index.browser.ts` say where that
+// The public API. The entry files `index.node.ts` and `index.browser.ts` say where the WebAssembly module
 // comes from.
 
 export type { ByteArray, Bytes } from "../bytes.js";

@@ -14,7 +14,7 @@ import { core } from "./load.js";
 import { ready } from "./ready.js";
 import { binaryOf } from "./signing.js";
 
-/** Returns `data` in Nix's base32: 52 characters for 32 bytes. */
+/** Returns `data` in Nix base32: 52 characters for 32 bytes. */
 export async function nixBase32Encode(data: Bytes): Promise<string> {
   await ready();
   const bytes = bytesOf(data);
@@ -22,7 +22,7 @@ export async function nixBase32Encode(data: Bytes): Promise<string> {
 }
 
 /**
- * Returns the bytes of a text in Nix's base32.
+ * Returns the bytes of Nix base32 text.
  *
  * @throws {ChunkerError} `invalid_base32` or `invalid_argument`.
  */
@@ -32,13 +32,13 @@ export async function nixBase32Decode(text: string): Promise<ByteArray> {
   return owned(calling(() => core().nixBase32Decode(checked)));
 }
 
-/** How a SHA-256 digest is written: `sha256:` with Nix's base32 or hexadecimal digits, or `sha256-` with base64. */
+/** A SHA-256 text format: `sha256:` with Nix base32 or hexadecimal digits, or `sha256-` with base64. */
 export type NixHashFormat = "base32" | "base16" | "sri";
 
 /**
- * Returns a SHA-256 digest as Nix writes it.
+ * Returns a SHA-256 digest in a format of Nix.
  *
- * @throws {ChunkerError} `invalid_argument` when it is not 32 bytes long, or there is no such format.
+ * @throws {ChunkerError} `invalid_argument` if it is not 32 bytes long or the format is unknown.
  */
 export async function nixHashEncode(digest: Bytes, format: NixHashFormat): Promise<string> {
   const bytes = bytesOf(digest, "digest");
@@ -48,7 +48,7 @@ export async function nixHashEncode(digest: Bytes, format: NixHashFormat): Promi
 }
 
 /**
- * Returns the SHA-256 digest of a text in any of these formats.
+ * Parses a SHA-256 digest in any {@link NixHashFormat}.
  *
  * @throws {ChunkerError} `invalid_nix_hash` or `invalid_argument`.
  */
@@ -71,7 +71,7 @@ export interface NarInfoFields {
 
 const FIELDS = ["storePath", "narHash", "narSize", "references"] as const;
 
-/** Returns the module's object, for keys. */
+/** Returns the module's object, for the key classes. */
 let handleOf: (narInfo: NarInfo) => CoreNarInfo;
 
 /** The part of a narinfo that is signed. Needs a loaded module: await {@link ready}, except in Node. */
@@ -93,7 +93,7 @@ export class NarInfo {
     return this.#owned.get().fingerprint();
   }
 
-  /** Frees the narinfo; may be called at any time. */
+  /** Frees the narinfo. May be called at any time. */
   [Symbol.dispose](): void {
     this.#owned.release();
   }
@@ -101,14 +101,14 @@ export class NarInfo {
   static {
     handleOf = (narInfo) => {
       if (typeof narInfo !== "object" || narInfo === null || !(#owned in narInfo)) {
-        throw invalidArgument(`narInfo is not a NarInfo, but ${kindOf(narInfo)}`);
+        throw invalidArgument(`narInfo is ${kindOf(narInfo)} (expected a NarInfo)`);
       }
       return narInfo.#owned.get();
     };
   }
 }
 
-/** A key with a name that signs narinfo files. Disposing of it overwrites its memory. */
+/** A named key that signs narinfo files. Disposing of it overwrites its memory. */
 export class NixSecretKey {
   readonly #owned: Owned<CoreSecretKey>;
 
@@ -117,7 +117,7 @@ export class NixSecretKey {
   }
 
   /**
-   * Returns a key with a name, such as `cache.example.org-1`; the key is as for {@link sign}.
+   * Returns a key with a name such as `cache.example.org-1`. `secretKey` is as for {@link sign}.
    *
    * @throws {ChunkerError} `invalid_secret_key`, `decode_error`, `invalid_argument` or `not_ready`.
    */
@@ -129,7 +129,7 @@ export class NixSecretKey {
   }
 
   /**
-   * Returns the key of a file's content: `name:base64`.
+   * Parses the content of a key file: `name:base64`.
    *
    * @throws {ChunkerError} As {@link create}.
    */
@@ -144,23 +144,23 @@ export class NixSecretKey {
     return this.#owned.get().toText();
   }
 
-  /** The key that verifies what this one signs. */
+  /** The public key, which verifies signatures by this key. */
   get publicKey(): NixPublicKey {
     return NixPublicKey.parse(this.#owned.get().publicKey());
   }
 
-  /** Returns the value of a narinfo's line `Sig:`. */
+  /** Returns the value of a `Sig:` line. */
   sign(narInfo: NarInfo): string {
     return this.#owned.get().sign(handleOf(narInfo));
   }
 
-  /** Overwrites and frees the key; may be called at any time. */
+  /** Overwrites and frees the key. May be called at any time. */
   [Symbol.dispose](): void {
     this.#owned.release();
   }
 }
 
-/** A key with a name that verifies signatures of narinfo files: an entry of `trusted-public-keys`. */
+/** A named key that verifies signatures of narinfo files: an entry of `trusted-public-keys`. */
 export class NixPublicKey {
   readonly #owned: Owned<CorePublicKey>;
 
@@ -169,7 +169,7 @@ export class NixPublicKey {
   }
 
   /**
-   * Returns the key of an entry: `name:base64`.
+   * Parses an entry: `name:base64`.
    *
    * @throws {ChunkerError} `invalid_public_key`, `decode_error`, `invalid_argument` or `not_ready`.
    */
@@ -190,7 +190,7 @@ export class NixPublicKey {
   }
 
   /**
-   * Returns when `signature` is the value of a narinfo's line `Sig:` by this key.
+   * Returns if `signature`, the value of a `Sig:` line, is by this key, and throws if not.
    *
    * @throws {ChunkerError} `verification_failed`, `invalid_signature`, `invalid_signature_length`,
    * `decode_error` or `invalid_argument`.
@@ -201,13 +201,13 @@ export class NixPublicKey {
     calling(() => handle.verify(handleOf(narInfo), checked));
   }
 
-  /** Frees the key; may be called at any time. */
+  /** Frees the key. May be called at any time. */
   [Symbol.dispose](): void {
     this.#owned.release();
   }
 }
 
-/** A narinfo file: what a binary cache says of a store path. */
+/** A narinfo file: what a binary cache says about a store path. */
 export interface NarInfoFile extends NarInfoFields {
   /** Where the NAR is, relative to the cache. */
   url: string;
@@ -215,11 +215,11 @@ export interface NarInfoFile extends NarInfoFields {
   compression?: string | undefined;
   /** SHA-256 digest of the file at the URL. */
   fileHash?: Bytes | undefined;
-  /** Bytes of the file at the URL. */
+  /** Length of the file at the URL, in bytes. */
   fileSize?: number | undefined;
-  /** Full path of the derivation that was built. */
+  /** Full path of the derivation. */
   deriver?: string | undefined;
-  /** The values of all lines `Sig:`. */
+  /** The values of all `Sig:` lines. */
   signatures?: Iterable<string> | undefined;
   /** How the path is content-addressed. */
   ca?: string | undefined;
@@ -227,7 +227,7 @@ export interface NarInfoFile extends NarInfoFields {
   other?: Iterable<readonly [name: string, value: string]> | undefined;
 }
 
-/** A narinfo file that was read: every field that a file always has is there. */
+/** A parsed narinfo file. Fields that a file always has are always present. */
 export interface ParsedNarInfoFile extends NarInfoFile {
   narHash: Uint8Array<ArrayBuffer>;
   references: string[];
@@ -250,8 +250,7 @@ const FILE_FIELDS = [
 ] as const;
 
 /**
- * Reads a narinfo file. Its fields may be in any order; the compression is `bzip2` if it names none, as
- * in Nix.
+ * Parses a narinfo file. Fields may be in any order. As in Nix, the default compression is `bzip2`.
  *
  * @throws {ChunkerError} `invalid_narinfo`, `invalid_store_path`, `invalid_nar_size` or
  * `invalid_argument`, also for sizes above 2^53-1.
@@ -291,10 +290,10 @@ function sizeOf(size: bigint, field: string): number {
 }
 
 /**
- * Returns the text of a narinfo file, with the fields in Nix's order.
+ * Returns the text of a narinfo file, with its fields in Nix's order.
  *
- * @throws {ChunkerError} `invalid_narinfo` for what would not be read back as it is, such as a value with
- * a line feed; else as {@link NarInfo}.
+ * @throws {ChunkerError} `invalid_narinfo` for a value that would not be read back unchanged, such as one
+ * with a line feed; otherwise as {@link NarInfo}.
  */
 export async function formatNarInfo(file: NarInfoFile): Promise<string> {
   const checked = checkedOptions(file, FILE_FIELDS) as NarInfoFile;
@@ -328,14 +327,14 @@ export async function formatNarInfo(file: NarInfoFile): Promise<string> {
 /** @throws {ChunkerError} `invalid_argument`. */
 export function textOf(value: unknown, name: string): string {
   if (typeof value !== "string")
-    throw invalidArgument(`${name} is not a string, but ${kindOf(value)}`);
+    throw invalidArgument(`${name} is ${kindOf(value)} (expected a string)`);
   return value;
 }
 
 /** @throws {ChunkerError} `invalid_argument`. */
 export function textsOf(values: Iterable<string>, name: string, one: string): string[] {
   if (typeof values === "string" || typeof values?.[Symbol.iterator] !== "function") {
-    throw invalidArgument(`${name} are not an iterable of strings, but ${kindOf(values)}`);
+    throw invalidArgument(`${name} are ${kindOf(values)} (expected an iterable of strings)`);
   }
   return Array.from(values, (each, index) => textOf(each, `${one} ${index}`));
 }

@@ -2,28 +2,28 @@ import { type Bytes, bytesOf } from "../bytes.js";
 import { checkedOptions } from "../options.js";
 
 export interface LevelOptions {
-  /** From the fastest to the smallest: zstd -131072 to 22, xz 0 to 9, bzip2 1 to 9; LZ4 has only 1. */
+  /** From fastest to smallest: zstd -131072 to 22, xz 0 to 9, bzip2 1 to 9; LZ4 only 1. */
   level?: number | undefined;
 }
 
-/** Options of {@link compress}. What is left out has the default of the codec's own tool. */
+/** Options of {@link compress}. Defaults are those of the codec's own tool. */
 export interface CompressOptions extends LevelOptions {
-  /** What small, similar inputs have in common, by {@link trainDictionary}; only zstd. */
+  /** What small, similar inputs have in common, from {@link trainDictionary}; zstd only. */
   dictionary?: Bytes | undefined;
 }
 
-/** Limits of {@link decompress} and its relatives. */
+/** Limits of {@link decompress} and similar functions. */
 export interface DecompressOptions {
-  /** Bytes of output; one more is a `ChunkerError` `size_exceeded`. Default: 1 GiB. */
+  /** Most bytes of output; more is a `ChunkerError` `size_exceeded`. Default: 1 GiB. */
   maxOutput?: number | undefined;
   /**
-   * Base-2 logarithm of the window that a zstd frame may ask for, 10 to 30; more is `window_exceeded`.
-   * Default: 23, as RFC 9659.
+   * Base-2 logarithm of the largest window that a zstd frame may ask for, 10 to 30; more is
+   * `window_exceeded`. Default: 23, as in RFC 9659.
    */
   maxWindowLog?: number | undefined;
-  /** Bytes of memory that an .xz stream may ask for; more is `window_exceeded`. Default: 66 MiB. */
+  /** Most memory in bytes that an .xz stream may ask for; more is `window_exceeded`. Default: 66 MiB. */
   maxMemory?: number | undefined;
-  /** What the data were compressed with; only zstd. */
+  /** The dictionary that the data was compressed with; zstd only. */
   dictionary?: Bytes | undefined;
 }
 

@@ -10,13 +10,13 @@ import type {
 import { core } from "./load.js";
 import { textsOf } from "./nix.js";
 
-/** Returns the public object of the module's. */
+/** Wraps the module's object in the public class. */
 let patchesOf: (patches: CorePatches) => ReferencePatches;
 
 /**
- * Takes the hashes of Nix store paths out of a stream before it is chunked, so that two builds which
- * differ only in the paths that they refer to share their chunks. Needs a loaded module: await
- * {@link ready}, except in Node.
+ * Removes the hashes of Nix store paths from a stream before it is chunked, so that two builds that differ
+ * only in the paths they refer to share their chunks. Needs a loaded module: await {@link ready}, except
+ * in Node.
  *
  * ```ts
  * const normalizer = new ReferenceNormalizer(["/nix/store/9krlzvny65gdc8s7kpb6lkx8cd02c25b-glibc-2.38"]);
@@ -24,14 +24,14 @@ let patchesOf: (patches: CorePatches) => ReferencePatches;
  * const { rest, patches } = normalizer.finish();
  * ```
  *
- * The result does not depend on the size of the pieces. At most 31 bytes are held back.
+ * The result does not depend on how the stream is split. At most 31 bytes are held back.
  */
 export class ReferenceNormalizer {
   readonly #owned: Owned<CoreNormalizer>;
 
   /**
-   * Looks for the hashes of these store paths. A path may be full, a base name or the hash alone; one
-   * named twice counts once.
+   * Returns a normalizer for the hashes of these store paths. A path may be a full path, a base name, or
+   * just the hash. Duplicates count once.
    *
    * @throws {ChunkerError} `invalid_store_hash`, `too_many_references` above 65,536, `invalid_argument`
    * or `not_ready`.
@@ -43,7 +43,7 @@ export class ReferenceNormalizer {
   }
 
   /**
-   * Takes the next piece and returns what is settled by now.
+   * Takes the next piece and returns the bytes that are settled.
    *
    * @throws {ChunkerError} `too_many_patches` above 4,194,304 hashes, `invalid_argument` or
    * `chunker_closed`.
@@ -55,7 +55,7 @@ export class ReferenceNormalizer {
   }
 
   /**
-   * Ends the stream; returns the rest of it and what was replaced, and frees the normalizer.
+   * Ends the stream, returns its remaining bytes and the patches, and frees the normalizer.
    *
    * @throws {ChunkerError} `too_many_patches` or `chunker_closed`.
    */
@@ -69,13 +69,13 @@ export class ReferenceNormalizer {
     }
   }
 
-  /** Frees the normalizer; may be called at any time. */
+  /** Frees the normalizer. May be called at any time. */
   [Symbol.dispose](): void {
     this.#owned.release();
   }
 }
 
-/** The hashes that a {@link ReferenceNormalizer} replaced in a stream: what restores it. */
+/** The hashes that a {@link ReferenceNormalizer} replaced in a stream, needed to restore it. */
 export class ReferencePatches {
   readonly #owned: Owned<CorePatches>;
 
@@ -84,7 +84,7 @@ export class ReferencePatches {
   }
 
   /**
-   * Returns the patches of their canonical bytes.
+   * Parses the canonical bytes of patches.
    *
    * @throws {ChunkerError} `invalid_patches`, `unsupported_patches_version`, `too_many_references`,
    * `invalid_argument` or `not_ready`.
@@ -95,12 +95,12 @@ export class ReferencePatches {
     return new ReferencePatches(calling(() => Core.parse(checked)));
   }
 
-  /** Returns the canonical bytes, to be stored beside the stream. Equal patches have equal bytes. */
+  /** Returns the canonical bytes, to store with the stream. Equal patches have equal bytes. */
   toBytes(): Uint8Array<ArrayBuffer> {
     return owned(this.#owned.get().toBytes());
   }
 
-  /** Bytes of the stream, which is as long normalized as restored. */
+  /** Length of the stream in bytes: the same normalized and restored. */
   get streamLength(): number {
     const length = Number(this.#owned.get().streamLength());
     if (!Number.isSafeInteger(length))
@@ -108,21 +108,21 @@ export class ReferencePatches {
     return length;
   }
 
-  /** How many hashes were replaced. */
+  /** The number of hashes that were replaced. */
   get count(): number {
     return this.#owned.get().count();
   }
 
-  /** The hashes that the stream holds, ascending. */
+  /** The hashes that occur in the stream, in ascending order. */
   get references(): string[] {
     return this.#owned.get().references();
   }
 
   /**
-   * Returns bytes of the normalized stream that begin at `offset` with their hashes put back.
+   * Restores the hashes in `bytes`, which start at `offset` in the normalized stream.
    *
-   * @throws {ChunkerError} `placeholder_missing` when they are of another stream,
-   * `stream_length_mismatch` when they reach beyond its end, `invalid_argument` or `chunker_closed`.
+   * @throws {ChunkerError} `placeholder_missing` if they belong to another stream,
+   * `stream_length_mismatch` if they extend beyond its end, `invalid_argument` or `chunker_closed`.
    */
   restore(bytes: Bytes, offset = 0): Uint8Array<ArrayBuffer> {
     const checked = bytesOf(bytes, "bytes");
@@ -130,7 +130,7 @@ export class ReferencePatches {
     return owned(calling(() => patches.restore(checked, offset)));
   }
 
-  /** Frees the patches; may be called at any time. */
+  /** Frees the patches. May be called at any time. */
   [Symbol.dispose](): void {
     this.#owned.release();
   }

@@ -25,7 +25,7 @@ export async function generateKeypair(): Promise<Keypair> {
 /**
  * Returns the Ed25519 signature of `data`, 64 bytes.
  *
- * A secret key is 64 bytes, or the base64 text of these as in Nix, or a seed of 32 bytes.
+ * The secret key is 64 bytes, their base64 text (as in Nix), or a 32-byte seed.
  *
  * @throws {ChunkerError} `invalid_secret_key`, `decode_error` or `invalid_argument`.
  */
@@ -36,8 +36,8 @@ export async function sign(data: Bytes, secretKey: Bytes | string): Promise<Byte
 }
 
 /**
- * Resolves when `signature` is one of `data` by the secret half of `publicKey`, and else rejects.
- * Both may be bytes or base64 texts.
+ * Resolves if `signature` is a signature of `data` by the owner of `publicKey`, and rejects if not.
+ * Signature and key may be bytes or base64 text.
  *
  * @throws {ChunkerError} `verification_failed`, `invalid_public_key`, `invalid_signature`,
  * `invalid_signature_length`, `decode_error` or `invalid_argument`.
@@ -54,8 +54,8 @@ export async function verify(
 }
 
 /**
- * Returns the signature of a manifest, and with it of the input that it describes. It is none of the
- * manifest's bytes: signatures of data and of manifests never pass for each other.
+ * Returns the signature of a manifest, and so of the input it describes. It differs from a signature of
+ * the manifest's bytes, so signatures of data and of manifests cannot be mistaken for each other.
  *
  * @throws {ChunkerError} As {@link sign}.
  */
@@ -69,7 +69,7 @@ export async function signManifest(
 }
 
 /**
- * Resolves when `signature` is one of `manifest`, and else rejects.
+ * Resolves if `signature` is a signature of `manifest`, and rejects if not.
  *
  * @throws {ChunkerError} As {@link verify}.
  */
@@ -84,21 +84,21 @@ export async function verifyManifest(
   calling(() => core().verifyManifest(canonical, claim, key));
 }
 
-/** Returns `bytes` as a base64 text, with padding. */
+/** Returns `bytes` as base64, with padding. */
 export function toBase64(bytes: Bytes): string {
   let binary = "";
   for (const byte of bytesOf(bytes, "bytes")) binary += String.fromCharCode(byte);
   return btoa(binary);
 }
 
-/** Keys and signatures are bytes or base64 texts; the module tells whether they are good ones. */
+/** Keys and signatures are bytes or base64 text; the module validates them. */
 export function binaryOf(value: Bytes | string, name: string): ByteArray | string {
   return typeof value === "string" ? value : bytesOf(value, name);
 }
 
 function canonicalOf(manifest: Manifest): ByteArray {
   if (typeof manifest?.toBytes !== "function") {
-    throw invalidArgument(`manifest is not a Manifest, but ${kindOf(manifest)}`);
+    throw invalidArgument(`manifest is ${kindOf(manifest)} (expected a Manifest)`);
   }
   return manifest.toBytes();
 }

@@ -12,11 +12,11 @@ import {
 } from "./options.js";
 import { ready } from "./ready.js";
 
-/** What the module offers for both directions. */
+/** What the module offers in either direction. */
 interface Stream {
   push(piece: Uint8Array): void;
   finish(): void;
-  /** The next bytes, or `undefined` when a piece is needed or the end is reached. */
+  /** Returns the next bytes, or `undefined` if it needs a piece or has reached the end. */
   read(): Uint8Array | undefined;
   free(): void;
 }
@@ -28,9 +28,9 @@ interface Stream {
  * await file.stream().pipeThrough(new CompressTransform("zstd")).pipeTo(destination);
  * ```
  *
- * With a dictionary, which is for small inputs, it keeps the whole input and compresses at its end.
+ * With a dictionary (meant for small inputs), it keeps the whole input and compresses it at the end.
  *
- * Wrong options make the stream fail as {@link compress} does; unknown ones throw at once.
+ * Unknown options throw at once; invalid ones fail the stream with the errors of {@link compress}.
  */
 export class CompressTransform implements TransformStream<Bytes, ByteArray> {
   readonly readable: ReadableStream<ByteArray>;
@@ -48,15 +48,15 @@ export class CompressTransform implements TransformStream<Bytes, ByteArray> {
 }
 
 /**
- * Decompresses a stream of bytes within the limits of {@link decompress}. Keeps one piece of the
- * input, one block of the output and the codec's window, also when a small piece has a large content:
- * decompresses only what is read.
+ * Decompresses a stream of bytes within the limits of {@link decompress}. Decompresses only as its output
+ * is read, so even if a small piece has large content, it keeps one piece of input, one block of output
+ * and the codec's window.
  *
  * ```ts
  * const content = response.body.pipeThrough(new DecompressTransform("zstd", { maxOutput: 2 ** 32 }));
  * ```
  *
- * Its errors are those of {@link decompress}; unknown options throw at once.
+ * Unknown options throw at once; other errors are those of {@link decompress}.
  */
 export class DecompressTransform implements TransformStream<Bytes, ByteArray> {
   readonly readable: ReadableStream<ByteArray>;
@@ -74,8 +74,8 @@ export class DecompressTransform implements TransformStream<Bytes, ByteArray> {
 }
 
 /**
- * Connects both ends by a stream of the module. A write is done when all that its piece gave has been
- * read: a `TransformStream` would keep as much as one piece expands to.
+ * Connects both ends through a stream of the module. A write finishes once all output of its piece has
+ * been read; a `TransformStream` would keep everything that one piece expands to.
  */
 function transformed(
   start: () => Stream,
@@ -84,7 +84,7 @@ function transformed(
   let stream: Stream | undefined;
   let output: ReadableStreamDefaultController<ByteArray>;
   let input: WritableStreamDefaultController;
-  /** Called when the consumer wants more, or is gone. */
+  /** Called when the consumer wants more or is gone. */
   let wanted: (() => void) | undefined;
 
   const release = () => {
@@ -92,7 +92,7 @@ function transformed(
     stream = undefined;
     wanted?.();
   };
-  /** Does a part of the work; when it fails, both ends do. */
+  /** Does one part of the work; if that fails, both ends fail. */
   const working = async (work: () => Promise<void>) => {
     try {
       await work();
@@ -137,7 +137,7 @@ function transformed(
   const writable = new WritableStream<Bytes>({
     start: (controller) => {
       input = controller;
-      // Sooner than the sink is told: that waits for the end of a write.
+      // The sink would hear of it only after the current write.
       controller.signal.addEventListener("abort", () => {
         release();
         output.error(controller.signal.reason);

@@ -1,4 +1,4 @@
-// Who cuts, and who hashes: the module, or the module and the platform.
+// Chooses what cuts and hashes: the module alone, or the module and the platform.
 
 import type { Chunk } from "../chunk.js";
 import { calling } from "../errors.js";
@@ -12,9 +12,9 @@ import { ListedCutter } from "./listed.js";
 import { runningSha256 } from "./sha256.js";
 import type { AsyncCutter, Cutter } from "./types.js";
 
-/** The average in bytes, below which the platform's running digests cost more than they save. */
+/** Below this average size in bytes, the platform's running digests cost more than they save. */
 const SMALLEST_AVERAGE = 2 * 1024;
-/** Chunks that are gathered for the platform have at most so many bytes. */
+/** Largest chunk in bytes that is gathered for the platform. */
 const LARGEST_GATHERED = 16 * 1024 * 1024;
 
 export function createCutter(profile: ResolvedProfile, offset: number | undefined): Cutter {
@@ -33,7 +33,7 @@ export function createAsyncCutter(
   return new GatheringCutter(pushChunker(profile, offset, true), digest);
 }
 
-/** Returns what cuts an input where `chunks` says, and hashes the pieces. */
+/** Returns a cutter that cuts where `chunks` says and hashes the pieces. */
 export function createListedCutter(chunks: readonly Chunk[], hash: HashAlgorithm): AsyncCutter {
   const cutter = new ListedCutter(chunks);
   let [length, maxSize] = [0, 0];
@@ -46,7 +46,7 @@ export function createListedCutter(chunks: readonly Chunk[], hash: HashAlgorithm
   return new HashingCutter(cutter, () => beginDigest(hash));
 }
 
-/** Returns what hashes chunks like these whole, if that is the fastest way here. */
+/** Returns a function that hashes whole chunks like these, if that is fastest here. */
 function gatheredDigest({ hash, avgSize, maxSize }: Omit<ResolvedProfile, "id">) {
   if (avgSize < SHORTEST_WHOLE || maxSize > LARGEST_GATHERED) return undefined;
   return wholeDigest(hash);

@@ -1,4 +1,4 @@
-// Digests: by the platform where that is faster, else by the module.
+// Digests, by the platform where that is faster, or else by the module.
 
 import type { ByteArray } from "../bytes.js";
 import type { Handle } from "../disposable.js";
@@ -8,10 +8,10 @@ import { addon } from "../native.js";
 import type { HashAlgorithm } from "../types.js";
 import { type RunningDigest, runningSha256, wholeSha256 } from "./sha256.js";
 
-/** Chunks shorter than this, in bytes, are not worth a call of `crypto.subtle`. */
+/** Chunks shorter than this, in bytes, are not worth a call to `crypto.subtle`. */
 export const SHORTEST_WHOLE = 16 * 1024;
 
-/** Begins a digest of bytes as they come. */
+/** Starts a digest of bytes as they come. */
 export function beginDigest(hash: HashAlgorithm): RunningDigest & Handle {
   const begin = hash === "sha256" ? runningSha256() : undefined;
   if (begin !== undefined) {
@@ -31,14 +31,14 @@ export function beginDigest(hash: HashAlgorithm): RunningDigest & Handle {
   };
 }
 
-/** Returns what hashes whole chunks outside of this thread, if that is the fastest way here. */
+/** Returns a function that hashes whole chunks off this thread, if that is fastest here. */
 export function wholeDigest(
   hash: HashAlgorithm,
 ): ((bytes: ByteArray) => Promise<ArrayBuffer>) | undefined {
   return hash === "sha256" && runningSha256() === undefined ? wholeSha256() : undefined;
 }
 
-/** Returns the digest of `bytes`, which may change as soon as this has returned. */
+/** Returns the digest of `bytes`, which may change once this has returned. */
 export function digestOf(hash: HashAlgorithm, bytes: ByteArray): Uint8Array | Promise<Uint8Array> {
   const digest = bytes.length < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
   if (digest === undefined) return digestNow(hash, bytes);
@@ -76,7 +76,7 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
-/** Returns the digest of `bytes`, without waiting. */
+/** Returns the digest of `bytes` synchronously. */
 export function digestNow(hash: HashAlgorithm, bytes: Uint8Array): Uint8Array {
   const running = beginDigest(hash);
   try {

@@ -5,15 +5,15 @@ import type { AsyncCutter, Cutter } from "./types.js";
 
 type Bytes = ByteArray;
 
-/** Gathers each chunk that another cutter finds, and hashes it whole. */
+/** Gathers each chunk that another cutter finds, and hashes it in one call. */
 export class GatheringCutter implements AsyncCutter {
   readonly #cutter: Cutter;
   readonly #digest: (bytes: Bytes) => Promise<ArrayBuffer>;
-  /** The bytes since the last cut, and room for more. */
+  /** The bytes since the last cut, with room for more. */
   #gathered: Bytes = new Uint8Array(0);
   #length = 0;
 
-  /** @param digest Copies the bytes before it returns. */
+  /** @param digest Must copy the bytes before it returns. */
   constructor(cutter: Cutter, digest: (bytes: Bytes) => Promise<ArrayBuffer>) {
     this.#cutter = cutter;
     this.#digest = digest;
@@ -31,7 +31,7 @@ export class GatheringCutter implements AsyncCutter {
     this.#cutter.free();
   }
 
-  /** Writes the digests of the chunks in `records`, and gathers what is behind them in `piece`. */
+  /** Fills in the digests of `records`, and gathers what follows their chunks in `piece`. */
   async #hash(records: Uint8Array, piece: Bytes): Promise<Uint8Array> {
     let rest = piece;
     const digests = lengthsOf(records).map((length) => {
@@ -44,7 +44,7 @@ export class GatheringCutter implements AsyncCutter {
       this.#gather(rest.subarray(0, missing));
       rest = rest.subarray(missing);
       const digest = this.#digest(this.#gathered.subarray(0, length));
-      // A cut may lie one byte back.
+      // A cut may lie one byte before the end of what was gathered.
       this.#gathered.copyWithin(0, length, this.#length);
       this.#length -= length;
       return digest;

@@ -2,17 +2,17 @@ import { lengthsOf, setDigest } from "../chunk.js";
 import type { RunningDigest } from "./sha256.js";
 import type { Cutter } from "./types.js";
 
-/** Bytes that are held until a digest gets them at once. */
+/** Most bytes to hold back before passing them to the digest. */
 const HELD = 1024;
 
-/** Hashes what another cutter finds while it is read. */
+/** Hashes the chunks that another cutter finds, as their bytes arrive. */
 export class HashingCutter implements Cutter {
   readonly #cutter: Cutter;
   readonly #begin: () => RunningDigest;
   #digest: RunningDigest;
-  /** Bytes of the chunk that the digest has seen. */
+  /** Bytes of the current chunk that the digest has seen. */
   #seen = 0;
-  /** Those that it has not: small pieces, and at least the last byte, as a cut may lie one back. */
+  /** Bytes it has not seen: small pieces, and always the last byte, since a cut may lie one back. */
   readonly #held = new Uint8Array(HELD);
   #heldLength = 0;
 
@@ -43,7 +43,7 @@ export class HashingCutter implements Cutter {
     this.#digest.free?.();
   }
 
-  /** Writes the digests of the chunks in `records`, and returns what is behind them in `piece`. */
+  /** Fills in the digests of `records`, and returns what follows their chunks in `piece`. */
   #hash(records: Uint8Array, piece: Uint8Array): Uint8Array {
     let rest = piece;
     lengthsOf(records).forEach((length, index) => {
@@ -56,7 +56,7 @@ export class HashingCutter implements Cutter {
     return rest;
   }
 
-  /** Adds `length` bytes to the digest, the held ones and then of `piece`; returns its rest. */
+  /** Adds `length` bytes to the digest: held ones first, then from `piece`; returns the rest of it. */
   #update(piece: Uint8Array, length: number): Uint8Array {
     const held = Math.min(length, this.#heldLength);
     if (held > 0) {

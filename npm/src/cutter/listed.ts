@@ -1,7 +1,7 @@
 import { type Chunk, packChunks } from "../chunk.js";
 import type { Cutter } from "./types.js";
 
-/** Cuts an input where a list of chunks says, whatever its bytes. The digests are those of the list. */
+/** Cuts an input where a list of chunks says, whatever its bytes; returns the digests of the list. */
 export class ListedCutter implements Cutter {
   readonly #chunks: readonly Chunk[];
   #next = 0;

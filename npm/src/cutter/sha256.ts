@@ -1,9 +1,9 @@
-// SHA-256 of the platform: the processor's instructions make it several times as fast as the module's.
-// The addon has these too, and needs none of the platform.
+// The platform's SHA-256: the CPU's instructions make it several times as fast as the module's. The addon
+// uses them too and does not need the platform's.
 
 import type { ByteArray } from "../bytes.js";
 
-/** A digest in the making. */
+/** A digest that is being computed. */
 export interface RunningDigest {
   update(bytes: Uint8Array): unknown;
   digest(): Uint8Array;
@@ -13,22 +13,22 @@ export interface RunningDigest {
 let running: (() => RunningDigest) | undefined;
 let none = false;
 
-/** Says that nothing of the platform is faster. */
+/** Turns the platform's hashes off, because none is faster. */
 export function useNoPlatform(): void {
   none = true;
 }
 
-/** Says how Node begins a digest. */
+/** Sets how Node starts a digest. */
 export function setRunningSha256(begin: () => RunningDigest): void {
   running = begin;
 }
 
-/** How to begin a digest that takes bytes as they come: only Node has it. */
+/** Returns how to start a digest that takes bytes as they come. Only Node has one. */
 export function runningSha256(): (() => RunningDigest) | undefined {
   return running;
 }
 
-/** What hashes whole chunks, on a thread of its own: pages have it where they are secure contexts. */
+/** Returns a function that hashes whole chunks on another thread. Pages have one in secure contexts. */
 export function wholeSha256(): ((bytes: ByteArray) => Promise<ArrayBuffer>) | undefined {
   if (none) return undefined;
   const subtle: SubtleCrypto | undefined = globalThis.crypto?.subtle;

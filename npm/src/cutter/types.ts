@@ -1,11 +1,11 @@
-/** Finds the chunks of an input that arrives in pieces, as records (`unpackChunks` reads them). */
+/** Finds the chunks of an input that arrives in pieces; returns records for `unpackChunks`. */
 export interface Cutter {
   feed(piece: Uint8Array): Uint8Array;
   finish(): Uint8Array;
   free(): void;
 }
 
-/** The same. One call has to be over before the next, and `piece` is not to change before that. */
+/** An asynchronous {@link Cutter}. Await each call before the next, and do not change `piece` until then. */
 export interface AsyncCutter {
   feed(piece: Uint8Array): Uint8Array | Promise<Uint8Array>;
   finish(): Uint8Array | Promise<Uint8Array>;

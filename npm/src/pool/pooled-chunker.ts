@@ -131,5 +131,5 @@ export abstract class PooledChunker {
 }
 
 function closedError(): ChunkerError {
-  return new ChunkerError("chunker_closed", "used after close()");
+  return new ChunkerError("chunker_closed", "already closed");
 }

@@ -53,7 +53,7 @@ export class Spawner<M, R> {
     wanted: number = Math.min(MOST_BY_DEFAULT, this.#cores),
   ): number => {
     if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > MOST_WORKERS) {
-      throw invalidArgument(`${name} is not an integer in 1..=${MOST_WORKERS}`);
+      throw invalidArgument(`${name} is not an integer from 1 to ${MOST_WORKERS}`);
     }
     return wanted;
   };

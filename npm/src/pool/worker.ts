@@ -116,7 +116,7 @@ class Segment {
   async #answer(request: Work): Promise<void> {
     const { segment, type } = request;
     const chunker = this.#chunker;
-    if (chunker === undefined) throw new ChunkerError("chunker_closed", "used after its end");
+    if (chunker === undefined) throw new ChunkerError("chunker_closed", "already finished");
     const records: Records[] = [];
     let length = 0;
     if (type === "feed") {

@@ -214,7 +214,7 @@ test("the codes are those of the store", async () => {
   );
   // Those of commits and names are the engine's alone.
   const all = new Set(
-    codes.filter((code) => !["missing_chunks", "invalid_object_name"].includes(code as string)),
+    codes.filter((code) => !["chunks_missing", "invalid_object_name"].includes(code as string)),
   );
   assert.deepEqual([...STORE_ERROR_CODES].sort(), [...all].sort());
 });

@@ -88,7 +88,7 @@ pub(super) fn read_all(
     let mut reader = Allowed { reader, allowance: Allowance::new(limits) };
     loop {
         let space = growth.space(output);
-        // `read_to_end` of so many bytes fills the space, and allocates nothing.
+        // `read_to_end` of that many bytes fills the space without allocating.
         let read = reader.by_ref().take(space as u64).read_to_end(output);
         if read.map_err(|error| CompressionError::from_io(codec, error))? < space {
             return Ok(());

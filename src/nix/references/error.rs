@@ -7,7 +7,7 @@ use alloc::string::String;
 #[non_exhaustive]
 pub enum ReferenceError {
     /// The text does not start with the hash of a store path.
-    #[error("not the hash of a store path: {text:?} (expected 32 characters of Nix's base32)")]
+    #[error("invalid store path hash {text:?} (expected 32 characters of Nix base32)")]
     InvalidStoreHash {
         /// The text.
         text: String,
@@ -25,25 +25,25 @@ pub enum ReferenceError {
         limit: usize,
     },
     /// The bytes are not a list of patches in canonical form.
-    #[error("invalid list of patches: {reason}")]
+    #[error("invalid patches: {reason}")]
     InvalidPatches {
         /// What is wrong.
         reason: &'static str,
     },
     /// The list of patches has a version that this release does not know.
-    #[error("unsupported version of a list of patches: {version:?} (expected '1')")]
+    #[error("patches version {version:?} is not supported (expected '1')")]
     UnsupportedPatchesVersion {
         /// The version.
         version: char,
     },
     /// The stream has no placeholder where a patch belongs: it is not the normalized stream.
-    #[error("no placeholder at offset {offset}: the patches are of another stream")]
+    #[error("no placeholder at offset {offset}: the patches belong to another stream")]
     PlaceholderMissing {
         /// Offset of the patch in the stream, in bytes.
         offset: u64,
     },
     /// The stream is shorter or longer than the normalized stream.
-    #[error("the stream is {actual} bytes long, its patches are for {expected}")]
+    #[error("the stream is {actual} bytes long (its patches expect {expected})")]
     StreamLengthMismatch {
         /// Length of the normalized stream in bytes.
         expected: u64,

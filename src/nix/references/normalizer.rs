@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 /// bytes each in memory.
 pub const DEFAULT_MAX_PATCHES: usize = 4_194_304;
 
-/// What is copied and searched at once, in bytes: less than a level 2 cache.
+/// Bytes to copy and search at a time: less than a level 2 cache.
 const BLOCK: usize = 65_536;
 
 /// Replaces the hashes of store paths in a stream with [`PLACEHOLDER`], and lists what it replaced.

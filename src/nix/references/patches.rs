@@ -87,6 +87,13 @@ impl ReferencePatches {
         self.patches.iter().map(|patch| (patch.offset, self.hashes[patch.hash as usize]))
     }
 
+    /// Whether [`restore`](Self::restore) changes any of these bytes of the stream.
+    #[must_use]
+    pub fn touch(&self, bytes: &Range<u64>) -> bool {
+        let first = self.patches.partition_point(|patch| patch.end() <= bytes.start);
+        !bytes.is_empty() && self.patches.get(first).is_some_and(|patch| patch.offset < bytes.end)
+    }
+
     /// Puts the hashes back into the bytes of a normalized stream that start at `offset`.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! How the chunks of an input, or of a thread, are gathered until a recorder gets them at once.
+//! Collects the chunks of an input, or of a thread, and delivers them to a recorder in one go.
 
 use super::counting::{add_chunks, add_latencies};
 use crate::algorithm::HashAlgorithm;
@@ -121,7 +121,7 @@ pub fn record_chunk(size: usize) {
         }
     });
     if recorded.is_err() {
-        Batch::default().add(size); // the thread is ending: delivered at once
+        Batch::default().add(size); // the thread is ending: delivered right away
     }
 }
 

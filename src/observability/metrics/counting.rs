@@ -273,33 +273,34 @@ pub fn init_metrics() {
     });
 }
 
+/// Describes every metric, by the words of `metrics.md`.
 fn describe() {
     describe_counter!("chunker.chunks_emitted_total", Unit::Count, "Chunks with digests.");
     describe_counter!("chunker.bytes_processed_total", Unit::Bytes, "Bytes in chunks with digests.");
-    describe_histogram!("chunker.chunk_size_bytes", Unit::Bytes, "Lengths of chunks.");
+    describe_histogram!("chunker.chunk_size_bytes", Unit::Bytes, "Length of a chunk.");
     describe_histogram!(
         "chunker.chunk_latency_seconds",
         Unit::Seconds,
-        "Time to cut and hash a chunk, of one in 64."
+        "Time to cut and hash a chunk, without waiting; of one in 64."
     );
-    describe_counter!("chunker.hash_operations_total", Unit::Count, "Digests.");
+    describe_counter!("chunker.hash_operations_total", Unit::Count, "Digests, including those of chunks.");
     describe_counter!("chunker.hash_bytes_total", Unit::Bytes, "Bytes digested.");
     describe_histogram!(
         "chunker.hash_latency_seconds",
         Unit::Seconds,
-        "Time to compute a digest, of one in 64."
+        "Time to compute a digest; of one in 64."
     );
-    describe_counter!("chunker.compression_bytes_in_total", Unit::Bytes, "Bytes compressed.");
-    describe_counter!("chunker.compression_bytes_out_total", Unit::Bytes, "Bytes that compression gave.");
-    describe_histogram!("chunker.compression_ratio", "Bytes in by bytes out of compressions.");
+    describe_counter!("chunker.compression_bytes_in_total", Unit::Bytes, "Bytes before compression.");
+    describe_counter!("chunker.compression_bytes_out_total", Unit::Bytes, "Bytes after compression.");
+    describe_histogram!("chunker.compression_ratio", "Bytes before compression / bytes after it.");
     describe_histogram!("chunker.compression_latency_seconds", Unit::Seconds, "Time of a compression.");
-    describe_counter!("chunker.decompression_bytes_in_total", Unit::Bytes, "Bytes decompressed.");
-    describe_counter!("chunker.decompression_bytes_out_total", Unit::Bytes, "Bytes that decompression gave.");
+    describe_counter!("chunker.decompression_bytes_in_total", Unit::Bytes, "Bytes before decompression.");
+    describe_counter!("chunker.decompression_bytes_out_total", Unit::Bytes, "Bytes after decompression.");
     describe_counter!("chunker.errors_total", Unit::Count, "Errors returned, by their code.");
     describe_counter!(
         "chunker.latency_threshold_exceeded_total",
         Unit::Count,
-        "Windows of ten seconds whose 99th percentile of latency was over its threshold."
+        "Ten-second windows whose 99th percentile of latency exceeded its threshold."
     );
 }
 
@@ -379,11 +380,11 @@ pub fn totals() -> Totals {
     }
 }
 
-/// What is added at once.
+/// Amounts to add in one go.
 #[derive(Debug, Default)]
 struct Counts {
     chunks: [Tally; ALGORITHMS],
-    /// Chunks that nobody says the algorithm of.
+    /// Chunks of an unknown algorithm.
     other_chunks: Tally,
     digests: [Tally; ALGORITHMS],
 }

@@ -85,7 +85,7 @@ pub(crate) struct Snapshot {
 pub(crate) struct Damaged;
 
 impl Snapshot {
-    /// Opens the table in `file`, unless there is none that is sound.
+    /// Opens the table in `file`, if there is a sound one.
     pub(crate) fn open(path: &Path) -> Option<Self> {
         let file = File::open(path).ok()?;
         let map = map(&file).ok()?;

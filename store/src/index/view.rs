@@ -15,7 +15,7 @@ use std::time::SystemTime;
 pub(crate) struct View {
     packs: BTreeMap<TimeName, Pack>,
     snapshot: Option<Arc<Snapshot>>,
-    /// The names behind the numbers in the snapshot; `None` where it was wrong about a pack.
+    /// The names of the numbers in the snapshot; `None` where it was wrong about a pack.
     numbers: Vec<Option<TimeName>>,
     recent: Arc<BTreeMap<(ChunkId, TimeName), Place>>,
     /// Every pack that a doom has named. Dooms are irrevocable, so this only grows.
@@ -284,7 +284,7 @@ impl View {
         pack.state = PackState::Damaged(error);
     }
 
-    /// Notes that a reader found the copy of a chunk in this pack damaged, so that another is asked for.
+    /// Notes that a reader found the copy of a chunk in this pack damaged, so that another one is read.
     pub(crate) fn add_damaged_copy(&mut self, id: ChunkId, pack: TimeName) {
         if self.damaged.len() < MOST_DAMAGED {
             self.damaged.insert((id, pack));

@@ -154,7 +154,7 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> HttpErrorKind {
     HttpErrorKind::Unknown
 }
 
-/// A body that fails when nothing of it arrives for a while; the time in which nobody reads does not count.
+/// A body that fails if nothing of it arrives for a while. Time without a reader does not count.
 struct Patient<B> {
     body: B,
     idle: Pin<Box<Sleep>>,

@@ -38,7 +38,7 @@ pub(crate) struct Disk {
 struct Inner {
     root: PathBuf,
     changes: Arc<dyn Changes>,
-    /// Folders whose own names this process has made durable: whoever made them may not have come so far.
+    /// Folders whose own names this process has made durable: their creator may not have come that far.
     durable: Mutex<HashSet<PathBuf>>,
 }
 
@@ -343,7 +343,7 @@ fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Ok(_) => Err(io::Error::other(format!("{} is a link to nothing", path.display()))),
+            Ok(_) => Err(io::Error::other(format!("{} is a dangling link", path.display()))),
             Err(error) => Err(error),
         },
         metadata => metadata.map(Some),

@@ -45,7 +45,7 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Returns the objects of a folder by name, or those whose names come after `after`.
     async fn list(&self, folder: Folder, after: Option<&str>) -> Result<Vec<Found>, ObjectError>;
 
-    /// Removes an object; one that is not there is no error.
+    /// Removes an object. A missing one is not an error.
     async fn delete(&self, name: &str) -> Result<(), ObjectError>;
 
     /// Renames an object in one step, durably, or returns `None` where that cannot be done.

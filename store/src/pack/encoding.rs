@@ -190,7 +190,7 @@ pub(crate) fn decode(id: ChunkId, place: Place, stored: Bytes) -> Result<Bytes, 
 }
 
 /// Base-2 logarithm of the window that every decoder must have (RFC 9659).
-const WINDOW_LOG: u32 = 23;
+pub(crate) const WINDOW_LOG: u32 = 23;
 
 /// Returns the limits for a chunk of this length: no more output, and a window that is no longer than the
 /// chunk or than what every decoder must have (RFC 9659).
@@ -213,13 +213,13 @@ fn checked_length(id: ChunkId, length: usize) -> Result<u32, ChunkError> {
 #[non_exhaustive]
 pub enum ChunkError {
     /// The digest is not the chunk's.
-    #[error("the bytes of chunk {id} do not have its digest")]
+    #[error("chunk {id} does not match its digest")]
     Digest {
         /// The chunk.
         id: ChunkId,
     },
     /// The length is not the chunk's.
-    #[error("chunk {id} cannot have {length} bytes")]
+    #[error("chunk {id} has an invalid length of {length} bytes")]
     Length {
         /// The chunk.
         id: ChunkId,

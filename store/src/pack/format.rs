@@ -173,7 +173,7 @@ pub fn footer_length(tail: &[u8], size: u64) -> Result<usize, PackError> {
 
 /// Returns the entries of a pack of `size` bytes that ends with `tail`, which holds the footer at least.
 ///
-/// Allocates in proportion to `tail`, whatever that says.
+/// Allocates in proportion to `tail`, whatever it claims.
 ///
 /// # Errors
 /// [`PackError`], when they are not the footer of such a pack.
@@ -222,7 +222,7 @@ pub enum PackError {
     #[error("the pack is truncated or overwritten")]
     Truncated,
     /// The object is there, but cannot be read.
-    #[error("the pack cannot be read: {kind}")]
+    #[error("cannot read the pack: {kind}")]
     Unreadable {
         /// The error of the disk or the service.
         kind: io::ErrorKind,
@@ -234,19 +234,19 @@ pub enum PackError {
         version: u8,
     },
     /// The number of chunks is not allowed.
-    #[error("the pack says it has {count} chunks (expected 1 to {MAX_CHUNKS})")]
+    #[error("the pack claims {count} chunks (expected 1 to {MAX_CHUNKS})")]
     ChunkCount {
         /// The number it says.
         count: u32,
     },
     /// The parts do not add up to the object.
-    #[error("the parts of the pack do not add up to its {size} bytes")]
+    #[error("the pack's parts do not add up to its {size} bytes")]
     Size {
         /// Length of the object in bytes.
         size: u64,
     },
     /// The footer is damaged.
-    #[error("the footer of the pack does not have its digest")]
+    #[error("the pack's footer does not match its digest")]
     FooterDigest,
     /// An entry says what no chunk has.
     #[error("entry {index} of the pack is invalid")]

@@ -179,7 +179,7 @@ impl Refusal {
     /// 403: the client may not do this.
     #[must_use]
     pub fn forbidden() -> Self {
-        Self::new(403, "forbidden", "this is not allowed")
+        Self::new(403, "forbidden", "forbidden")
     }
 
     /// 403: the server is read-only.
@@ -191,7 +191,7 @@ impl Refusal {
     /// 408: the client paused too long while sending the body.
     #[must_use]
     pub fn request_timeout() -> Self {
-        Self::new(408, "request_timeout", "the body does not arrive")
+        Self::new(408, "request_timeout", "the body did not arrive in time")
     }
 
     /// 421: the server does not have this name.
@@ -209,7 +209,7 @@ impl Refusal {
     /// 507: the disk, or a quota, is full.
     #[must_use]
     pub fn insufficient_storage() -> Self {
-        Self::new(507, "insufficient_storage", "there is no space left")
+        Self::new(507, "insufficient_storage", "no space left")
     }
 
     pub(super) fn malformed(message: impl Into<String>) -> Self {
@@ -221,7 +221,7 @@ impl Refusal {
     }
 
     pub(super) fn length_required() -> Self {
-        Self::new(411, "length_required", "a body needs a Content-Length, and no Transfer-Encoding")
+        Self::new(411, "length_required", "a body needs Content-Length, without Transfer-Encoding")
     }
 
     pub(super) fn invalid_pack(message: impl Into<String>) -> Self {
@@ -278,7 +278,7 @@ impl Refusal {
     }
 }
 
-/// What the store could not do. The client learns no more than it can act on.
+/// A failure of the store. The client learns only what it can act on.
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let unavailable = || {

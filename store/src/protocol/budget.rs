@@ -34,7 +34,7 @@ impl Budget {
 
     /// Takes memory, or all there is if that is less; waits until it is free.
     ///
-    /// Nobody may wait here who holds a reservation: they would wait for each other.
+    /// Do not wait here while holding a reservation: waiters would deadlock.
     pub(super) async fn take(&self, bytes: u64) -> Result<Reservation, Busy> {
         let units = units(bytes).min(self.units);
         let take = |free: &Arc<Semaphore>| Arc::clone(free).try_acquire_many_owned(units);
@@ -66,7 +66,7 @@ impl Budget {
 }
 
 impl Reservation {
-    /// Gives back all but `bytes`; says whether there are so many.
+    /// Gives back all but `bytes`; returns whether there are that many.
     pub(super) fn shrink(&mut self, bytes: u64) -> bool {
         let (has, needs) = (self.0.num_permits(), units(bytes) as usize);
         drop(self.0.split(has.saturating_sub(needs)));

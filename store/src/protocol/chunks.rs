@@ -75,7 +75,7 @@ pub(super) async fn read(
     let rows: Vec<Row> = ids.iter().zip(&places).map(|(id, place)| row(id, *place, encoded)).collect();
     let longest = rows.iter().map(|row| u64::from(row.length)).max().unwrap_or_default();
     if !memory.shrink(4 * asked + near(longest)) {
-        drop(memory); // whoever waits holds nothing
+        drop(memory); // wait without holding any
         memory = take(reader, 4 * asked + near(longest)).await?;
     }
     let bytes: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();

@@ -10,7 +10,7 @@ const EXPOSED: &str = "Accept-Ranges, Chunker-Limits, Content-Disposition, Conte
 
 type Headers = Vec<(&'static str, String)>;
 
-/// Returns the headers that every answer to a request has, of whatever status.
+/// Returns the headers of every answer to a request, whatever its status.
 pub(super) fn headers(options: &EngineOptions, head: &RequestHead) -> Headers {
     if options.origins == Origins::Own {
         return vec![("Cross-Origin-Resource-Policy", "same-origin".to_owned())];

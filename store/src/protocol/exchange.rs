@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// Refuses a request for the shell's own reasons, whatever it asks for, and returns the answer.
+    /// Refuses a request for the shell's own reasons, regardless of what it is, and returns the answer.
     #[must_use]
     pub fn refuse(&self, head: &RequestHead, refusal: Refusal) -> Answer {
         let context =

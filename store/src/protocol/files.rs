@@ -50,7 +50,7 @@ pub(super) async fn read(
         Part::Range(range) => (range, 206),
         Part::Unsatisfiable if reader.head_only => (0..total, 200),
         Part::Unsatisfiable => {
-            let refusal = Refusal::new(416, "range_not_satisfiable", "the file has no such bytes");
+            let refusal = Refusal::new(416, "range_not_satisfiable", "the range is outside the file");
             return Err(refusal.with_header("Content-Range", format!("bytes */{total}")));
         }
     };

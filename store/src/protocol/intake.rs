@@ -121,7 +121,7 @@ impl Intake {
                 self.end_batch().await?;
             }
         }
-        // What is known to be wrong is refused at once.
+        // What is known to be wrong is refused right away.
         while let Some(batch) = self.batches.front_mut().and_then(|batch| batch.now_or_never()) {
             self.batches.pop_front();
             self.encoded.extend(batch.map_err(StoreError::from)??);
@@ -142,7 +142,7 @@ impl Intake {
         self.next += 1;
     }
 
-    /// Checks and encodes the chunks of a batch when it is its turn, unless nobody wants them any more.
+    /// Checks and encodes the chunks of a batch when it is its turn, unless they are no longer wanted.
     fn start_batch(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;

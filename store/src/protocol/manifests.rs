@@ -68,7 +68,7 @@ fn prepare(root: Root, bytes: Bytes) -> Result<(Commit, usize, u64), Refusal> {
     let manifest = Manifest::parse(&bytes, usize::MAX).map_err(|error| Refusal::of_manifest(&error))?;
     let commit = Commit::new(&manifest, bytes);
     if commit.root != root {
-        let message = "the manifest does not have the digest of its name";
+        let message = "the manifest does not match the digest in its name";
         return Err(Refusal::new(400, "manifest_digest_mismatch", message));
     }
     Ok((commit, manifest.chunks().len(), manifest.total_length()))

@@ -42,7 +42,7 @@ impl Presentation {
     pub(super) fn of(query: &Query<'_>) -> Result<Self, Refusal> {
         let media_type = query.field("type")?.map(|wanted| {
             let safe = SAFE.into_iter().find(|safe| *safe == wanted);
-            safe.ok_or_else(|| Refusal::invalid_query("type is not one of those that are safe"))
+            safe.ok_or_else(|| Refusal::invalid_query("type is not one of the safe types"))
         });
         let name = query.field("name")?;
         let length = name.as_ref().map_or(1, |name| name.chars().count());

@@ -185,7 +185,12 @@ impl EngineOptions {
         let graphic = |prefix: &str| prefix.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
         let fine = self.prefix.is_empty()
             || prefix.is_some_and(|prefix| graphic(prefix) && !prefix.is_empty() && !prefix.ends_with('/'));
-        within("prefix", u64::from(!fine), 0..=0, "a path that begins, and does not end, with a slash")?;
+        within(
+            "prefix",
+            u64::from(!fine),
+            0..=0,
+            "a path that begins with a slash and does not end with one",
+        )?;
         Ok(self)
     }
 
@@ -201,7 +206,7 @@ impl EngineOptions {
         self.chunk_bytes.unwrap_or_else(|| self.longest_that_fits().min(16 << 20))
     }
 
-    /// Returns the limits that clients are told, as JSON.
+    /// Returns the limits that clients see, as JSON.
     pub(super) fn announced(&self) -> String {
         Json::default()
             .with("packBytes", self.pack_bytes)

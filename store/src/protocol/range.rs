@@ -1,4 +1,4 @@
-//! Which part of a file is asked for, and whether the client has it already (RFC 9110, sections 13 and 14).
+//! Which part of a file is requested, and whether the client already has it (RFC 9110, sections 13 and 14).
 
 use super::request::RequestHead;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Manifests that were read lately: whoever seeks in a large file asks for one range after another.
+//! Recently read manifests: a client that seeks in a large file requests one range after another.
 
 use crate::chunk::Root;
 use crate::name::TimeName;

@@ -45,7 +45,7 @@ impl RequestHead {
         let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
         match length.parse() {
             Ok(number) if digits && lengths.all(|other| other == length) => Ok(number),
-            _ => Err(Refusal::malformed("Content-Length is not one number")),
+            _ => Err(Refusal::malformed("Content-Length is not a single number")),
         }
     }
 }

@@ -165,16 +165,16 @@ const LONGEST_LIST: usize = 1000;
 /// Returns what a request asks for, or why its head alone is refused.
 pub(super) fn route(options: &EngineOptions, head: &RequestHead) -> Result<Routed, Refusal> {
     if !head.target.starts_with('/') || !head.target.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Refusal::malformed("the path is not one of visible ASCII"));
+        return Err(Refusal::malformed("the path has bytes other than visible ASCII"));
     }
     let (path, query) = head.target.split_once('?').unwrap_or((&head.target, ""));
     let place = path.strip_prefix(options.prefix.as_str()).and_then(Place::of);
-    let place = place.ok_or_else(|| Refusal::new(404, "not_found", "there is no such path"))?;
+    let place = place.ok_or_else(|| Refusal::new(404, "not_found", "no such path"))?;
     if head.method == "OPTIONS" {
         return Ok(Routed::Methods(place.methods()));
     }
     if !place.methods().split(", ").any(|method| method == head.method) {
-        let refusal = Refusal::new(405, "method_not_allowed", "this path does not have this method");
+        let refusal = Refusal::new(405, "method_not_allowed", "this path does not support the method");
         return Err(refusal.with_header("Allow", place.methods()));
     }
     let (query, conditions) = (Query::new(query), || Conditions::of(head));
@@ -212,7 +212,7 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
     };
     let unsupported = |message| Refusal::new(415, "unsupported_media_type", message);
     if head.header("content-encoding").is_some() {
-        return Err(unsupported("bodies have no Content-Encoding"));
+        return Err(unsupported("Content-Encoding is not supported"));
     }
     let media_type = head.header("content-type").unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
@@ -225,7 +225,7 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
             return Err(Refusal::above("too_many_digests", "number of digests", length / 32, limit));
         }
         if length == 0 || length % 32 != 0 {
-            return Err(Refusal::new(400, "invalid_length", "the body is not one of digests"));
+            return Err(Refusal::new(400, "invalid_length", "the body is not a list of 32-byte digests"));
         }
         Ok(())
     };
@@ -236,7 +236,7 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
             return Err(Refusal::above("pack_too_large", "pack of bytes", length, options.pack_bytes));
         }
         Asked::WritePack(_) if length <= (wire::HEAD + wire::ROW) as u64 => {
-            return Err(Refusal::invalid_pack("no pack is so short"));
+            return Err(Refusal::invalid_pack("the body is too short for a pack"));
         }
         Asked::Commit(_) if length > options.manifest_bytes => {
             let limit = options.manifest_bytes;
@@ -255,7 +255,7 @@ fn list(query: &Query<'_>) -> Result<Asked, Refusal> {
         Some(limit) => {
             let digits = limit.bytes().all(|byte| byte.is_ascii_digit());
             let limit = limit.parse().ok().filter(|limit| digits && (1..=LONGEST_LIST).contains(limit));
-            limit.ok_or_else(|| Refusal::invalid_query("limit is not 1 to 1000"))?
+            limit.ok_or_else(|| Refusal::invalid_query("limit is not from 1 to 1000"))?
         }
     };
     Ok(Asked::List { after, limit })

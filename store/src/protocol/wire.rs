@@ -122,7 +122,7 @@ impl TableReader {
 
     fn check(&self, rows: &[Row], options: &EngineOptions) -> Result<(), Refusal> {
         if rows.iter().any(|row| row.encoded == 0 || row.encoded > row.length) {
-            return Err(Refusal::invalid_pack("an encoded length is not 1 to the chunk's length"));
+            return Err(Refusal::invalid_pack("an encoded length is not between 1 and the chunk's length"));
         }
         let encoded: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
         if encoded + (HEAD + rows.len() * ROW) as u64 != self.length {

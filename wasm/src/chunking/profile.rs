@@ -42,7 +42,7 @@ pub(crate) fn profile_of(profile: &JsValue) -> Result<Profile, Failure> {
         return Err(Failure::argument("profile is not an id, a name or an object"));
     }
     let field = |name: &str| {
-        Reflect::get(profile, &name.into()).map_err(|_| Failure::argument("profile cannot be read"))
+        Reflect::get(profile, &name.into()).map_err(|_| Failure::argument("cannot read profile"))
     };
     let size = |name| number::size(&field(name)?, name);
     let mut resolved =

@@ -25,7 +25,7 @@ pub(crate) fn pack(chunks: &[ChunkDescriptor]) -> Uint8Array {
 pub(crate) fn unpack(records: &Uint8Array) -> Result<Vec<ChunkDescriptor>, Failure> {
     let records = bytes::copied(records)?;
     let (records, []) = records.as_chunks::<LENGTH>() else {
-        return Err(Failure::argument("records are not whole"));
+        return Err(Failure::argument("the records are truncated"));
     };
     let chunks = records
         .iter()
@@ -34,7 +34,7 @@ pub(crate) fn unpack(records: &Uint8Array) -> Result<Vec<ChunkDescriptor>, Failu
     chunks.collect()
 }
 
-/// Returns the chunk of a record, unless a number in it is no offset or length.
+/// Returns the chunk of a record, unless a number in it is not an offset or length.
 fn chunk(record: &[u8; LENGTH]) -> Option<ChunkDescriptor> {
     let (hash, numbers) = record.split_first_chunk::<32>()?;
     let (offset, length) = numbers.split_first_chunk::<8>()?;

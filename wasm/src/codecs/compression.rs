@@ -60,10 +60,10 @@ pub fn compress_when_it_pays(
 /// Returns a dictionary for inputs like `samples`, which are `Uint8Array`s.
 #[wasm_bindgen(js_name = trainDictionary)]
 pub fn train_dictionary(samples: &Array, max_size: &JsValue) -> Result<Uint8Array, Failure> {
-    let max_size = option(max_size, "maxSize is not an integer in 0..=2^53-1")?
+    let max_size = option(max_size, "maxSize is not an integer from 0 to 2^53-1")?
         .ok_or(Failure::argument("maxSize is missing"))?;
-    let max_size = usize::try_from(max_size)
-        .map_err(|_| Failure::argument("maxSize is larger than the module's memory"))?;
+    let max_size =
+        usize::try_from(max_size).map_err(|_| Failure::argument("maxSize exceeds the module's memory"))?;
     let samples = samples
         .iter()
         .map(|sample| bytes::copied(&Uint8Array::from(sample)))
@@ -174,13 +174,13 @@ impl Decompressor {
     ) -> Result<Self, Failure> {
         let codec = codec_of(codec)?;
         let mut limits = DecompressionLimits::default();
-        if let Some(output) = option(max_output, "maxOutput is not an integer in 0..=2^53-1")? {
+        if let Some(output) = option(max_output, "maxOutput is not an integer from 0 to 2^53-1")? {
             limits.max_output = output;
         }
-        if let Some(memory) = option(max_memory, "maxMemory is not an integer in 0..=2^53-1")? {
+        if let Some(memory) = option(max_memory, "maxMemory is not an integer from 0 to 2^53-1")? {
             limits.max_memory = memory;
         }
-        if let Some(log) = option(max_window_log, "maxWindowLog is not an integer in 0..=2^53-1")? {
+        if let Some(log) = option(max_window_log, "maxWindowLog is not an integer from 0 to 2^53-1")? {
             limits.max_window_log = u32::try_from(log).unwrap_or(u32::MAX); // which no zstd has either
         }
         let decoder = match dictionary_for(codec, dictionary)? {
@@ -234,7 +234,7 @@ fn dictionary_for(codec: Codec, dictionary: &JsValue) -> Result<Option<Vec<u8>>,
         return Ok(None);
     }
     if codec != Codec::Zstd {
-        return Err(Failure::argument("only zstd has dictionaries"));
+        return Err(Failure::argument("only zstd supports dictionaries"));
     }
     bytes::copied(&Uint8Array::from(dictionary.clone())).map(Some)
 }

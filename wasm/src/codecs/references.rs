@@ -93,7 +93,7 @@ impl JsReferencePatches {
 
     /// Returns bytes of the stream that begin at `offset` with their hashes put back.
     pub fn restore(&self, data: &Uint8Array, offset: &JsValue) -> Result<Uint8Array, Failure> {
-        let offset = option(offset, "offset is not an integer in 0..=2^53-1")?.unwrap_or(0);
+        let offset = option(offset, "offset is not an integer from 0 to 2^53-1")?.unwrap_or(0);
         let mut restored = bytes::copied(data)?;
         self.0.restore(offset, &mut restored)?;
         Ok(Uint8Array::from(restored.as_slice()))

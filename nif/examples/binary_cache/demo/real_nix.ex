@@ -19,7 +19,7 @@ defmodule RealNix do
     File.mkdir_p!(Path.join(folder, "conf"))
 
     File.write!(Path.join(folder, "conf/nix.conf"), """
-    experimental-features = nix-command
+    experimental-features = nix-command ca-derivations
     build-users-group =
     sandbox = false
     substituters =

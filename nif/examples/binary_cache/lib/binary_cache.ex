@@ -11,7 +11,7 @@ defmodule BinaryCache do
       PUT nar/…      decompress, within limits ─▶ a file in incoming/
       PUT ….narinfo  check NarHash, NarSize ─▶ take references out ─▶ chunk ─▶ store ─▶ a record in paths/
       GET ….narinfo  record ─▶ sign
-      GET nar/…      record ─▶ chunks ─▶ put references back
+      GET nar/…      record ─▶ chunks as they are stored, references put back
 
   The files of two builds of a package mention store paths with different hashes, scattered all over them.
   `Chunker.Nix.ReferenceNormalizer` takes these hashes out before a NAR is chunked, so that the builds share everything
@@ -19,7 +19,7 @@ defmodule BinaryCache do
 
       BinaryCache (supervisor)
       ├── BinaryCache.Catalog    the only writer of records
-      ├── BinaryCache.Expiry     removes NARs whose narinfo never came
+      ├── BinaryCache.Expiry     removes NARs and listings whose narinfo never came
       ├── BinaryCache.Gate       limits how many NARs are chunked at once
       └── Ingest.Http            the socket, and a process for each connection
 
@@ -40,6 +40,8 @@ defmodule BinaryCache do
     * `:store` - the address of the chunks for `Chunker.Store.open/2`, by default the folder `store` of the root
     * `:profile` - how NARs are chunked, see `Chunker`, by default `:medium`
     * `:normalize` - whether to take references out first, by default true; you can change it at any time
+    * `:compression` - how NARs are served, `:zstd` (default) or `:none`; you can change it at any time. With `:zstd`,
+      chunks go out as they are stored, and downloads that break off start over; with `:none`, they go on
     * `:store_dir` - by default `/nix/store`
     * `:want_mass_query` - whether clients should ask this cache for all paths that they need, by default true
     * `:priority` - by default 30; clients prefer caches with a lower one, and `cache.nixos.org` has 40
@@ -50,7 +52,7 @@ defmodule BinaryCache do
   """
 
   use Supervisor
-  alias BinaryCache.{Cache, Catalog, Expiry, Files, Gate, Limits, Router}
+  alias BinaryCache.{Cache, Catalog, Documents, Expiry, Files, Gate, Limits, Router}
   alias Chunker.{Error, Nix, Store}
   alias Ingest.Http
 
@@ -61,6 +63,7 @@ defmodule BinaryCache do
           | {:store, String.t()}
           | {:profile, Chunker.profile()}
           | {:normalize, boolean}
+          | {:compression, :zstd | :none}
           | {:store_dir, String.t()}
           | {:want_mass_query, boolean}
           | {:priority, non_neg_integer}
@@ -77,6 +80,7 @@ defmodule BinaryCache do
         http: [],
         profile: :medium,
         normalize: true,
+        compression: :zstd,
         store_dir: "/nix/store",
         want_mass_query: true,
         priority: 30,
@@ -109,8 +113,13 @@ defmodule BinaryCache do
     hash = store_path |> Path.basename() |> String.split("-") |> hd()
 
     case Nix.base32_decode(hash) do
-      {:ok, <<_::160>>} -> Catalog.delete(shared(cache).catalog, hash)
-      _ -> raise ArgumentError, "#{inspect(store_path)} is not a store path"
+      {:ok, <<_::160>>} ->
+        shared = shared(cache)
+        Documents.remove_listing(shared, hash)
+        Catalog.delete(shared.catalog, hash)
+
+      _ ->
+        raise ArgumentError, "#{inspect(store_path)} is not a store path"
     end
   end
 
@@ -137,8 +146,9 @@ defmodule BinaryCache do
   @impl true
   def init(options) do
     root = options |> Keyword.fetch!(:root) |> Path.expand()
-    [records, incoming] = for name <- ~w(paths incoming), do: Path.join(root, name)
+    [records, incoming, documents] = for name <- ~w(paths incoming documents), do: Path.join(root, name)
     Enum.each([records, incoming], &Files.prepare!/1)
+    Documents.prepare!(documents)
     profile = Chunker.profile!(profile: options[:profile])
     [catalog, gate, server] = for part <- [Catalog, Gate, Http], do: Module.concat(options[:name], part)
 
@@ -146,12 +156,14 @@ defmodule BinaryCache do
       store: Store.open!(options[:store] || Path.join(root, "store")),
       records: records,
       incoming: incoming,
+      documents: documents,
       catalog: catalog,
       gate: gate,
       limits: struct!(Limits, options[:limits]),
       profile: profile,
       hash: if(String.ends_with?(profile, "/blake3"), do: :blake3, else: :sha256),
       normalize: options[:normalize],
+      compression: compression!(options[:compression]),
       info: Map.new(Keyword.take(options, [:store_dir, :want_mass_query, :priority])),
       key: options[:key] && named(options[:key])
     }
@@ -167,6 +179,10 @@ defmodule BinaryCache do
 
     Supervisor.init(children, strategy: :rest_for_one)
   end
+
+  defp compression!(compression) when compression in [:zstd, :none], do: compression
+
+  defp compression!(other), do: raise(ArgumentError, ":compression is #{inspect(other)}, not :zstd or :none")
 
   defp named(key) do
     key = String.trim(key)

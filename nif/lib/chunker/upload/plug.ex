@@ -33,7 +33,7 @@ defmodule Chunker.Upload.Plug do
   # The package must compile without it.
   @compile {:no_warn_undefined, Plug.Conn}
 
-  # What one read returns at most, and what the web server asks its socket for.
+  # The most bytes that one read returns, and that the web server requests from its socket.
   @piece_bytes 65_536
   @read_bytes 16_384
 
@@ -45,7 +45,7 @@ defmodule Chunker.Upload.Plug do
     options = Keyword.validate!(options, [:upload, patience: 30_000])
 
     unless is_function(options[:upload], 0),
-      do: raise(ArgumentError, "upload: #{inspect(options[:upload])} is not a function without arguments")
+      do: raise(ArgumentError, "upload: #{inspect(options[:upload])} is not a function of no arguments")
 
     options
   end
@@ -68,7 +68,7 @@ defmodule Chunker.Upload.Plug do
     case Plug.Conn.read_body(conn, options) do
       # Called because there must be a body.
       {:ok, "", _} when read == :unread ->
-        raise "the body of this request was read before: put Chunker.Upload.Plug before Plug.Parsers"
+        raise "the request body was already read: put Chunker.Upload.Plug before Plug.Parsers"
 
       {:ok, "", conn} ->
         {:error, :closed, {conn, :read}}

@@ -53,7 +53,7 @@ pub(crate) fn atom_of(codec: Codec) -> Atom {
 pub(crate) struct Level(pub(crate) Option<i32>);
 
 impl<'a> Decoder<'a> for Level {
-    /// What is no integer of 32 bits becomes a level that no codec has.
+    /// Anything but a 32-bit integer becomes a level that no codec has.
     fn decode(term: Term<'a>) -> NifResult<Self> {
         Ok(Self(if is_nil(term) { None } else { Some(term.decode().unwrap_or(i32::MAX)) }))
     }

@@ -9,7 +9,7 @@ use chunker_store::protocol::{
     Answer, AnswerBody, Begun, Committed, Engine, EngineOptions, Exchange, Origins, Refusal, Request,
     RequestHead,
 };
-use futures::stream::StreamExt as _;
+use futures::stream::{StreamExt as _, TryStreamExt as _};
 use rustler::{Atom, Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 use std::panic::RefUnwindSafe;
 
@@ -27,7 +27,7 @@ type EngineTerm = ResourceArc<EngineResource>;
 #[rustler::resource_impl]
 impl Resource for EngineResource {}
 
-// What it holds is behind locks, and left as it was by whoever panics.
+// Everything in it is behind locks, and a panic leaves it unchanged.
 impl RefUnwindSafe for EngineResource {}
 
 /// Returns an engine with options by name; those left out are the engine's defaults.
@@ -132,7 +132,7 @@ fn exchange_refuse(exchange: ExchangeTerm, refusal: Term<'_>) -> NifResult<Resul
     })
 }
 
-/// Returns the answer to a request that is refused whatever it asks for.
+/// Refuses a request, regardless of what it is, and returns the answer.
 #[rustler::nif]
 fn engine_refuse<'a>(engine: EngineTerm, head: Head<'a>, refusal: Term<'a>) -> NifResult<AnswerTerm> {
     Ok(AnswerTerm::whole(engine.0.refuse(&head_of(head), refusal_of(refusal)?)))
@@ -259,7 +259,7 @@ fn exchange_next<'a>(
         let Stage::Answer(mut pieces) = stage else { return out_of_turn(stage) };
         match pieces.next(Piece::len).await {
             Ok(next) => (Some(Stage::Answer(pieces)), Ok(next.into_iter().map(Bytes).collect::<Vec<_>>())),
-            Err(error) => (None, Err(error.into())),
+            Err(error) => (None, Err(error)),
         }
     })
 }
@@ -291,7 +291,7 @@ impl AnswerTerm {
         let (body, pieces) = match answer.body {
             AnswerBody::Empty => (Body::Whole(Piece::new()), None),
             AnswerBody::Bytes(bytes) => (Body::Whole(bytes), None),
-            AnswerBody::Stream(pieces) => (Body::Pieces, Some(Pieces::new(pieces.boxed()))),
+            AnswerBody::Stream(pieces) => (Body::Pieces, Some(Pieces::new(pieces.err_into().boxed()))),
         };
         let answer = Self {
             status: answer.status,

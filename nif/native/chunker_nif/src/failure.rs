@@ -22,7 +22,7 @@ impl Failure {
     pub(crate) const CLOSED: Self = Self("chunker_closed");
     /// A resource was used while another process is using it.
     pub(crate) const BUSY: Self = Self("chunker_busy");
-    /// A seed that is no integer of 64 bits, and so never reaches the core's checks.
+    /// A seed that is not a 64-bit integer, and so never reaches the core's checks.
     pub(crate) const SEED: Self = Self("invalid_chunking_options");
     /// A value that no argument of this kind can have.
     pub(crate) const ARGUMENT: Self = Self("invalid_argument");
@@ -100,23 +100,17 @@ impl From<Failure> for StoreFailure {
     }
 }
 
-impl From<ManifestError> for StoreFailure {
-    fn from(error: ManifestError) -> Self {
-        Self::new(error.code(), &error)
-    }
+macro_rules! with_message {
+    ($($error:ty),+) => {$(
+        impl From<$error> for StoreFailure {
+            fn from(error: $error) -> Self {
+                Self::new(error.code(), &error)
+            }
+        }
+    )+};
 }
 
-impl From<InvalidRoot> for StoreFailure {
-    fn from(error: InvalidRoot) -> Self {
-        Self::new(error.code(), &error)
-    }
-}
-
-impl From<StoreError> for StoreFailure {
-    fn from(error: StoreError) -> Self {
-        Self::new(error.code(), &error)
-    }
-}
+with_message!(InvalidRoot, ManifestError, ReferenceError, StoreError);
 
 impl From<CommitError> for StoreFailure {
     fn from(error: CommitError) -> Self {

@@ -31,7 +31,7 @@ impl<T> Handle<T> {
     /// Closes the handle: the process that opened it has ended.
     pub(crate) fn orphan(&self) {
         self.orphaned.store(true, Ordering::Release);
-        // Whoever holds the lock now uses the value for the last time.
+        // The current holder of the lock is the last to use the value.
         if let Ok(mut state) = self.try_lock() {
             *state = State::Closed;
         }
@@ -68,7 +68,7 @@ impl<T> Handle<T> {
                 *state = State::Amid(value, other);
                 return Err(Failure::BUSY);
             }
-            // The process that fed it ended amid a piece: nobody can feed the rest.
+            // The process that fed it died in the middle of a piece, and the rest of it is lost.
             State::Amid(..) | State::Closed => return Err(Failure::CLOSED),
         };
         if self.orphaned.load(Ordering::Acquire) {
@@ -81,7 +81,7 @@ impl<T> Handle<T> {
         match self.state.try_lock() {
             Ok(state) => Ok(state),
             Err(TryLockError::WouldBlock) => Err(Failure::BUSY),
-            // A call panicked: nobody knows how far it came.
+            // A call panicked, and may have stopped halfway.
             Err(TryLockError::Poisoned(_)) => Err(Failure::CLOSED),
         }
     }

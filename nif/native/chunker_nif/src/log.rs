@@ -1,4 +1,4 @@
-//! What the core tells of its work. Lines wait here until `Chunker.Log` fetches them for Elixir's Logger.
+//! The core's log lines, which wait here until `Chunker.Log` fetches them for Elixir's Logger.
 //!
 //! Nothing is sent: a line may be written on a scheduler, on a thread of the pool, or while the VM stops.
 
@@ -18,7 +18,7 @@ mod atoms {
     rustler::atoms! { ok }
 }
 
-/// Lines that wait at most; those that come when so many do are only counted.
+/// Most lines to keep waiting; further ones are only counted.
 const CAPACITY: usize = 1024;
 
 static FILTER: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();

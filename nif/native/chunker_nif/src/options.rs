@@ -32,7 +32,7 @@ fn profile_of(term: Term<'_>) -> Result<Profile, Failure> {
     if let Ok((min, avg, max, level, seed, hash)) = term.decode::<Fields<'_>>() {
         let mut profile = Profile::from(ChunkingOptions::resolve(min.0, avg.0, max.0)?);
         if !is_nil(level) {
-            // What is no integer of 8 bits becomes a level that the core refuses. (As `u8`, rustler decodes
+            // Anything but an 8-bit integer becomes a level that the core refuses. (As `u8`, rustler decodes
             // 256 as 0.)
             let level = level.decode::<u64>().ok().and_then(|level| u8::try_from(level).ok());
             profile = profile.level(level.unwrap_or(u8::MAX))?;
@@ -53,7 +53,7 @@ fn profile_of(term: Term<'_>) -> Result<Profile, Failure> {
 struct Size(Option<usize>);
 
 impl<'a> Decoder<'a> for Size {
-    /// What is no integer of 64 bits becomes a size that the core refuses.
+    /// Anything but a 64-bit integer becomes a size that the core refuses.
     fn decode(term: Term<'a>) -> NifResult<Self> {
         if is_nil(term) {
             return Ok(Self(None));

@@ -20,7 +20,7 @@ impl Resource for NormalizerResource {
 }
 
 /// What was replaced in a stream.
-struct PatchesResource(ReferencePatches);
+pub(crate) struct PatchesResource(pub(crate) ReferencePatches);
 
 #[rustler::resource_impl]
 impl Resource for PatchesResource {}

@@ -2,12 +2,13 @@
 
 use crate::failure::{Failure, StoreFailure, chain};
 use crate::options::{Hash, is_nil, or_default};
+use crate::references::PatchesResource;
 use crate::terms::{Bytes, Items};
 use crate::work::{Shared, Slot, Started, call, owned, start, worked};
 use chunker::manifest::Manifest;
 use chunker_store::{
     CacheFolder, CheckOptions, CheckReport, CollectOptions, CollectReport, FileEntry, PackWriter, Root,
-    StoreError, StoreOptions, Usage,
+    StoreOptions, Usage,
 };
 use futures::FutureExt as _;
 use futures::stream::{BoxStream, Fuse, Stream, StreamExt as _, TryStreamExt as _, once};
@@ -28,7 +29,7 @@ pub(crate) type Store = ResourceArc<StoreResource>;
 #[rustler::resource_impl]
 impl Resource for StoreResource {}
 
-// What it holds is behind locks, and left as it was by whoever panics.
+// Everything in it is behind locks, and a panic leaves it unchanged.
 impl RefUnwindSafe for StoreResource {}
 
 /// Options of a store; `nil` stands for the default. The lag is in milliseconds.
@@ -108,7 +109,11 @@ fn store_missing<'a>(
 #[rustler::nif]
 fn store_get<'a>(env: Env<'a>, store: Store, hash: Hash, digest: Binary<'a>, reference: Term<'a>) -> Started {
     let (algorithm, digest) = (hash.algorithm()?, digest_of(digest)?);
-    call(env, reference, async move { Ok(store.0.get(algorithm, digest).await?.map(Bytes)) })
+    call(
+        env,
+        reference,
+        async move { Ok::<_, StoreFailure>(store.0.get(algorithm, digest).await?.map(Bytes)) },
+    )
 }
 
 fn digest_of(binary: Binary<'_>) -> Result<[u8; 32], Failure> {
@@ -185,7 +190,7 @@ fn store_commit<'a>(env: Env<'a>, store: Store, manifest: Binary<'a>, reference:
 #[rustler::nif]
 fn store_delete<'a>(env: Env<'a>, store: Store, root: &'a str, reference: Term<'a>) -> Started {
     let root: Root = root.parse()?;
-    call(env, reference, async move { Ok(store.0.delete(&root).await?) })
+    call(env, reference, async move { Ok::<_, StoreFailure>(store.0.delete(&root).await?) })
 }
 
 /// Starts to read the manifest of a file: its canonical bytes.
@@ -394,7 +399,32 @@ fn store_read<'a>(
 ) -> Result<Reader, StoreFailure> {
     let root: Root = root.parse()?;
     let (store, range) = (store.0.clone(), range.map(|(start, end)| start..end));
-    let opened = async move { store.read(&root, range).await };
+    let opened = async move { Ok::<_, StoreFailure>(store.read(&root, range).await?.err_into()) };
+    Ok(reader(env, once(opened).try_flatten().map_ok(Item::Piece)))
+}
+
+/// Returns a reader of a file as zstd frames that the calling process owns. Hashes that were taken out of the file
+/// are put back.
+#[rustler::nif]
+fn store_read_zstd<'a>(
+    env: Env<'a>,
+    store: Store,
+    root: &'a str,
+    patches: Option<ResourceArc<PatchesResource>>,
+) -> Result<Reader, StoreFailure> {
+    let root: Root = root.parse()?;
+    let store = store.0.clone();
+    let restore = move |offset: u64, chunk: &bytes::Bytes| {
+        let touching = patches.as_ref().map(|patches| &patches.0);
+        let Some(patches) = touching.filter(|patches| patches.touch(&(offset..offset + chunk.len() as u64)))
+        else {
+            return Ok(None);
+        };
+        let mut restored = chunk.to_vec();
+        patches.restore(offset, &mut restored)?;
+        Ok(Some(restored.into()))
+    };
+    let opened = async move { Ok::<_, StoreFailure>(store.read_zstd(&root, restore).await?) };
     Ok(reader(env, once(opened).try_flatten().map_ok(Item::Piece)))
 }
 
@@ -402,11 +432,11 @@ fn store_read<'a>(
 #[rustler::nif]
 fn store_files(env: Env<'_>, store: Store) -> Result<Reader, StoreFailure> {
     let store = store.0.clone();
-    let opened = async move { store.manifests().await };
+    let opened = async move { Ok::<_, StoreFailure>(store.manifests().await?.err_into()) };
     Ok(reader(env, once(opened).try_flatten().map_ok(Item::File)))
 }
 
-fn reader(env: Env<'_>, items: impl Stream<Item = Result<Item, StoreError>> + Send + 'static) -> Reader {
+fn reader(env: Env<'_>, items: impl Stream<Item = Result<Item, StoreFailure>> + Send + 'static) -> Reader {
     owned(env, ReaderResource(Slot::new(Pieces::new(items.boxed()))))
 }
 
@@ -415,7 +445,7 @@ fn reader(env: Env<'_>, items: impl Stream<Item = Result<Item, StoreError>> + Se
 fn reader_next<'a>(env: Env<'a>, reader: Reader, reference: Term<'a>) -> Result<Atom, StoreFailure> {
     start(env, reader, reference, |mut pieces: Pieces<Item>| async move {
         let next = pieces.next(Item::weight).await;
-        (next.is_ok().then_some(pieces), next.map_err(StoreFailure::from))
+        (next.is_ok().then_some(pieces), next)
     })
 }
 
@@ -431,17 +461,17 @@ const MOST: usize = 1 << 20;
 
 /// Pieces that are there already are given together: a message costs as much as thousands of bytes.
 pub(crate) struct Pieces<T> {
-    pieces: Fuse<BoxStream<'static, Result<T, StoreError>>>,
-    error: Option<StoreError>,
+    pieces: Fuse<BoxStream<'static, Result<T, StoreFailure>>>,
+    error: Option<StoreFailure>,
 }
 
 impl<T> Pieces<T> {
-    pub(crate) fn new(pieces: BoxStream<'static, Result<T, StoreError>>) -> Self {
+    pub(crate) fn new(pieces: BoxStream<'static, Result<T, StoreFailure>>) -> Self {
         Self { pieces: pieces.fuse(), error: None }
     }
 
     /// Returns the next pieces, none at the end.
-    pub(crate) async fn next(&mut self, weight: impl Fn(&T) -> usize) -> Result<Vec<T>, StoreError> {
+    pub(crate) async fn next(&mut self, weight: impl Fn(&T) -> usize) -> Result<Vec<T>, StoreFailure> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }

@@ -28,7 +28,7 @@ impl<'a> Items<'a> {
         self.binaries().iter().flatten().map(|data| data.len()).sum()
     }
 
-    /// Returns the bytes of each item; `None` stands for one that is no binary.
+    /// Returns the bytes of each item; `None` stands for one that is not a binary.
     pub(crate) fn binaries(&self) -> Vec<Option<&'a [u8]>> {
         self.0.iter().map(|&item| Binary::from_term(item).ok().map(|binary| binary.as_slice())).collect()
     }

@@ -37,7 +37,7 @@ enum State<T> {
     Closed,
 }
 
-// Whoever panics amid work leaves the slot closed.
+// A panic during work leaves the slot closed.
 impl<T: Send + 'static> RefUnwindSafe for Slot<T> {}
 
 impl<T: Send + 'static> Drop for Slot<T> {
@@ -185,7 +185,7 @@ worked! {
     pub(crate) struct Call(());
 }
 
-/// What a call returns at once: what stops it.
+/// What a call returns right away: a handle that stops it.
 pub(crate) type Started = Result<ResourceArc<Call>, StoreFailure>;
 
 /// Starts work whose result is for the caller, and which stops when that ends.

@@ -1,4 +1,4 @@
-// What of the native addon serves: `napi/src/store.rs` and `napi/src/protocol.rs`.
+// The part of the native addon for servers: `napi/src/store.rs` and `napi/src/protocol.rs`.
 
 import { native, unavailable } from "../../addon.node.js";
 import { failureOf } from "../../errors.js";
@@ -6,14 +6,14 @@ import type { Usage } from "../transport.js";
 import { StoreError } from "./error.js";
 import type { CheckReport, CollectReport } from "./reports.js";
 
-/** A stream that is pulled. */
+/** A pull stream. */
 export interface Pulled<T> {
   next(): Promise<T>;
-  /** Ends it, also while it is pulled. */
+  /** Ends it, even during a pull. */
   free(): void;
 }
 
-/** Bytes; `null` is their end. */
+/** Bytes; `null` marks the end. */
 export type Pieces = Pulled<Uint8Array | null>;
 
 /** A file in a list; `committed` in milliseconds since 1970. */
@@ -26,7 +26,7 @@ export interface ListedFile {
 export interface StoreHandle {
   url(): string;
   usage(): Promise<Usage>;
-  /** Lists are empty at their end. */
+  /** An empty list marks the end. */
   files(): Promise<Pulled<ListedFile[]>>;
   delete(root: string): Promise<boolean>;
   read(root: string, start: number | undefined, end: number | undefined): Promise<Pieces>;
@@ -34,7 +34,7 @@ export interface StoreHandle {
   check(options: object, stop: Stop): Promise<CheckReport>;
 }
 
-/** Ends what goes on for long. */
+/** Stops long-running work. */
 export interface Stop {
   now(): void;
 }
@@ -46,27 +46,27 @@ export interface Answer {
   /** Once. */
   body(): Uint8Array | Pieces | null;
   committed(): { readonly root: string; readonly length: number; readonly new: boolean } | null;
-  /** What went wrong in the store, if it is more than the client is told; once. */
+  /** What went wrong in the store, if the client is told less; once. */
   cause(): { readonly code: string; readonly message: string } | null;
 }
 
-/** A request that is being worked on. */
+/** A request in progress. */
 export interface Exchange {
-  /** Resolves with whether it needs a body, once that can be read. */
+  /** Resolves with whether it needs a body, once it is ready to take it. */
   started(): Promise<boolean>;
-  /** Appends a copy of a piece of the body, and returns whether there is room for another one. */
+  /** Appends a copy of a piece of the body; returns whether there is room for another. */
   push(piece: Uint8Array): boolean;
-  /** Resolves when there is room for more; with `false` when no more is wanted. */
+  /** Resolves when there is room for more, or with `false` if no more is wanted. */
   room(): Promise<boolean>;
   /** Ends the body. */
   end(): void;
   /** Once. */
   answer(): Promise<Answer>;
-  /** Gives it up: nothing is left of it, or a write whose body was whole. */
+  /** Abandons it. Nothing of it remains, except a write whose body was complete. */
   free(): void;
 }
 
-/** A request whose head is well formed. */
+/** A request with a well-formed head. */
 export interface Request {
   operation(): string;
   writes(): boolean;
@@ -77,7 +77,7 @@ export interface Request {
 
 export interface Engine {
   begin(method: string, target: string, headers: readonly string[]): Request | Answer;
-  /** Without a message it is the engine's for this code. */
+  /** Without a message, uses the engine's for this code. */
   refuse(
     method: string,
     target: string,
@@ -95,16 +95,16 @@ interface ServerAddon {
 }
 
 /**
- * Returns the part of the addon that serves.
+ * Returns the part of the addon for servers.
  *
- * @throws {ChunkerError} `native_unavailable` in a process that has no addon.
+ * @throws {ChunkerError} `native_unavailable` in a process without an addon.
  */
 export function serverAddon(): ServerAddon {
   if (native === undefined) throw unavailable();
   return native as unknown as ServerAddon;
 }
 
-/** Returns what `call` returns; an error of the addon becomes one of this package. */
+/** Calls `call`, and turns errors of the addon into errors of this package. */
 export async function asked<T>(call: () => T | Promise<T>): Promise<T> {
   try {
     return await call();
@@ -113,7 +113,7 @@ export async function asked<T>(call: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** Returns an error of the addon as a `ChunkerError` or a {@link StoreError}, and others as they are. */
+/** Returns an error of the addon as a `ChunkerError` or a {@link StoreError}, and any other unchanged. */
 export function storeFailureOf(error: unknown): unknown {
   const failure = failureOf(error);
   if (failure !== error || !(error instanceof Error) || !("code" in error)) return failure;

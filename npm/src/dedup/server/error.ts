@@ -31,10 +31,10 @@ export const STORE_ERROR_CODES = [
   "unsupported_store_version",
 ] as const;
 
-/** What went wrong with a store, for programs. */
+/** A machine-readable code of a {@link StoreError}. */
 export type StoreErrorCode = (typeof STORE_ERROR_CODES)[number];
 
-/** A store could not do what it was asked; `code` says why. */
+/** An operation of a store failed; `code` says why. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
   readonly code: StoreErrorCode | (string & {});
@@ -46,10 +46,10 @@ export class StoreError extends Error {
 }
 
 /**
- * Why a request is not done: to be thrown or returned by a hook.
+ * A refusal of a request. Hooks throw or return it.
  *
- * The status is a 4xx or 5xx, the code lowercase words joined by `_`, on which clients may rely. Clients send
- * a request again after 408, 425, 429 and 5xx except 501 and 507.
+ * The status is a 4xx or 5xx; the code is lowercase words joined by `_`, and clients may rely on it. Clients
+ * retry after 408, 425, 429, and 5xx except 501 and 507.
  */
 export class Refusal extends Error {
   override readonly name = "Refusal";
@@ -58,7 +58,7 @@ export class Refusal extends Error {
   /** Headers of the answer, such as `www-authenticate`. */
   readonly headers: Readonly<Record<string, string>>;
 
-  /** @param message For people. Codes of the protocol have one. */
+  /** @param message For people. Optional for codes of the protocol. */
   constructor(
     status: number,
     code: string,
@@ -72,7 +72,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Returns `value` if it is a {@link Refusal} that can be sent, of whichever copy of the package. */
+/** Returns `value` if it is a {@link Refusal} that can be sent, from any copy of the package. */
 export function asRefusal(value: unknown): Refusal | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { name, status, code, message, headers } = value as Partial<Record<keyof Refusal, unknown>>;
@@ -82,7 +82,7 @@ export function asRefusal(value: unknown): Refusal | undefined {
   return inRange && named && told ? (value as Refusal) : undefined;
 }
 
-/** Whether `Headers` takes all of them: not one can end its line. */
+/** Whether `Headers` accepts all of them, so none can end its line early. */
 function areHeaders(headers: unknown): boolean {
   try {
     return typeof headers === "object" && headers !== null && new Headers({ ...headers }) !== null;

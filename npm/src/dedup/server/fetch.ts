@@ -1,20 +1,20 @@
-// Servers of the web's `Request` and `Response`: Hono, Next.js, Bun, Deno.
+// For servers with the web's `Request` and `Response`: Hono, Next.js, Bun, Deno.
 
 import { asked, type Pieces } from "./addon.js";
 import type { UploadHandlerOptions } from "./options.js";
 import { LATE, within } from "./patience.js";
 import { Shell } from "./shell.js";
 
-/** How long a refused body is read and dropped, in milliseconds: some servers cut the answer otherwise. */
+/** How long to read and drop a refused body, in milliseconds: some servers cut the answer off otherwise. */
 const LINGER_MS = 2_000;
 
 /** Answers one request. */
 export type FetchHandler = (request: Request) => Promise<Response>;
 
 /**
- * Returns a handler of the upload protocol for servers of the web's `Request` and `Response`.
+ * Returns an upload protocol handler for servers with the web's `Request` and `Response`.
  *
- * It answers every request that it is given, unknown paths by 404: `app.all("/store/*", (context) =>
+ * It answers every request it is given, and unknown paths with 404: `app.all("/store/*", (context) =>
  * handler(context.req.raw))` with `prefix: "/store"`.
  *
  * @throws As {@link createUploadHandler}.
@@ -55,7 +55,7 @@ export function createFetchHandler(options: UploadHandlerOptions<Request>): Fetc
   };
 }
 
-/** Reads what is left of a body, for a time. */
+/** Reads and drops the rest of a body, for a limited time. */
 async function drop(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
   const timer = setTimeout(() => void reader.cancel().catch(() => {}), LINGER_MS);
   try {
@@ -67,7 +67,7 @@ async function drop(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<vo
   }
 }
 
-/** Returns a stream that fails when its reader pauses for too long. */
+/** Returns a stream that fails if its reader pauses too long. */
 function streamOf(
   pieces: Pieces,
   stallTimeoutMs: number,

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// Servers of `node:http`, and what is mounted in them: Express, Connect, Fastify's `raw`, …
+// For servers of `node:http` and what mounts in them: Express, Connect, Fastify's `raw`, …
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,11 +10,11 @@ import type { UploadHandlerOptions } from "./options.js";
 import { LATE, within } from "./patience.js";
 import { type Incoming, type Reply, Shell } from "./shell.js";
 
-/** Bytes of a refused body that are read so that the connection can be kept. */
+/** Bytes of a refused body to read, so that the connection can be kept. */
 const DRAINED = 1024 * 1024;
 /**
- * How long a refused body is read before the connection is closed, in milliseconds: closing with unread bytes
- * would take the answer away from the client.
+ * How long to read a refused body before closing the connection, in milliseconds: closing with unread bytes
+ * would lose the answer.
  */
 const LINGER_MS = 2_000;
 /** Bytes that a slow reader has to take to have made progress; of a fast one more is asked at once. */
@@ -27,37 +27,38 @@ const FAST = 1 / 32;
 export type UploadHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /**
- * Returns a handler of the upload protocol for `node:http` and everything that is built on it.
+ * Returns an upload protocol handler for `node:http` and everything built on it.
  *
- * It answers every request that it is given, unknown paths by 404, and looks at `request.url`, from which
- * Express takes the path that it is mounted at: `app.use("/store", createUploadHandler({ store: "files" }))`.
+ * It answers every request it is given, and unknown paths with 404. It reads `request.url`, from which
+ * Express strips the path where the handler is mounted:
+ * `app.use("/store", createUploadHandler({ store: "files" }))`.
  *
- * @throws {ChunkerError} `native_unavailable` where there is no addon; `invalid_argument`.
- * @throws {StoreError} `invalid_store_option` for a number out of its range.
+ * @throws {ChunkerError} `native_unavailable` without an addon; `invalid_argument`.
+ * @throws {StoreError} `invalid_store_option` for a number out of range.
  */
 export function createUploadHandler(options: UploadHandlerOptions<IncomingMessage>): UploadHandler {
   const handler = new Handler(options);
-  // What is wrong with the store shows when the server starts; a request says it again.
+  // Reports a broken store when the server starts; requests report it again.
   handler.shell.open().catch((error) => handler.shell.report(error));
   return (request, response) => handler.answer(request, response, () => {});
 }
 
 /** Options of {@link createUploadServer}. */
 export interface UploadServerOptions extends UploadHandlerOptions<IncomingMessage> {
-  /** Default: any that is free. */
+  /** Default: any free port. */
   readonly port?: number | undefined;
-  /** The address to listen at. Others can reach only a server with `authorize`. Default: `127.0.0.1`. */
+  /** The address to listen on. Only local ones are allowed without `authorize`. Default: `127.0.0.1`. */
   readonly host?: string | undefined;
 }
 
 /** A listening server. */
 export interface UploadServer extends AsyncDisposable {
-  /** Where it is, without a slash at the end. */
+  /** Its address, without a trailing slash. */
   readonly url: string;
   readonly server: Server;
   /**
-   * Takes no more requests, finishes those that run, and resolves then; cuts what takes longer than
-   * `graceMs`. Default: 30 seconds.
+   * Stops accepting requests, and resolves once running ones have finished. Those that take longer than
+   * `graceMs` are cut off. Default: 30 seconds.
    */
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>;
 }
@@ -65,8 +66,8 @@ export interface UploadServer extends AsyncDisposable {
 /**
  * Starts a server that speaks only the upload protocol.
  *
- * Without `authorize` it listens only at addresses of this machine, and answers only to names of it: a page
- * of another site could otherwise send requests to it under that site's name.
+ * Without `authorize`, it listens only on local addresses and answers only to local host names. Otherwise
+ * a page of another site could send it requests under that site's name.
  *
  * @throws As {@link createUploadHandler}, {@link Store.open} and `server.listen`.
  */
@@ -74,7 +75,7 @@ export async function createUploadServer(options: UploadServerOptions): Promise<
   const { port = 0, host = "127.0.0.1", ...rest } = options;
   const isOpen = rest.authorize === undefined;
   if (isOpen && !isLoopback(host)) {
-    throw invalidArgument(`others can reach ${host}: say by authorize who may do what`);
+    throw invalidArgument(`others can reach ${host}: pass authorize to decide who may do what`);
   }
   const handler = new Handler(rest, isOpen);
   await handler.shell.open();
@@ -96,7 +97,7 @@ export async function createUploadServer(options: UploadServerOptions): Promise<
   });
   const close: UploadServer["close"] = ({ graceMs = 30_000 } = {}) => {
     handler.isStopping = true;
-    // Longer than about 24 days is what timers cannot: they would end at once.
+    // Timers cannot run longer than about 24 days: they would fire immediately.
     const cut = graceMs < 2 ** 31 && setTimeout(() => server.closeAllConnections(), graceMs);
     return new Promise((resolve) => {
       server.close(() => {
@@ -260,7 +261,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return "transfer-encoding" in headers || Number(headers["content-length"] ?? 0) > 0;
 }
 
-/** Reads and drops what is left of a body; gives up after a time. */
+/** Reads and drops the rest of a body, for a limited time. */
 async function drain(incoming: Incoming<IncomingMessage>): Promise<void> {
   const read = async () => {
     while ((await incoming.next()) !== undefined);
@@ -278,7 +279,7 @@ function hostOf(request: IncomingMessage): string {
   return String(host).replace(/:\d*$/, "");
 }
 
-/** Whether a name or an address is one of this machine alone. */
+/** Whether a name or address is local to this machine. */
 function isLoopback(host: string): boolean {
   const name = host.replace(/\.$/, "").toLowerCase();
   return (

@@ -3,7 +3,7 @@ import { checkedOptions } from "../../options.js";
 import type { Refusal } from "./error.js";
 import { type Store, storeHandleOf } from "./store.js";
 
-/** What a request asks for: the names of `docs/protocol.md`'s requests in metrics and logs. */
+/** The kind of a request, by the names of `docs/protocol.md`, as used in metrics and logs. */
 export type UploadOperation =
   | "describe"
   | "ask_missing"
@@ -17,62 +17,62 @@ export type UploadOperation =
   | "list"
   | "usage";
 
-/** What a request asks for, as its head says it. */
+/** A request, as described by its head. */
 export interface UploadRequest {
   readonly operation: UploadOperation;
-  /** Whether that changes what is stored. */
+  /** Whether it changes what is stored. */
   readonly writes: boolean;
-  /** The file that it concerns, if it is one: `sha256-…`. */
+  /** The file it concerns, if any: `sha256-…`. */
   readonly root: string | undefined;
-  /** Length of its body in bytes; 0 if it has none. */
+  /** Length of the body in bytes; 0 if there is none. */
   readonly bodyLength: number;
 }
 
-/** Bounds of what requests may be; clients are told them. `docs/protocol.md` says what each is. */
+/** Limits of requests, which clients can read. `docs/protocol.md` explains each. */
 export interface UploadLimits {
-  /** Bytes of the longest pack: 4 MiB to 1 GiB. Default: 32 MiB. */
+  /** Longest pack in bytes: 4 MiB to 1 GiB. Default: 32 MiB. */
   readonly packBytes?: number | undefined;
-  /** Bytes of all chunks of a pack, decompressed. Default: eight times `packBytes`. */
+  /** Decompressed bytes of all chunks in a pack. Default: eight times `packBytes`. */
   readonly packLength?: number | undefined;
-  /** Chunks of a pack: 1 to 1,048,576. Default: 16,384. */
+  /** Chunks in a pack: 1 to 1,048,576. Default: 16,384. */
   readonly packChunks?: number | undefined;
-  /** Digests of a question: 1 to 1,048,576. Default: 65,536. */
+  /** Digests in one question: 1 to 1,048,576. Default: 65,536. */
   readonly missingDigests?: number | undefined;
-  /** Chunks that are read by one request: 1 to 1,048,576. Default: 65,536. */
+  /** Chunks that one request may read: 1 to 1,048,576. Default: 65,536. */
   readonly readDigests?: number | undefined;
-  /** Bytes of the longest chunk. Default: 16 MiB, or what fits in a pack if that is less. */
+  /** Longest chunk in bytes. Default: 16 MiB, or what fits in a pack if less. */
   readonly chunkBytes?: number | undefined;
-  /** Bytes of the longest manifest, 36 for every chunk: up to 1 GiB. Default: 64 MiB. */
+  /** Longest manifest in bytes (36 per chunk): up to 1 GiB. Default: 64 MiB. */
   readonly manifestBytes?: number | undefined;
 }
 
 /**
- * What {@link UploadHandlerOptions.authorize} decides: `true` or nothing lets the request through, a store
- * too, which is then the one it is about; `false` is 403 `forbidden`, and a {@link Refusal} what it says.
+ * The decision of {@link UploadHandlerOptions.authorize}: `true` or nothing allows the request, a store
+ * allows it on that store, `false` answers 403 `forbidden`, and a {@link Refusal} answers what it says.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook may have no `return`
 export type Verdict = Store | Refusal | boolean | undefined | void;
 
-/** Options of a handler; `R` is what its framework has for a request. */
+/** Options of a handler. `R` is the framework's request type. */
 export interface UploadHandlerOptions<R> {
-  /** The store: open, or its path or URL. It may be left out where `authorize` returns one. */
+  /** An open store, or its path or URL. Optional if `authorize` returns one. */
   readonly store?: Store | string | URL | undefined;
   /**
-   * Says who may do what, and chooses the store of whoever asks. Called for every request of the protocol
-   * but preflights, which carry no credentials. Default: everybody may do everything.
+   * Decides who may do what, and can choose the store for a client. Called for every request of the
+   * protocol except preflights, which carry no credentials. Default: everyone may do everything.
    */
   readonly authorize?:
     | ((request: R, asked: UploadRequest) => Verdict | Promise<Verdict>)
     | undefined;
   /**
-   * Returns how many bytes whoever asks may still write: a longer body is refused by 507. Called for packs
-   * and manifests; what is stored of them may be less.
+   * Returns how many more bytes the client may write. Longer bodies are refused with 507. Called for packs
+   * and manifests; less than their length may end up stored.
    */
   readonly quota?: ((request: R, asked: UploadRequest) => number | Promise<number>) | undefined;
   /**
-   * Called with a file's name and length in bytes once it is stored for good, and before the client is told.
-   * A client that does not hear of it commits again: then `isNew` is false. If it throws, so does the answer:
-   * by a {@link Refusal} as that says, else by 500.
+   * Called with a file's name and length in bytes once it is stored for good, before the client is told. A
+   * client that misses the answer commits again, with `isNew` false. If the hook throws a {@link Refusal},
+   * that is the answer; any other error answers 500.
    */
   readonly onCommit?:
     | ((
@@ -82,20 +82,20 @@ export interface UploadHandlerOptions<R> {
       ) => unknown)
     | undefined;
   /**
-   * Told of every failure that is not the client's: of the store, of a hook, and of a wrong setup. There is
+   * Called for every failure that is not the client's: of the store, of a hook, or of the setup. There is
    * no request if the store cannot be opened at the start.
    */
   readonly onError?: ((error: unknown, request: R | undefined) => unknown) | undefined;
-  /** What all paths begin with as the handler sees them, such as `/store`. Default: nothing. */
+  /** Prefix of all paths as the handler sees them, such as `/store`. Default: none. */
   readonly prefix?: string | undefined;
-  /** Other origins whose pages may ask, such as `https://example.org`; `"*"` for all. Default: none. */
+  /** Other origins whose pages may send requests, such as `https://example.org`; `"*"` for all. Default: none. */
   readonly origins?: readonly string[] | "*" | undefined;
-  /** Whether pages of other origins may send cookies; not with `"*"`. Default: false. */
+  /** Whether pages of other origins may send cookies. Not with `"*"`. Default: false. */
   readonly credentials?: boolean | undefined;
-  /** Bytes that all requests together may take. Default: 256 MiB; at least twice `packBytes`. */
+  /** Most memory in bytes for all requests together, at least twice `packBytes`. Default: 256 MiB. */
   readonly memory?: number | undefined;
   readonly limits?: UploadLimits | undefined;
-  /** How long a client may make no progress in sending or reading, in milliseconds. Default: 30,000. */
+  /** How long a client may make no progress sending or reading, in milliseconds. Default: 30,000. */
   readonly stallTimeoutMs?: number | undefined;
 }
 
@@ -125,7 +125,7 @@ const LIMIT_KEYS = [
   "manifestBytes",
 ] as const;
 
-/** Checks what JavaScript may give instead of options, and fills in what is left out. */
+/** Checks options from JavaScript and fills in defaults. */
 export function checkedHandlerOptions<R>(options: UploadHandlerOptions<R>) {
   const checked = checkedOptions(options, HANDLER_KEYS);
   const { store, authorize, origins, stallTimeoutMs = STALL_TIMEOUT_MS } = checked;
@@ -136,14 +136,14 @@ export function checkedHandlerOptions<R>(options: UploadHandlerOptions<R>) {
     }
   }
   if (store === undefined && authorize === undefined) {
-    throw invalidArgument("there is neither a store nor an authorize that chooses one");
+    throw invalidArgument("missing store (or an authorize that chooses one)");
   }
   const isStore = storeHandleOf(store) !== undefined || typeof store === "string";
   if (store !== undefined && !isStore && !(store instanceof URL)) {
     throw invalidArgument("store is not a Store, a path or a URL");
   }
   if (typeof stallTimeoutMs !== "number" || !(stallTimeoutMs > 0 && stallTimeoutMs < 2 ** 31)) {
-    throw invalidArgument(`stallTimeoutMs ${stallTimeoutMs} is not in 1..2147483647`);
+    throw invalidArgument(`stallTimeoutMs ${stallTimeoutMs} is not from 1 to 2147483647`);
   }
   const engine = {
     ...checkedOptions(checked.limits, LIMIT_KEYS),

@@ -1,15 +1,15 @@
-// How long a peer may make no progress. Our own slowness never counts.
+// How long a peer may make no progress. Our own delays never count.
 
-/** What {@link within} returns when it has waited long enough. */
+/** Returned by {@link within} when time is up. */
 export const LATE: unique symbol = Symbol("late");
 
-/** How long something that has arrived may take to get here, in milliseconds. */
+/** How long something that has arrived may take to reach us, in milliseconds. */
 const SECOND_LOOK_MS = 1_000;
 
 /**
- * Returns what arrives, or {@link LATE} when that takes longer than `ms`.
+ * Returns what arrives, or {@link LATE} if that takes longer than `ms`.
  *
- * A process that stood still sees its timers end before it sees what has arrived meanwhile, so it looks a
+ * After a process was suspended, its timers fire before it sees what has arrived meanwhile, so this looks a
  * second time.
  */
 export async function within<T>(ms: number, arrival: Promise<T>): Promise<T | typeof LATE> {

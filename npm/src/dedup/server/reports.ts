@@ -1,22 +1,22 @@
-/** What a collection has done, in numbers of things and bytes. */
+/** The result of a collection, in counts and bytes. */
 export interface CollectReport {
   /** Files in the store. */
   readonly files: number;
-  /** Packs when it began, and their bytes. */
+  /** Packs at the start, and their bytes. */
   readonly packs: number;
   readonly bytes: number;
-  /** Bytes of them that files need. */
+  /** Bytes in those packs that files need. */
   readonly liveBytes: number;
-  /** Packs that were chosen to be deleted. */
+  /** Packs chosen for deletion. */
   readonly doomedPacks: number;
   readonly deletedPacks: number;
   readonly deletedBytes: number;
-  /** Live chunks that were copied out of them. */
+  /** Live chunks copied out of those packs. */
   readonly copiedChunks: number;
   readonly copiedBytes: number;
-  /** Packs that were not deleted: the only copy of a live chunk in them is damaged. */
+  /** Packs kept because their copy of a live chunk is damaged and the only one. */
   readonly keptPacks: readonly string[];
-  /** Commits that were begun more than a day ago and never ended. */
+  /** Commits started over a day ago and never finished. */
   readonly expiredCommits: number;
   readonly removedTemporaries: number;
 }
@@ -27,11 +27,11 @@ export interface Damage {
   readonly name: string;
   /** What is wrong with it as a whole. */
   readonly error?: string | null;
-  /** Chunks in it that are damaged, or that it needs and of which no good copy is left. */
+  /** Chunks that are damaged in it, or that it needs and that have no good copy left. */
   readonly chunks: readonly string[];
 }
 
-/** What a check has found. */
+/** The result of a check. */
 export interface CheckReport {
   /** Whether every file can be read and no pack is damaged. */
   readonly sound: boolean;
@@ -42,9 +42,9 @@ export interface CheckReport {
   readonly damagedPacks: readonly Damage[];
   /** Files that cannot be read whole. */
   readonly hurtFiles: readonly Damage[];
-  /** Objects that are damaged, or that a store does not have. */
+  /** Objects that are damaged or do not belong in a store. */
   readonly strangeObjects: readonly Damage[];
-  /** Chunks that were copied out of damaged packs. */
+  /** Chunks copied out of damaged packs. */
   readonly rescuedChunks: number;
   readonly deletedPacks: number;
 }

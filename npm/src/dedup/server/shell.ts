@@ -1,5 +1,5 @@
-// What both kinds of servers do with a request: `node:http`'s and those of fetch. The engine in the addon
-// decides everything that the protocol says; here are the hooks, the time, and the client that may go away.
+// What both kinds of servers (`node:http` and fetch) do with a request. The engine in the addon implements
+// the protocol; this adds hooks, timeouts, and clients that go away.
 
 import {
   type Answer,
@@ -21,27 +21,27 @@ import {
 import { LATE, within } from "./patience.js";
 import { Store, storeHandleOf } from "./store.js";
 
-/** Bytes of a body that are handed to the addon at once: each time they are copied on this thread. */
+/** Bytes of a body to hand to the addon together: they are copied on this thread. */
 const PIECE = 256 * 1024;
 
-/** A request as a server has it. */
+/** A request, as a server sees it. */
 export interface Incoming<R> {
   readonly request: R;
   readonly method: string;
   readonly target: string;
   /** Names and values in turn. */
   readonly headers: readonly string[];
-  /** Whether somebody else has read its body. */
+  /** Whether its body was already read by someone else. */
   readonly isConsumed: boolean;
   /** Aborted when the client goes away. */
   readonly gone: AbortSignal;
   /** Lets the client send the body. */
   proceed(): void;
-  /** Resolves with the next piece of the body, with nothing at its end; rejects if the client is gone. */
+  /** Resolves with the next piece of the body, or nothing at its end; rejects if the client is gone. */
   next(): Promise<Uint8Array | undefined>;
 }
 
-/** What is answered. */
+/** An answer. */
 export interface Reply {
   readonly status: number;
   /** Names and values in turn. */
@@ -49,7 +49,7 @@ export interface Reply {
   readonly body: ReturnType<Answer["body"]>;
 }
 
-/** The client is not there any more. */
+/** The client has gone away. */
 class Gone extends Error {}
 
 /** Answers requests. */
@@ -72,7 +72,7 @@ export class Shell<R> {
     }
   }
 
-  /** Opens the store, if it was not opened yet. */
+  /** Opens the store, if it is not open yet. */
   async open(): Promise<StoreHandle | undefined> {
     const { store } = this.#options;
     const handle = storeHandleOf(store);
@@ -86,7 +86,7 @@ export class Shell<R> {
     });
   }
 
-  /** Returns what to answer; nothing if the client is gone. */
+  /** Returns the answer, or nothing if the client is gone. */
   async answer(incoming: Incoming<R>): Promise<Reply | undefined> {
     const { method, target, headers } = incoming;
     try {
@@ -98,7 +98,7 @@ export class Shell<R> {
     }
   }
 
-  /** Returns the answer to a request that fails by `error`. */
+  /** Returns the answer to a request that failed with `error`. */
   refuse(incoming: Incoming<R>, error: unknown): Reply {
     const { method, target, headers, request } = incoming;
     const refusal = asRefusal(error) ?? new Refusal(500, "internal_error");
@@ -113,7 +113,7 @@ export class Shell<R> {
     return reply;
   }
 
-  /** Tells of a failure. */
+  /** Reports a failure to the hook. */
   report(error: unknown, request?: R): void {
     const tell = async () => this.#options.onError?.(error, request);
     tell().catch(() => {}); // it has nobody to tell of a failure of its own
@@ -136,7 +136,7 @@ export class Shell<R> {
     incoming.gone.addEventListener("abort", giveUp, { once: true });
     try {
       if (await asked(() => exchange.started())) await this.#feed(incoming, exchange, answered);
-      // A commit that the client does not wait for may still happen, and then onCommit has to hear of it.
+      // A commit may still happen after its client has gone, and onCommit must then be called.
       if (asks.writes) incoming.gone.removeEventListener("abort", giveUp);
       exchange.end();
       const answer = await answered;
@@ -150,7 +150,7 @@ export class Shell<R> {
     }
   }
 
-  /** Returns the store that a request is about, if it is allowed. */
+  /** Returns the store for a request, if it is allowed. */
   async #admit({ request }: Incoming<R>, asks: UploadRequest): Promise<StoreHandle> {
     const { authorize, quota } = this.#options;
     const verdict = await authorize?.(request, asks);
@@ -167,7 +167,8 @@ export class Shell<R> {
       if (asks.bodyLength > left) throw new Refusal(507, "insufficient_storage");
     }
     const store = chosen ?? (await this.#opened(request));
-    if (store === undefined) throw new TypeError("there is no store, and authorize chose none");
+    if (store === undefined)
+      throw new TypeError("no store: none was given and authorize chose none");
     return store;
   }
 
@@ -177,11 +178,11 @@ export class Shell<R> {
     } catch (error) {
       this.report(error, request);
       const later = { "retry-after": "2" };
-      throw new Refusal(503, "store_unavailable", "the store cannot be opened", later);
+      throw new Refusal(503, "store_unavailable", "cannot open the store", later);
     }
   }
 
-  /** Gives the body to an exchange, as far as it wants it. */
+  /** Feeds the body to an exchange, as far as it wants it. */
   async #feed(incoming: Incoming<R>, exchange: Exchange, answered: Promise<Answer>): Promise<void> {
     incoming.proceed();
     const refused = answered.then(() => undefined);
@@ -211,14 +212,13 @@ export class Shell<R> {
   }
 
   #consumed({ request }: Incoming<R>): Refusal {
-    const message =
-      "the body was read before the upload handler got it: mount the handler before body parsers";
+    const message = "the body was already read: mount the handler before body parsers";
     this.report(new Error(message), request);
     return new Refusal(501, "body_consumed", message); // it will not get better by being repeated
   }
 }
 
-/** Sets a header, whatever the case of its name. */
+/** Sets a header, ignoring the case of its name. */
 function set(headers: string[], name: string, value: string): void {
   for (let at = 0; at < headers.length; at += 2) {
     if (headers[at]?.toLowerCase() === name.toLowerCase()) headers.splice(at, 2);

@@ -8,19 +8,19 @@ import type { CheckReport, CollectReport } from "./reports.js";
 
 /** Options of {@link Store.open}. */
 export interface StoreOptions {
-  /** Whether a store is made where there is none. Default: true. */
+  /** Whether to create the store if it does not exist. Default: true. */
   readonly create?: boolean | undefined;
-  /** The level of zstd for new chunks: 1 to 22, or 0 to store them as they are. Default: 3. */
+  /** zstd level for new chunks: 1 to 22, or 0 to store them uncompressed. Default: 3. */
   readonly level?: number | undefined;
   /** Bytes after which a pack is written: 1 KiB to 1 GiB. Default: 16 MiB. */
   readonly packSize?: number | undefined;
-  /** Requests to a remote store under way for one operation: 1 to 1024. Default: 32. */
+  /** Concurrent requests to a remote store per operation: 1 to 1024. Default: 32. */
   readonly concurrency?: number | undefined;
-  /** The folder for the index of this machine; `false` for none. Default: one in the platform's cache. */
+  /** Folder for this machine's index; `false` for none. Default: one in the platform's cache. */
   readonly cache?: string | false | undefined;
-  /** For how long a list may lack what was written: at most an hour. Only of a new store. Default: 0. */
+  /** How long lists may lack new objects: at most an hour. Only for a new store. Default: 0. */
   readonly listingLagMs?: number | undefined;
-  /** Bytes of the longest manifest, 36 for every chunk. Default: 64 MiB. */
+  /** Longest manifest in bytes (36 per chunk). Default: 64 MiB. */
   readonly manifestLimit?: number | undefined;
 }
 
@@ -30,17 +30,17 @@ export interface CollectOptions {
   readonly minAgeMs?: number | undefined;
   /** Packs with this percentage of waste are rewritten. Default: 20. */
   readonly maxWaste?: number | undefined;
-  /** Only reports what would be done. Default: false. */
+  /** Only reports what it would do. Default: false. */
   readonly dryRun?: boolean | undefined;
-  /** Ends the collection: the next one goes on. */
+  /** Stops the collection; the next one continues. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of {@link Store.check}. */
 export interface CheckOptions {
-  /** Whether every chunk is read and its digest checked. Default: false. */
+  /** Whether to read every chunk and check its digest. Default: false. */
   readonly readData?: boolean | undefined;
-  /** Whether damaged packs are taken out of use, their good chunks copied before. Default: false. */
+  /** Whether to take damaged packs out of use, after copying their good chunks. Default: false. */
   readonly repair?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -69,7 +69,7 @@ const HANDLE = Symbol.for("chunker-cdc.store");
  * A store of chunks and files, on a disk, on S3, GCS or Azure, or in memory.
  *
  * Any number of processes on any number of machines can use one store at the same time. Errors are a
- * {@link StoreError}; work is done off the event loop.
+ * {@link StoreError}. Work runs off the event loop.
  */
 export class Store {
   readonly #handle: StoreHandle;
@@ -80,13 +80,13 @@ export class Store {
   }
 
   /**
-   * Opens the store at an address, and makes it if there is none.
+   * Opens the store at an address, and creates it if it does not exist.
    *
    * @param address A path, or a URL: `file:`, `memory:`, `s3://bucket/prefix`, `gs://…`, `az://container/…`.
    * The last three take credentials and endpoint from the usual environment variables
    * (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …).
    * @throws {StoreError} `not_a_store`, `store_not_found`, `invalid_store_address`, …
-   * @throws {ChunkerError} `native_unavailable` where there is no addon; `invalid_argument`.
+   * @throws {ChunkerError} `native_unavailable` without an addon; `invalid_argument`.
    */
   static async open(address: string | URL, options?: StoreOptions): Promise<Store> {
     const { cache, ...rest } = checkedOptions(options, OPTIONS);
@@ -100,7 +100,7 @@ export class Store {
     return this.#handle.url();
   }
 
-  /** Returns how much is in the store. */
+  /** Returns how much the store holds. */
   usage(): Promise<Usage> {
     return asked(() => this.#handle.usage());
   }
@@ -113,15 +113,15 @@ export class Store {
     }
   }
 
-  /** Takes a file's name away; returns whether it had one. {@link collect} gives the space back. */
+  /** Deletes a file's name; returns whether it had one. {@link collect} frees the space. */
   delete(root: string): Promise<boolean> {
     return asked(() => this.#handle.delete(root));
   }
 
   /**
-   * Yields the bytes of a file, each checked before.
+   * Yields the bytes of a file, verified.
    *
-   * @throws {StoreError} `root_not_found`, `range_not_satisfiable`, or when stored bytes are damaged.
+   * @throws {StoreError} `root_not_found`, `range_not_satisfiable`, or if stored bytes are damaged.
    */
   async *read(
     root: string,
@@ -135,10 +135,10 @@ export class Store {
   }
 
   /**
-   * Deletes what no file needs.
+   * Deletes data that no file needs.
    *
-   * Harmless at any time and from any process, also when it is killed; committed files can be read all the
-   * while. Uploads that take longer than `minAgeMs` may have to send chunks again.
+   * Safe at any time, from any process, even if killed. Committed files stay readable throughout. Uploads
+   * that take longer than `minAgeMs` may have to send chunks again.
    */
   async collect(options?: CollectOptions): Promise<CollectReport> {
     const known = ["minAgeMs", "maxWaste", "dryRun", "signal"] as const;
@@ -146,14 +146,14 @@ export class Store {
     return stoppable(signal, (stop) => this.#handle.collect(rest, stop));
   }
 
-  /** Looks whether the store is sound, and mends what can be mended. Damage is no error, but reported. */
+  /** Checks whether the store is sound, and repairs what it can. Damage is reported, not thrown. */
   async check(options?: CheckOptions): Promise<CheckReport> {
     const { signal, ...rest } = checkedOptions(options, ["readData", "repair", "signal"]);
     return stoppable(signal, (stop) => this.#handle.check(rest, stop));
   }
 }
 
-/** Returns the handle of `value` if it is a {@link Store}, of whichever copy of the package. */
+/** Returns the handle of `value` if it is a {@link Store}, from any copy of the package. */
 export function storeHandleOf(value: unknown): StoreHandle | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   return (value as { [HANDLE]?: StoreHandle })[HANDLE];
@@ -162,10 +162,10 @@ export function storeHandleOf(value: unknown): StoreHandle | undefined {
 function addressOf(address: string | URL): string {
   if (typeof address === "string") return address;
   if (Object.prototype.toString.call(address) === "[object URL]") return address.href;
-  throw invalidArgument("the address of a store is neither a path nor a URL");
+  throw invalidArgument("the store address is neither a path nor a URL");
 }
 
-/** Yields what is pulled, up to what `ends`; ends it when the loop is left. */
+/** Yields what is pulled until `ends` holds; ends the stream when the loop is left. */
 async function* pulled<T>(
   stream: Pulled<T>,
   ends: (item: T) => boolean,

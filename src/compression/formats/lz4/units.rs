@@ -28,7 +28,7 @@ pub(super) enum Unit {
 #[derive(Debug)]
 pub(super) struct Units<R> {
     pub(super) reader: R,
-    /// What comes behind the unit.
+    /// What follows the unit.
     next: Next,
     /// The unit, when the reader had it in pieces.
     gathered: Vec<u8>,
@@ -52,7 +52,7 @@ struct Body {
     max_block: usize,
 }
 
-/// How many bytes belong to a unit, as far as its beginning tells.
+/// The number of bytes in a unit, as far as its start tells.
 enum Length {
     Whole(usize, Next),
     AtLeast(usize),

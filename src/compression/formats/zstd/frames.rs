@@ -41,7 +41,7 @@ pub(in crate::compression) struct Frames<R> {
 }
 
 impl<R: BufRead> Frames<R> {
-    /// Returns a reader; an empty dictionary is none.
+    /// Returns a reader; an empty dictionary means none.
     pub(super) fn new(
         reader: R,
         dictionary: &[u8],
@@ -154,7 +154,7 @@ fn check_content(head: &[u8], content: u64) -> Result<(), CompressionError> {
     match get_frame_content_size(head) {
         Ok(Some(claimed)) if claimed != content => {
             let source =
-                io::Error::new(io::ErrorKind::InvalidData, "the content is not as long as its head says");
+                io::Error::new(io::ErrorKind::InvalidData, "content length does not match the frame header");
             Err(CompressionError::Corrupt { codec: Codec::Zstd, source })
         }
         _ => Ok(()),

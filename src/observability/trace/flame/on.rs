@@ -59,10 +59,10 @@ impl core::fmt::Debug for FlamegraphGuard {
 #[non_exhaustive]
 pub enum FlamegraphError {
     /// The file cannot be created.
-    #[error("the folded file cannot be made")]
+    #[error("cannot create the folded file")]
     File(#[source] tracing_flame::Error),
     /// The program already has a subscriber.
-    #[error("the program has a tracing subscriber already")]
+    #[error("a tracing subscriber is already installed")]
     SubscriberInstalled,
 }
 

@@ -1,10 +1,13 @@
 defmodule BinaryCache.Expiry do
   @moduledoc """
-  Removes NARs whose narinfo never came.
+  Removes NARs and listings whose narinfo never came.
+
+  A disk that fails is logged, and looked at again the next time.
   """
 
   use GenServer
-  alias BinaryCache.{Cache, Incoming}
+  require Logger
+  alias BinaryCache.{Cache, Documents, Incoming}
 
   @spec start_link(Cache.t()) :: GenServer.on_start()
   def start_link(cache), do: GenServer.start_link(__MODULE__, cache)
@@ -19,8 +22,14 @@ defmodule BinaryCache.Expiry do
   def handle_info(:expire, cache), do: expire(cache)
 
   defp expire(cache) do
-    _ = Incoming.expire(cache)
+    for expire <- [&Incoming.expire/1, &Documents.expire/1], do: attempt(expire, cache)
     _ = Process.send_after(self(), :expire, max(div(cache.limits.expiry, 10), 1_000))
     {:noreply, cache}
+  end
+
+  defp attempt(expire, cache) do
+    expire.(cache)
+  rescue
+    error in File.Error -> Logger.error("old files could not be removed: #{Exception.message(error)}")
   end
 end

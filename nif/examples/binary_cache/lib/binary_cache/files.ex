@@ -128,6 +128,27 @@ defmodule BinaryCache.Files do
     end
   end
 
+  @doc """
+  Removes the files of a directory that are older than `age` milliseconds and for whose name `expendable?` is true,
+  and returns how many.
+  """
+  @spec expire!(Path.t(), pos_integer, (String.t() -> boolean)) :: non_neg_integer
+  def expire!(directory, age, expendable? \\ fn _ -> true end) do
+    oldest = System.os_time(:second) - div(age, 1000)
+
+    directory
+    |> File.ls!()
+    |> Enum.count(fn name ->
+      path = Path.join(directory, name)
+
+      case File.stat(path, time: :posix) do
+        {:ok, %{mtime: modified}} when modified < oldest -> expendable?.(name) and remove!(path)
+        # It has been removed, or has its name by now.
+        _ -> false
+      end
+    end)
+  end
+
   defp sync_directory!(path) do
     directory = open!(path, [:read, :directory], "open the directory")
 

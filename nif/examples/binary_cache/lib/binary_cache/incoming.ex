@@ -148,24 +148,19 @@ defmodule BinaryCache.Incoming do
   end
 
   @doc """
+  Removes the NAR that was sent with the digest `file_hash`, if one waits.
+  """
+  @spec discard(Cache.t(), String.t()) :: :ok
+  def discard(cache, file_hash) do
+    _ = Files.remove!(path(cache, file_hash))
+    :ok
+  end
+
+  @doc """
   Removes NARs that have waited for longer than the limits say, and returns how many.
   """
   @spec expire(Cache.t()) :: non_neg_integer
-  def expire(%{limits: limits} = cache) do
-    oldest = System.os_time(:second) - div(limits.expiry, 1000)
-
-    cache.incoming
-    |> File.ls!()
-    |> Enum.count(fn name ->
-      path = Path.join(cache.incoming, name)
-
-      case File.stat(path, time: :posix) do
-        {:ok, %{mtime: modified}} when modified < oldest -> Files.remove!(path)
-        # It has been removed, or has its name by now.
-        _ -> false
-      end
-    end)
-  end
+  def expire(cache), do: Files.expire!(cache.incoming, cache.limits.expiry)
 
   defp path(cache, file_hash), do: Path.join(cache.incoming, file_hash)
 end

@@ -9,6 +9,7 @@ defmodule BinaryCache.Limits do
           max_ratio: pos_integer,
           max_window_log: 10..30,
           max_narinfo_bytes: pos_integer,
+          max_document_bytes: pos_integer,
           max_publications: pos_integer,
           expiry: pos_integer
         }
@@ -19,8 +20,10 @@ defmodule BinaryCache.Limits do
             # A decoder's window: 64 MiB, what `xz -9` needs.
             max_window_log: 26,
             max_narinfo_bytes: 1024 * 1024,
+            # A listing, a build log or a realisation.
+            max_document_bytes: 64 * 1024 * 1024,
             # NARs that are chunked at once; each takes some packs of 16 MiB of memory, others wait.
             max_publications: 4,
-            # How long a NAR waits for its narinfo.
+            # How long a NAR or a listing waits for its narinfo.
             expiry: 86_400_000
 end

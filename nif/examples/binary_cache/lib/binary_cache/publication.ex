@@ -3,10 +3,13 @@ defmodule BinaryCache.Publication do
   From a NAR that waits and its narinfo to chunks in the store and a record; and back.
   """
 
-  import BinaryCache.Refusal, only: [refuse: 2]
+  import BinaryCache.Refusal, only: [refuse: 2, refuse: 3]
   alias BinaryCache.{Cache, Catalog, Gate, Incoming, Record, Refusal}
   alias Chunker.{Error, Manifest, Nix, Store}
   alias Chunker.Nix.{NarInfoFile, ReferenceNormalizer, ReferencePatches}
+
+  # How often a NAR is put into the store whose chunks are collected before it is committed.
+  @attempts 3
 
   @doc """
   Makes a store path available whose NAR was sent with the digest `file_hash`.
@@ -22,7 +25,7 @@ defmodule BinaryCache.Publication do
       incoming ->
         with :ok <- check_sizes(narinfo, incoming),
              :ok <- check_nar(narinfo, incoming.nar_hash, incoming.nar_size),
-             {:ok, _} = published <- publish_new(cache, narinfo, file_hash, incoming) do
+             {:ok, _} = published <- publish_new(cache, narinfo, file_hash, incoming, @attempts) do
           Incoming.remove(incoming)
           published
         end
@@ -82,21 +85,19 @@ defmodule BinaryCache.Publication do
   @spec sent?(Cache.t(), String.t()) :: boolean
   def sent?(cache, file_hash), do: Incoming.find(cache, file_hash) != nil or sent(cache, file_hash) != nil
 
-  defp publish_new(cache, narinfo, file_hash, incoming) do
+  defp publish_new(_, _, _, _, 0),
+    do:
+      refuse(503, "the chunks of the NAR were collected again and again: try later", [{"Retry-After", "10"}])
+
+  defp publish_new(cache, narinfo, file_hash, incoming, attempts) do
     {chunks, patches} = Gate.pass(cache.gate, fn -> store_chunks(cache, narinfo, incoming) end)
     manifest = Manifest.new!(chunks, profile: cache.profile)
     root = "#{cache.hash}-#{Base.encode16(manifest.root_digest, case: :lower)}"
 
-    committed =
-      Catalog.holding(cache.catalog, root, fn ->
-        with {:ok, ^root} <- Store.commit(cache.store, manifest),
-             do: Catalog.publish(cache.catalog, Record.new(narinfo, file_hash, root, patches))
-      end)
-
-    case committed do
+    case commit(cache, manifest, root, Record.new(narinfo, file_hash, root, patches)) do
       # Somebody else has collected them.
-      {:error, %Error{code: :missing_chunks}} ->
-        publish_new(cache, narinfo, file_hash, incoming)
+      {:error, %Error{code: :chunks_missing}} ->
+        publish_new(cache, narinfo, file_hash, incoming, attempts - 1)
 
       {:error, %Error{} = error} ->
         raise error
@@ -116,6 +117,17 @@ defmodule BinaryCache.Publication do
     :damaged ->
       Incoming.remove(incoming)
       refuse(409, "the NAR was damaged while it waited: send it again")
+  end
+
+  defp commit(cache, manifest, root, record) do
+    Catalog.holding(cache.catalog, root, fn ->
+      with {:ok, ^root} <- Store.commit(cache.store, manifest), do: Catalog.publish(cache.catalog, record)
+    end)
+  rescue
+    # There was no room for the record.
+    error in File.Error ->
+      :ok = Catalog.release(cache.catalog, root)
+      reraise error, __STACKTRACE__
   end
 
   defp store_chunks(cache, %{narinfo: signed}, incoming) do
@@ -159,7 +171,7 @@ defmodule BinaryCache.Publication do
   """
   @spec stream(Cache.t(), Record.t(), {non_neg_integer, non_neg_integer}) :: Enumerable.t()
   def stream(cache, record, {start, _} = range) do
-    patches = record.patches |> ReferencePatches.parse() |> Error.unwrap!()
+    patches = patches(record)
 
     cache.store
     |> Store.read(record.root, range: range)
@@ -167,4 +179,14 @@ defmodule BinaryCache.Publication do
       {[patches |> ReferencePatches.restore(piece, offset) |> Error.unwrap!()], offset + byte_size(piece)}
     end)
   end
+
+  @doc """
+  Returns a stream of a record's NAR compressed by zstd: chunks as they are stored, but for those with references.
+
+  It raises where a chunk is damaged, as `stream/3` does.
+  """
+  @spec compressed(Cache.t(), Record.t()) :: Enumerable.t()
+  def compressed(cache, record), do: Store.read_zstd(cache.store, record.root, patches: patches(record))
+
+  defp patches(record), do: record.patches |> ReferencePatches.parse() |> Error.unwrap!()
 end

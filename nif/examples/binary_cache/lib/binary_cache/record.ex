@@ -20,7 +20,7 @@ defmodule BinaryCache.Record do
   defstruct @enforce_keys
 
   @typedoc """
-  `:narinfo` says how the cache serves the NAR, not how it came; `:patches` are canonical bytes.
+  `:narinfo` says how the cache serves the NAR uncompressed, not how it came; `:patches` are canonical bytes.
   """
   @type t :: %__MODULE__{
           root: Chunker.Store.root(),
@@ -44,6 +44,17 @@ defmodule BinaryCache.Record do
 
     %__MODULE__{root: root, file_hash: file_hash, narinfo: narinfo, patches: patches}
   end
+
+  @doc """
+  Returns the narinfo of a record as it is served.
+
+  Nobody knows the size and the hash of compressed NARs before they are made: the narinfo leaves them out.
+  """
+  @spec served(t, :zstd | :none) :: NarInfoFile.t()
+  def served(%__MODULE__{narinfo: narinfo}, :none), do: narinfo
+
+  def served(%__MODULE__{narinfo: narinfo}, :zstd),
+    do: %{narinfo | url: narinfo.url <> ".zst", compression: "zstd", file_hash: nil, file_size: nil}
 
   @doc """
   Returns the 32 characters that a store path's base name begins with.

@@ -8,15 +8,17 @@ defmodule BinaryCache.Router do
   | `GET /<hash>.narinfo` | what it says of a store path, signed |
   | `PUT /<hash>.narinfo` | makes a store path available whose NAR was sent |
   | `GET /nar/<hash>-<NarHash>.nar` | the NAR of a store path, or a range of it |
+  | `GET /nar/<hash>-<NarHash>.nar.zst` | the same, compressed, and only whole |
   | `PUT /nar/<FileHash>.nar.xz` | sends a NAR; the ending is that of any compression, or none |
   | `HEAD /nar/<FileHash>.nar.xz` | whether it need not be sent, because it waits or is stored |
+  | `GET`, `PUT /<hash>.ls`, `/log/<derivation>`, `/realisations/<id>.doi` | a listing, a build log, a realisation |
 
   `HEAD` is possible wherever `GET` is. Addresses are taken as they come, undecoded: what is not exactly one of
   these is nothing.
   """
 
   import BinaryCache.Refusal, only: [refuse: 2, refuse: 3]
-  alias BinaryCache.{Body, Cache, Catalog, Incoming, Publication, Record, Telemetry}
+  alias BinaryCache.{Body, Cache, Catalog, Documents, Incoming, Publication, Record, Telemetry}
   alias Chunker.{Error, Nix}
   alias Chunker.Nix.NarInfoFile
   alias Ingest.Http
@@ -24,7 +26,7 @@ defmodule BinaryCache.Router do
 
   @base32 "[0-9a-df-np-sv-z]"
   @narinfo Regex.compile!("\\A/(#{@base32}{32})\\.narinfo\\z")
-  @nar Regex.compile!("\\A/nar/(#{@base32}{32})-(#{@base32}{52})\\.nar\\z")
+  @nar Regex.compile!("\\A/nar/(#{@base32}{32})-(#{@base32}{52})\\.nar(\\.zst)?\\z")
   @sent Regex.compile!("\\A/?nar/(#{@base32}{52})\\.nar(?:\\.[a-z0-9]{1,8})?\\z")
 
   @doc """
@@ -77,8 +79,14 @@ defmodule BinaryCache.Router do
         })
 
       match = Regex.run(@nar, path) ->
-        [_, hash, nar_hash] = match
-        dispatch(request, %{"GET" => fn -> get_nar(cache, request, hash, nar_hash) end})
+        [_, hash, nar_hash | compressed] = match
+
+        dispatch(request, %{
+          "GET" => fn ->
+            with {:ok, record} <- record(cache, hash, nar_hash),
+                 do: get_nar(cache, request, record, compressed)
+          end
+        })
 
       match = Regex.run(@sent, path) ->
         [_, file_hash] = match
@@ -88,11 +96,17 @@ defmodule BinaryCache.Router do
           "PUT" => fn -> put_nar(cache, request, file_hash) end
         })
 
+      name = Documents.name(path) ->
+        dispatch(request, %{
+          "GET" => fn -> get_document(cache, name) end,
+          "PUT" => fn -> put_document(cache, request, name) end
+        })
+
       request.method in ["GET", "HEAD"] ->
         refuse(404, "there is nothing at this address")
 
       true ->
-        refuse(400, "this is neither the address of a narinfo nor that of a NAR")
+        refuse(400, "this is not the address of a narinfo, NAR, listing, build log or realisation")
     end
   end
 
@@ -120,7 +134,7 @@ defmodule BinaryCache.Router do
 
   defp get_narinfo(cache, hash) do
     with {:ok, record} <- record(cache, hash) do
-      narinfo = sign(record.narinfo, cache.key)
+      narinfo = record |> Record.served(cache.compression) |> sign(cache.key)
       {:ok, text(200, narinfo |> NarInfoFile.to_text() |> Error.unwrap!(), "text/x-nix-narinfo")}
     end
   end
@@ -162,11 +176,11 @@ defmodule BinaryCache.Router do
          do: {:ok, request, IO.iodata_to_binary(pieces)}
   end
 
-  defp length(%{length: length}, limit) do
+  defp length(%{length: length}, limit, least \\ 1) do
     cond do
       length in [nil, :unknown] -> refuse(411, "the request needs a Content-Length")
       length > limit -> refuse(413, "the body has more than #{limit} bytes")
-      length == 0 -> refuse(400, "the body is empty")
+      length < least -> refuse(400, "the body is empty")
       true -> {:ok, length}
     end
   end
@@ -213,7 +227,12 @@ defmodule BinaryCache.Router do
     case Catalog.read(cache.records, Record.hash_part(signed.store_path)) do
       {:ok, record} ->
         with :ok <- Catalog.check_same(record, narinfo),
-             do: Catalog.publish(cache.catalog, Record.with_signatures(record, narinfo.signatures))
+             {:ok, _} = published <-
+               Catalog.publish(cache.catalog, Record.with_signatures(record, narinfo.signatures)) do
+          # Somebody else was faster: the NAR that was sent again waits for nothing.
+          if Catalog.sent(cache.catalog, file_hash) != [], do: Incoming.discard(cache, file_hash)
+          published
+        end
 
       _ ->
         Publication.publish(cache, narinfo, file_hash)
@@ -234,6 +253,27 @@ defmodule BinaryCache.Router do
     end
   end
 
+  defp get_document(cache, name) do
+    case Documents.get(cache, name) do
+      nil ->
+        refuse(404, "there is nothing at this address")
+
+      :damaged ->
+        refuse(500, "what is at this address is damaged")
+
+      {:ok, encoding, length, pieces} ->
+        encoded = if encoding == "", do: [], else: [{"Content-Encoding", encoding}]
+        headers = [{"Content-Length", "#{length}"}, {"Content-Type", Documents.content_type(name)} | encoded]
+        {:ok, %{status: 200, headers: headers, body: pieces}}
+    end
+  end
+
+  defp put_document(cache, request, name) do
+    with {:ok, _} <- length(request, cache.limits.max_document_bytes, 0),
+         {:ok, request} <- Documents.put(cache, request, name),
+         do: {:ok, line(201, "stored"), request}
+  end
+
   # The address that a NAR was sent to is not the one that it is served from.
   defp sent(cache, %{method: method}, file_hash) do
     cond do
@@ -243,21 +283,25 @@ defmodule BinaryCache.Router do
     end
   end
 
-  defp get_nar(cache, request, hash, nar_hash) do
-    with {:ok, %{narinfo: %{narinfo: signed}} = record} <- record(cache, hash),
-         {:ok, _} <- if(Nix.base32_encode(signed.nar_hash) == nar_hash, do: {:ok, nar_hash}, else: gone()),
-         {:ok, status, {start, stop}, headers} <- range(request, signed.nar_size) do
-      {:ok,
-       %{
-         status: status,
-         headers: [
-           {"Content-Length", "#{stop - start}"},
-           {"Content-Type", "application/x-nix-nar"},
-           {"Accept-Ranges", "bytes"} | headers
-         ],
-         body: cache |> Publication.stream(record, {start, stop}) |> counted(signed.store_path)
-       }}
+  defp get_nar(cache, request, %{narinfo: %{narinfo: signed}} = record, []) do
+    with {:ok, status, {start, stop}, headers} <- range(request, signed.nar_size) do
+      headers = [{"Content-Length", "#{stop - start}"}, {"Accept-Ranges", "bytes"} | headers]
+      {:ok, nar(status, headers, Publication.stream(cache, record, {start, stop}), signed)}
     end
+  end
+
+  defp get_nar(cache, _, %{narinfo: %{narinfo: signed}} = record, [".zst"]),
+    do: {:ok, nar(200, [], Publication.compressed(cache, record), signed)}
+
+  defp nar(status, headers, pieces, signed) do
+    headers = [{"Content-Type", "application/x-nix-nar"} | headers]
+    %{status: status, headers: headers, body: counted(pieces, signed.store_path)}
+  end
+
+  defp record(cache, hash, nar_hash) do
+    with {:ok, record} <- record(cache, hash),
+         do:
+           if(Nix.base32_encode(record.narinfo.narinfo.nar_hash) == nar_hash, do: {:ok, record}, else: gone())
   end
 
   defp gone, do: refuse(404, "the store path has another NAR by now")

@@ -6,7 +6,7 @@ defmodule BinaryCache.Telemetry do
   |---|---|---|---|
   | `[:binary_cache, :receive, :stop]` | `:duration`, `:bytes` | `:result` | a NAR was sent, or refused; `:bytes` are those of its body, as announced |
   | `[:binary_cache, :publish, :stop]` | `:duration`, `:bytes` | `:result`, `:store_path` | a narinfo was sent, or refused; `:bytes` is the size of its NAR |
-  | `[:binary_cache, :serve, :stop]` | `:duration`, `:bytes` | `:result`, `:store_path` | a NAR was read to its end, or the reader has gone, or it is damaged |
+  | `[:binary_cache, :serve, :stop]` | `:duration`, `:bytes` | `:result`, `:store_path` | a NAR was read to its end, or the reader has gone, or it is damaged; `:bytes` are those that were sent |
 
   `:duration` is in native units of time. A result is `:ok`, `{:refused, status}`, or `:stopped` for a NAR that was not
   read to its end. The chunks and the store have events and metrics of their own: `Chunker.Telemetry`,

@@ -5,6 +5,7 @@ defmodule BinaryCache.HostileTest do
 
   @path "/nix/store/9krlzvny65gdc8s7kpb6lkx8cd02c25b-hello"
   @narinfo "/9krlzvny65gdc8s7kpb6lkx8cd02c25b.narinfo"
+  @no_address "this is not the address of a narinfo, NAR, listing, build log or realisation"
   @too_large "the NAR has more than 100000000 bytes"
   @limits [max_nar_bytes: 100_000_000, max_narinfo_bytes: 10_000]
 
@@ -40,11 +41,9 @@ defmodule BinaryCache.HostileTest do
       # Addresses.
       {{"GET", "/../../etc/passwd", nil}, {404, "there is nothing at this address"}},
       {{"GET", "/nar/..%2f..%2fetc%2fpasswd", nil}, {404, "there is nothing at this address"}},
-      {{"PUT", "/nar/../paths/x", nar}, {400, "this is neither the address of a narinfo nor that of a NAR"}},
-      {{"PUT", "/nar/" <> String.duplicate("0", 51) <> ".nar", nar},
-       {400, "this is neither the address of a narinfo nor that of a NAR"}},
-      {{"PUT", "/9KRLZVNY65GDC8S7KPB6LKX8CD02C25B.narinfo", nar},
-       {400, "this is neither the address of a narinfo nor that of a NAR"}},
+      {{"PUT", "/nar/../paths/x", nar}, {400, @no_address}},
+      {{"PUT", "/nar/" <> String.duplicate("0", 51) <> ".nar", nar}, {400, @no_address}},
+      {{"PUT", "/9KRLZVNY65GDC8S7KPB6LKX8CD02C25B.narinfo", nar}, {400, @no_address}},
       {{"POST", @narinfo, "x"}, {405, "POST is not possible here"}},
       {{"DELETE", @narinfo, nil}, {405, "DELETE is not possible here"}},
       {{"PUT", "/nix-cache-info", "StoreDir: /x"}, {405, "PUT is not possible here"}},

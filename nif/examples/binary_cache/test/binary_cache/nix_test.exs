@@ -68,6 +68,46 @@ defmodule BinaryCache.NixTest do
     assert {_, 0} = RealNix.pull(nix, address, "again", public_key, [second])
   end
 
+  test "listings, build logs and realisations are kept as real Nix sends them", context do
+    %{nix: nix, address: address, root: root} = context
+    path = Rebuild.package(nix, 1)
+    assert {_, 0} = RealNix.push(nix, address <> "?write-nar-listing=true", [path])
+    assert length(File.ls!(Path.join(root, "documents/listings"))) == 2
+    # `nix ls` reads the NAR itself, unless it has a local copy of the listing.
+    assert {listed, 0} = RealNix.run(nix, "nix", ["store", "ls", "--store", address, path <> "/bin"])
+    assert listed =~ "program"
+    hash = path |> Path.basename() |> binary_part(0, 32)
+    assert {200, _, "{" <> _ = listing} = request(context.port, "GET", "/#{hash}.ls")
+    assert listing =~ ~s("program")
+
+    derivation = RealNix.run!(nix, "nix-store", ["--query", "--deriver", path])
+    # It was silent.
+    assert {_, 0} = RealNix.run(nix, "nix", ["store", "copy-log", "--to", address, derivation])
+    assert [_] = File.ls!(Path.join(root, "documents/logs"))
+
+    # Where a derivation is addressed by its content, a realisation says what came of it.
+    expression = """
+    derivation {
+      name = "ca";
+      system = builtins.currentSystem;
+      builder = "/bin/sh";
+      args = [ "-c" "echo made; echo content > $out" ];
+      __contentAddressed = true;
+      outputHashMode = "recursive";
+      outputHashAlgo = "sha256";
+    }
+    """
+
+    path = RealNix.build(nix, expression)
+    derivation = RealNix.run!(nix, "nix-store", ["--query", "--deriver", path])
+    assert {_, 0} = RealNix.push(nix, address, [derivation])
+    assert [_] = File.ls!(Path.join(root, "documents/realisations"))
+    assert {_, 0} = RealNix.run(nix, "nix", ["store", "copy-log", "--to", address, derivation])
+    assert {_, 0} = RealNix.run(nix, "nix", ["copy", "--derivation", "--to", address, derivation])
+    assert {log, 0} = RealNix.run(nix, "nix", ["log", "--store", address, derivation])
+    assert log =~ "made"
+  end
+
   defp together(items, work) do
     items
     |> Enum.with_index()

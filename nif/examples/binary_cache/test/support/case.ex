@@ -99,14 +99,28 @@ defmodule BinaryCache.Case do
           into: %{},
           do: {String.downcase(name), value}
 
-    length = headers["content-length"]
-
-    if method != "HEAD" and length && String.to_integer(length) != byte_size(body),
-      do: :cut,
-      else: {String.to_integer(status), headers, body}
+    case if(method == "HEAD", do: body, else: whole(headers, body)) do
+      :cut -> :cut
+      body -> {String.to_integer(status), headers, body}
+    end
   end
 
   defp parse(_, _), do: :closed
+
+  defp whole(%{"transfer-encoding" => "chunked"}, body), do: dechunk(body, [])
+
+  defp whole(%{"content-length" => length}, body),
+    do: if("#{byte_size(body)}" == length, do: body, else: :cut)
+
+  defp dechunk(body, pieces) do
+    with [size, rest] <- :binary.split(body, "\r\n"),
+         size = String.to_integer(size, 16),
+         <<piece::binary-size(size), "\r\n", rest::binary>> <- rest do
+      if size == 0, do: IO.iodata_to_binary(pieces), else: dechunk(rest, [pieces, piece])
+    else
+      _ -> :cut
+    end
+  end
 
   @doc """
   Returns the status and the text of an answer.
@@ -148,9 +162,17 @@ defmodule BinaryCache.Case do
   Returns the NAR of a store path by its narinfo, `:cut` if it did not come whole.
   """
   def pull(port, store_path) do
-    %{url: url} = get_narinfo(port, store_path)
-    with {200, _, nar} <- request(port, "GET", "/" <> url), do: nar
+    %{url: url, compression: compression} = get_narinfo(port, store_path)
+
+    with {200, _, sent} <- request(port, "GET", "/" <> url),
+         do: if(compression == "zstd", do: Chunker.decompress!(sent, codec: :zstd), else: sent)
   end
+
+  @doc """
+  Returns whether a condition becomes true within some seconds.
+  """
+  def eventually(condition, tries \\ 500),
+    do: condition.() or (tries > 0 and (Process.sleep(10) == :ok and eventually(condition, tries - 1)))
 
   @doc """
   Returns what a cache has stored or half stored: names of records and of NARs that wait, and bytes in the store.

@@ -10,11 +10,11 @@ defmodule Ingest.Http do
 
   A handler is called in the process of its connection with an `Ingest.Http.Request`, may read the body with
   `Ingest.Http.Request.read/1`, and returns the answer and the request as reading has left it. The body of an answer
-  is a binary, or an enumerable of binaries; with either, the handler gives the `Content-Length`. If a stream raises,
-  the connection is cut: a short body never passes for a whole one.
+  is a binary, or an enumerable of binaries. The handler gives the `Content-Length`; a stream without one is sent in
+  chunks. If a stream raises, the connection is cut: a short body never passes for a whole one.
 
   It measures only how long its peer makes no progress: while it waits for a piece of a body, and while it waits for
-  one of an answer to be taken. A process that was suspended looks a second time before it gives up.
+  one of an answer to be taken, which on Linux is what the peer's machine has acknowledged. A process that was suspended looks a second time before it gives up.
 
       Ingest.Http (supervisor)
       ├── Task.Supervisor        one Ingest.Http.Connection for each connection

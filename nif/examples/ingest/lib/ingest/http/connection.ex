@@ -14,9 +14,8 @@ defmodule Ingest.Http.Connection do
   @linger 2_000
   # The same for one connection too many: it must not become many more.
   @turned_away 200
-  # How often a reader that takes little is looked at, and how long at least.
+  # How often a reader that takes little is looked at.
   @look 50
-  @second_look 1_000
 
   # Serves the socket once its owner has sent `:ready`.
   @spec serve(:gen_tcp.socket(), map) :: :ok
@@ -105,9 +104,10 @@ defmodule Ingest.Http.Connection do
   defp drain_short(request), do: request
 
   defp finish(answer, request) do
-    keep = request.keep_alive and request.unread == 0
+    framing = framing(answer, request)
+    keep = request.keep_alive and request.unread == 0 and framing != :close
 
-    case send_answer(request, answer, not keep) do
+    case send_answer(request, answer, framing, not keep) do
       :ok when keep ->
         {:keep, request.buffer}
 
@@ -122,28 +122,49 @@ defmodule Ingest.Http.Connection do
     end
   end
 
-  defp send_answer(request, %{status: status, headers: headers, body: body}, close) do
+  # How the reader sees where the body ends (RFC 9112, §6.3).
+  defp framing(%{body: body, headers: headers}, request) do
+    cond do
+      is_binary(body) or Request.values(headers, "content-length") != [] -> :length
+      request.version == 1 -> :chunked
+      true -> :close
+    end
+  end
+
+  defp send_answer(request, %{status: status, headers: headers, body: body}, framing, close) do
+    headers = if framing == :chunked, do: [{"Transfer-Encoding", "chunked"} | headers], else: headers
     head = head(status, headers, close)
 
     if is_binary(body),
       do: send_pieces(request, head, if(request.method == "HEAD", do: "", else: body)),
-      else: send_stream(request, head, body)
+      else: send_stream(request, head, body, framing)
   end
 
-  defp send_stream(request, head, pieces) do
-    with :ok <- send_some(request, head) do
-      Enum.reduce_while(pieces, :ok, fn piece, :ok ->
-        case send_pieces(request, "", piece) do
-          :ok -> {:cont, :ok}
-          error -> {:halt, error}
-        end
-      end)
-    end
+  defp send_stream(request, head, pieces, framing) do
+    sent =
+      with :ok <- send_some(request, head) do
+        Enum.reduce_while(pieces, :ok, fn piece, :ok ->
+          case send_pieces(request, "", piece, framing) do
+            :ok -> {:cont, :ok}
+            error -> {:halt, error}
+          end
+        end)
+      end
+
+    if sent == :ok and framing == :chunked, do: send_some(request, "0\r\n\r\n"), else: sent
   rescue
     error ->
       Logger.error("an answer was cut: #{request.method} #{request.target}: #{Exception.message(error)}")
       {:error, :cut}
   end
+
+  # An empty chunk would end the body.
+  defp send_pieces(_, "", "", :chunked), do: :ok
+
+  defp send_pieces(request, head, piece, :chunked),
+    do: send_pieces(request, [head, Integer.to_string(byte_size(piece), 16), "\r\n"], piece <> "\r\n")
+
+  defp send_pieces(request, head, piece, _), do: send_pieces(request, head, piece)
 
   defp send_pieces(request, head, <<piece::binary-size(@piece_bytes), rest::binary>>) when rest != "" do
     with :ok <- send_some(request, [head, piece]), do: send_pieces(request, "", rest)
@@ -154,28 +175,46 @@ defmodule Ingest.Http.Connection do
   # Sends bytes, or says that the reader has taken none of them for too long.
   defp send_some(%{socket: socket, patience: patience}, bytes) do
     with {:error, :timeout} <- :gen_tcp.send(socket, bytes),
-         {:ok, pending} <- pending(socket),
-         do: wait(socket, pending, min(patience, @second_look), patience)
+         {:ok, progress} <- progress(socket),
+         do: wait(socket, progress, patience, patience)
   end
 
-  # Waits until the socket's queue is empty, as long as it shrinks.
-  defp wait(_, 0, _, _), do: :ok
+  # Waits until the socket's queue is empty, as long as the reader makes progress.
+  defp wait(_, {0, _}, _, _), do: :ok
   defp wait(_, _, left, _) when left <= 0, do: {:error, :timeout}
 
-  defp wait(socket, pending, left, patience) do
+  defp wait(socket, {pending, acknowledged} = before, left, patience) do
     Process.sleep(@look)
 
-    case pending(socket) do
-      {:ok, less} when less < pending -> wait(socket, less, patience, patience)
-      {:ok, _} -> wait(socket, pending, left - @look, patience)
-      error -> error
+    case progress(socket) do
+      {:ok, {less, more} = now} when less < pending or more > acknowledged ->
+        wait(socket, now, patience, patience)
+
+      {:ok, _} ->
+        wait(socket, before, left - @look, patience)
+
+      error ->
+        error
     end
   end
 
-  defp pending(socket) do
-    case :inet.getstat(socket, [:send_pend]) do
-      {:ok, [send_pend: pending]} -> {:ok, pending}
-      {:error, _} = error -> error
+  # How much waits for the kernel, and how much the reader's machine has acknowledged. The kernel takes more only when
+  # a third of its buffer is free: that takes a slow reader longer than it may pause.
+  defp progress(socket) do
+    with {:ok, [send_pend: pending]} <- :inet.getstat(socket, [:send_pend]),
+         do: {:ok, {pending, acknowledged(socket)}}
+  end
+
+  # `tcpi_bytes_acked` of `struct tcp_info`. Other systems lay that out in other ways.
+  @tcp_info {:raw, 6, 11, 128}
+
+  defp acknowledged(socket) do
+    with {:unix, :linux} <- :os.type(),
+         {:ok, [{:raw, _, _, <<_::binary-size(120), bytes::native-64>>}]} <-
+           :inet.getopts(socket, [@tcp_info]) do
+      bytes
+    else
+      _ -> 0
     end
   end
 

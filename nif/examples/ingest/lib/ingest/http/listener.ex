@@ -6,6 +6,7 @@ defmodule Ingest.Http.Listener do
   alias Ingest.Http.Connection
 
   @acceptors 8
+  @look 1_000
   # Where the VM or the machine has no file descriptors left.
   @pause 100
 
@@ -48,7 +49,8 @@ defmodule Ingest.Http.Listener do
         exit_on_close: false,
         backlog: 1024,
         buffer: 256 * 1024,
-        send_timeout: options.patience
+        # After that the connection looks how much the reader takes.
+        send_timeout: min(options.patience, @look)
       ]
   end
 

@@ -3,17 +3,18 @@ defmodule Ingest.Http.Request do
   The head of a request, and its body as far as it has not been read.
   """
 
-  @enforce_keys [:method, :target, :headers, :peer, :length, :keep_alive, :waiting, :unread]
+  @enforce_keys [:method, :target, :version, :headers, :peer, :length, :keep_alive, :waiting, :unread]
   defstruct @enforce_keys ++ [:socket, :patience, buffer: ""]
 
   @typedoc """
-  `:target` and `:headers` are as they were sent. `:length` is that of the body in bytes, `:unknown` for one whose
+  `:target` and `:headers` are as they were sent, `:version` is the minor one of HTTP/1. `:length` is that of the body in bytes, `:unknown` for one whose
   length the head does not say, and `nil` if there is none. `:waiting` says that the sender waits for
   `100 Continue`. `:buffer` holds bytes that have arrived: of the body, and of later requests.
   """
   @type t :: %__MODULE__{
           method: String.t(),
           target: String.t(),
+          version: 0 | 1,
           headers: [{String.t(), String.t()}],
           peer: {:inet.ip_address(), :inet.port_number()} | nil,
           length: non_neg_integer | :unknown | nil,
@@ -87,6 +88,7 @@ defmodule Ingest.Http.Request do
        %__MODULE__{
          method: method,
          target: target,
+         version: String.to_integer(version),
          headers: headers,
          peer: nil,
          length: length,
