@@ -104,6 +104,10 @@ soak-store: setup ## stress one store with processes that write, read, delete an
 	$(if $(S3),scripts/with-s3.sh) scripts/soak-store.py target/release/chunker \
 		$(if $(S3),s3://chunker/soak,target/soak/store) $(or $(MINUTES),10) $(SEED)
 
+simulate: setup ## run clients, servers, a collector and their store on simulated networks, disks and clocks that fail (SECONDS=600; SEED=0)
+	CHUNKER_SIMULATE_SECONDS=$(or $(SECONDS),600) CHUNKER_STORE_SEED=$(or $(SEED),0) \
+		cargo test --quiet --package chunker-store --lib -- simulation::system::simulate --ignored --nocapture
+
 cross-store: setup ## check that the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
 	scripts/cross-store.sh $(TARGETS)
 
@@ -336,10 +340,11 @@ load: package ## put 200 clients, some of them slow or hostile, on the Node.js s
 	node npm/scripts/load.mjs "$(or $(SERVER),node npm/test-out/dedup/server-process.js)" \
 		$(or $(SECONDS),60) $(or $(CLIENTS),200)
 
-soak-transfer: package ## upload, download, delete, collect and check through two servers of one store, and kill them all (MINUTES=10; STORE=s3://…; SERVERS="'command' …")
+soak-transfer: package ## upload, download, delete, collect and check through two servers of one store, and kill them all (MINUTES=10; S3=1: on S3, simulated by moto; STORE=…; SERVERS="'command' …")
 	npm/node_modules/.bin/tsc -p npm/test
 	cargo build --quiet --release --package chunker-cli
-	node npm/scripts/soak-transfer.mjs target/release/chunker "$(or $(STORE),$$(mktemp -d))" $(or $(MINUTES),10) \
+	$(if $(S3),scripts/with-s3.sh) node npm/scripts/soak-transfer.mjs target/release/chunker \
+		"$(or $(STORE),$(if $(S3),s3://chunker/soak-transfer,$$(mktemp -d)))" $(or $(MINUTES),10) \
 		$(or $(SERVERS),serve "node npm/test-out/dedup/server-process.js")
 
 bench-store: setup target/peers/store.tar ## compare the command with restic, borg and casync on 700 MB and an edited copy (ROUNDS=3; TAR=file; installs them)

@@ -87,6 +87,13 @@ async function soak() {
     console.error(`soak-transfer: ${text}`);
   };
 
+  /** Notes what a server holds: after the first seconds, the last time, and at most. */
+  function noteMemory({ command, running }) {
+    const bytes = running.resident();
+    const { first = bytes, most = 0 } = memory.get(command) ?? {};
+    memory.set(command, { first, last: bytes, most: Math.max(most, bytes) });
+  }
+
   const servers = commands.map((command) => ({ command, running: undefined }));
 
   /** Starts a server, at the address that it had before. */
@@ -101,8 +108,7 @@ async function soak() {
     while (running()) {
       await sleep(2000 + Math.random() * 15_000);
       if (!running()) break;
-      const bytes = self.running.resident();
-      memory.set(self.command, Math.max(memory.get(self.command) ?? 0, bytes));
+      noteMemory(self);
       self.running.kill("SIGKILL");
       count("servers killed");
       await sleep(Math.random() * 500);
@@ -211,7 +217,10 @@ async function soak() {
   console.log(
     `${minutes} minutes: ${JSON.stringify(counts)}; ${stored.size} files at the end, ${failures.length} failures`,
   );
-  for (const [command, bytes] of memory)
-    console.log(`${Math.round(bytes / MIB)} MiB at most: ${command}`);
+  const mebibytes = (bytes) => `${Math.round(bytes / MIB)} MiB`;
+  for (const [command, { first, last, most }] of memory)
+    console.log(
+      `${command}: ${mebibytes(first)} at first, ${mebibytes(last)} at last, ${mebibytes(most)} at most`,
+    );
   process.exit(failures.length === 0 ? 0 : 1);
 }

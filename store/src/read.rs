@@ -298,6 +298,12 @@ impl Inner {
             self.refresh(full).await?;
             places = self.look_up(Arc::clone(ids), place).await?;
         }
+        let lag = self.format.listing_lag;
+        if !lag.is_zero() && places.iter().any(Option::is_none) {
+            self.host.sleep(lag).await; // rule 7: what was written by another process is not listed yet
+            self.refresh(true).await?;
+            places = self.look_up(Arc::clone(ids), place).await?;
+        }
         Ok(places)
     }
 

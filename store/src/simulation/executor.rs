@@ -1,12 +1,13 @@
 //! One thread, one seed: tasks of many nodes, a clock that jumps, and the order of everything drawn by lot.
 
+use super::broken;
 use crate::host::Host;
 use futures::future::BoxFuture;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime};
 
@@ -31,6 +32,11 @@ impl Lot {
         self.next() % end.max(1)
     }
 
+    /// Returns one of the places before `end`.
+    pub(super) fn index(&mut self, end: usize) -> usize {
+        usize::try_from(self.below(end as u64)).unwrap()
+    }
+
     /// Says yes in `percent` of a hundred cases.
     pub(super) fn chance(&mut self, percent: f64) -> bool {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64 * 100.0 < percent
@@ -43,6 +49,9 @@ impl Lot {
 
 /// A node: what crashes and pauses as a whole.
 pub(super) type NodeId = usize;
+
+/// A fault: the node that it hits, and which of the moments at which one could.
+pub(super) type Fault = (NodeId, u64);
 
 #[derive(Debug)]
 pub(super) struct Executor {
@@ -65,6 +74,23 @@ struct State {
     crashed: Vec<NodeId>,
     next: u64,
     steps: u64,
+    faults: Faults,
+}
+
+/// Which faults a run has. Each depends on the seed and on its own place alone, so that a run can be repeated
+/// without some of them.
+#[derive(Default)]
+struct Faults {
+    seed: u64,
+    /// Those that may happen, or all.
+    only: Option<BTreeSet<Fault>>,
+    /// The number of moments at which each node could have been hit.
+    moments: BTreeMap<NodeId, u64>,
+    happened: Vec<Fault>,
+    /// Percentage of the times that a task waits at which its node crashes.
+    mortality: f64,
+    /// Steps after which a run is given up.
+    most_steps: Option<u64>,
 }
 
 impl std::fmt::Debug for State {
@@ -86,7 +112,8 @@ impl Wake for Alarm {
 
 impl Executor {
     pub(super) fn new(seed: u64) -> Arc<Self> {
-        let state = State { lot: Some(Lot::new(seed)), ..State::default() };
+        let faults = Faults { seed, ..Faults::default() };
+        let state = State { lot: Some(Lot::new(seed)), faults, ..State::default() };
         Arc::new(Self { state: Mutex::new(state), ready: Arc::default() })
     }
 
@@ -105,6 +132,57 @@ impl Executor {
 
     pub(super) fn steps(&self) -> u64 {
         self.state().steps
+    }
+
+    /// Lets no faults happen but these.
+    pub(super) fn allow_only(&self, faults: BTreeSet<Fault>) {
+        self.state().faults.only = Some(faults);
+    }
+
+    /// Returns the faults that happened.
+    pub(super) fn happened(&self) -> Vec<Fault> {
+        self.state().faults.happened.clone()
+    }
+
+    /// A node begins its work number `epoch`: its faults from now on do not depend on what it did before.
+    pub(super) fn begin(&self, node: NodeId, epoch: u64) {
+        let faults = &mut self.state().faults;
+        let moment = faults.moments.entry(node).or_default();
+        *moment = (*moment).max((epoch + 1) << 32); // what it does again after a crash is not hit again alike
+    }
+
+    /// Says whether a node is hit by a fault that happens in `percent` of a hundred cases.
+    pub(super) fn hits(&self, node: NodeId, percent: f64) -> bool {
+        if percent == 0.0 {
+            return false;
+        }
+        let faults = &mut self.state().faults;
+        let moment = faults.moments.entry(node).or_default();
+        *moment += 1;
+        let fault = (node, *moment);
+        let place = Lot::new(node as u64 ^ 0x6661_756c).next() ^ *moment;
+        let hit = Lot::new(faults.seed ^ Lot::new(place).next()).chance(percent);
+        let hit = hit && faults.only.as_ref().is_none_or(|only| only.contains(&fault));
+        if hit {
+            faults.happened.push(fault);
+        }
+        hit
+    }
+
+    /// From now on a node crashes in `percent` of the cases that one of its tasks waits.
+    pub(super) fn set_mortality(&self, percent: f64) {
+        self.state().faults.mortality = percent;
+    }
+
+    /// Gives the run up after so many steps.
+    pub(super) fn limit_steps(&self, most: u64) {
+        self.state().faults.most_steps = Some(most);
+    }
+
+    /// Drops all tasks, which keep one another alive.
+    pub(super) fn clear(&self) {
+        let tasks = std::mem::take(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).tasks);
+        drop(tasks);
     }
 
     pub(super) fn spawn(&self, node: NodeId, future: BoxFuture<'static, ()>) {
@@ -164,6 +242,10 @@ impl Executor {
             let paused = {
                 let mut state = self.state();
                 state.steps += 1;
+                if state.faults.most_steps.is_some_and(|most| state.steps > most) {
+                    drop(state);
+                    broken("every client ends", "too many steps");
+                }
                 let until = state.paused.get(&node).copied().filter(|&until| until > state.now);
                 if let Some(until) = until {
                     let timer = state.next;
@@ -180,6 +262,11 @@ impl Executor {
                 drop((task, future));
             } else if let Some(task) = state.tasks.get_mut(&id) {
                 task.future = Some(future);
+                let mortality = state.faults.mortality;
+                drop(state);
+                if !paused && self.hits(node, mortality) {
+                    self.crash(node);
+                }
             }
         }
     }

@@ -8,6 +8,8 @@
 //! its trace.
 
 mod executor;
+mod network;
+mod system;
 mod world;
 
 use crate::chunk::{ChunkId, Root};
@@ -64,6 +66,8 @@ impl Setting {
             delay: Duration::from_millis(200),
             lag: Duration::ZERO,
             renames: true,
+            full: 0.0,
+            early: false,
         };
         Self {
             rules: Rules::ALL,
@@ -133,6 +137,7 @@ impl Run {
         }
         let run = Arc::clone(self);
         self.executor.run(move |node| {
+            run.world.crashed(node);
             let rest = run.executor.draw(|lot| lot.up_to(Duration::from_mins(5)));
             run.start(node, rest);
         });
@@ -346,6 +351,11 @@ fn contents() -> BTreeMap<[u8; 32], Bytes> {
     (0..CHUNKS).map(content).map(|bytes| (ALGORITHM.digest(&bytes), bytes)).collect()
 }
 
+/// Ends a run that broke a law. The panic says nothing by itself: whoever catches it does.
+fn broken(law: &str, how: impl std::fmt::Display) -> ! {
+    std::panic::resume_unwind(Box::new(format!("{law}: {how}")))
+}
+
 /// How many seeds each kind of run has.
 fn seeds(usual: u64) -> std::ops::Range<u64> {
     let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
@@ -362,8 +372,8 @@ fn hold(name: &str, setting: &Setting, seeds: std::ops::Range<u64>) {
         let run = Run::new(seed, setting.clone());
         let result = catch_unwind(AssertUnwindSafe(|| run.run()));
         if let Err(panic) = result {
-            eprintln!("{name}: seed {seed} fails");
-            std::panic::resume_unwind(panic);
+            let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+            panic!("{name}: seed {seed} fails: {message}");
         }
         let counts = run.world.counts();
         outcome.runs += 1;

@@ -1,10 +1,12 @@
 //! Objects in memory that are late, fail, and lose their clients; and what must be true of them.
 
-use super::executor::{Executor, NodeId, START};
+use super::broken;
+use super::executor::{Executor, Lot, NodeId, START};
 use crate::chunk::{ChunkId, Root};
 use crate::live;
 use crate::objects::{Folder, Found, ObjectError, Objects, Operation};
-use crate::pack::format::parse_footer;
+use crate::pack::encoding::decode;
+use crate::pack::format::{Entry, Place, parse_footer};
 use bytes::Bytes;
 use chunker::manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +36,10 @@ pub(super) struct Faults {
     pub(super) lag: Duration,
     /// Whether an object can be renamed, as on a disk.
     pub(super) renames: bool,
+    /// Percentage of puts at which the disk is found full, and stays so for some minutes.
+    pub(super) full: f64,
+    /// Whether a put is answered before it is durable: what no store may do.
+    pub(super) early: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +61,12 @@ pub(super) struct World {
 struct State {
     objects: BTreeMap<String, Object>,
     deleted: BTreeMap<String, (Object, Duration)>,
+    /// The chunks of every pack there was, without those that are damaged in it.
     pack_chunks: BTreeMap<String, Vec<ChunkId>>,
+    /// Chunks of which a copy, and manifests that, bits have rotted.
+    rotten: BTreeSet<ChunkId>,
+    rotten_manifests: BTreeSet<Root>,
+    full_until: Duration,
     log: Vec<String>,
     /// Files that were acknowledged, and that nobody has begun to delete.
     promised: BTreeMap<Root, Vec<ChunkId>>,
@@ -91,12 +102,14 @@ impl World {
     /// From now on nothing fails.
     pub(super) fn calm(&self) {
         let mut faults = self.faults.lock().unwrap();
+        self.state().full_until = Duration::ZERO;
         *faults = Faults {
             fails: 0.0,
             answers_lost: 0.0,
             repeated: 0.0,
             crashes: 0.0,
             pauses: 0.0,
+            full: 0.0,
             ..faults.clone()
         };
     }
@@ -112,6 +125,12 @@ impl World {
     pub(super) fn log(&self, node: NodeId, line: String) {
         let now = self.executor.now().as_secs_f64();
         self.state().log.push(format!("{now:>12.3} n{node} {line}"));
+    }
+
+    /// Notes that a node crashed.
+    pub(super) fn crashed(&self, node: NodeId) {
+        self.count(|counts| counts.crashes += 1);
+        self.log(node, "crashes".to_owned());
     }
 
     pub(super) fn names(&self, folder: Folder) -> Vec<String> {
@@ -182,34 +201,98 @@ impl World {
             .filter(|(name, _)| state.objects.contains_key(*name))
             .flat_map(|(_, chunks)| chunks)
             .collect();
-        let mut broken = None;
+        let mut wrong = None;
         for (root, chunks) in &state.promised {
-            if !state.objects.contains_key(&Folder::Manifests.object(root)) {
-                broken = Some((format!("{root} lost its name"), *root, None));
+            match state.objects.get(&Folder::Manifests.object(root)) {
+                None => wrong = Some((format!("no committed file loses its name: {root}"), *root, None)),
+                Some(manifest) => {
+                    let is_right = root.algorithm().digest(&manifest.bytes) == root.digest();
+                    if !is_right && !state.rotten_manifests.contains(root) {
+                        wrong = Some((format!("a name is that of its file: {root}"), *root, None));
+                    }
+                }
             }
-            if let Some(lost) = chunks.iter().find(|id| !there.contains(id)) {
-                broken = Some((format!("{root} lost {lost}"), *root, Some(*lost)));
+            if let Some(lost) = chunks.iter().find(|id| !there.contains(id) && !state.rotten.contains(id)) {
+                wrong =
+                    Some((format!("no committed file loses a byte: {root} lost {lost}"), *root, Some(*lost)));
             }
         }
         // Where a manifest is published by a rename, a name is never incomplete, promised or not.
         if self.faults.lock().unwrap().renames {
             for (name, manifest) in state.objects.iter().filter(|(name, _)| name.starts_with("manifests/")) {
+                let root: Root = name["manifests/".len()..].parse().unwrap();
+                if state.rotten_manifests.contains(&root) {
+                    continue;
+                }
                 let manifest = Manifest::parse(&manifest.bytes, usize::MAX).unwrap();
-                if let Some(lost) = live::chunks(&manifest).find(|id| !there.contains(id)) {
-                    let root = name["manifests/".len()..].parse().unwrap();
-                    broken = Some((format!("{name} is incomplete: {lost}"), root, Some(lost)));
+                let lost = |id: &ChunkId| !there.contains(id) && !state.rotten.contains(id);
+                if let Some(lost) = live::chunks(&manifest).find(lost) {
+                    wrong = Some((format!("no name is incomplete: {name} lacks {lost}"), root, Some(lost)));
                 }
             }
         }
-        let Some((what, root, chunk)) = broken else { return };
+        let Some((what, root, chunk)) = wrong else { return };
         let trace = state.trace(&root, chunk);
         drop(state);
-        panic!("{what} (when {event})\n{trace}");
+        broken(&what, format_args!("{event}\n{trace}"));
+    }
+
+    /// Flips a bit of a pack, or of a manifest.
+    pub(super) fn rot(&self, node: NodeId, lot: &mut Lot) {
+        let mut state = self.state();
+        let rots = |name: &String| name.starts_with("packs/") || name.starts_with("manifests/");
+        let names: Vec<String> = state.objects.keys().filter(|name| rots(name)).cloned().collect();
+        if names.is_empty() {
+            return;
+        }
+        let name = &names[usize::try_from(lot.below(names.len() as u64)).unwrap()];
+        let Some(object) = state.objects.get_mut(name) else { return };
+        let before = object.bytes.clone();
+        let mut bytes = before.to_vec();
+        let at = usize::try_from(lot.below(bytes.len() as u64)).unwrap();
+        bytes[at] ^= 1 << lot.below(8);
+        object.bytes = bytes.into();
+        if let Some(root) = name.strip_prefix("manifests/") {
+            state.rotten_manifests.insert(root.parse().unwrap());
+        } else if let Ok(entries) = parse_footer(&before, before.len() as u64) {
+            let footer = entries.iter().map(|entry| range_of(&entry.place).end).max().unwrap_or(0);
+            let hit = entries.iter().filter(|entry| at >= footer || range_of(&entry.place).contains(&at));
+            let hit: BTreeSet<ChunkId> = hit.map(|entry| entry.id).collect();
+            if let Some(chunks) = state.pack_chunks.get_mut(name) {
+                chunks.retain(|id| !hit.contains(id));
+            }
+            state.rotten.extend(hit);
+        }
+        drop(state);
+        self.count(|counts| counts.faults += 1);
+        self.log(node, format!("byte {at} of {name} rots"));
+    }
+
+    /// Says whether bits of a file have rotted somewhere.
+    pub(super) fn is_rotten(&self, root: &Root, chunks: &[ChunkId]) -> bool {
+        let state = self.state();
+        state.rotten_manifests.contains(root) || chunks.iter().any(|id| state.rotten.contains(id))
+    }
+
+    /// Returns a chunk as some pack holds it, right or wrong.
+    pub(super) fn raw(&self, id: &ChunkId) -> Option<Bytes> {
+        let state = self.state();
+        let packs = state.objects.iter().filter(|(name, _)| name.starts_with("packs/"));
+        packs.into_iter().find_map(|(_, pack)| {
+            let entries = parse_footer(&pack.bytes, pack.bytes.len() as u64).ok()?;
+            let entry = entries.iter().find(|entry| entry.id == *id)?;
+            Some(pack.bytes.slice(range_of(&entry.place)))
+        })
+    }
+
+    /// Returns all that happened.
+    pub(super) fn whole_log(&self) -> Vec<String> {
+        self.state().log.clone()
     }
 
     pub(super) fn fail(&self, what: &str, root: &Root, chunk: Option<ChunkId>) -> ! {
         let trace = self.state().trace(root, chunk);
-        panic!("{what}\n{trace}");
+        broken(what, trace);
     }
 }
 
@@ -242,7 +325,7 @@ impl Drop for Deleting {
 }
 
 /// The world as a node sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NodeObjects {
     pub(super) world: Arc<World>,
     pub(super) executor: Arc<Executor>,
@@ -256,23 +339,39 @@ impl NodeObjects {
         let delay = self.executor.draw(|lot| lot.up_to(faults.delay));
         self.executor.sleep(delay).await;
         self.world.count(|counts| counts.calls += 1);
-        if self.executor.draw(|lot| lot.chance(faults.crashes)) {
-            self.world.log(self.node, "crashes".to_owned());
-            self.world.count(|counts| counts.crashes += 1);
+        if self.executor.hits(self.node, faults.crashes) {
             self.executor.crash(self.node);
             std::future::pending::<()>().await;
         }
-        if self.executor.draw(|lot| lot.chance(faults.pauses)) {
+        if self.executor.hits(self.node, faults.pauses) {
             let pause = self.executor.draw(|lot| lot.up_to(faults.longest_pause));
             self.world.count(|counts| counts.faults += 1);
+            self.world.log(self.node, format!("pauses for {pause:?}"));
             self.executor.pause(self.node, pause);
             self.executor.sleep(Duration::from_millis(1)).await;
         }
         let percent = if back { faults.answers_lost } else { faults.fails };
-        if self.executor.draw(|lot| lot.chance(percent)) {
+        if self.executor.hits(self.node, percent) {
             self.world.count(|counts| counts.faults += 1);
+            let answer = if back { "the answer of a " } else { "a " };
+            self.world.log(self.node, format!("loses {answer}{operation} of {name}"));
             let error = io::Error::new(io::ErrorKind::ConnectionReset, "injected");
             return Err(ObjectError::from_io(operation, name, error));
+        }
+        Ok(())
+    }
+
+    /// Fails while there is no room for an object.
+    fn find_room(&self, name: &str) -> Result<(), ObjectError> {
+        let (faults, now) = (self.world.faults(), self.executor.now());
+        if self.executor.hits(self.node, faults.full) {
+            let spell = self.executor.draw(|lot| lot.up_to(Duration::from_mins(5)));
+            self.world.count(|counts| counts.faults += 1);
+            self.world.log(self.node, format!("finds the disk full, for {spell:?}"));
+            self.world.state().full_until = now + spell;
+        }
+        if now < self.world.state().full_until {
+            return Err(ObjectError::from_io(Operation::Put, name, io::ErrorKind::StorageFull.into()));
         }
         Ok(())
     }
@@ -280,7 +379,7 @@ impl NodeObjects {
     /// Says whether a request that changes something is sent twice.
     fn is_repeated(&self) -> bool {
         let percent = self.world.faults().repeated;
-        self.executor.draw(|lot| lot.chance(percent))
+        self.executor.hits(self.node, percent)
     }
 
     fn apply_put(&self, name: &str, bytes: &Bytes) {
@@ -291,7 +390,11 @@ impl NodeObjects {
             state.objects.insert(name.to_owned(), Object { bytes: bytes.clone(), created, modified: now });
             if name.starts_with("packs/") {
                 let entries = parse_footer(bytes, bytes.len() as u64).unwrap();
-                let chunks = entries.iter().map(|entry| entry.id).collect();
+                let sound = |entry: &&Entry| {
+                    let stored = bytes.slice(range_of(&entry.place));
+                    decode(entry.id, entry.place, stored).is_ok()
+                };
+                let chunks = entries.iter().filter(sound).map(|entry| entry.id).collect();
                 state.pack_chunks.insert(name.to_owned(), chunks);
             }
         }
@@ -314,6 +417,12 @@ impl NodeObjects {
             self.world.check("a pack was deleted");
         }
     }
+}
+
+/// Where a chunk is in its pack.
+fn range_of(place: &Place) -> Range<usize> {
+    let range = place.range();
+    usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()
 }
 
 /// Names the file of a manifest.
@@ -345,7 +454,19 @@ impl Objects for NodeObjects {
 
     async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError> {
         self.travel(Operation::Put, name, false).await?;
+        self.find_room(name)?;
         let bytes = Bytes::from(parts.concat());
+        if self.world.faults().early {
+            let (objects, name) = (self.clone(), name.to_owned());
+            self.executor.spawn(
+                self.node,
+                Box::pin(async move {
+                    objects.executor.sleep(Duration::from_millis(500)).await;
+                    objects.apply_put(&name, &bytes);
+                }),
+            );
+            return Ok(());
+        }
         self.apply_put(name, &bytes);
         if self.is_repeated() {
             self.travel(Operation::Put, name, false).await?;
