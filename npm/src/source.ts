@@ -19,9 +19,9 @@ const PIECE = 1024 * 1024;
 /** Pieces of memory between pauses: about 20 ms of hashing, so that a page stays responsive. */
 const PIECES_PER_TASK = 8;
 
-/** Returns the length of `source` in bytes if it is known before reading, which checks the source. */
+/** Returns the length of `source` in bytes, if it is known before reading. */
 export function lengthOf(source: ByteSource): number | undefined {
-  if (isBytes(source)) return source.byteLength;
+  if (isBytes(source)) return bytesOf(source).length;
   return isBlob(source) ? source.size : undefined;
 }
 

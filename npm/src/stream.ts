@@ -95,7 +95,7 @@ const SHORT = 1024 * 1024;
 /** Yields chunks as they are found: on the addon's threads, if there are any and they pay off. */
 async function* finding(source: ByteSource, options: ReadOptions | undefined) {
   const native = addon();
-  const isForThreads = isFile(source) || (isBytes(source) && source.byteLength > SHORT);
+  const isForThreads = isFile(source) || (isBytes(source) && bytesOf(source).length > SHORT);
   if (native === undefined || !isForThreads) {
     yield* reading(source, options);
     return;
