@@ -40,7 +40,7 @@ impl Kernel {
     pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         if mask >> 48 != 0 {
             portable::scan(gear, hash, input, mask)
-        } else if low_limb::bits(mask) >= 11 {
+        } else if low_limb::bits(mask) >= 10 {
             scan(|hash| LowLimb::new(self, gear, hash, mask), gear, hash, input, mask)
         } else if two_limb::bits(mask) >= 7 {
             scan(|hash| TwoLimb::new(self, gear, hash, mask), gear, hash, input, mask)
