@@ -3,7 +3,9 @@
 
 use super::cpu::Kernel;
 use super::filter::{BATCH, BLOCKS, Filter, GROUP};
-use super::lanes::{Line, Plane, Series, Space, Splitter, Sums, Table, Words, load, step, unpack, write};
+use super::lanes::{
+    Line, Plane, Series, Space, Splitter, Sums, Table, Words, is_text, load, step, unpack, write,
+};
 use crate::gear::Gear;
 use crate::scan::x86_64::rolling::roll;
 use core::arch::x86_64::{_mm512_mask_test_epi32_mask, _mm512_set1_epi32, _mm512_test_epi32_mask};
@@ -77,7 +79,17 @@ impl<G: Gear> Filter for LowLimb<G> {
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn look_up<'a>(batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
-    look_up_in([0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte])), batch, limit, space)
+    if is_text(batch) {
+        return look_up_text(batch, limit, space);
+    }
+    look_up_in::<false>([0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte])), batch, limit, space)
+}
+
+/// The same for bytes below 128.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up_text<'a>(batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
+    look_up_in::<true>([0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte])), batch, limit, space)
 }
 
 /// The same in tables with a seed.
@@ -89,12 +101,17 @@ fn look_up_seeded<'a>(
     limit: &Line,
     space: &'a mut Space<GROUP>,
 ) -> &'a Words {
-    look_up_in([0, 1, 2, 3].map(|byte| Table::seeded(&PLANES[byte], seed, byte)), batch, limit, space)
+    look_up_in::<false>(
+        [0, 1, 2, 3].map(|byte| Table::seeded(&PLANES[byte], seed, byte)),
+        batch,
+        limit,
+        space,
+    )
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn look_up_in<'a>(
+fn look_up_in<'a, const TEXT: bool>(
     tables: [Table; 4],
     batch: &[u8; BATCH],
     limit: &Line,
@@ -103,7 +120,7 @@ fn look_up_in<'a>(
     let splitter = Splitter::new(limit);
     for (block, words) in space.iter_mut().enumerate() {
         for (half, words) in splitter.split(batch, block).iter().zip(words.as_chunks_mut::<4>().0) {
-            let vectors = unpack(tables.map(|table| table.look_up(half)));
+            let vectors = unpack(tables.map(|table| table.look_up::<TEXT>(half)));
             for (line, vector) in words.iter_mut().zip(vectors) {
                 write(line, vector);
             }
