@@ -54,16 +54,26 @@ impl<G: Gear> LowLimb<G> {
 }
 
 impl<G: Gear> Filter for LowLimb<G> {
-    fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
-        let mut space = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
+    type Space = Space<GROUP>;
+    type Words<'a> = &'a Words;
+
+    fn space() -> Self::Space {
+        [[MaybeUninit::uninit(); GROUP]; BLOCKS]
+    }
+
+    fn look_up<'a>(&self, batch: &[u8; BATCH], space: &'a mut Self::Space) -> &'a Words {
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let words = match G::PLAIN {
-                true => look_up(batch, &self.limit, &mut space),
-                false => look_up_seeded(self.gear.seed(), batch, &self.limit, &mut space),
-            };
-            filter(words, &mut self.sums, &mut self.ends, self.mask)
+            match G::PLAIN {
+                true => look_up(batch, &self.limit, space),
+                false => look_up_seeded(self.gear.seed(), batch, &self.limit, space),
+            }
         }
+    }
+
+    fn candidates(&mut self, words: &Words) -> u64 {
+        // SAFETY: as in `look_up`.
+        unsafe { filter(words, &mut self.sums, &mut self.ends, self.mask) }
     }
 
     fn hash_before(&self, group: usize, before: &[u8]) -> u64 {

@@ -84,17 +84,26 @@ impl<G: Gear> TwoLimb<G> {
 }
 
 impl<G: Gear> Filter for TwoLimb<G> {
-    fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
-        let mut words = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
-        let mut lows = [[MaybeUninit::uninit(); 2]; BLOCKS];
+    type Space = (Space<GROUP>, Space<2>);
+    type Words<'a> = (&'a Words, &'a Lows);
+
+    fn space() -> Self::Space {
+        ([[MaybeUninit::uninit(); GROUP]; BLOCKS], [[MaybeUninit::uninit(); 2]; BLOCKS])
+    }
+
+    fn look_up<'a>(&self, batch: &[u8; BATCH], (words, lows): &'a mut Self::Space) -> (&'a Words, &'a Lows) {
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let (words, lows) = match G::PLAIN {
-                true => look_up(batch, &self.limit, &mut words, &mut lows),
-                false => look_up_seeded(self.gear.seed(), batch, &self.limit, &mut words, &mut lows),
-            };
-            self.filter(words, lows)
+            match G::PLAIN {
+                true => look_up(batch, &self.limit, words, lows),
+                false => look_up_seeded(self.gear.seed(), batch, &self.limit, words, lows),
+            }
         }
+    }
+
+    fn candidates(&mut self, (words, lows): (&Words, &Lows)) -> u64 {
+        // SAFETY: as in `look_up`.
+        unsafe { self.filter(words, lows) }
     }
 
     fn hash_before(&self, group: usize, _before: &[u8]) -> u64 {
