@@ -6,7 +6,7 @@
 //!
 //! | filter | knows of each hash | used for |
 //! |---|---|---|
-//! | [`low_limb`] | bits 0 to 31 | masks with many bits there: averages from 128 KiB |
+//! | [`low_limb`] | bits 0 to 31 | masks with many bits there: averages from 32 KiB |
 //! | [`two_limb`] | bits 16 to 47, with a small error | the others |
 #![expect(unsafe_code, reason = "loads, stores, and calls into functions of these instructions")]
 
@@ -40,7 +40,7 @@ impl Kernel {
     pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         if mask >> 48 != 0 {
             portable::scan(gear, hash, input, mask)
-        } else if low_limb::bits(mask) >= 10 {
+        } else if low_limb::bits(mask) >= 9 {
             scan(|hash| LowLimb::new(self, gear, hash, mask), gear, hash, input, mask)
         } else if two_limb::bits(mask) >= 7 {
             scan(|hash| TwoLimb::new(self, gear, hash, mask), gear, hash, input, mask)
