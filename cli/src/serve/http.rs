@@ -14,12 +14,15 @@ use std::io::{self, Write as _};
 pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Response<ReplyBody> {
     let (parts, body) = request.into_parts();
     let head = RequestHead::from(&parts);
-    let of_another = |refusal| server.service.engine().refuse(&head, refusal);
+    let service = &server.service;
+    let misdirected = |refusal| ("none", service.engine().refuse(&head, refusal));
     let answer = beside(server, &parts.method, &head)
-        .or_else(|| server.access.check_host(&head).map_err(of_another).err());
+        .map(|answer| ("beside", answer))
+        .or_else(|| server.access.check_host(&head).map_err(misdirected).err());
+    let request = Request::from_parts(parts, body);
     match answer {
-        Some(answer) => answer.into(),
-        None => server.service.respond(Request::from_parts(parts, body)).await,
+        Some((operation, answer)) => service.respond_with(request, operation, answer),
+        None => service.respond(request).await,
     }
 }
 
