@@ -24,8 +24,10 @@ export async function readFile(path: string): Promise<LocalFile> {
 /** Opens the file at `path` if there is one whose bytes stay where they are. */
 export async function readAgain(path: string): Promise<LocalFile | undefined> {
   try {
-    // Not after opening: that of a pipe waits for a writer.
-    return (await stat(path)).isFile() ? await readFile(path) : undefined;
+    // Not after opening: that of a pipe waits for a writer. Those that the system makes up as they are read, such
+    // as in /proc, have no size.
+    const found = await stat(path);
+    return found.isFile() && found.size > 0 ? await readFile(path) : undefined;
   } catch {
     return undefined; // whoever reads it says why
   }

@@ -585,6 +585,18 @@ test("of a file given by its path, what the server has is read once, and not kep
   assert.equal(bytesSent, 0);
 });
 
+test("a file that the system makes up as it is read is read once", {
+  skip: process.platform !== "linux",
+}, async () => {
+  const transport = new MemoryTransport();
+  // It says how long the system has run.
+  const { root, bytesSent } = await upload("/proc/uptime", {
+    transport,
+    onChunk: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 15),
+  });
+  assert.equal(transport.store.file(root).length, bytesSent);
+});
+
 test("what a path names is read once if it cannot be read again, and its absence is an error", async (t) => {
   const path = join(await temporaryDirectory(t), "pipe");
   const transport = new MemoryTransport();
