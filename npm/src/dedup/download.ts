@@ -1,3 +1,4 @@
+import { isEqual } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
@@ -9,7 +10,7 @@ import { keyOf } from "./chunk-table.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
 import { DedupError } from "./error.js";
 import { LocalChunks, type LocalSource } from "./local.js";
-import { isEqual, readPack, type Stretch } from "./pack-reader.js";
+import { readPack, type Stretch } from "./pack-reader.js";
 import { platform } from "./platform.js";
 import { joined } from "./read-bytes.js";
 import { orReason, Requests, type RetryOptions } from "./retry.js";
@@ -696,7 +697,7 @@ function checkRange(range: ByteRange | undefined): void {
   const { start = 0, end = Number.MAX_SAFE_INTEGER } = checkedOptions(range, ["start", "end"]);
   for (const place of [start, end]) {
     if (!Number.isSafeInteger(place) || place < 0) {
-      throw invalidArgument(`range has ${place}, which is not an integer in 0..=2^53-1`);
+      throw invalidArgument(`range has ${place}, which is not an integer from 0 to 2^53-1`);
     }
   }
 }
