@@ -1,4 +1,4 @@
-//! Requests: those about the server itself, and those that the service answers.
+//! Answers requests about the server itself, and passes the others on to the store's service.
 
 use super::Server;
 use crate::failure::message;
@@ -14,17 +14,17 @@ use std::io::{self, Write as _};
 pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Response<ReplyBody> {
     let (parts, body) = request.into_parts();
     let head = RequestHead::from(&parts);
-    let of_another = |refusal| server.service.engine().refuse(&head, refusal);
-    let answer = beside(server, &parts.method, &head)
-        .or_else(|| server.access.check_host(&head).map_err(of_another).err());
+    let misdirected = || server.access.check_host(&head).err();
+    let refuse = |refusal| server.service.engine().refuse(&head, refusal);
+    let answer = about_server(server, &parts.method, &head).or_else(|| misdirected().map(refuse));
     match answer {
         Some(answer) => answer.into(),
         None => server.service.respond(Request::from_parts(parts, body)).await,
     }
 }
 
-/// Answers what is not of the protocol: whether the server lives, and what it has counted.
-fn beside(server: &Server, method: &Method, head: &RequestHead) -> Option<Answer> {
+/// Answers requests about the server itself, outside of the protocol: its health and its metrics.
+fn about_server(server: &Server, method: &Method, head: &RequestHead) -> Option<Answer> {
     let engine = server.service.engine();
     let text = match head.target.as_str() {
         "/healthz" => "ok\n".to_owned(),
@@ -35,18 +35,18 @@ fn beside(server: &Server, method: &Method, head: &RequestHead) -> Option<Answer
         _ => return None,
     };
     if !matches!(*method, Method::GET | Method::HEAD) {
-        let refusal = Refusal::new(405, "method_not_allowed", "this path does not have this method");
+        let refusal = Refusal::new(405, "method_not_allowed", "this path does not support the method");
         return Some(engine.refuse(head, refusal.with_header("Allow", "GET, HEAD")));
     }
     Some(Answer::text(text))
 }
 
-/// Prints what the store could not do for a request.
+/// Prints a failure of the store, and the request that met it.
 pub(super) fn log_error(head: &RequestHead, error: &StoreError) {
     log(format_args!("{} {}: {}", head.method, head.target, message(error)));
 }
 
-/// Prints a line about what went wrong on standard error. If that is closed, there is nobody to tell.
+/// Prints an error to standard error. If that is closed, the error is lost.
 pub(super) fn log(line: fmt::Arguments<'_>) {
     drop(writeln!(io::stderr(), "error: {line}"));
 }
