@@ -160,6 +160,19 @@ fn tiers_agree_where_runs_that_meet_a_filter_begin_and_end() {
     }
 }
 
+#[test]
+fn tiers_agree_wherever_one_byte_of_a_text_is_not_below_128() {
+    let text: Vec<u8> = noise(7, 1300).into_iter().map(|byte| byte & 0x7f).collect();
+    for mask in masks().into_iter().filter(|mask| mask.count_ones() >= 9) {
+        assert_same(0, &text, mask);
+        for place in 0..text.len() {
+            let mut data = text.clone();
+            data[place] |= 0x80;
+            assert_same(0, &data, mask);
+        }
+    }
+}
+
 /// The cut points by each tier, in pieces of `piece` bytes.
 fn assert_cuts(data: &[u8], sizes: (usize, usize, usize), piece: usize) {
     assert_cuts_of(data, sizes, (1, 0), piece);

@@ -27,8 +27,10 @@ export class PackSize {
 
   /** A pack of `bytes` was taken after `ms`. */
   taken(bytes: number, ms: number): void {
+    // After losses, a round trip of its own may take longer than a pack should.
+    const short = this.#target < FIRST_BYTES ? LONG_MS / 2 : SHORT_MS;
     // Packs that were begun before the last change say nothing about it.
-    if (ms < SHORT_MS && bytes > this.#target / 2) this.#set(2 * this.#target);
+    if (ms < short && bytes > this.#target / 2) this.#set(2 * this.#target);
     else if (ms > LONG_MS && bytes <= this.#target) this.#set(this.#target / 2);
   }
 

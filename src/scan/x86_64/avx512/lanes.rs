@@ -7,9 +7,10 @@ use super::filter::{BATCH, BLOCKS, GROUP};
 use crate::gear::GEAR;
 use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_cmplt_epu8_mask, _mm512_load_si512,
-    _mm512_loadu_si512, _mm512_mask2_permutex2var_epi8, _mm512_movepi8_mask, _mm512_permutex2var_epi8,
-    _mm512_set1_epi8, _mm512_slli_epi32, _mm512_store_si512, _mm512_unpackhi_epi8, _mm512_unpackhi_epi16,
-    _mm512_unpacklo_epi8, _mm512_unpacklo_epi16, _mm512_xor_si512,
+    _mm512_loadu_si512, _mm512_mask2_permutex2var_epi8, _mm512_movepi8_mask, _mm512_or_si512,
+    _mm512_permutex2var_epi8, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_store_si512,
+    _mm512_unpackhi_epi8, _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
+    _mm512_xor_si512,
 };
 use core::mem::MaybeUninit;
 
@@ -109,6 +110,20 @@ const fn order(first: usize) -> Line {
     Line::of_bytes(order)
 }
 
+/// Returns whether all bytes of `batch` are below 128, as those of most text are: half of each table
+/// is enough for them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn is_text(batch: &[u8; BATCH]) -> bool {
+    let (lines, _) = batch.as_chunks();
+    // Other data seldom gets past its first line.
+    if _mm512_movepi8_mask(load_bytes(&lines[0])) != 0 {
+        return false;
+    }
+    let rest = lines[1..].iter().map(|line| load_bytes(line));
+    _mm512_movepi8_mask(rest.fold(_mm512_setzero_si512(), |all, line| _mm512_or_si512(all, line))) == 0
+}
+
 /// Half of the bytes of a block, and which of them are below 128.
 pub(super) struct Half {
     bytes: __m512i,
@@ -166,10 +181,14 @@ impl Table {
     }
 
     /// Returns the entries of the bytes of `half`: those below 128 are replaced, then the others.
+    /// With `TEXT`, all bytes must be below 128.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) fn look_up(self, half: &Half) -> __m512i {
+    pub(super) fn look_up<const TEXT: bool>(self, half: &Half) -> __m512i {
         let Self([a, b, c, d]) = self;
+        if TEXT {
+            return _mm512_permutex2var_epi8(a, half.bytes, b);
+        }
         let low = _mm512_mask2_permutex2var_epi8(a, half.bytes, half.low, b);
         _mm512_mask2_permutex2var_epi8(c, low, half.high, d)
     }

@@ -3,7 +3,9 @@
 
 use super::cpu::Kernel;
 use super::filter::{BATCH, BLOCKS, Filter, GROUP};
-use super::lanes::{Line, Plane, Series, Space, Splitter, Sums, Table, Words, load, step, unpack, write};
+use super::lanes::{
+    Line, Plane, Series, Space, Splitter, Sums, Table, Words, is_text, load, step, unpack, write,
+};
 use crate::gear::Gear;
 use crate::scan::x86_64::rolling::roll;
 use core::arch::x86_64::{_mm512_mask_test_epi32_mask, _mm512_set1_epi32, _mm512_test_epi32_mask};
@@ -52,16 +54,26 @@ impl<G: Gear> LowLimb<G> {
 }
 
 impl<G: Gear> Filter for LowLimb<G> {
-    fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
-        let mut space = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
+    type Space = Space<GROUP>;
+    type Words<'a> = &'a Words;
+
+    fn space() -> Self::Space {
+        [[MaybeUninit::uninit(); GROUP]; BLOCKS]
+    }
+
+    fn look_up<'a>(&self, batch: &[u8; BATCH], space: &'a mut Self::Space) -> &'a Words {
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let words = match G::PLAIN {
-                true => look_up(batch, &self.limit, &mut space),
-                false => look_up_seeded(self.gear.seed(), batch, &self.limit, &mut space),
-            };
-            filter(words, &mut self.sums, &mut self.ends, self.mask)
+            match G::PLAIN {
+                true => look_up(batch, &self.limit, space),
+                false => look_up_seeded(self.gear.seed(), batch, &self.limit, space),
+            }
         }
+    }
+
+    fn candidates(&mut self, words: &Words) -> u64 {
+        // SAFETY: as in `look_up`.
+        unsafe { filter(words, &mut self.sums, &mut self.ends, self.mask) }
     }
 
     fn hash_before(&self, group: usize, before: &[u8]) -> u64 {
@@ -77,7 +89,17 @@ impl<G: Gear> Filter for LowLimb<G> {
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn look_up<'a>(batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
-    look_up_in([0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte])), batch, limit, space)
+    if is_text(batch) {
+        return look_up_text(batch, limit, space);
+    }
+    look_up_in::<false>([0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte])), batch, limit, space)
+}
+
+/// The same for bytes below 128.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up_text<'a>(batch: &[u8; BATCH], limit: &Line, space: &'a mut Space<GROUP>) -> &'a Words {
+    look_up_in::<true>([0, 1, 2, 3].map(|byte| Table::new(&PLANES[byte])), batch, limit, space)
 }
 
 /// The same in tables with a seed.
@@ -89,12 +111,17 @@ fn look_up_seeded<'a>(
     limit: &Line,
     space: &'a mut Space<GROUP>,
 ) -> &'a Words {
-    look_up_in([0, 1, 2, 3].map(|byte| Table::seeded(&PLANES[byte], seed, byte)), batch, limit, space)
+    look_up_in::<false>(
+        [0, 1, 2, 3].map(|byte| Table::seeded(&PLANES[byte], seed, byte)),
+        batch,
+        limit,
+        space,
+    )
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn look_up_in<'a>(
+fn look_up_in<'a, const TEXT: bool>(
     tables: [Table; 4],
     batch: &[u8; BATCH],
     limit: &Line,
@@ -103,7 +130,7 @@ fn look_up_in<'a>(
     let splitter = Splitter::new(limit);
     for (block, words) in space.iter_mut().enumerate() {
         for (half, words) in splitter.split(batch, block).iter().zip(words.as_chunks_mut::<4>().0) {
-            let vectors = unpack(tables.map(|table| table.look_up(half)));
+            let vectors = unpack(tables.map(|table| table.look_up::<TEXT>(half)));
             for (line, vector) in words.iter_mut().zip(vectors) {
                 write(line, vector);
             }

@@ -6,7 +6,7 @@
 //!
 //! | filter | knows of each hash | used for |
 //! |---|---|---|
-//! | [`low_limb`] | bits 0 to 31 | masks with many bits there: averages from 128 KiB |
+//! | [`low_limb`] | bits 0 to 31 | masks with many bits there: averages from 32 KiB |
 //! | [`two_limb`] | bits 16 to 47, with a small error | the others |
 #![expect(unsafe_code, reason = "loads, stores, and calls into functions of these instructions")]
 
@@ -40,7 +40,7 @@ impl Kernel {
     pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         if mask >> 48 != 0 {
             portable::scan(gear, hash, input, mask)
-        } else if low_limb::bits(mask) >= 11 {
+        } else if low_limb::bits(mask) >= 9 {
             scan(|hash| LowLimb::new(self, gear, hash, mask), gear, hash, input, mask)
         } else if two_limb::bits(mask) >= 7 {
             scan(|hash| TwoLimb::new(self, gear, hash, mask), gear, hash, input, mask)
@@ -58,23 +58,19 @@ fn scan<F: Filter>(
     mask: u64,
 ) -> Option<usize> {
     let mut filter = new(*hash);
+    let mut space = F::space();
+    let mut padding = [0; BATCH];
     let mut origin = 0;
     let mut at = 0;
     prefetch(input, 0, AHEAD);
-    while at < input.len() {
-        let rest = &input[at..];
-        let mut padded;
-        let batch = match rest.first_chunk() {
-            Some(batch) => batch,
-            None if rest.len() < SHORT_REST => break,
-            None => {
-                padded = [0; BATCH];
-                padded[..rest.len()].copy_from_slice(rest);
-                &padded
-            }
-        };
-        prefetch(rest, AHEAD, BATCH);
-        let mut groups = filter.candidates(batch);
+    let mut next = batch_at(input, at, &mut padding).map(|batch| filter.look_up(batch, &mut space));
+    while let Some(words) = next {
+        let mut groups = filter.candidates(words);
+        let end = input.len().min(at + BATCH);
+        // Before the groups are looked at, which the CPU cannot predict: what it did of the next batch
+        // would be lost.
+        prefetch(&input[at..], AHEAD, BATCH);
+        next = batch_at(input, end, &mut padding).map(|batch| filter.look_up(batch, &mut space));
         if groups.count_ones() > CROWD {
             *hash = hash_after(gear, *hash, &input[origin..at]);
             origin = input.len().min(at + CROWD_BYTES);
@@ -83,6 +79,7 @@ fn scan<F: Filter>(
             }
             filter = new(*hash);
             at = origin;
+            next = batch_at(input, at, &mut padding).map(|batch| filter.look_up(batch, &mut space));
             continue;
         }
         while groups != 0 {
@@ -98,8 +95,20 @@ fn scan<F: Filter>(
                 }
             }
         }
-        at = input.len().min(at + BATCH);
+        at = end;
     }
     *hash = hash_after(gear, *hash, &input[origin..at]);
     portable::scan(gear, hash, &input[at..], mask).map(|index| at + index)
+}
+
+/// Returns the batch at `at`, the last one with zeros behind it; `None` where too little is left.
+fn batch_at<'a>(input: &'a [u8], at: usize, padding: &'a mut [u8; BATCH]) -> Option<&'a [u8; BATCH]> {
+    let rest = &input[at..];
+    match rest.first_chunk() {
+        None if rest.len() >= SHORT_REST => {
+            padding[..rest.len()].copy_from_slice(rest);
+            Some(padding)
+        }
+        batch => batch,
+    }
 }

@@ -9,8 +9,8 @@
 use super::cpu::Kernel;
 use super::filter::{BATCH, BLOCKS, Filter, GROUP};
 use super::lanes::{
-    Half, Line, PerBlock, Plane, Series, Space, Splitter, Sums, Table, Words, load, step, store, unpack,
-    write,
+    Half, Line, PerBlock, Plane, Series, Space, Splitter, Sums, Table, Words, is_text, load, step, store,
+    unpack, write,
 };
 use crate::gear::Gear;
 use core::arch::x86_64::{
@@ -84,17 +84,26 @@ impl<G: Gear> TwoLimb<G> {
 }
 
 impl<G: Gear> Filter for TwoLimb<G> {
-    fn candidates(&mut self, batch: &[u8; BATCH]) -> u64 {
-        let mut words = [[MaybeUninit::uninit(); GROUP]; BLOCKS];
-        let mut lows = [[MaybeUninit::uninit(); 2]; BLOCKS];
+    type Space = (Space<GROUP>, Space<2>);
+    type Words<'a> = (&'a Words, &'a Lows);
+
+    fn space() -> Self::Space {
+        ([[MaybeUninit::uninit(); GROUP]; BLOCKS], [[MaybeUninit::uninit(); 2]; BLOCKS])
+    }
+
+    fn look_up<'a>(&self, batch: &[u8; BATCH], (words, lows): &'a mut Self::Space) -> (&'a Words, &'a Lows) {
         // SAFETY: the `Kernel` in `self` proves that the CPU has the instructions.
         unsafe {
-            let (words, lows) = match G::PLAIN {
-                true => look_up(batch, &self.limit, &mut words, &mut lows),
-                false => look_up_seeded(self.gear.seed(), batch, &self.limit, &mut words, &mut lows),
-            };
-            self.filter(words, lows)
+            match G::PLAIN {
+                true => look_up(batch, &self.limit, words, lows),
+                false => look_up_seeded(self.gear.seed(), batch, &self.limit, words, lows),
+            }
         }
+    }
+
+    fn candidates(&mut self, (words, lows): (&Words, &Lows)) -> u64 {
+        // SAFETY: as in `look_up`.
+        unsafe { self.filter(words, lows) }
     }
 
     fn hash_before(&self, group: usize, _before: &[u8]) -> u64 {
@@ -137,9 +146,26 @@ fn look_up<'a>(
     words: &'a mut Space<GROUP>,
     lows: &'a mut Space<2>,
 ) -> (&'a Words, &'a Lows) {
+    if is_text(batch) {
+        return look_up_text(batch, limit, words, lows);
+    }
     let high = [0, 1, 2, 3].map(|byte| Table::new(&HIGH[byte]));
     let low = [0, 1].map(|byte| Table::new(&LOW[byte]));
-    look_up_in(high, low, |words| words, batch, limit, words, lows)
+    look_up_in::<false>(high, low, |words| words, batch, limit, words, lows)
+}
+
+/// The same for bytes below 128.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
+fn look_up_text<'a>(
+    batch: &[u8; BATCH],
+    limit: &Line,
+    words: &'a mut Space<GROUP>,
+    lows: &'a mut Space<2>,
+) -> (&'a Words, &'a Lows) {
+    let high = [0, 1, 2, 3].map(|byte| Table::new(&HIGH[byte]));
+    let low = [0, 1].map(|byte| Table::new(&LOW[byte]));
+    look_up_in::<true>(high, low, |words| words, batch, limit, words, lows)
 }
 
 /// The same in tables with a seed.
@@ -155,12 +181,12 @@ fn look_up_seeded<'a>(
     let high = [0, 1, 2, 3].map(|byte| Table::seeded(&HIGH_BEFORE_SEED[byte], seed, 2 + byte));
     let low = [0, 1].map(|byte| Table::seeded(&LOW[byte], seed, byte));
     let add_one = |words| _mm512_add_epi32(words, _mm512_set1_epi32(1));
-    look_up_in(high, low, add_one, batch, limit, words, lows)
+    look_up_in::<false>(high, low, add_one, batch, limit, words, lows)
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-fn look_up_in<'a>(
+fn look_up_in<'a, const TEXT: bool>(
     high: [Table; 4],
     low: [Table; 2],
     finish: impl Fn(__m512i) -> __m512i,
@@ -174,12 +200,13 @@ fn look_up_in<'a>(
     for (block, (words, lows)) in words.iter_mut().zip(lows.iter_mut()).enumerate() {
         let halves = splitter.split(batch, block);
         for (half, words) in halves.iter().zip(words.as_chunks_mut::<4>().0) {
-            let vectors = unpack(high.map(|table| table.look_up(half)));
+            let vectors = unpack(high.map(|table| table.look_up::<TEXT>(half)));
             for (line, vector) in words.iter_mut().zip(vectors) {
                 write(line, finish(vector));
             }
         }
-        let bytes = |half: &Half| low.map(|table| _mm512_shuffle_epi8(table.look_up(half), transpose));
+        let bytes =
+            |half: &Half| low.map(|table| _mm512_shuffle_epi8(table.look_up::<TEXT>(half), transpose));
         let middle = weigh(bytes(&halves[0]), 0);
         write(&mut lows[0], middle);
         write(&mut lows[1], _mm512_add_epi32(middle, weigh(bytes(&halves[1]), 1)));
