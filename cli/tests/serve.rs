@@ -167,6 +167,25 @@ fn a_page_of_another_site_cannot_pass_for_one_of_this_machine() {
 }
 
 #[test]
+fn what_the_protocol_does_not_answer_is_counted_and_its_body_read() {
+    let served = Served::new();
+    let body = vec![0; 8 << 20];
+    let request = Sent::new("POST", "/v1/packs/sha256").with("Host", "evil.example");
+    let mut connection = Connection::new(served.address).unwrap();
+    connection.head(&request.with("Content-Length", &body.len().to_string())).unwrap();
+    connection.0.write_all(&body).unwrap();
+    let answer = connection.receive("POST").unwrap();
+    assert_eq!(answer.header("connection"), Some("close"));
+    answer.refused(421, "misdirected_request");
+    served.send(&Sent::new("GET", "/healthz")).ok(200);
+    // A request for the metrics counts in those of the next one.
+    for answers in [r#"operation="beside",status="200""#, r#"operation="none",status="421""#] {
+        let name = format!("chunker_server_requests_total{{{answers}}}");
+        assert_eq!(served.metric(&name), 1.0, "{name}");
+    }
+}
+
+#[test]
 fn a_server_that_only_reads_changes_nothing() {
     let sandbox = Sandbox::new();
     let root = sandbox.put(&sandbox.file("a", b"hello"));

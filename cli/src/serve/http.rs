@@ -14,12 +14,15 @@ use std::io::{self, Write as _};
 pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Response<ReplyBody> {
     let (parts, body) = request.into_parts();
     let head = RequestHead::from(&parts);
-    let misdirected = || server.access.check_host(&head).err();
-    let refuse = |refusal| server.service.engine().refuse(&head, refusal);
-    let answer = about_server(server, &parts.method, &head).or_else(|| misdirected().map(refuse));
+    let service = &server.service;
+    let refuse = |refusal| ("none", service.engine().refuse(&head, refusal));
+    let answer = about_server(server, &parts.method, &head)
+        .map(|answer| ("beside", answer))
+        .or_else(|| server.access.check_host(&head).map_err(refuse).err());
+    let request = Request::from_parts(parts, body);
     match answer {
-        Some(answer) => answer.into(),
-        None => server.service.respond(Request::from_parts(parts, body)).await,
+        Some((operation, answer)) => service.respond_with(request, operation, answer),
+        None => service.respond(request).await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 import { type ByteArray, isEqual } from "../bytes.js";
 import type { Handle } from "../disposable.js";
-import { ChunkerError, calling } from "../errors.js";
+import { ChunkerError, calling, counted, failureOf } from "../errors.js";
 import { core } from "../load.js";
 import { addon } from "../native.js";
 import type { HashAlgorithm } from "../types.js";
@@ -59,7 +59,11 @@ export async function countIntact(
     const lengths = Uint32Array.from(chunks, ({ length }) => length);
     const digests = new Uint8Array(32 * chunks.length);
     for (const [at, { hash }] of chunks.entries()) digests.set(hash, 32 * at);
-    return calling(() => native.countIntact(hash, bytes, lengths, digests));
+    try {
+      return await native.countIntact(hash, bytes, lengths, digests);
+    } catch (error) {
+      throw counted(failureOf(error));
+    }
   }
   let start = 0;
   const found = chunks.map(({ length }) => {

@@ -414,7 +414,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     try {
       const opening = this.#transport.readChunks(hash, digests, { signal, encoding });
       const stretches = readPack(await orReason(opening, signal), batch, signal);
-      const lengthOf = ({ bytes }: Stretch) => bytes.length;
+      const lengthOf = ({ rows }: Stretch) => rows.reduce((sum, { length }) => sum + length, 0);
       yield* ahead(stretches, BYTES_AHEAD, lengthOf, (stretch) => {
         const chunks = batch.slice(next, next + stretch.rows.length);
         next += chunks.length;

@@ -46,9 +46,9 @@ export async function* readPack(
       const stretch = rows.slice(next, endOfStretch(rows, next));
       const bytes = new Uint8Array(encodedBytes(stretch));
       const filled = await reader.fill(bytes, stretch[0]?.encodedLength);
-      while (encodedBytes(stretch) > filled) stretch.pop();
+      let length = bytes.length;
+      while (length > filled) length -= stretch.pop()?.encodedLength ?? 0;
       next += stretch.length;
-      const length = encodedBytes(stretch);
       const isFull = length === bytes.length;
       if (stretch.length > 0)
         yield { rows: stretch, bytes: isFull ? bytes : bytes.slice(0, length) };

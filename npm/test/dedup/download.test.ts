@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { compress } from "chunker-cdc/codecs";
 import {
   DedupError,
   type DownloadOptions,
@@ -21,6 +22,7 @@ import {
   splitMix64,
   temporaryDirectory,
 } from "./support.js";
+import { packOf } from "./wire.js";
 
 const data = randomBytes(300_001, 1);
 const profile = SMALL;
@@ -324,6 +326,41 @@ test("what cannot be had compressed is asked for as it is, and the rest compress
   const all = await collect(download(root, { transport, compression: "zstd", retry: QUICK }));
   assert.deepEqual(all, Buffer.from(data));
   assert.deepEqual(encodings, ["zstd", "zstd", undefined, "zstd"]);
+});
+
+test("memory stays bounded while a consumer waits, however well the chunks are compressed", async () => {
+  // Text of one line each 64 bytes: chunks that differ, and shrink to a hundredth.
+  const lines = Array.from({ length: 2 ** 19 }, (_, line) => `${line}`.padStart(63, "."));
+  const bytes = new TextEncoder().encode(lines.join("\n"));
+  const { transport, root } = await stored(bytes);
+  let given = 0;
+  transport.readChunks = async (hash, digests) => {
+    const chunks = Array.from({ length: digests.length / 32 }, (_, at) => {
+      const name = `${hash}-${Buffer.from(digests.subarray(32 * at, 32 * at + 32)).toString("hex")}`;
+      return transport.chunks.get(name) as Uint8Array;
+    });
+    const encoded = await Promise.all(chunks.map((chunk) => compress("zstd", chunk)));
+    const pack = packOf(
+      chunks.map((bytes, at) => ({ hash, bytes, encoded: encoded[at] as Uint8Array })),
+    );
+    return (async function* () {
+      const start = 8 + 40 * chunks.length;
+      yield pack.subarray(0, start);
+      let at = start;
+      for (const [index, { length }] of encoded.entries()) {
+        yield pack.subarray(at, at + length);
+        at += length;
+        given += chunks[index]?.length ?? 0;
+      }
+    })();
+  };
+  const pieces = download(root, { transport, compression: "zstd" })[Symbol.asyncIterator]();
+  const first = await pieces.next();
+  await sleep(1000);
+  assert.ok(given < 8_000_000, `${given} bytes of chunks were taken ahead`);
+  const parts = [first.value as Uint8Array];
+  for await (const piece of pieces) parts.push(piece);
+  assert.ok(Buffer.concat(parts).equals(bytes));
 });
 
 test("an abort gets through wherever a download stands, and leaving ends its request (law 2)", {

@@ -138,25 +138,32 @@ impl StoreService {
         let (parts, mut body) = request.into_parts();
         let head = Arc::new(RequestHead::from(&parts));
         let (operation, answer) = self.answer(&head, &mut body).await;
-        counters::answered(operation, answer.status);
         if let Some(committed) = &answer.committed {
             (self.on_commit)(&head, committed);
         }
         if let Some(cause) = &answer.cause {
             (self.on_error)(&head, cause);
         }
-        let refused = answer.status;
-        let mut response = http::Response::from(answer);
-        let reply = response.body_mut();
-        reply.cut = Some((Arc::clone(&self.on_error), head));
-        if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
-            let short = body.size_hint().upper().is_some_and(|rest| rest <= DRAINED);
-            if parts.version <= Version::HTTP_11 && (!short || refused == 408) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            drop(tokio::spawn(timeout(LINGER, drain(body))));
-        }
+        let mut response = reply(&parts, body, operation, answer);
+        response.body_mut().cut = Some((Arc::clone(&self.on_error), head));
         response
+    }
+
+    /// Sends an answer that the server chose itself, as [`respond`](Self::respond) does its own: counts it as
+    /// `operation`, and drains what the client still sends of the body.
+    #[must_use]
+    pub fn respond_with<B>(
+        &self,
+        request: http::Request<B>,
+        operation: &'static str,
+        answer: Answer,
+    ) -> http::Response<ReplyBody>
+    where
+        B: Body + Send + Unpin + 'static,
+        B::Data: Send,
+    {
+        let (parts, body) = request.into_parts();
+        reply(&parts, body, operation, answer)
     }
 
     /// Returns the name of the operation, and the answer.
@@ -226,6 +233,30 @@ where
         let service = self.clone();
         Box::pin(async move { Ok(service.respond(request).await) })
     }
+}
+
+/// Returns the response to a request with what is left of its body.
+fn reply<B>(
+    parts: &http::request::Parts,
+    body: B,
+    operation: &'static str,
+    answer: Answer,
+) -> http::Response<ReplyBody>
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+{
+    let status = answer.status;
+    counters::answered(operation, status);
+    let mut response = http::Response::from(answer);
+    if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
+        let short = body.size_hint().upper().is_some_and(|rest| rest <= DRAINED);
+        if parts.version <= Version::HTTP_11 && (!short || status == 408) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        drop(tokio::spawn(timeout(LINGER, drain(body))));
+    }
+    response
 }
 
 /// Reads what is left of a body and drops it.

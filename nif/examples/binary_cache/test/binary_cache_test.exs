@@ -259,7 +259,7 @@ defmodule BinaryCacheTest do
     shared = Nar.file(noise(1, 1000))
     paths = for i <- 1..5, do: Nar.store_path("path-#{i}")
     for path <- paths, do: assert({201, 201} = push(port, shared, path))
-    for folder <- ~w(paths incoming), do: File.write!(Path.join([root, folder, "x.0123.new"]), "half")
+    for folder <- ~w(paths incoming), do: File.write!(Path.join([root, folder, ".0123.new"]), "half")
     damaged = Path.join([root, "paths", BinaryCache.Record.hash_part(hd(paths))])
     bytes = File.read!(damaged)
     File.write!(damaged, binary_part(bytes, 0, byte_size(bytes) - 1))

@@ -9,7 +9,7 @@ defmodule BinaryCache.Files do
   @doc """
   Creates a directory and removes what was left unfinished in it.
 
-  Unfinished files have names that end in `.new`.
+  Unfinished files have names that begin with a dot and end in `.new`; no other file's name begins with one.
   """
   @spec prepare!(Path.t()) :: :ok
   def prepare!(directory) do
@@ -17,7 +17,7 @@ defmodule BinaryCache.Files do
     missing = Enum.reject(parents, &File.dir?/1)
     File.mkdir_p!(directory)
     Enum.each(missing, &sync_directory!(Path.dirname(&1)))
-    directory |> Path.join("*.new") |> Path.wildcard(match_dot: true) |> Enum.each(&File.rm!/1)
+    directory |> Path.join(".*.new") |> Path.wildcard(match_dot: true) |> Enum.each(&File.rm!/1)
   end
 
   @doc """
@@ -39,7 +39,9 @@ defmodule BinaryCache.Files do
   """
   @spec fill!(Path.t(), (file -> result)) :: result when result: tuple
   def fill!(path, fill) do
-    temporary = "#{path}.#{Base.encode16(:crypto.strong_rand_bytes(8), case: :lower)}.new"
+    # Not longer than `path`, whose name may be as long as the file system allows.
+    name = ".#{Base.encode16(:crypto.strong_rand_bytes(8), case: :lower)}.new"
+    temporary = Path.join(Path.dirname(path), name)
 
     try do
       result = write_temporary!(temporary, fill)

@@ -36,6 +36,15 @@ defmodule BinaryCache.DocumentsTest do
   end
 
   @tag cache: []
+  test "the log of any derivation that Nix can name stays, also over a restart", context do
+    # Nix allows 211 characters after the hash.
+    logs = for name <- [String.duplicate("x", 207) <> ".drv", "a.new"], do: "/log/#{@hash}-#{name}"
+    for log <- logs, do: assert({201, _, _} = request(context.port, "PUT", log, log))
+    %{port: port} = restart(context)
+    for log <- logs, do: assert({200, _, ^log} = request(port, "GET", log))
+  end
+
+  @tag cache: []
   test "a damaged one never looks whole", %{port: port, root: root} do
     path = Path.join(root, "documents/logs/#{@hash}-hello-1.0.drv")
     assert {201, _, _} = request(port, "PUT", @log, String.duplicate("x", 300_000))
