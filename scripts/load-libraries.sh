@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Loads the native libraries of this machine from target/addons/packages and target/libraries, as they were
-# built on another one, and runs the vectors by each: the addon in an empty project with the npm package, that
-# of the Elixir package where Elixir is installed. `load-libraries.sh pack` puts into target/load what the
-# project needs besides. Works on Linux, macOS (bash 3.2) and Windows (Git's bash), with Node.js alone.
+# Loads native libraries for this machine that were built on another one, from target/addons/packages and
+# target/libraries, and runs the vectors with them: with the addon in an empty project that has the npm package,
+# and with the Elixir package's library if Elixir is installed. `load-libraries.sh pack` puts everything else
+# that the project needs into target/load. Runs on Linux, macOS (bash 3.2) and Windows (Git's bash), and needs
+# only Node.js.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,7 +29,7 @@ npm pack "./target/addons/packages/$name" --silent --pack-destination target/loa
 )
 
 command -v mix >/dev/null || {
-    echo "load-libraries: Elixir is not installed: its library was not loaded" >&2
+    echo "load-libraries: the library for Elixir was not loaded: Elixir is not installed" >&2
     exit "${ELIXIR_REQUIRED:-0}"
 }
 case $(uname -sm) in

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# side-by-side.sh TARGET...: makes the targets at the same time, and repeats the last lines of those that fail at
-# the end of the output, where they would be missed among the lines of the others
+# side-by-side.sh TARGET...: makes the targets at the same time. At the end, it repeats the last lines of those that
+# failed, which are hard to find among the lines of the others.
 set -euo pipefail
 
 logs=$(mktemp -d)

@@ -185,7 +185,7 @@ impl Signature {
 /// Returns a new secret and public key as base64 texts; the secret one is overwritten when dropped.
 ///
 /// # Panics
-/// When the system's random number generator failed; [`SecretKey::generate`] returns that as an error.
+/// If the system's random number generator fails; [`SecretKey::generate`] returns that as an error.
 #[must_use]
 #[expect(
     clippy::expect_used,
@@ -245,7 +245,7 @@ pub enum SigningError {
     /// The signature does not match the data and the key.
     #[error("the signature does not match")]
     VerificationFailed,
-    /// The system has no random numbers.
+    /// The system's random number generator failed.
     #[error("the system's random number generator failed")]
     Randomness,
 }

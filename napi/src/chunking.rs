@@ -138,10 +138,10 @@ impl JsHasher {
     }
 }
 
-/// Resolves with the number of chunks that have their digests: of all of them, or of those before the first one
-/// that does not.
+/// Resolves with the number of chunks before the first one that does not match its digest.
 ///
-/// `bytes` are the chunks one after another, each with its length in bytes and its digest of 32 bytes.
+/// `bytes` holds the chunks one after another; `lengths` has the length of each in bytes, and `digests` its
+/// 32 bytes.
 #[napi(catch_unwind)]
 pub fn count_intact<'env>(
     env: &'env Env,
@@ -154,7 +154,7 @@ pub fn count_intact<'env>(
     let length: u64 = lengths.iter().copied().map(u64::from).sum();
     let (rows, rest) = digests.as_chunks::<32>();
     if length != bytes.len() as u64 || rows.len() != lengths.len() || !rest.is_empty() {
-        return Err(Failure::argument("the lengths are not those of the bytes and digests"));
+        return Err(Failure::argument("the lengths do not match the bytes and digests"));
     }
     let mut copy = spares().pop().unwrap_or_default();
     copy.clear();
@@ -172,7 +172,7 @@ pub fn count_intact<'env>(
     settle(env, work, |_, count| Ok(count))
 }
 
-/// Buffers kept for further copies: a new one costs more than the copy of its bytes.
+/// Buffers kept for later copies: a new one costs more than copying the bytes.
 static SPARES: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 const MOST_SPARES: usize = 4;
 const LONGEST_SPARE: usize = 1 << 20;

@@ -28,10 +28,11 @@ use std::num::NonZero;
 use std::thread;
 use tokio::runtime::Builder;
 
-/// Threads that check chunks, at most; they never wait.
+/// Most threads that check chunks: they only compute, and never wait.
 const CHECKERS: usize = 4;
 
-/// Gives Node the one thread that settles promises: by default there is one for each core, and 512 that check.
+/// Limits the runtime to one thread that settles promises, where the default is one per core, and to the
+/// threads that check chunks, where the default is 512.
 #[napi_derive::module_init]
 fn init() {
     let checkers = thread::available_parallelism().map_or(1, NonZero::get).min(CHECKERS);

@@ -36,7 +36,7 @@ const GLUE = {
   "codecs-bindgen.js": "dist/codecs/glue.js",
   "threads-bindgen.js": "dist/threads/glue.js",
 };
-/** The script by which wasm-bindgen-rayon starts workers, as the glue imports it, and ours in its place. */
+/** The glue's import of wasm-bindgen-rayon's script that starts workers, and our replacement. */
 const START_WORKERS = [
   /\/snippets\/wasm-bindgen-rayon-.*\/workerHelpers\.js$/,
   "./start-workers.js",
@@ -163,7 +163,7 @@ async function bundleGenerated() {
   }
 }
 
-/** Leaves our starter of workers outside of the glue: a member of a team tells it how. */
+/** Replaces the script, and keeps ours out of the bundle: members of a team import the same instance. */
 function replaceStarter(build) {
   const [filter, path] = START_WORKERS;
   build.onResolve({ filter }, () => ({ path, external: true }));

@@ -34,12 +34,12 @@ function candidates(): string[] {
 /** Why this process has no addon. */
 const reasons: string[] = [];
 
-/** The bytes of the head of an ELF file of 64 bits, and where the head says where its sections are listed. */
+/** The length of a 64-bit ELF header, and the offsets of its fields about the section table. */
 const ELF = { head: 64, sections: 0x28, entryBytes: 0x3a, entries: 0x3c };
 
 /**
- * Throws if a library for Linux lost its end, such as on a full disk: the system would load it all the same, and
- * kill the process at the first access to what is not there. The list of its sections stands at the end.
+ * Throws if the end of a Linux library is missing, as after a copy to a full disk. The system would load it
+ * anyway, and kill the process at the first access to the missing part. The section table is at the end.
  */
 function checkWhole(path: string): void {
   const file = openSync(path, "r");

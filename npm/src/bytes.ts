@@ -64,6 +64,13 @@ export function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }
 
+/** Whether `a` and `b` hold the same bytes. */
+export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
+}
+
 /** Returns `bytes` as lowercase hexadecimal digits. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";

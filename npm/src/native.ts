@@ -37,7 +37,7 @@ export interface Addon {
   version(): string;
   /** Returns the name of the instruction set that finds cuts. */
   kernel(): string;
-  /** Resolves with the number of chunks that have their digests, up to the first one that has not. */
+  /** Resolves with the number of chunks before the first one that does not match its digest. */
   countIntact(
     hash: string,
     bytes: Uint8Array,

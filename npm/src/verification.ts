@@ -1,6 +1,6 @@
 // Verifies bytes against the chunks of a manifest.
 
-import { type ByteArray, type Bytes, bytesOf } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf, isEqual } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
 import { createListedCutter } from "./cutter/create.js";
 import { digestNow, digestOf } from "./cutter/digests.js";
@@ -122,8 +122,4 @@ function checkLength(index: number, actual: number, { length }: Chunk): void {
 function checkDigest(index: number, digest: Uint8Array, { hash }: Chunk): void {
   if (isEqual(digest, hash)) return;
   throw new ChunkerError("chunk_digest_mismatch", `chunk ${index} does not match its digest`);
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

@@ -1,4 +1,4 @@
-//! A store that everyone may read, and whoever has the token may write to.
+//! A store that everyone may read, and that anyone with the token may write to.
 
 use axum::Router;
 use chunker_store::protocol::{Engine, EngineOptions, Refusal};

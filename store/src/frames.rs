@@ -1,4 +1,4 @@
-//! Files as zstd frames (RFC 8878): those that are stored, wherever these can be sent as they are.
+//! Files as zstd frames (RFC 8878): the stored ones, wherever they can be sent as they are.
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
@@ -11,21 +11,21 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use std::sync::Arc;
 
-/// Chunks that are put into frames at the same time.
+/// Chunks to frame at the same time.
 const AT_ONCE: usize = 4;
 
 impl Store {
     /// Returns a file as zstd frames, which together decompress to its bytes.
     ///
-    /// Chunks are sent as they are stored, after they were verified; those that are stored uncompressed, in
-    /// raw blocks. A decoder needs a window of at most 8 MiB. The frames of a file can differ from one call
-    /// to the next, and so can their length.
+    /// Chunks are verified and then sent as they are stored, uncompressed ones in raw blocks. A decoder needs
+    /// a window of at most 8 MiB. The frames of a file, and their total length, can differ from one call to
+    /// the next.
     ///
-    /// `rewrite` gets every chunk with its offset in the file, and returns what replaces it, or `None` to
-    /// leave it as it is. What replaces a chunk is compressed as the store compresses new chunks.
+    /// `rewrite` gets every chunk with its offset in the file, and returns a replacement, or `None` to leave
+    /// the chunk as it is. Replacements are compressed like new chunks of the store.
     ///
     /// # Errors
-    /// As [`read`](Self::read), and those of `rewrite`; the stream ends with the first.
+    /// As [`read`](Self::read), and those of `rewrite`; the stream ends after the first error.
     pub async fn read_zstd<R, E>(
         &self,
         root: &Root,
@@ -71,14 +71,14 @@ impl Store {
     }
 }
 
-/// Returns the frames of a chunk as it is stored, or its bytes in raw blocks.
+/// Returns a chunk as it is stored, or its bytes in raw blocks if that is not zstd or needs too large a window.
 fn stored(Fetched { chunk, stored, place }: Fetched) -> Bytes {
-    // Those of a longer chunk may need a larger window.
+    // The frames of a longer chunk may need a larger window.
     let fits = place.length <= 1 << WINDOW_LOG;
     if place.encoding == Encoding::Zstd && fits { stored } else { raw_frame(&chunk) }
 }
 
-/// Returns one frame of these bytes: compressed, if a store would compress them.
+/// Returns one frame of these bytes, compressed if the store would compress them.
 fn compressed(id: ChunkId, bytes: Bytes, level: Option<i32>) -> Result<Bytes, StoreError> {
     let level = level.filter(|_| bytes.len() <= 1 << WINDOW_LOG);
     let encoded = encode(vec![Incoming { id, bytes: bytes.clone(), kind: Kind::Hashed }], level)?;
@@ -86,7 +86,7 @@ fn compressed(id: ChunkId, bytes: Bytes, level: Option<i32>) -> Result<Bytes, St
     Ok(frame.map_or_else(|| raw_frame(&bytes), |Encoded { stored, .. }| stored))
 }
 
-/// Bytes of the longest block (RFC 8878, §3.1.1.2.4).
+/// Length of the longest block in bytes (RFC 8878, §3.1.1.2.4).
 const BLOCK: usize = 128 << 10;
 /// Magic number; a header with a content size of 4 bytes and without a checksum; a window of one block.
 const FRAME: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0b1000_0000, 7 << 3];

@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 usage: cargo xtask wasm                        build npm/wasm-out/: the WebAssembly modules and their glue
-       cargo xtask wasm MODULE...              build these, and what shares their glue, alone
+       cargo xtask wasm MODULE...              build only these, and those that share their glue
        cargo xtask wasm-bench                  build target/wasm/bench/bound/: the module that benchmarks need
        cargo xtask wasm-test node|chromium     run the core's tests as WebAssembly, plain and with simd128";
 
@@ -109,14 +109,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds the modules, every one if none is named, and checks that builds with the same glue can share it.
+/// Builds the named modules, or all of them, and checks that builds with the same glue can share it.
 fn wasm(modules: &[String]) -> Result<(), Box<dyn Error>> {
     let c_tools = c_tools()?;
     let root = workspace_root()?;
     let out = root.join("npm/wasm-out");
     let named = |build: &Build| modules.is_empty() || modules.iter().any(|name| name == build.name);
     if let Some(unknown) = modules.iter().find(|name| BUILDS.iter().all(|build| build.name != **name)) {
-        return Err(format!("there is no module {unknown}").into());
+        return Err(format!("unknown module {unknown}").into());
     }
     if modules.is_empty() {
         recreate(&out)?;

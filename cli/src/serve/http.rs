@@ -1,4 +1,4 @@
-//! Requests: those about the server itself, and those that the service answers.
+//! Answers requests about the server itself, and passes the others on to the store's service.
 
 use super::Server;
 use crate::failure::message;
@@ -15,10 +15,10 @@ pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Resp
     let (parts, body) = request.into_parts();
     let head = RequestHead::from(&parts);
     let service = &server.service;
-    let misdirected = |refusal| ("none", service.engine().refuse(&head, refusal));
-    let answer = beside(server, &parts.method, &head)
+    let refuse = |refusal| ("none", service.engine().refuse(&head, refusal));
+    let answer = about_server(server, &parts.method, &head)
         .map(|answer| ("beside", answer))
-        .or_else(|| server.access.check_host(&head).map_err(misdirected).err());
+        .or_else(|| server.access.check_host(&head).map_err(refuse).err());
     let request = Request::from_parts(parts, body);
     match answer {
         Some((operation, answer)) => service.respond_with(request, operation, answer),
@@ -26,8 +26,8 @@ pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Resp
     }
 }
 
-/// Answers what is not of the protocol: whether the server lives, and what it has counted.
-fn beside(server: &Server, method: &Method, head: &RequestHead) -> Option<Answer> {
+/// Answers requests about the server itself, outside of the protocol: its health and its metrics.
+fn about_server(server: &Server, method: &Method, head: &RequestHead) -> Option<Answer> {
     let engine = server.service.engine();
     let text = match head.target.as_str() {
         "/healthz" => "ok\n".to_owned(),
@@ -38,18 +38,18 @@ fn beside(server: &Server, method: &Method, head: &RequestHead) -> Option<Answer
         _ => return None,
     };
     if !matches!(*method, Method::GET | Method::HEAD) {
-        let refusal = Refusal::new(405, "method_not_allowed", "this path does not have this method");
+        let refusal = Refusal::new(405, "method_not_allowed", "this path does not support the method");
         return Some(engine.refuse(head, refusal.with_header("Allow", "GET, HEAD")));
     }
     Some(Answer::text(text))
 }
 
-/// Prints what the store could not do for a request.
+/// Prints a failure of the store, and the request that met it.
 pub(super) fn log_error(head: &RequestHead, error: &StoreError) {
     log(format_args!("{} {}: {}", head.method, head.target, message(error)));
 }
 
-/// Prints a line about what went wrong on standard error. If that is closed, there is nobody to tell.
+/// Prints an error to standard error. If that is closed, the error is lost.
 pub(super) fn log(line: fmt::Arguments<'_>) {
     drop(writeln!(io::stderr(), "error: {line}"));
 }

@@ -1,8 +1,8 @@
 //! The shell around the protocol's engine: sockets, time, and who may ask.
 //!
-//! A connection is written through `patience`, which measures how long its peer takes nothing; `http` answers
-//! what is about the server itself, and gives the rest to the store's service; `access` says who may ask;
-//! `totals` counts.
+//! `patience` gives up on peers that stop taking what is written to them; `http` answers requests about the
+//! server itself, and passes the others on to the store's service; `access` decides who may ask; `totals`
+//! counts.
 
 mod access;
 mod http;

@@ -1,4 +1,4 @@
-//! How long a peer may take nothing of what is written. Our own slowness never counts.
+//! Limits how long a peer may take nothing of what is written to it. Our own slowness never counts.
 
 use std::io;
 use std::pin::Pin;

@@ -275,14 +275,14 @@ defmodule Chunker.Store do
   @doc """
   Returns a stream of a file as zstd frames, which together decompress to its bytes.
 
-  Chunks are sent as they are stored, after they were verified, so this costs less than to compress the file,
-  and less than to read it. A decoder needs a window of at most 8 MiB. The frames of a file can differ from one
-  call to the next, and so can their length. Raises like `read/3`.
+  Chunks are verified and then sent as they are stored, so this costs less than reading the file and compressing
+  it. A decoder needs a window of at most 8 MiB. The frames of a file, and their total length, can differ from
+  one call to the next. Raises like `read/3`.
 
   ## Options
 
-    * `:patches` - the `t:Chunker.Nix.ReferencePatches.t/0` of the file, to put its hashes back; the chunks that
-      have any are compressed anew
+    * `:patches` - the `t:Chunker.Nix.ReferencePatches.t/0` of the file, to put its hashes back; chunks with
+      hashes are compressed again
     * `:timeout` - milliseconds that one piece may take
 
       iex> {:ok, store} = Chunker.Store.open("memory://zstd")

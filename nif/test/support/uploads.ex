@@ -46,7 +46,7 @@ defmodule Chunker.Uploads do
   end
 
   @doc """
-  Returns the load of an engine once what was dropped has been.
+  Returns the load of an engine, once other threads have freed what requests held.
   """
   def settled(%Chunker.Upload{} = upload), do: upload |> Chunker.Upload.engine() |> settled()
 

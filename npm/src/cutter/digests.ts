@@ -1,6 +1,6 @@
 // Digests, by the platform where that is faster, or else by the module.
 
-import type { ByteArray } from "../bytes.js";
+import { type ByteArray, isEqual } from "../bytes.js";
 import type { Handle } from "../disposable.js";
 import { ChunkerError, calling, counted, failureOf } from "../errors.js";
 import { core } from "../load.js";
@@ -46,8 +46,8 @@ export function digestOf(hash: HashAlgorithm, bytes: ByteArray): Uint8Array | Pr
 }
 
 /**
- * Resolves with the number of chunks that have their digests: of all of them, or of those before the first one
- * that does not. `bytes` are the chunks one after another, and are not to change before that.
+ * Resolves with the number of chunks before the first one that does not match its digest. `bytes` holds the
+ * chunks one after another, and must not change until then.
  */
 export async function countIntact(
   hash: HashAlgorithm,
@@ -74,10 +74,6 @@ export async function countIntact(
   const digests = await Promise.all(found);
   const wrong = chunks.findIndex(({ hash }, at) => !isEqual(hash, digests[at] as Uint8Array));
   return wrong < 0 ? chunks.length : wrong;
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
 /** Returns the digest of `bytes` synchronously. */

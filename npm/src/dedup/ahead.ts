@@ -1,7 +1,7 @@
 /**
- * Yields what `work` makes of each item of `items`, in order. Takes items ahead of the consumer until those whose
- * results it has not got yet have `most` bytes. An error comes after the results before it; a consumer that leaves
- * waits for nothing: whoever made `items` ends them.
+ * Yields the result of `work` for each item, in order. Works ahead of the consumer, until the items whose
+ * results were not yet taken add up to `most` bytes. An error follows the results before it. A consumer that
+ * leaves early waits for nothing, and must end `items` itself.
  */
 export async function* ahead<T, R>(
   items: AsyncIterable<T>,
@@ -13,14 +13,14 @@ export async function* ahead<T, R>(
   let waiting = 0;
   let isEnded = false;
   let isLeft = false;
-  // Only one of the two waits: either there are no results, or too many.
+  // One of the two at most waits: there are no results, or too many.
   let wake = () => {};
   const change = () =>
     new Promise<void>((resolve) => {
       wake = resolve;
     });
   const add = (result: Promise<R>, bytes: number) => {
-    result.catch(() => {}); // whoever takes it hears of it
+    result.catch(() => {}); // reported when it is taken
     results.push({ result, bytes });
     waiting += bytes;
     wake();

@@ -22,7 +22,7 @@ export class Budget {
     this.capacity = capacity;
   }
 
-  /** The most that was ever taken at once. */
+  /** The most that was ever taken at the same time. */
   get peak(): number {
     return this.#peak;
   }
@@ -35,8 +35,8 @@ export class Budget {
   }
 
   /**
-   * Takes `amount` as soon as it is free and nobody with a lower `order` waits. Rejects once the
-   * budget is closed.
+   * Takes `amount` as soon as it is free and no one with a lower `order` waits. Rejects once the budget is
+   * closed.
    */
   async take(amount: number, order = 0): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed.reason;
@@ -47,7 +47,7 @@ export class Budget {
     });
   }
 
-  /** Rejects all that wait or will. */
+  /** Rejects everyone who waits, now or later. */
   close(reason: unknown): void {
     this.#closed = { reason };
     for (const { reject } of this.#waiters.splice(0)) reject(reason);

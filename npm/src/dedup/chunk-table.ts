@@ -1,16 +1,16 @@
 import { DIGEST_BYTES } from "./wire.js";
 
-/** Whether a server has a chunk: as far as we know not, it had, or it took it from us. */
+/** Whether a server has a chunk: not as far as we know, it had it already, or it accepted it from us. */
 export type Place = "absent" | "known" | "sent";
 
-/** The chunks of a file in order, in about 150 bytes each. */
+/** The chunks of a file in order, in about 150 bytes per chunk. */
 export class ChunkTable {
   #digests = new Uint8Array(DIGEST_BYTES * 1024);
   readonly #lengths: number[] = [];
   readonly #offsets: number[] = [];
-  /** For each digest its first chunk. */
+  /** The first chunk of each digest. */
   readonly #firsts = new Map<string, number>();
-  /** For each first chunk the bytes of all that are equal to it; 0 for the others. */
+  /** For each first chunk, the bytes of all chunks equal to it; 0 for the others. */
   readonly #bytes: number[] = [];
   readonly #places: Place[] = [];
   #length = 0;
@@ -24,7 +24,7 @@ export class ChunkTable {
     return this.#length;
   }
 
-  /** Appends a chunk; returns the first one that is equal to it, which may be itself. */
+  /** Appends a chunk; returns the first one equal to it, which may be itself. */
   add(digest: Uint8Array, length: number): { readonly index: number; readonly first: number } {
     const index = this.count;
     if (DIGEST_BYTES * (index + 1) > this.#digests.length) {
@@ -76,7 +76,7 @@ export class ChunkTable {
     this.#places[index] = place;
   }
 
-  /** Yields the chunks, as a manifest takes them. */
+  /** Yields the chunks, as a manifest expects them. */
   *[Symbol.iterator](): Generator<{ hash: Uint8Array; length: number }, void, undefined> {
     for (let index = 0; index < this.count; index += 1) {
       yield { hash: this.digest(index), length: this.lengthOf(index) };
@@ -84,7 +84,7 @@ export class ChunkTable {
   }
 }
 
-/** A digest as text of 32 characters: half of what its hexadecimal digits take. */
+/** Returns a digest as a text of 32 characters, half as long as its hexadecimal digits. */
 export function keyOf(digest: Uint8Array): string {
   return String.fromCharCode.apply(null, digest as unknown as number[]);
 }

@@ -1,10 +1,10 @@
-// The codecs of transfers that compress. An entry file says where they are; they are loaded when a chunk
-// is first compressed.
+// The codecs of transfers that compress. An entry file says where they are; the first compressed chunk loads
+// them.
 
 import type { compressAdaptive, decompress } from "../codecs/index.js";
 import { ChunkerError } from "../index.js";
 
-/** What a transfer needs of `chunker-cdc/codecs`. */
+/** What a transfer needs from `chunker-cdc/codecs`. */
 export interface Codecs {
   readonly decompress: typeof decompress;
   readonly compressAdaptive: typeof compressAdaptive;
@@ -12,12 +12,12 @@ export interface Codecs {
 
 let source: (() => Promise<Codecs>) | undefined;
 
-/** Says how {@link loadCodecs} imports them. The first source wins. */
+/** Sets how {@link loadCodecs} imports them. The first call wins. */
 export function setCodecs(from: () => Promise<Codecs>): void {
   source ??= from;
 }
 
-/** @throws {ChunkerError} `not_ready` when they cannot be imported; `cause` says why. */
+/** @throws {ChunkerError} `not_ready` if they cannot be imported; `cause` says why. */
 export async function loadCodecs(): Promise<Codecs> {
   try {
     if (source === undefined) throw new Error("no entry file of the package was imported");

@@ -1,3 +1,4 @@
+import { isEqual } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
@@ -9,7 +10,7 @@ import { keyOf } from "./chunk-table.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
 import { DedupError } from "./error.js";
 import { LocalChunks, type LocalSource } from "./local.js";
-import { isEqual, readPack, type Stretch } from "./pack-reader.js";
+import { readPack, type Stretch } from "./pack-reader.js";
 import { platform } from "./platform.js";
 import { joined } from "./read-bytes.js";
 import { orReason, Requests, type RetryOptions } from "./retry.js";
@@ -18,25 +19,25 @@ import type { Transport } from "./transport.js";
 import type { ChunkEncoding } from "./upload-options.js";
 import { DIGEST_BYTES, parseRoot, type Root, type Row } from "./wire.js";
 
-/** How {@link download} works. */
+/** Options of {@link download}. */
 export interface DownloadOptions {
-  /** The way to the server. */
+  /** The connection to the server. */
   readonly transport: Transport;
-  /** The part of the file that is wanted, in bytes. Default: all of it. */
+  /** The part of the file to download, in bytes. Default: all of it. */
   readonly range?: ByteRange | undefined;
   /**
-   * A file of this machine with some of the same content, for example an older version: what it has is
-   * not fetched. It is cut first, then read where its bytes are needed. In Node it may be a path.
+   * A local file with some of the same content, such as an older version. Chunks found in it are not
+   * fetched. It is chunked first, then read where its bytes are needed. In Node, it may be a path.
    */
   readonly reuse?: LocalSource | undefined;
   /**
-   * Lets the server send chunks compressed that it has so. Loads `chunker-cdc/codecs`; where that cannot
-   * be loaded chunks come as they are.
+   * Lets the server send the chunks that it stores compressed as they are. Loads `chunker-cdc/codecs`; if
+   * that fails, chunks arrive uncompressed.
    */
   readonly compression?: ChunkEncoding | undefined;
   /**
-   * Bytes of chunks that are held because the file repeats them. Beyond it a chunk is fetched again. What
-   * is written to a file needs none. Default 32 MiB.
+   * Most bytes of chunks to hold because the file repeats them. Others are fetched again. Writing to a file
+   * holds none. Default: 32 MiB.
    */
   readonly maxBytesHeld?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -50,19 +51,19 @@ export interface DownloadOptions {
 export interface ByteRange {
   /** The first byte. Default: 0. */
   readonly start?: number | undefined;
-  /** The first byte behind it. Default, and at most: the end of the file. */
+  /** The byte after the last one. Default, and at most: the end of the file. */
   readonly end?: number | undefined;
 }
 
-/** Where a download stands. */
+/** Progress of a download. */
 export interface DownloadProgress {
-  /** Bytes of the file, or of its range; `undefined` until the manifest is there. */
+  /** Bytes of the file, or of the range; `undefined` until the manifest has arrived. */
   readonly totalBytes: number | undefined;
-  /** Bytes handed on, checked. */
+  /** Verified bytes returned to the caller or written. */
   readonly bytesReceived: number;
-  /** Bytes of chunks that came from the server, as they were sent: fewer if they were compressed. */
+  /** Chunks from the server as sent, in bytes: fewer if compressed. */
   readonly bytesOnWire: number;
-  /** Bytes in `bytesReceived` that were not fetched: an older file had them, or the file repeats them. */
+  /** Part of `bytesReceived` not fetched, because an older file had it or the file repeats it. */
   readonly bytesReused: number;
   /** Chunks in `bytesReceived`. */
   readonly chunks: number;
@@ -86,7 +87,7 @@ const DEFAULT_MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 type Payload = Uint8Array<ArrayBuffer>;
 
 /**
- * Returns a download of the file that `root` names. It begins when it is read or written:
+ * Returns a download of the file named `root`. It starts when it is read or written:
  *
  * ```ts
  * for await (const bytes of download(root, { transport })) …            // a piece at a time
@@ -94,9 +95,9 @@ type Payload = Uint8Array<ArrayBuffer>;
  * await download(root, { transport, reuse: "v1.img" }).writeTo("v2.img");
  * ```
  *
- * The manifest is checked against `root` and each chunk against the manifest before it is handed on, so
- * that at the end the whole is what was committed, whatever the server sent. Chunks come in few streamed
- * requests, each one once; one that is cut goes on where it was.
+ * The manifest is verified against `root`, and each chunk against the manifest before it is returned, so the
+ * result is what was committed, whatever the server sends. Chunks arrive in a few streamed requests, each
+ * chunk once; a request that breaks off continues where it was.
  *
  * Reading and writing throw a `ChunkerError` (`aborted`, `chunk_digest_mismatch`, `invalid_manifest`, …)
  * or a {@link DedupError}.
@@ -144,7 +145,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     return { totalBytes: this.#totalBytes, ...this.#counts.own };
   }
 
-  /** Yields the bytes in order, one chunk or several at a time; they are the caller's own. */
+  /** Yields the bytes in order, one or more chunks at a time. The caller owns them. */
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
     return this.#running((parts) => this.#inOrder(parts));
   }
@@ -160,7 +161,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
           else controller.enqueue(value);
         },
         cancel: async () => {
-          // A piece that is waited for must not hold it up.
+          // A piece that never arrives must not delay this.
           this.#requests.stop(new ChunkerError("aborted", "the download was cancelled"));
           await pieces.return();
         },
@@ -171,8 +172,8 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
 
   /**
    * Writes the bytes and closes `destination`: a stream, a `FileSystemWritableFileStream`, or in Node the
-   * path of a file, which appears, or is replaced, when it is whole and on the disk. The last two are
-   * written in any order, so that repeated chunks need no memory.
+   * path of a file, which appears, or is replaced, once it is complete and on the disk. The last two are
+   * written in any order, so repeated chunks need no memory.
    */
   async writeTo(destination: Destination): Promise<DownloadProgress> {
     const sink = await sinkFor(destination);
@@ -185,13 +186,13 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       await sink.close(this.#totalBytes ?? 0);
       return this.progress;
     } catch (error) {
-      // The error that ended it says more than one of clearing up.
+      // The first error says more than one of the cleanup.
       await sink.abort(error).catch(() => {});
       throw error;
     }
   }
 
-  /** Prepares what `read` needs, and clears up behind it. */
+  /** Prepares what `read` needs, and cleans up after it. */
   async *#running<T>(
     read: (parts: Parts) => AsyncGenerator<T>,
   ): AsyncGenerator<T, void, undefined> {
@@ -225,7 +226,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       throw counted(error);
     } finally {
       signal?.removeEventListener("abort", onAbort);
-      // Ends what is still on its way when the consumer stops early.
+      // Ends requests in progress if the consumer stops early.
       requests.stop(new ChunkerError("aborted", "the download was not read to its end"));
       manifest?.[Symbol.dispose]();
       await local?.close().catch(() => {});
@@ -297,7 +298,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     yield gathered.take();
   }
 
-  /** Writes all parts, each chunk wherever it belongs as soon as it is there. */
+  /** Writes each chunk where it belongs, as soon as it is there. */
   async *#anywhere(parts: Parts, sink: Sink): AsyncGenerator<never> {
     const { local, start } = parts;
     const places = new Map<string, Chunk[]>();
@@ -326,7 +327,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     try {
       for (let at = 0; at < absent.length; ) {
         const { offset } = fetched[at] as Chunk;
-        // Chunks that lie one after another are written at once.
+        // Adjacent chunks are written together.
         const { count, payload } = await arrivals.take((index, bytes) => {
           return fetched[at + index]?.offset === offset + bytes;
         });
@@ -348,7 +349,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     const reading = local?.read(chunk.hash, chunk.length) ?? Promise.resolve(undefined);
     const payload = await orReason(reading, this.#requests.signal);
     if (payload !== undefined) return payload;
-    // The older file has changed since it was cut.
+    // The older file has changed since it was chunked.
     const arrivals = new Arrivals(this.#fetch([chunk], { readDigests }));
     try {
       return (await arrivals.take(() => false)).payload;
@@ -363,7 +364,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     this.#requests.throwIfStopped();
   }
 
-  /** Yields `chunks`, checked, in as few requests as the server allows. */
+  /** Yields `chunks`, verified, in as few requests as the server allows. */
   async *#fetch(
     chunks: readonly Chunk[],
     { readDigests }: Pick<Parts, "readDigests">,
@@ -388,13 +389,13 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       } catch (error) {
         this.#requests.throwIfStopped();
         await attempts.failed(error);
-        // Of a chunk that the server cannot send as it has it there may be another copy.
+        // If the server cannot send its compressed copy of a chunk, it may have another one.
         isPlain = next === first;
       }
     }
   }
 
-  /** Yields the chunks of one request, which are checked while others arrive. */
+  /** Yields the chunks of one request, verified while others arrive. */
   async *#request(
     batch: readonly Chunk[],
     codecs: Codecs | undefined,
@@ -425,7 +426,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     }
   }
 
-  /** Returns the chunks of a stretch as far as they are right, and what is wrong with the next one. */
+  /** Returns the chunks of a stretch up to the first wrong one, and what is wrong with that. */
   async #checked(
     { rows, bytes }: Stretch,
     chunks: readonly Chunk[],
@@ -453,15 +454,16 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   }
 }
 
-/** Bytes of a payload that is short, and of several that are handed on together. */
+/** Most bytes of a payload that is gathered with others. */
 const SHORT = 64 * 1024;
+/** Most bytes of gathered payloads. */
 const MOST_GATHERED = 128 * 1024;
 
-/** Short payloads that follow one another. */
+/** Short, consecutive payloads that are returned together. */
 class Gathered {
   #bytes = new Uint8Array(0);
   length = 0;
-  /** Bytes in it that were not fetched. */
+  /** Part of `length` that was not fetched. */
   reused = 0;
   chunks = 0;
 
@@ -477,7 +479,7 @@ class Gathered {
     this.chunks += chunks;
   }
 
-  /** Returns what there is, and starts over. */
+  /** Returns the bytes gathered so far, and starts over. */
   take(): Payload {
     const bytes = this.#bytes.subarray(0, this.length);
     this.length = 0;
@@ -487,16 +489,16 @@ class Gathered {
   }
 }
 
-/** Returns `payload`, or a copy if it shares its buffer: the consumer may give that away. */
+/** Returns `payload`, or a copy if it shares its buffer: the consumer may transfer that. */
 function ownBuffer(payload: Payload): Payload {
   return payload.length === payload.buffer.byteLength ? payload : payload.slice();
 }
 
-/** The part of a file that is wanted, and where it comes from. */
+/** The part of a file to download, and where it comes from. */
 interface Parts {
-  /** The chunks that have a part in it, in order. */
+  /** The chunks that overlap it, in order. */
   readonly chunks: readonly Chunk[];
-  /** Its first byte, and the first behind it. */
+  /** Offset of its first byte. `end` is the offset after its last one. */
   readonly start: number;
   readonly end: number;
   readonly local: LocalChunks | undefined;
@@ -504,12 +506,12 @@ interface Parts {
 }
 
 /**
- * How a chunk is had: from the older file; fetched, and if it comes again held; or held, of which one is
- * the last.
+ * How to get a chunk: from the older file; by fetching it, and holding it if it repeats; or from those held,
+ * possibly for the last time.
  */
 type Way = "local" | "fetch" | "hold" | "held" | "last";
 
-/** Plans how `chunks` are had in order, so that no more than `most` bytes are held at once. */
+/** Plans how to get `chunks` in order while holding at most `most` bytes. */
 function planned(
   chunks: readonly Chunk[],
   local: LocalChunks | undefined,
@@ -542,7 +544,7 @@ function planned(
   return { ways, fetched };
 }
 
-/** Returns chunks from number `start` on, at most `most`, none of them twice. */
+/** Returns at most `most` chunks from index `start` on, none of them twice. */
 function distinct(chunks: readonly Chunk[], start: number, most: number): readonly Chunk[] {
   const seen = new Set<string>();
   let end = start;
@@ -563,33 +565,33 @@ function partsOf(manifest: Manifest, range: ByteRange = {}) {
   return { chunks: start === end ? [] : wanted, start, end };
 }
 
-/** Returns what is wanted of the bytes from `offset` on. */
+/** Returns the part of `payload`, which starts at `offset`, that is within the range. */
 function partOf({ start, end }: Parts, offset: number, payload: Payload): Payload {
   if (offset >= start && offset + payload.length <= end) return payload;
   return payload.subarray(Math.max(0, start - offset), end - offset);
 }
 
-/** Chunks that follow one another in what was asked for, checked. */
+/** Consecutive chunks of those requested, verified. */
 interface Arrival {
   readonly chunks: readonly Chunk[];
   readonly payload: Payload;
 }
 
-/** The same, and what is wrong with the chunk after them. */
+/** The same, and what is wrong with the chunk after them, if anything. */
 interface Checked extends Arrival {
   readonly bytesOnWire: number;
   readonly failure: unknown;
 }
 
-/** Bytes that are checked or wait for the consumer while others arrive; a single chunk may exceed them. */
+/** Most bytes to verify or hold for the consumer while others arrive; a single chunk may exceed it. */
 const BYTES_AHEAD = 4 * 1024 * 1024;
 
-/** Hands out what arrives, as the consumer can use it. */
+/** Hands out arrived chunks, as many at a time as the consumer can use. */
 class Arrivals {
   readonly #arriving: AsyncGenerator<Arrival, void, undefined>;
   #chunks: readonly Chunk[] = [];
   #payload: Payload = new Uint8Array(0);
-  /** Number and place of the next chunk in the two. */
+  /** Index of the next chunk in `#chunks`. `#start` is its offset in `#payload`. */
   #next = 0;
   #start = 0;
 
@@ -598,8 +600,8 @@ class Arrivals {
   }
 
   /**
-   * Returns the next chunk, and with it those that have arrived and follow it while `goesOn`, which is told how
-   * many chunks and bytes there are already.
+   * Returns the next chunk, together with those after it that have arrived, as long as `goesOn` accepts. It is
+   * called with the number of chunks and bytes so far.
    */
   async take(goesOn: (count: number, bytes: number) => boolean) {
     if (this.#next === this.#chunks.length) {
@@ -629,7 +631,7 @@ class Arrivals {
   }
 }
 
-/** Returns the chunks of a stretch, decoded: as many as can be, and why the next one cannot. */
+/** Returns the decoded chunks of a stretch up to the first that cannot be decoded, and the reason. */
 async function decoded(
   rows: readonly Row[],
   bytes: Payload,
@@ -666,11 +668,14 @@ async function decompressed(
     throw new DedupError("chunk_not_found", `the server does not have the chunk ${hashHex}`);
   }
   if (codecs === undefined) {
-    throw new DedupError("protocol_error", "the server's chunk is encoded, unasked");
+    throw new DedupError(
+      "protocol_error",
+      "the server sent an encoded chunk that was not requested",
+    );
   }
   const payload = await codecs.decompress("zstd", encoded, { maxOutput: length });
   if (payload.length !== length) {
-    const message = `chunk ${hashHex} has ${payload.length} bytes instead of ${length}`;
+    const message = `chunk ${hashHex} has ${payload.length} bytes (expected ${length})`;
     throw new ChunkerError("chunk_length_mismatch", message);
   }
   return payload as Payload;
@@ -683,7 +688,7 @@ function isFetched(way: Way | undefined): boolean {
 async function sinkFor(destination: Destination): Promise<Sink | undefined> {
   if (typeof destination === "string") {
     const { writeFile } = platform();
-    if (writeFile === undefined) throw invalidArgument("paths can be written in Node only");
+    if (writeFile === undefined) throw invalidArgument("only Node can write files by path");
     return writeFile(destination);
   }
   if (typeof destination?.getWriter !== "function") {
@@ -696,7 +701,7 @@ function checkRange(range: ByteRange | undefined): void {
   const { start = 0, end = Number.MAX_SAFE_INTEGER } = checkedOptions(range, ["start", "end"]);
   for (const place of [start, end]) {
     if (!Number.isSafeInteger(place) || place < 0) {
-      throw invalidArgument(`range has ${place}, which is not an integer in 0..=2^53-1`);
+      throw invalidArgument(`range has ${place}, which is not an integer from 0 to 2^53-1`);
     }
   }
 }

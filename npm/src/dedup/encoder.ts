@@ -2,10 +2,10 @@ import { invalidArgument } from "../errors.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
 import type { ChunkEncoding } from "./upload-options.js";
 
-/** Of the levels above it, some ask for a larger window than a server may have. */
+/** Some higher levels need a larger window than a server may allow. */
 const MAX_LEVEL = 19;
 
-/** Compresses chunks where that is wanted, possible, and pays. */
+/** Compresses chunks if requested, possible, and worthwhile. */
 export class ChunkEncoder {
   readonly #encoding: ChunkEncoding | undefined;
   readonly #level: number | undefined;
@@ -34,7 +34,7 @@ export class ChunkEncoder {
     return this.#encoding !== undefined;
   }
 
-  /** Returns `payload` compressed, or as it is where that is not longer. */
+  /** Returns `payload` compressed, or unchanged if that is not longer. */
   async encode(payload: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#encoding === undefined) return payload;
     this.#codecs ??= loadCodecs().catch(() => undefined);

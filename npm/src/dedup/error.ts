@@ -1,42 +1,42 @@
 /**
- * What can go wrong in an upload or download besides the errors of the core.
+ * Codes of uploads and downloads, besides those of the core:
  *
- * - `aborted`, the chunking and the manifest codes come as the package's `ChunkerError`.
- * - Codes of a server (`chunk_digest_mismatch`, `insufficient_storage`, `root_not_found`, …, see
- *   `docs/protocol.md`) come through unchanged, with `status`.
+ * - `aborted`, and errors of chunking and manifests, are a `ChunkerError` of the package;
+ * - codes of a server (`chunk_digest_mismatch`, `insufficient_storage`, `root_not_found`, …, see
+ *   `docs/protocol.md`) pass through unchanged, with `status`.
  */
 export type DedupErrorCode =
-  /** No answer: offline, refused, reset, name not found, a certificate that is not valid. */
+  /** No answer: offline, connection refused or reset, name not found, invalid certificate. */
   | "network_error"
   /** The server made no progress within the transport's time limit. */
   | "request_timeout"
-  /** The address is that of a redirect. */
+  /** The server answered with a redirect. */
   | "redirected"
-  /** A proxy before the server refuses bodies of this size. */
+  /** A proxy in front of the server refuses bodies of this size. */
   | "body_too_large"
-  /** An answer that is not in the protocol. */
+  /** An answer that violates the protocol. */
   | "protocol_error"
-  /** The source was modified, or was shorter or longer than its announced size. */
+  /** The source was modified, or is shorter or longer than its announced size. */
   | "source_changed"
   /** The source could not be read. */
   | "source_unreadable"
-  /** The manifest received is not the one that was asked for. */
+  /** The manifest received is not the one requested. */
   | "digest_mismatch"
   /** The server lost chunks that cannot be read from the source a second time. */
   | "chunks_missing"
-  /** The server lacks a chunk of a file that is downloaded. */
+  /** The server lacks a chunk of the file being downloaded. */
   | "chunk_not_found"
   | (string & {});
 
-/** Facts that travel with a {@link DedupError}. */
+/** Details of a {@link DedupError}. */
 export interface DedupErrorDetails {
-  /** The HTTP status, where a server answered. */
+  /** The HTTP status, if a server answered. */
   readonly status?: number;
   /** Whether the same request may succeed later. */
   readonly retryable?: boolean;
   /** How long the server asked to wait, in milliseconds. */
   readonly retryAfterMs?: number;
-  /** With `chunks_missing`: digests the server lacks, 64 lowercase hexadecimal digits each. */
+  /** With `chunks_missing`: the digests that the server lacks, 64 lowercase hexadecimal digits each. */
   readonly missing?: readonly string[];
   readonly cause?: unknown;
 }
@@ -60,7 +60,7 @@ export class DedupError extends Error {
   }
 }
 
-/** Returns `error` if it is a {@link DedupError}, of whichever copy of the package. */
+/** Returns `error` if it is a {@link DedupError}, from any copy of the package. */
 export function asDedupError(error: unknown): DedupError | undefined {
   const named = typeof error === "object" && error !== null && "name" in error && "code" in error;
   return named && error.name === "DedupError" ? (error as DedupError) : undefined;

@@ -1,11 +1,11 @@
-// Requests by `fetch`, and where a page can, by what says how much of a body has left.
+// Requests by `fetch`, and in pages by XMLHttpRequest, which reports how much of a body was sent.
 
 import type { Exchange, HttpAnswer, HttpRequest } from "./exchange.js";
 import type { Body } from "./transport.js";
 
-/** Without a sign of progress a body is given this much time for each byte, on top of the limit. */
+/** Without signs of progress, a body gets this much time per byte on top of the limit. */
 const MS_PER_BYTE = 1;
-/** Bodies shorter than this are gone before one could tell how far they are. */
+/** Shorter bodies are sent before any progress could be reported. */
 const SHORTEST_TOLD = 128 * 1024;
 
 /** Returns an exchange by `fetch`. */
@@ -31,12 +31,12 @@ export function fetchExchange(fetch: typeof globalThis.fetch, takesBlobs: boolea
   };
 }
 
-/** Returns an exchange for pages and workers: by XMLHttpRequest where a body's progress is of interest. */
+/** Returns an exchange for pages and workers: by XMLHttpRequest if the progress of a body matters. */
 export function browserExchange(): Exchange {
   const byFetch = fetchExchange(globalThis.fetch.bind(globalThis), true);
   return (request) => {
     const told = request.onSent !== undefined && (request.body?.length ?? 0) >= SHORTEST_TOLD;
-    // Service workers have no XMLHttpRequest, and that one cannot leave cookies out.
+    // Service workers have no XMLHttpRequest, and it cannot omit cookies.
     const possible = "XMLHttpRequest" in globalThis && request.credentials !== "omit";
     return told && possible ? byXhr(request) : byFetch(request);
   };
@@ -80,7 +80,7 @@ async function* piecesOf(bytes: Uint8Array) {
 }
 
 async function* bodyOf({ body }: Response): AsyncGenerator<Uint8Array, void, undefined> {
-  // `fetch` of other makes has streams of Node, or none.
+  // Other implementations of `fetch` have Node's streams, or none.
   if (body === null || body === undefined) return;
   if (typeof body.getReader !== "function") {
     yield* body as AsyncIterable<Uint8Array>;
@@ -113,7 +113,7 @@ function joined({ parts, length }: Body): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The ports that `fetch` refuses (Fetch Standard, "bad port"); browsers do not say that it did. */
+/** The ports that `fetch` refuses (Fetch Standard, "bad port"), without saying so in browsers. */
 const BAD_PORTS = new Set([
   0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102,
   103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465,

@@ -1,15 +1,15 @@
-// Requests by Node's own client: half the work of its `fetch`, and it says how much of a body has left.
+// Requests by Node's own client: half the work of its `fetch`, and it reports how much of a body was sent.
 
 import * as http from "node:http";
 import * as https from "node:https";
 import type { Exchange, HttpRequest } from "./exchange.js";
 import type { Body } from "./transport.js";
 
-/** Bytes that are handed to the socket at once. */
+/** Bytes to pass to the socket at a time. */
 const WRITE_BYTES = 512 * 1024;
-/** Bytes of a body that the system holds at most, as Linux has it by default. */
+/** Most bytes of a body that the system holds: Linux's default. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
-/** Bytes a millisecond of one of four connections of an uplink of 256 kbit/s. */
+/** Bytes per millisecond of one of four connections over an uplink of 256 kbit/s. */
 const SLOWEST_LINK = 8;
 
 const AGENTS = {
@@ -17,13 +17,13 @@ const AGENTS = {
   "https:": new https.Agent({ keepAlive: true }),
 };
 
-/** Sends a request by `node:http` or `node:https`, over connections that are kept. */
+/** Sends a request by `node:http` or `node:https`, over persistent connections. */
 export const nodeExchange: Exchange = async (request) => {
   for (;;) {
     try {
       return await attempt(request);
     } catch (error) {
-      // The server has closed a kept connection at the moment of its use: that is not a failure.
+      // The server closed a persistent connection just as it was used: that is not a failure.
       if (!(error instanceof StaleConnection)) throw error;
     }
   }
@@ -91,12 +91,12 @@ async function write(
     watch.wait();
     onSent?.(sent);
   }
-  // What the system still holds of it goes at the pace of the link.
+  // What the system still holds leaves at the speed of the link.
   watch.wait(Math.min(sent, MOST_BUFFERED) / SLOWEST_LINK);
   request.end();
 }
 
-/** Yields the parts of a body, so many at once that they have about {@link WRITE_BYTES}. */
+/** Yields the parts of a body in groups of about {@link WRITE_BYTES}. */
 function* gathered({ parts }: Body): Generator<Uint8Array[], void, undefined> {
   let pieces: Uint8Array[] = [];
   let bytes = 0;
@@ -121,7 +121,7 @@ async function* bodyOf(
   try {
     for await (const piece of response) yield piece as Uint8Array;
   } finally {
-    // After an answer to half a body, or one that was left, the connection is of no more use.
+    // After an answer to half a body, or one that was abandoned, the connection cannot be reused.
     if (!response.complete || !request.writableFinished) request.destroy();
   }
 }

@@ -1,12 +1,12 @@
-// One HTTP request and its answer, by whatever sends it.
+// One HTTP request and its answer, whatever sends it.
 
 import { DedupError } from "./error.js";
 import type { Body } from "./transport.js";
 
-/** What `fetch` takes: not every library that has it names this type. */
+/** What `fetch` accepts: not every type library that has it names this type. */
 export type Credentials = NonNullable<RequestInit["credentials"]>;
 
-/** A request that is ready to go. */
+/** A request, ready to send. */
 export interface HttpRequest {
   readonly method: string;
   /** Absolute. */
@@ -15,26 +15,25 @@ export interface HttpRequest {
   readonly body: Body | undefined;
   readonly credentials: Credentials;
   readonly signal: AbortSignal;
-  /** Told of everything that the other side does. */
+  /** Notified of everything that the other side does. */
   readonly watch: Watch;
   readonly onSent: ((bytes: number) => void) | undefined;
 }
 
-/** The head of an answer, and its body while it arrives. */
+/** The head of an answer, and its body as it arrives. */
 export interface HttpAnswer {
-  /** That of a redirect where a browser does not tell it: 302. */
+  /** 302 for a redirect whose status the browser hides. */
   readonly status: number;
   header(name: string): string | null;
   /** Leaving the loop ends the request. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** Sends a request. Redirects are not followed. Rejects with whatever says that there is no answer. */
+/** Sends a request without following redirects. Rejects with any error if there is no answer. */
 export type Exchange = (request: HttpRequest) => Promise<HttpAnswer>;
 
 /**
- * Ends a request whose other side makes no progress. Time in which we wait for something else does not
- * count.
+ * Ends a request whose other side makes no progress. Time when we wait for something else does not count.
  */
 export class Watch {
   readonly #limitMs: number;
@@ -47,12 +46,12 @@ export class Watch {
     this.#onStall = onStall;
   }
 
-  /** It is the other side's turn, from now on; it has `extraMs` more than usual. */
+  /** From now on, it is the other side's turn; it has `extraMs` more than usual. */
   wait(extraMs = 0): void {
     this.rest();
     if (this.#ended) return;
     const ms = this.#limitMs + extraMs;
-    // Longer than about 24 days is what timers cannot.
+    // Timers cannot run longer than about 24 days.
     if (ms < 2 ** 31) this.#timer = setTimeout(this.#onStall, ms);
   }
 
@@ -61,14 +60,14 @@ export class Watch {
     clearTimeout(this.#timer);
   }
 
-  /** The request is over, whatever is still heard of it. */
+  /** The request is over, whatever still arrives. */
   end(): void {
     this.rest();
     this.#ended = true;
   }
 }
 
-/** Yields what `body` does; the other side's time runs only while it is waited for. */
+/** Yields what `body` yields; the other side's time runs only while we wait for it. */
 export async function* watched(
   body: AsyncIterable<Uint8Array>,
   watch: Watch,
@@ -85,11 +84,11 @@ export async function* watched(
   }
 }
 
-/** Error codes of Node of what stays as it is: addresses, headers, certificates, other protocols. */
+/** Node's codes of errors that a retry does not help: addresses, headers, certificates, other protocols. */
 const HOPELESS =
   /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID|ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO$|HPE_INVALID_CONSTANT)/;
 
-/** Returns what an exchange rejected with as an error of this package. */
+/** Returns the error of an exchange as one of this package. */
 export function networkError(what: string, error: unknown): DedupError {
   const reasons: string[] = [];
   let retryable = true;

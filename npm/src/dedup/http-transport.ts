@@ -24,14 +24,14 @@ import type {
 } from "./transport.js";
 import { type Limits, parseLimits, parseRoot } from "./wire.js";
 
-// What `Headers` takes: not every library that has it names this type.
+// What `Headers` accepts: not every type library that has it names this type.
 type HeadersLike = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
-/** How {@link HttpTransport} reaches its server. */
+/** Options of {@link HttpTransport}. */
 export interface HttpTransportOptions {
-  /** Where the server's `/v1/…` paths begin: `""` for the page's own origin, else an absolute URL. */
+  /** URL that the `/v1/…` paths are appended to: `""` for the page's own origin, or an absolute URL. */
   readonly baseUrl?: string | undefined;
-  /** Headers of every request, for example an authorization; a function is asked before each one. */
+  /** Headers of every request, such as an authorization; a function is called before each request. */
   readonly headers?: HeadersLike | (() => HeadersLike | Promise<HeadersLike>) | undefined;
   /**
    * Whether cookies are sent, as `fetch` defines it; to another origin only with `include`. Node has no
@@ -39,13 +39,13 @@ export interface HttpTransportOptions {
    */
   readonly credentials?: Credentials | undefined;
   /**
-   * How long the server may make no progress, in milliseconds: it takes nothing of a body, sends nothing
-   * of an answer. Long requests are not limited. Default: 60,000.
+   * How long the server may make no progress, in milliseconds: accept nothing of a body, or send nothing of
+   * an answer. Requests may take as long as they need. Default: 60,000.
    */
   readonly stallTimeoutMs?: number | undefined;
   /**
-   * The `fetch` to use. It cannot tell how much of a body has left. Default: in Node `node:http`, in
-   * pages and workers the global one, and XMLHttpRequest for packs.
+   * The `fetch` to use. It cannot report how much of a body was sent. Default: `node:http` in Node; in pages
+   * and workers the global `fetch`, and XMLHttpRequest for packs.
    */
   readonly fetch?: typeof fetch | undefined;
 }
@@ -53,9 +53,9 @@ export interface HttpTransportOptions {
 const KEYS = ["baseUrl", "headers", "credentials", "stallTimeoutMs", "fetch"] as const;
 const CREDENTIALS = ["omit", "same-origin", "include"];
 const DEFAULT_STALL_TIMEOUT_MS = 60_000;
-/** A longer wait than this is a mistake or an attack, whatever `Retry-After` says. */
+/** Longest wait for `Retry-After`: a longer one is a mistake or an attack. */
 const MAX_RETRY_AFTER_MS = 120_000;
-/** The longest answer that is read at once, besides a manifest: one of 10,000 missing chunks. */
+/** Longest answer to read into memory, except a manifest: one of 10,000 missing chunks. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 const BINARY = "application/octet-stream";
 
@@ -78,7 +78,7 @@ export class HttpTransport implements Transport {
   readonly #stallTimeoutMs: number;
   readonly #exchange: Exchange;
 
-  /** @throws {ChunkerError} `invalid_argument`, for example when requests cannot go to `baseUrl`. */
+  /** @throws {ChunkerError} `invalid_argument`, for example if `baseUrl` cannot be used. */
   constructor(options: HttpTransportOptions = {}) {
     const { baseUrl, headers, credentials, stallTimeoutMs, fetch } = checkedOptions(options, KEYS);
     const { blobs, byFetch, exchange } = platform();
@@ -195,10 +195,10 @@ export class HttpTransport implements Transport {
   }
 
   /**
-   * The address of the whole file, for a link or, with its content type, for an element that shows it.
+   * Returns the URL of the whole file, for a link or, with a content type, for an element that shows it.
    *
-   * @param options `name`: what it is called when it is saved; `type`: its content type, one of those that
-   * the protocol allows.
+   * @param options `name`: its name when saved; `type`: its content type, one of those that the protocol
+   * allows.
    */
   fileUrl(
     root: string,
@@ -224,7 +224,7 @@ export class HttpTransport implements Transport {
     }
   }
 
-  /** Sends a request; its answer goes on when this returns. */
+  /** Sends a request; resolves while its answer may still be arriving. */
   async #stream(method: string, path: string, init: Init): Promise<AsyncIterable<Uint8Array>> {
     const request = new OneRequest(method, path, init.signal, this.#stallTimeoutMs);
     try {
@@ -264,7 +264,7 @@ export class HttpTransport implements Transport {
   }
 }
 
-/** A request on its way: what ends it, and why. */
+/** A request in progress: what ends it, and why. */
 class OneRequest {
   readonly method: string;
   readonly path: string;
@@ -339,7 +339,7 @@ class OneRequest {
     }
   }
 
-  /** Returns the error of a request that `error` has ended. */
+  /** Returns the error of a request that ended with `error`. */
   failure(error: unknown): unknown {
     if (this.#outer.aborted) return this.#outer.reason;
     if (this.#stalled) {
@@ -386,7 +386,7 @@ function unexpected(request: string, expected: string): DedupError {
   return new DedupError("protocol_error", `the answer to ${request} is not ${expected}`);
 }
 
-/** Returns what an answer says that is not a success. */
+/** Returns the error in an unsuccessful answer. */
 function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupError {
   const { status } = answer;
   if (status >= 300 && status < 400) {
@@ -416,7 +416,7 @@ function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupEr
   });
 }
 
-/** Whether the same request may have another answer later (RFC 9110, section 15; RFC 8470). */
+/** Whether the same request may succeed later (RFC 9110, section 15; RFC 8470). */
 function isTemporary(status: number): boolean {
   if (status === 408 || status === 425 || status === 429) return true;
   return status >= 500 && status !== 501 && status !== 507;

@@ -1,11 +1,11 @@
-// Files of this machine, read and written by Node.
+// Local files, read and written by Node.
 
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import type { LocalFile } from "./platform.js";
 import type { Sink } from "./sink.js";
 
-/** Bytes that are read at once. */
+/** Bytes to read at a time. */
 const PIECE = 1024 * 1024;
 
 /** Opens the file at `path`. */
@@ -21,15 +21,15 @@ export async function readFile(path: string): Promise<LocalFile> {
   };
 }
 
-/** Opens the file at `path` if there is one whose bytes stay where they are. */
+/** Opens the file at `path` if it is a regular one, which can be read more than once. */
 export async function readAgain(path: string): Promise<LocalFile | undefined> {
   try {
-    // Not after opening: that of a pipe waits for a writer. Those that the system makes up as they are read, such
-    // as in /proc, have no size.
+    // Checked before opening, since opening a pipe waits for a writer. Files that the system makes up as they are
+    // read, such as those in /proc, have no size.
     const found = await stat(path);
     return found.isFile() && found.size > 0 ? await readFile(path) : undefined;
   } catch {
-    return undefined; // whoever reads it says why
+    return undefined; // reading it reports why
   }
 }
 
@@ -43,7 +43,7 @@ async function* piecesOf(file: FileHandle): AsyncGenerator<Uint8Array, void, und
   }
 }
 
-/** Fills `bytes` as far as the file goes; returns how far that is. */
+/** Fills `bytes` up to the end of the file; returns how many were filled. */
 async function readAt(file: FileHandle, bytes: Uint8Array, offset: number): Promise<number> {
   let at = 0;
   while (at < bytes.length) {
@@ -61,12 +61,12 @@ async function writeAt(file: FileHandle, bytes: Uint8Array, offset: number): Pro
   }
 }
 
-/** Creates a file beside `path`, which takes its name when it is whole and on the disk. */
+/** Creates a file next to `path`, which takes its name once it is complete and on the disk. */
 export async function writeFile(path: string): Promise<Sink> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.part`;
   const file = await open(temporary, "wx");
   const remove = () => rm(temporary, { force: true });
-  // Small chunks that follow one another are written together.
+  // Small, adjacent chunks are written together.
   const gathered = new Uint8Array(PIECE);
   let start = 0;
   let length = 0;

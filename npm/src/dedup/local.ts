@@ -1,4 +1,4 @@
-// The chunks of an older file of this machine.
+// The chunks of an older local file.
 
 import { invalidArgument } from "../errors.js";
 import { type ByteSource, chunks, digest as digestOf, type Manifest } from "../index.js";
@@ -6,10 +6,10 @@ import { isBlob } from "../source.js";
 import { keyOf } from "./chunk-table.js";
 import { type LocalFile, platform } from "./platform.js";
 
-/** A file of this machine: a Blob or File, bytes, or in Node a path. */
+/** A local file: a Blob or File, bytes, or in Node a path. */
 export type LocalSource = Blob | ArrayBuffer | ArrayBufferView | string;
 
-/** Where chunks of a manifest are in a file of this machine. */
+/** Where a local file has chunks of a manifest. */
 export class LocalChunks {
   readonly #file: LocalFile;
   readonly #hash: Manifest["hash"];
@@ -20,7 +20,7 @@ export class LocalChunks {
     this.#hash = hash;
   }
 
-  /** Cuts `source` as the manifest's file was cut, and finds what they have in common. */
+  /** Chunks `source` with the manifest's profile, and finds the chunks in common. */
   static async find(
     source: LocalSource,
     manifest: Manifest,

@@ -1,25 +1,26 @@
+import { isEqual } from "../bytes.js";
 import { DedupError } from "./error.js";
 import { orReason } from "./retry.js";
 import { parseTable, type Row, tableBytes } from "./wire.js";
 
-/** Chunks of a pack that follow one another. */
+/** Consecutive chunks of a pack. */
 export interface Stretch {
   readonly rows: readonly Row[];
-  /** The chunks as they came, in a buffer of their own; of one that the server does not have there is none. */
+  /** The chunks as they came, in their own buffer; nothing for a chunk that the server does not have. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Bytes of the chunks of a stretch, unless it is a single chunk. */
+/** Most bytes of chunks in a stretch, unless it is a single chunk. */
 const STRETCH_BYTES = 1024 * 1024;
-/** How long chunks that are whole wait for others, in milliseconds. */
+/** How long complete chunks wait for others, in milliseconds. */
 const IDLE_MS = 20;
 
 /**
- * Yields the chunks of the pack in `pieces`, whose table must be that of `expected`: these digests, these
- * lengths or 0, encoded forms that are not longer. Where nothing comes for a while, it yields what there is;
- * so it does where the pack ends early.
+ * Yields the chunks of the pack in `pieces`. Its table must match `expected`: these digests, these lengths or
+ * 0, and encoded forms that are not longer. If nothing arrives for a while, or the pack ends early, it yields
+ * the complete chunks so far.
  *
- * Throws a {@link DedupError}: `protocol_error`, or a retryable `network_error` when the pack ends early; or
+ * Throws a {@link DedupError}: `protocol_error`, or a retryable `network_error` if the pack ends early; or
  * the signal's reason.
  */
 export async function* readPack(
@@ -76,18 +77,12 @@ function encodedBytes(rows: readonly Row[]): number {
   return bytes;
 }
 
-export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
-  return true;
-}
-
 /** Takes bytes from pieces of any length. */
 class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
   #piece: Uint8Array = new Uint8Array(0);
-  /** The next piece, if it was asked for. */
+  /** The next piece, if it was already requested. */
   #coming: Promise<IteratorResult<Uint8Array>> | undefined;
   /** Why the pieces ended. */
   failure: unknown;
@@ -98,8 +93,8 @@ class ByteReader {
   }
 
   /**
-   * Fills `bytes`, and returns how many of them: all, unless there is a `failure`, or there are `enough` and for
-   * a while no more.
+   * Fills `bytes` and returns how many were filled: all, unless there is a `failure`, or `enough` are there and
+   * no more arrive for a while.
    */
   async fill(bytes: Uint8Array, enough = bytes.length): Promise<number> {
     let filled = 0;
@@ -113,7 +108,7 @@ class ByteReader {
     return filled;
   }
 
-  /** Takes back the last bytes that it gave: there are none after them yet. */
+  /** Takes back the last bytes it gave; it must hold none after them. */
   putBack(bytes: Uint8Array): void {
     this.#piece = bytes;
   }
@@ -138,7 +133,7 @@ class ByteReader {
     return false;
   }
 
-  /** Ends the request; not awaited, as it has no one left to tell of an error. */
+  /** Ends the request. Not awaited: no one is left to report an error to. */
   end(): void {
     this.#pieces.return?.().catch(() => {});
   }

@@ -1,16 +1,16 @@
 const FIRST_BYTES = 4 * 1024 * 1024;
 const SMALLEST_BYTES = 256 * 1024;
-/** A pack that took less time was too small for the link: requests cost more than their bytes. */
+/** A pack that took less time was too small for the link: the request cost more than its bytes. */
 const SHORT_MS = 400;
-/** One that took more is more than one likes to lose. */
+/** A pack that took longer is too large to lose. */
 const LONG_MS = 2_000;
 
-/** How many bytes go into a pack, as the link takes them. */
+/** Adapts the size of packs to the speed of the link. */
 export class PackSize {
   #target = FIRST_BYTES;
   #most = Number.POSITIVE_INFINITY;
 
-  /** @param most What no pack is to exceed, in bytes. */
+  /** @param most Bytes that no pack may exceed. */
   constructor(most: number) {
     this.limit(most);
   }
@@ -19,27 +19,27 @@ export class PackSize {
     return this.#target;
   }
 
-  /** No pack is to exceed `bytes`, besides what was said before. */
+  /** Lowers the limit to `bytes`, if it is higher. */
   limit(bytes: number): void {
     this.#most = Math.min(this.#most, bytes);
     this.#target = Math.min(this.#target, this.#most);
   }
 
-  /** A pack of `bytes` was taken after `ms`. */
+  /** Reports that a pack of `bytes` was accepted after `ms`. */
   taken(bytes: number, ms: number): void {
     // After losses, a round trip of its own may take longer than a pack should.
     const short = this.#target < FIRST_BYTES ? LONG_MS / 2 : SHORT_MS;
-    // Packs that were begun before the last change say nothing about it.
+    // Packs that started before the last change say nothing about it.
     if (ms < short && bytes > this.#target / 2) this.#set(2 * this.#target);
     else if (ms > LONG_MS && bytes <= this.#target) this.#set(this.#target / 2);
   }
 
-  /** A pack of `bytes` was lost on its way. */
+  /** Reports that a pack of `bytes` was lost in transit. */
   lost(bytes: number): void {
     if (bytes <= this.#target) this.#set(this.#target / 2);
   }
 
-  /** Something on the way takes no packs of `bytes`. */
+  /** Reports that something in between refuses packs of `bytes`. */
   refused(bytes: number): void {
     this.#most = Math.min(this.#most, bytes / 2);
     this.#target = Math.min(this.#target, this.#most);

@@ -1,36 +1,36 @@
-// What is different in pages and in Node. The entry files say it.
+// Differences between pages and Node, which the entry files set.
 
 import type { ByteSource } from "../index.js";
 import type { Exchange } from "./exchange.js";
 import type { Sink } from "./sink.js";
 
 export interface Platform {
-  /** How requests go where no `fetch` was given. */
+  /** Sends requests if no `fetch` was passed. */
   readonly exchange: Exchange;
   /** Whether the platform sends Blobs faster than bytes. */
   readonly blobs: boolean;
-  /** Whether requests go by `fetch`, which refuses some ports. */
+  /** Whether requests use `fetch`, which refuses some ports. */
   readonly byFetch: boolean;
-  /** Returns the file at `path`, to be read. */
+  /** Opens the file at `path` for reading. */
   readonly readFile?: (path: string) => Promise<LocalFile>;
-  /** The same if it can be read again and again: not a pipe, not a device. */
+  /** The same for a file that can be read more than once, or `undefined` for a pipe or a device. */
   readonly readAgain?: (path: string) => Promise<LocalFile | undefined>;
-  /** Returns a new file that gets the name `path` when it is whole. */
+  /** Creates a file that gets the name `path` once it is complete. */
   readonly writeFile?: (path: string) => Promise<Sink>;
 }
 
-/** A file of this machine. */
+/** A local file. */
 export interface LocalFile {
-  /** What all its bytes can be read from. */
+  /** Returns a source of all its bytes. */
   source(): ByteSource;
-  /** Returns the bytes there, fewer at the end. */
+  /** Returns `length` bytes from `offset` on, fewer at the end of the file. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
 let current: Platform | undefined;
 
-/** The first one that is set counts. */
+/** Sets the platform. The first call wins. */
 export function setPlatform(platform: Platform): void {
   current ??= platform;
 }

@@ -3,24 +3,24 @@ import { pieces } from "../source.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Bytes that are allocated at once: one buffer for each small chunk would be work for the collector. */
+/** Bytes to allocate at a time: a buffer for each small chunk would burden the garbage collector. */
 const SLAB = 1024 * 1024;
-/** A piece of a stream is kept as it is from this length on, and copied below. */
+/** Shorter pieces of a stream are copied, longer ones kept as they are. */
 const LONG = 32 * 1024;
 
-/** The bytes of a source since the chunk that is being cut, as they were read. */
+/** The bytes read from a source and not taken yet: those of the chunk being cut, and after it. */
 export class ReadBytes {
-  /** Bytes that were read and not taken, in order. */
+  /** The bytes, in order. */
   readonly #parts: Bytes[] = [];
-  /** What is copied goes here. */
+  /** The unused rest of the buffer for copies. */
   #slab: Bytes = new Uint8Array(0);
 
-  /** Yields the pieces of `source`, which are kept. */
+  /** Yields the pieces of `source`, and keeps their bytes. */
   async *keeping(
     source: ByteSource,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    // Its pieces wait in queues, so nobody writes over them; other sources may reuse a buffer.
+    // The pieces of a Node stream are never overwritten; other sources may reuse a buffer.
     const isStream = typeof (source as { pipe?: unknown }).pipe === "function";
     for await (const piece of pieces(source, signal)) {
       const { length, buffer } = piece;
@@ -42,7 +42,7 @@ export class ReadBytes {
     }
   }
 
-  /** Appends a part; one that follows the last one in its buffer becomes a part of it. */
+  /** Appends a part, or extends the last one if they are adjacent in one buffer. */
   #append(part: Bytes): void {
     const last = this.#parts.at(-1);
     if (last?.buffer !== part.buffer || last.byteOffset + last.length !== part.byteOffset) {
@@ -68,7 +68,7 @@ export class ReadBytes {
   }
 }
 
-/** Returns the bytes of `parts` in a buffer of their own. */
+/** Returns the bytes of `parts` in a new buffer. */
 export function joined(parts: readonly Uint8Array[]): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;

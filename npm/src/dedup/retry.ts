@@ -3,13 +3,13 @@ import { asDedupError, type DedupError } from "./error.js";
 
 /** When a failed request is sent again. */
 export interface RetryOptions {
-  /** Attempts in all, the first included; every success starts over. Default 10. */
+  /** Most attempts, including the first; every success resets the count. Default: 10. */
   readonly attempts?: number | undefined;
-  /** The longest wait before the second attempt, in milliseconds; doubles each time. Default 250. */
+  /** Longest wait before the second attempt, in milliseconds; it doubles each time. Default: 250. */
   readonly baseDelayMs?: number | undefined;
-  /** The longest wait, in milliseconds. Default 15,000. */
+  /** Longest wait of all, in milliseconds. Default: 15,000. */
   readonly maxDelayMs?: number | undefined;
-  /** A number in `0..1` for the jitter. Default `Math.random`. */
+  /** Returns a number from 0 to 1 for the jitter. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
   /** Called before each wait. */
   readonly onRetry?: ((event: RetryEvent) => void) | undefined;
@@ -26,22 +26,22 @@ export interface RetryEvent {
 const DEFAULT_ATTEMPTS = 10;
 const DEFAULT_BASE_DELAY_MS = 250;
 const DEFAULT_MAX_DELAY_MS = 15_000;
-/** How long a request that is on its way when all pause may go on. */
+/** How long a request in progress may continue after a pause. */
 const PAUSE_GRACE_MS = 2_000;
 
 /** The attempts of one piece of work. */
 export interface Attempts {
-  /** There was progress: the next failure is the first. */
+  /** Reports progress: the next failure counts as the first. */
   succeeded(): void;
   /** Waits before the next attempt, or throws `error` if there is none. */
   failed(error: unknown): Promise<void>;
 }
 
-/** Requests that are sent again when they fail, that pause together and stop together. */
+/** Requests that are repeated when they fail, and that pause and stop together. */
 export class Requests {
   readonly #options: RetryOptions;
   readonly #onRetry: (error: DedupError) => void;
-  /** One controller a request: Node warns of a signal with many listeners. */
+  /** One controller per request: Node warns of signals with many listeners. */
   readonly #running = new Set<AbortController>();
   readonly #stop = new AbortController();
   #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
@@ -57,8 +57,8 @@ export class Requests {
    * Returns what `attempt` resolves to, calling it again while it rejects with a retryable
    * {@link DedupError}.
    *
-   * Waits between half and all of an exponentially growing delay, so that many clients of a server
-   * that comes back do not return at the same moment; never less than the server asked for.
+   * Waits between half and all of an exponentially growing delay, so that clients of a server that was down
+   * do not all return at the same moment; never less than the server asked for.
    */
   async run<T>(attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
     for (const attempts = this.attempts(); ; ) {
@@ -69,7 +69,7 @@ export class Requests {
         return await orReason(attempt(controller.signal), controller.signal);
       } catch (error) {
         this.throwIfStopped();
-        // Else it was ended by a pause.
+        // Otherwise a pause ended it.
         if (!controller.signal.aborted) await attempts.failed(error);
       } finally {
         this.#running.delete(controller);
@@ -77,7 +77,7 @@ export class Requests {
     }
   }
 
-  /** Counts the attempts of something that is not one call. */
+  /** Counts the attempts of work that is not a single call. */
   attempts(): Attempts {
     let number = 1;
     const { attempts = DEFAULT_ATTEMPTS, onRetry } = this.#options;
@@ -100,12 +100,12 @@ export class Requests {
     };
   }
 
-  /** Ends what goes on beside {@link run}. */
+  /** Ends work that goes on beside {@link run}. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Lets no request begin; those on their way end soon, and are sent again afterwards. */
+  /** Starts no more requests; those in progress end soon, and are repeated later. */
   pause(): void {
     if (this.#paused !== undefined) return;
     let end = () => {};
@@ -130,7 +130,7 @@ export class Requests {
     while (this.#paused !== undefined) await orReason(this.#paused.over, this.#stop.signal);
   }
 
-  /** Ends all requests, those to come too; they reject with `reason`. */
+  /** Ends all requests, including future ones: they reject with `reason`. */
   stop(reason: unknown): void {
     clearTimeout(this.#grace);
     this.#stop.abort(reason);

@@ -1,14 +1,14 @@
 /** A place for the bytes of a file, written in any order. */
 export interface Sink {
-  /** Writes `bytes`, which may change as soon as it has resolved. */
+  /** Writes `bytes`, which may change once this has resolved. */
   write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** All is written, `length` bytes. */
+  /** Finishes the file, whose `length` bytes are all written. */
   close(length: number): Promise<void>;
-  /** It will not be whole. */
+  /** Abandons the file. */
   abort(reason: unknown): Promise<void>;
 }
 
-/** What can be written at any place: a `FileSystemWritableFileStream`. */
+/** A stream that can be written at any offset: a `FileSystemWritableFileStream`. */
 export interface SeekableStream extends WritableStream {
   write(data: {
     readonly type: "write";
@@ -18,10 +18,10 @@ export interface SeekableStream extends WritableStream {
   truncate(size: number): Promise<void>;
 }
 
-/** Where a download can be written to. */
+/** Where a download can be written. */
 export type Destination = string | WritableStream<Uint8Array> | SeekableStream;
 
-/** Whether `destination` can be written at any place. */
+/** Whether `destination` can be written at any offset. */
 export function isSeekable(destination: WritableStream): destination is SeekableStream {
   const { write, truncate } = destination as Partial<SeekableStream>;
   return typeof write === "function" && typeof truncate === "function";

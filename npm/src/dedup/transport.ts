@@ -1,21 +1,21 @@
 import type { HashAlgorithm } from "../index.js";
 import type { Limits } from "./wire.js";
 
-/** What every request carries. */
+/** Options of every request. */
 export interface RequestOptions {
   /** Ends the request; the promise then rejects. */
   readonly signal: AbortSignal;
 }
 
-/** What {@link Transport.putPack} tells of its way. */
+/** Options of {@link Transport.putPack}. */
 export interface PutOptions extends RequestOptions {
-  /** Called with the bytes of the body that have left so far, where that is known. */
+  /** Called with the number of bytes of the body sent so far, if that is known. */
   readonly onSent?: (bytes: number) => void;
 }
 
-/** A body in pieces, to be sent one after another. */
+/** A body in parts, sent one after another. */
 export interface Body {
-  /** Blobs only to a transport that {@link Transport.takesBlobs}. */
+  /** Contains Blobs only for a transport with {@link Transport.takesBlobs}. */
   readonly parts: readonly (Uint8Array<ArrayBuffer> | Blob)[];
   /** Bytes of all parts. */
   readonly length: number;
@@ -25,7 +25,7 @@ export interface Body {
 export interface MissingAnswer {
   /** Bit `i`, the least significant of each byte first, is 1 if the chunk of digest `i` is missing. */
   readonly missing: Uint8Array;
-  /** What the server takes, if it says. */
+  /** The server's limits, if it says them. */
   readonly limits?: Limits | undefined;
 }
 
@@ -35,39 +35,39 @@ export interface StoredFile {
   readonly root: string;
   /** In bytes; `null` if the manifest is damaged. */
   readonly length: number | null;
-  /** When it was last committed, in UTC, as RFC 3339 writes it. */
+  /** When it was last committed: RFC 3339, in UTC. */
   readonly committed: string;
 }
 
 /** A part of the list of files. */
 export interface FilesAnswer {
   readonly files: readonly StoredFile[];
-  /** Where the next part begins; `null` at the end. */
+  /** Where the next part starts; `null` at the end. */
   readonly next: string | null;
 }
 
-/** What a server's store holds. */
+/** How much a server's store holds. */
 export interface Usage {
   readonly files: number;
   readonly packs: number;
   readonly doomedPacks: number;
   readonly chunks: number;
-  /** What all packs take up. */
+  /** Bytes of all packs. */
   readonly bytes: number;
 }
 
 /**
- * The way to a server.
+ * A connection to a server.
  *
- * Every method is one attempt: `upload` and `download` do the retrying, and they retry exactly the
- * rejections that are a `DedupError` with `retryable: true`. Methods are called concurrently. Bytes
- * that are given to a method are not kept after its promise settles.
+ * Every method is one attempt: `upload` and `download` retry, exactly if a method rejects with a
+ * `DedupError` with `retryable: true`. Methods are called concurrently. They must not keep bytes that they
+ * are given after their promise settles.
  */
 export interface Transport {
-  /** Whether a body's parts may be Blobs: slices of a file that need not be read to be sent. */
+  /** Whether parts of a body may be Blobs: slices of a file, sent without being read first. */
   readonly takesBlobs?: boolean | undefined;
 
-  /** Returns what one request may hold. */
+  /** Returns the limits of one request. */
   limits(options: RequestOptions): Promise<Limits>;
 
   /** Returns which of `digests`, 32 bytes each, the store lacks. */
@@ -77,7 +77,7 @@ export interface Transport {
     options: RequestOptions,
   ): Promise<MissingAnswer>;
 
-  /** Stores the chunks of a pack, all or none. */
+  /** Stores all chunks of a pack, or none. */
   putPack(hash: HashAlgorithm, pack: Body, options: PutOptions): Promise<void>;
 
   /** Returns the bytes of a pack with these chunks, in this order. Leaving the loop ends the request. */
@@ -90,8 +90,8 @@ export interface Transport {
   /**
    * Commits a manifest in its canonical bytes.
    *
-   * Rejects with a `DedupError` `chunks_missing` and its `missing` digests when the store lacks
-   * chunks that the manifest names.
+   * If the store lacks chunks of the manifest, rejects with a `DedupError` `chunks_missing` that lists their
+   * digests in `missing`.
    */
   putManifest(
     root: string,
@@ -99,13 +99,13 @@ export interface Transport {
     options: RequestOptions,
   ): Promise<void>;
 
-  /** Returns the canonical bytes of a committed manifest; more than `maxBytes` are an error. */
+  /** Returns the canonical bytes of a committed manifest; rejects if they are more than `maxBytes`. */
   getManifest(
     root: string,
     options: RequestOptions & { readonly maxBytes: number },
   ): Promise<Uint8Array>;
 
-  /** Lists at most `limit` files after the one named `after`, by their names. */
+  /** Lists at most `limit` files after the one named `after`, sorted by name. */
   listFiles(
     options: RequestOptions & {
       readonly after?: string | undefined;
@@ -113,7 +113,7 @@ export interface Transport {
     },
   ): Promise<FilesAnswer>;
 
-  /** Deletes a file; rejects with `root_not_found` when there is none. */
+  /** Deletes a file; rejects with `root_not_found` if there is none. */
   deleteFile(root: string, options: RequestOptions): Promise<void>;
 
   usage(options: RequestOptions): Promise<Usage>;

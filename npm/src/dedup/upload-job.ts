@@ -56,18 +56,18 @@ export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as co
 
 const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
-/** Questions at the same time. */
+/** Most concurrent questions. */
 const QUESTIONS = 4;
-/** What is shorter is cut before a worker is started. */
+/** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
-/** How often chunks are sent again that the server has lost before the commit. */
+/** How often to send chunks again that the server lost before the commit. */
 const COMMITS = 5;
 
-/** What uploads that run at the same time share. */
+/** What concurrent uploads share. */
 export interface Supplies {
-  /** Bytes of chunks between reading and their arrival. */
+  /** Bytes of chunks that were read and have not arrived. */
   readonly bytes: Budget;
-  /** Packs on their way. */
+  /** Packs in transit. */
   readonly packs: Budget;
 }
 
@@ -81,13 +81,13 @@ export function suppliesOf({ concurrency, maxBytesInFlight }: Partial<UploadOpti
   };
 }
 
-/** A chunk on its way: the first of its digest in the source. */
+/** A chunk being uploaded: the first with its digest in the source. */
 interface Entry {
   readonly index: number;
   readonly length: number;
   /** Bytes of the supply that it has taken. */
   readonly room: number;
-  /** Its bytes, in parts; none where they can be had again. */
+  /** Its bytes, in parts; undefined if they can be read again. */
   payload: readonly Uint8Array<ArrayBuffer>[] | undefined;
   /** What is sent, once it is encoded; its length differs from the chunk's if it is compressed. */
   encoded?: Uint8Array<ArrayBuffer>;
@@ -118,23 +118,23 @@ export class UploadJob {
   #bytesDone = 0;
   #bytesInTransit = 0;
 
-  /** The source where it is a file given by its path; */
+  /** The source, if it is a file given by its path. */
   #file: LocalFile | undefined;
-  /** and what of other sources cannot be had again. */
+  /** What was read from a source that cannot be read again. */
   #readBytes: ReadBytes | undefined;
-  /** Chunks that are read and not asked for yet, */
+  /** Chunks that were read, and not asked about yet. */
   #unasked: Entry[] = [];
   #unaskedBytes = 0;
-  /** after so many bytes of them they are; */
+  /** Bytes of chunks after which to ask about them. */
   #questionBytes: number;
-  /** those that are asked for, and not sent ahead of the answer; */
+  /** Chunks that were asked about, and not sent before the answer. */
   readonly #asked = new Set<Entry>();
   #askedBytes = 0;
   #openQuestions = 0;
-  /** and those that are missing. */
+  /** Chunks that the server lacks. */
   #missing: Entry[] = [];
   #missingBytes = 0;
-  /** Whether chunks are sent ahead of the answer: the last one said that all were missing. */
+  /** Whether to send chunks before the answer, since all chunks of the last one were missing. */
   #expectsNew: boolean;
   #readToEnd = false;
   #needsRoom = false;
@@ -155,7 +155,7 @@ export class UploadJob {
     this.#packs = packs;
     this.#encoder = new ChunkEncoder(options.compression, options.compressionLevel);
     this.#requests = new Requests(options.retry, () => this.#counts.add({ retries: 1 }));
-    // One pack is made while others are on their way.
+    // One pack is prepared while others are in transit.
     this.#packSize = new PackSize(bytes.capacity / (packs.capacity + 1));
     this.#mostAsked = bytes.capacity / QUESTIONS;
     this.#questionBytes = Math.min(this.#packSize.target, this.#mostAsked);
@@ -206,7 +206,7 @@ export class UploadJob {
       this.#packs.give(this.#packsHeld);
       this.#held = 0;
       this.#packsHeld = 0;
-      // Not awaited: what is still read there may hang.
+      // Not awaited: a read in progress may hang.
       this.#file?.close().catch(() => {});
     }
   }
@@ -218,7 +218,7 @@ export class UploadJob {
     this.#hash = hash;
     await this.#open();
     const sending = this.#sendAll();
-    // It is awaited after the source was read; until then its failure is not unhandled.
+    // Awaited once the source is read; until then, its failure must not count as unhandled.
     sending.catch((error: unknown) => this.fail(error));
     await this.#read(profile);
     this.#ask();
@@ -238,7 +238,7 @@ export class UploadJob {
     return { root, manifest, ...this.progress };
   }
 
-  /** Opens a file: what is sent of it is read once more, so that what the server has need not be kept. */
+  /** Opens a file given by its path. Missing chunks are read again when they are sent, so none are kept. */
   async #open(): Promise<void> {
     const { readAgain } = platform();
     if (!isFile(this.#source) || readAgain === undefined) return;
@@ -258,7 +258,7 @@ export class UploadJob {
         await this.#take(next.value);
       }
     } finally {
-      // Not awaited: a source that hangs would hold up the error.
+      // Not awaited: a source that hangs would delay the error.
       found.return().catch(() => {});
     }
   }
@@ -350,7 +350,7 @@ export class UploadJob {
       this.#openQuestions -= 1;
       const known = missing.filter((isMissing) => !isMissing).length;
       entries.forEach((entry, at) => {
-        // It may have been sent ahead of the answer.
+        // It may have been sent before the answer.
         if (!this.#asked.delete(entry)) return;
         this.#askedBytes -= entry.length;
         if (missing[at]) {
@@ -363,7 +363,7 @@ export class UploadJob {
         this.#place(entry, "known");
       });
       this.#expectsNew = known === 0;
-      // A question costs a request: where little has to be sent, fewer of them are enough.
+      // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
       this.#questionBytes = Math.min(next, this.#mostAsked);
       this.#change();
@@ -395,7 +395,7 @@ export class UploadJob {
     return answers;
   }
 
-  /** Asks for the limits of a server that does not tell them with its answers. */
+  /** Requests the limits of a server whose answers do not say them. */
   async #askLimits(): Promise<void> {
     if (this.#knowsLimits) return;
     this.#learn(await this.#requests.run((signal) => this.#transport.limits({ signal })));
@@ -407,7 +407,7 @@ export class UploadJob {
     this.#packSize.limit(limits.packBytes);
   }
 
-  /** Sends packs until all is sent that was read. */
+  /** Sends packs until everything that was read is sent. */
   async #sendAll(): Promise<void> {
     for (;;) {
       while (!this.#hasPack()) {
@@ -432,7 +432,7 @@ export class UploadJob {
     return sendable > 0 && (this.#needsRoom || (this.#readToEnd && answered));
   }
 
-  /** Takes the chunks of a pack: missing ones, or ones that probably are. */
+  /** Takes the chunks for a pack: missing ones, or probably missing ones. */
   #takePack(): Entry[] {
     const full = this.#prefix(this.#missing);
     const entries = this.#missing.splice(0, full);
@@ -485,7 +485,7 @@ export class UploadJob {
     this.#packs.give(1);
   }
 
-  /** Sends the first of `entries`, as many as go into a pack now; returns how many these are. */
+  /** Sends as many of the first `entries` as fit into a pack; returns their number. */
   async #attempt(entries: readonly Entry[], signal: AbortSignal): Promise<number> {
     const count = this.#prefix(entries);
     const pack = entries.slice(0, count);
@@ -510,7 +510,7 @@ export class UploadJob {
     }
   }
 
-  /** Returns 0 where the same chunks may be sent in other packs at once; else throws. */
+  /** Returns 0 if the same chunks may be sent in other packs right away; otherwise throws. */
   async #afterFailure(caught: unknown, pack: readonly Entry[], { length }: Body): Promise<number> {
     const error = asDedupError(caught);
     if (error?.code === "network_error" || error?.code === "request_timeout") {
@@ -558,7 +558,7 @@ export class UploadJob {
         else parts.push(...(payload ?? []));
         continue;
       }
-      // Chunks that lie one after another are one slice.
+      // Adjacent chunks are one slice.
       const start = this.#table.offsetOf(index);
       let end = start + this.#table.lengthOf(index);
       for (; at < pack.length; at += 1) {
@@ -572,7 +572,7 @@ export class UploadJob {
     return { parts, length };
   }
 
-  /** Compresses chunks, if that is wanted; what is compressed needs no other form any more. */
+  /** Compresses chunks, if requested, and drops the uncompressed form. */
   async #encode(entries: readonly Entry[]): Promise<void> {
     if (!this.#encoder.isOn) return;
     for (const entry of entries) {
@@ -588,7 +588,7 @@ export class UploadJob {
     }
   }
 
-  /** The server has the chunk. */
+  /** Records that the server has the chunk. */
   #place(entry: Entry, place: "known" | "sent"): void {
     const before = this.#table.place(entry.index);
     this.#table.setPlace(entry.index, place);
@@ -607,14 +607,14 @@ export class UploadJob {
       } catch (caught) {
         const error = asDedupError(caught);
         if (error?.code !== "chunks_missing" || error.missing?.length === 0) throw caught;
-        // A server that loses what it confirms would go on for ever.
+        // A server that loses what it confirms would make this endless.
         if (commits >= COMMITS || !this.#isRereadable) throw caught;
         await this.#sendAgain(error.missing ?? []);
       }
     }
   }
 
-  /** Sends chunks that the server had confirmed and then lost. */
+  /** Sends chunks that the server confirmed and then lost. */
   async #sendAgain(digests: readonly string[]): Promise<void> {
     for (const digest of digests) {
       const index = this.#table.find(fromHex(digest));
@@ -634,7 +634,7 @@ export class UploadJob {
     await this.#settle();
   }
 
-  /** Returns the bytes of a part of the source, or what reads them when it is sent. */
+  /** Returns the bytes of a part of the source, or a slice that is read when it is sent. */
   async #slice(start: number, end: number): Promise<Uint8Array<ArrayBuffer> | Blob> {
     const source = this.#source;
     if (!isBlob(source) || !this.#transport.takesBlobs) return this.#reread(start, end);
@@ -645,7 +645,7 @@ export class UploadJob {
     return isBlob(this.#source) || isBytes(this.#source) || this.#file !== undefined;
   }
 
-  /** Reads bytes again; the server refuses them when they are others than before. */
+  /** Reads bytes again; the server refuses them if they have changed. */
   async #reread(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const source = this.#source;
     if (isBytes(source)) return bytesOf(source).subarray(start, end);
@@ -663,8 +663,8 @@ export class UploadJob {
   }
 
   /**
-   * Browsers say `NotReadableError`, `NotFoundError` or "network error" of a file that changed or is
-   * gone; errors of other sources are their own.
+   * Browsers report a file that changed or is gone as `NotReadableError`, `NotFoundError` or "network error".
+   * Errors of other sources pass through.
    */
   async #whileReading<T>(reading: Promise<T>): Promise<T> {
     try {
@@ -680,13 +680,13 @@ export class UploadJob {
     }
   }
 
-  /** Tells what sends that there may be more to do. */
+  /** Wakes the sender: there may be more to do. */
   #change(): void {
     this.#changed?.();
     this.#changed = undefined;
   }
 
-  /** Runs `task` beside the others; its failure is the upload's. */
+  /** Runs `task` concurrently; its failure is the upload's. */
   #spawn(task: () => Promise<void>): void {
     const running = task().catch((error: unknown) => this.fail(error));
     const tracked = running.finally(() => this.#tasks.delete(tracked));
@@ -698,7 +698,7 @@ export class UploadJob {
     this.#stop.signal.throwIfAborted();
   }
 
-  /** Awaits what is shared with other uploads; what comes when this one has ended is given `back`. */
+  /** Awaits a share of what uploads share; gives it `back` if this upload has ended by then. */
   async #orStopped(taking: Promise<void>, back: () => void): Promise<void> {
     try {
       await orReason(taking, this.#stop.signal);
@@ -722,7 +722,7 @@ export class UploadJob {
   }
 }
 
-/** Gives a chunk a buffer of its own: what it was read with is not kept because of it. */
+/** Copies a chunk to its own buffer, so that it does not keep the one it was read into. */
 function setApart(entry: Entry): void {
   if (entry.payload !== undefined) entry.payload = [joined(entry.payload)];
 }

@@ -1,50 +1,50 @@
-// What an upload takes, tells and returns.
+// Options, progress and results of uploads.
 
 import type { Manifest, ProfileInput } from "../index.js";
 import type { ChunkerPool } from "../pool/index.js";
 import type { RetryOptions } from "./retry.js";
 import type { Transport } from "./transport.js";
 
-/** How chunks may be encoded on their way. */
+/** How chunks may be encoded in transit. */
 export type ChunkEncoding = "zstd";
 
-/** What uploads of one queue have in common. */
+/** Options that the uploads of a queue share. */
 export interface CommonUploadOptions {
-  /** The way to the server. */
+  /** The connection to the server. */
   readonly transport: Transport;
-  /** What decides the chunks; uploads share chunks only when it is the same. Default: `large`. */
+  /** Determines the chunks. Only uploads with the same profile share chunks. Default: `large`. */
   readonly profile?: ProfileInput | undefined;
   /**
-   * Chunks a `Blob` or buffer of 4 MiB or more by this pool; reads a second time only those chunks
-   * that the server lacks. Default: all is done by the calling thread.
+   * Chunks a `Blob` or buffer of 4 MiB or more on this pool, and reads only the chunks that the server lacks
+   * a second time. Default: the calling thread does all the work.
    */
   readonly pool?: ChunkerPool | undefined;
   /** Packs sent at the same time. Default 4. */
   readonly concurrency?: number | undefined;
   /**
-   * Bytes of chunks between reading and their arrival, at the same time; reading waits beyond it. Default
-   * 64 MiB. Twice as many are held if a file repeats much of itself; of buffers, and in pages of Blobs,
-   * none, as they are read again. With `compression` the compressed form of the packs being sent comes on
-   * top.
+   * Most bytes of chunks that were read and have not arrived; reading waits beyond it. Default: 64 MiB. Twice
+   * as much is held if a file repeats much of itself; nothing is held of buffers, of Blobs in pages and of
+   * files given by their path, which are read again. With `compression`, the packs being sent are held in
+   * compressed form as well.
    */
   readonly maxBytesInFlight?: number | undefined;
   /**
    * Sends the first packs without asking whether the server has their chunks, which saves a round trip.
-   * The answers say whether later ones wait. Default: `false`.
+   * Whether later packs wait depends on the answers. Default: `false`.
    */
   readonly assumeNew?: boolean | undefined;
   /**
-   * Sends chunks compressed if they become smaller. Loads `chunker-cdc/codecs` when the first chunk is
-   * sent; where that cannot be loaded chunks are sent as they are. Compresses on the calling thread: in
-   * a page, upload from a worker. Default: chunks are sent as they are.
+   * Compresses chunks that get smaller. Loads `chunker-cdc/codecs` when the first chunk is sent; if that
+   * fails, chunks are sent uncompressed. Compresses on the calling thread: in a page, upload from a worker.
+   * Default: no compression.
    */
   readonly compression?: ChunkEncoding | undefined;
-  /** From the fastest, 1, to the smallest, 19. Default: zstd's own, 3. */
+  /** From fastest to smallest: 1 to 19. Default: 3, as zstd's own. */
   readonly compressionLevel?: number | undefined;
   readonly retry?: RetryOptions | undefined;
 }
 
-/** How {@link upload} works. */
+/** Options of {@link upload}. */
 export interface UploadOptions extends CommonUploadOptions {
   /** The announced size of a stream, in bytes; a `Blob` or buffer has its own. */
   readonly size?: number | undefined;
@@ -54,27 +54,27 @@ export interface UploadOptions extends CommonUploadOptions {
   readonly onChunk?: ((event: ChunkEvent) => void) | undefined;
 }
 
-/** Where an upload stands. */
+/** Progress of an upload. */
 export interface UploadProgress {
   /** The size of the source, if it is known. */
   readonly totalBytes: number | undefined;
-  /** Bytes from the start of the source that are chunked. */
+  /** Bytes chunked so far, from the start of the source. */
   readonly bytesRead: number;
   /**
-   * Bytes of the source that the server is known to have. When these are all, the manifest is committed.
-   * It falls only if the server loses what it had.
+   * Bytes of the source that the server is known to have. Once these are all, the manifest is committed.
+   * Decreases only if the server loses chunks.
    */
   readonly bytesDone: number;
-  /** Bytes of packs that have left and are not answered yet, as far as the transport tells. */
+  /** Bytes of packs that were sent and not answered yet, if the transport reports them. */
   readonly bytesInTransit: number;
-  /** Bytes of chunks the server took in this upload. */
+  /** Bytes of chunks that the server accepted in this upload. */
   readonly bytesSent: number;
-  /** Bytes of the encoded chunks in `bytesSent`: fewer if they were compressed. */
+  /** The chunks in `bytesSent` as sent, in bytes: fewer if compressed. */
   readonly bytesOnWire: number;
-  /** Bytes that were not sent because the server had them or the file repeats them. */
+  /** Bytes not sent, because the server had them or the file repeats them. */
   readonly bytesSaved: number;
   readonly chunks: number;
-  /** Chunks the server took in this upload. */
+  /** Chunks that the server accepted in this upload. */
   readonly newChunks: number;
   /** Chunks in `bytesSaved`. */
   readonly savedChunks: number;
@@ -85,22 +85,22 @@ export interface UploadProgress {
 /** A finished upload. */
 export interface UploadResult extends UploadProgress {
   /**
-   * The name of the file: the hash algorithm and the digest of its manifest, `sha256-…`. It is what
-   * {@link download} takes.
+   * The name of the file: the hash algorithm and the digest of its manifest, `sha256-…`. Pass it to
+   * {@link download}.
    */
   readonly root: string;
   readonly manifest: Manifest;
 }
 
 /**
- * - `found`: cut and hashed, the server is being asked;
+ * - `found`: cut and hashed; the server is being asked;
  * - `duplicate`: the same as an earlier chunk of this source;
  * - `known`: the server had it;
  * - `sending`, `sent`.
  */
 export type ChunkState = "found" | "duplicate" | "known" | "sending" | "sent";
 
-/** A chunk entered a state. */
+/** The change of a chunk's state. */
 export interface ChunkEvent {
   /** The chunk's number in the source, from 0. */
   readonly index: number;

@@ -10,16 +10,16 @@ import {
 } from "./upload-job.js";
 import type { CommonUploadOptions, UploadOptions, UploadProgress } from "./upload-options.js";
 
-/** How an {@link UploadQueue} works. `concurrency` and `maxBytesInFlight` are those of all its uploads together. */
+/** Options of an {@link UploadQueue}. All its uploads share `concurrency` and `maxBytesInFlight`. */
 export interface UploadQueueOptions extends CommonUploadOptions {
-  /** Files that are uploaded at the same time. Default 2. */
+  /** Files to upload at the same time. Default: 2. */
   readonly files?: number | undefined;
 }
 
-/** What one file of a queue has of its own. */
+/** Options of one file in a queue. */
 export type QueuedUploadOptions = Omit<UploadOptions, keyof CommonUploadOptions>;
 
-/** Where a queue stands: the sums of its uploads. */
+/** Progress of a queue: the sums of its uploads. */
 export type QueueProgress = Omit<UploadProgress, "totalBytes"> & {
   /** Bytes of the sources whose size is known. */
   readonly totalBytes: number;
@@ -54,7 +54,7 @@ export class UploadQueue {
     this.#supplies = suppliesOf(common);
   }
 
-  /** All uploads that were added, in order. */
+  /** All uploads, in the order they were added. */
   get uploads(): readonly Upload[] {
     return this.#uploads;
   }
@@ -70,7 +70,7 @@ export class UploadQueue {
   }
 
   /**
-   * Adds a file at the end. Its own `done` says how it went; a failure does not stop the others.
+   * Adds a file at the end. Its `done` reports how it went; a failure does not stop the others.
    *
    * @throws {ChunkerError} `invalid_argument`.
    */
@@ -93,13 +93,13 @@ export class UploadQueue {
     return upload;
   }
 
-  /** Pauses all uploads, those to come too. */
+  /** Pauses all uploads, including future ones. */
   pause(): void {
     this.#isPaused = true;
     for (const upload of this.#uploads) upload.pause();
   }
 
-  /** Lets all go on. */
+  /** Continues all uploads after a pause. */
   resume(): void {
     this.#isPaused = false;
     for (const upload of this.#uploads) upload.resume();
@@ -110,7 +110,7 @@ export class UploadQueue {
     for (const upload of this.#uploads) upload.cancel();
   }
 
-  /** Resolves when all uploads that were added have ended, however. */
+  /** Resolves when all uploads have ended, successfully or not. */
   async settled(): Promise<void> {
     for (const { done } of this.#uploads) await done.catch(() => {});
   }

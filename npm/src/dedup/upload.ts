@@ -7,12 +7,11 @@ import type { UploadOptions, UploadProgress, UploadResult } from "./upload-optio
  * Uploads `source`, sending only the chunks that the server lacks, and commits its manifest. Resolves
  * with the name of exactly the bytes that it has read.
  *
- * Reading, asking and sending overlap. Of a file in a page, or one that is given by its path, the chunks that are
- * missing are read once more when they are sent. Memory stays within `maxBytesInFlight` and one chunk, whatever
- * the size of the source, and about 150 bytes for each chunk.
+ * Reading, asking and sending overlap. A file in a page, or one given by its path, is read once more where
+ * chunks are missing. Whatever the size of the source, memory stays within `maxBytesInFlight` and one chunk,
+ * plus about 150 bytes per chunk.
  *
- * An upload that was interrupted starts over: it reads the source again, and sends what the server does
- * not have yet.
+ * An interrupted upload starts over: it reads the source again, and sends what the server still lacks.
  *
  * Rejects with a `ChunkerError` (`aborted`, `invalid_chunking_options`, …), a {@link DedupError}, or
  * whatever a stream or a callback threw.
@@ -21,11 +20,11 @@ export async function upload(source: ByteSource, options: UploadOptions): Promis
   return new Upload(source, options).done;
 }
 
-/** Where an {@link Upload} stands; `waiting` is one of a queue. */
+/** The state of an {@link Upload}; only uploads of a queue are `waiting`. */
 export type UploadState = "waiting" | "running" | "paused" | "done" | "failed" | "cancelled";
 
 /**
- * An upload that can be paused. It begins at once.
+ * An upload that can be paused. It starts immediately.
  *
  * ```ts
  * const upload = new Upload(file, { transport });
@@ -36,7 +35,7 @@ export type UploadState = "waiting" | "running" | "paused" | "done" | "failed" |
 export class Upload {
   /** Settles as {@link upload} does; `cancel()` makes it reject with the `ChunkerError` `aborted`. */
   readonly done: Promise<UploadResult>;
-  /** None once it has ended: a queue keeps its uploads, but not their sources and what is known of them. */
+  /** Dropped at the end: a queue keeps its uploads, but not their sources. */
   #job: UploadJob | undefined;
   #progress: UploadProgress;
   readonly #begin: () => void;
@@ -54,7 +53,7 @@ export class Upload {
     });
     this.#begin = begin;
     this.done = begun.then(() => job.run());
-    // Whoever is interested in the failure awaits it; a queue goes on without.
+    // Callers who care await it; a queue continues.
     this.done.then(
       () => this.#settle("done"),
       (error: { code?: unknown }) =>
@@ -85,19 +84,19 @@ export class Upload {
     this.#begin();
   }
 
-  /** Stops reading and sending. What is on its way ends within two seconds. */
+  /** Stops reading and sending. Requests in progress end within two seconds. */
   pause(): void {
     this.#isPaused = true;
     this.#job?.pause();
   }
 
-  /** Goes on. */
+  /** Continues after a pause. */
   resume(): void {
     this.#isPaused = false;
     this.#job?.resume();
   }
 
-  /** Ends the upload. What the server has is not sent again by the next one. */
+  /** Ends the upload. The next one does not send again what the server has by then. */
   cancel(): void {
     if (this.#state === "done" || this.#state === "failed") return;
     this.#state = "cancelled";

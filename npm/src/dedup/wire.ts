@@ -3,7 +3,7 @@
 import { fromHex, type HashAlgorithm, toHex } from "../index.js";
 import { DedupError } from "./error.js";
 
-/** What one request to a server may hold. */
+/** The limits of one request to a server. */
 export interface Limits {
   /** Bytes of a pack, its table included. */
   readonly packBytes: number;
@@ -15,7 +15,7 @@ export interface Limits {
   readonly readDigests: number;
 }
 
-/** What any server takes from a client that does not know its limits yet. */
+/** What every server accepts from a client that does not know its limits yet. */
 export const FIRST_LIMITS: Limits = {
   packBytes: 4 * 1024 * 1024,
   packChunks: 1024,
@@ -40,7 +40,7 @@ export function tableBytes(count: number): number {
   return HEAD_BYTES + ROW_BYTES * count;
 }
 
-/** Returns the beginning of a pack: all but the chunks. */
+/** Returns the start of a pack: everything but the chunks. */
 export function packTable(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
   const table = new Uint8Array(tableBytes(rows.length));
   const view = new DataView(table.buffer);
@@ -55,7 +55,7 @@ export function packTable(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
   return table;
 }
 
-/** Returns the rows of `table`, or throws when they are not `count` rows of a pack. */
+/** Returns the rows of `table`, or throws if it is not a table of `count` rows. */
 export function parseTable(table: Uint8Array, count: number): Row[] {
   const view = new DataView(table.buffer, table.byteOffset, table.byteLength);
   if (view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== count) {
@@ -76,7 +76,7 @@ export function isMissing(bitmap: Uint8Array, index: number): boolean {
   return (((bitmap[index >> 3] ?? 0) >> (index & 7)) & 1) === 1;
 }
 
-/** Returns the limits in `value`, or `undefined` when they are not limits. */
+/** Returns the limits in `value`, or `undefined` if they are invalid. */
 export function parseLimits(value: unknown): Limits | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const limits = value as Limits;
@@ -99,7 +99,7 @@ export function rootOf({ hash, digest }: Root): string {
   return `${hash}-${toHex(digest)}`;
 }
 
-/** Returns the parts of a file's name, or `undefined` when `text` is not one. */
+/** Returns the parts of a file's name, or `undefined` if `text` is not one. */
 export function parseRoot(text: unknown): Root | undefined {
   const [, hash, digest] = (typeof text === "string" && ROOT.exec(text)) || [];
   if (hash === undefined || digest === undefined) return undefined;

@@ -1,5 +1,5 @@
 // The functions of the threaded WebAssembly module. The build bundles `threads-bindgen.js`, written by
-// wasm-bindgen, into this file; what starts wasm-bindgen-rayon's workers is `start-workers.ts` there.
+// wasm-bindgen, into this file, where it imports `start-workers.ts` to start wasm-bindgen-rayon's workers.
 
 export {
   initSync,

@@ -1,24 +1,24 @@
-// Starts the workers of wasm-bindgen-rayon, in place of the crate's own script, which does so in pages alone
-// and all at once.
+// Starts the workers of wasm-bindgen-rayon. Replaces the crate's own script, which works only in pages and
+// starts all workers at once.
 
 import type { Instance } from "./messages.js";
 
 /** The thread pool in the making, as wasm-bindgen-rayon hands it over. */
 export interface PoolBuilder {
-  /** The address in the module's memory of what each worker is to wait at. */
+  /** The address in the module's memory of the channel that each worker waits on. */
   receiver(): number;
-  /** Makes the pool of the workers that wait. */
+  /** Builds the pool from the waiting workers. */
   build(): void;
 }
 
-/** Resolves when all workers wait for the pool. */
+/** Starts the workers; resolves once all of them wait for the pool. */
 export type StartWorkers = (instance: Instance) => Promise<void>;
 
 let start: StartWorkers = async () => {
-  throw new Error("nothing starts workers");
+  throw new Error("setStart() was not called");
 };
 
-/** Says what starts workers. */
+/** Sets how workers are started. */
 export function setStart(workers: StartWorkers): void {
   start = workers;
 }

@@ -87,7 +87,7 @@ impl ReferencePatches {
         self.patches.iter().map(|patch| (patch.offset, self.hashes[patch.hash as usize]))
     }
 
-    /// Whether [`restore`](Self::restore) changes any of these bytes of the stream.
+    /// Returns whether [`restore`](Self::restore) changes any of these bytes of the stream.
     #[must_use]
     pub fn touch(&self, bytes: &Range<u64>) -> bool {
         let first = self.patches.partition_point(|patch| patch.end() <= bytes.start);

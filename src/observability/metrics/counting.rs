@@ -273,7 +273,7 @@ pub fn init_metrics() {
     });
 }
 
-/// Describes every metric, by the words of `metrics.md`.
+/// Describes every metric, in the words of `metrics.md`.
 fn describe() {
     describe_counter!("chunker.chunks_emitted_total", Unit::Count, "Chunks with digests.");
     describe_counter!("chunker.bytes_processed_total", Unit::Bytes, "Bytes in chunks with digests.");
@@ -281,19 +281,19 @@ fn describe() {
     describe_histogram!(
         "chunker.chunk_latency_seconds",
         Unit::Seconds,
-        "Time to cut and hash a chunk, without waiting; of one in 64."
+        "Time to cut and hash a chunk, without waiting; measured for one in 64."
     );
     describe_counter!("chunker.hash_operations_total", Unit::Count, "Digests, including those of chunks.");
     describe_counter!("chunker.hash_bytes_total", Unit::Bytes, "Bytes digested.");
     describe_histogram!(
         "chunker.hash_latency_seconds",
         Unit::Seconds,
-        "Time to compute a digest; of one in 64."
+        "Time to compute a digest; measured for one in 64."
     );
     describe_counter!("chunker.compression_bytes_in_total", Unit::Bytes, "Bytes before compression.");
     describe_counter!("chunker.compression_bytes_out_total", Unit::Bytes, "Bytes after compression.");
     describe_histogram!("chunker.compression_ratio", "Bytes before compression / bytes after it.");
-    describe_histogram!("chunker.compression_latency_seconds", Unit::Seconds, "Time of a compression.");
+    describe_histogram!("chunker.compression_latency_seconds", Unit::Seconds, "Time of one compression.");
     describe_counter!("chunker.decompression_bytes_in_total", Unit::Bytes, "Bytes before decompression.");
     describe_counter!("chunker.decompression_bytes_out_total", Unit::Bytes, "Bytes after decompression.");
     describe_counter!("chunker.errors_total", Unit::Count, "Errors returned, by their code.");

@@ -1,4 +1,4 @@
-//! The protocol as a service of `tower`, which axum, hyper and other servers of HTTP mount.
+//! The protocol as a `tower` service, for axum and other HTTP servers.
 //!
 //! ```
 //! use chunker_store::protocol::{Engine, EngineOptions, Refusal};
@@ -22,8 +22,8 @@
 //! # }
 //! ```
 //!
-//! The service limits how long a client may pause while it *sends* a body. How long one may take to *read* an
-//! answer is a matter of the connection, which the server that mounts it owns.
+//! The service limits how long a client may pause while it *sends* a body. How long it may take to *read* an
+//! answer is up to the server that owns the connection.
 
 #[cfg_attr(not(feature = "metrics"), path = "no_counters.rs")]
 mod counters;
@@ -49,21 +49,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a client may pause while it sends a body, unless it is set.
+/// How long a client may pause while it sends a body, by default.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long something that has arrived may take to get here.
+/// How long it may take until this process sees what has arrived.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
-/// Bytes of a refused body that are read so that the connection can be kept.
+/// Most bytes of a refused body to read, so that the connection can be kept.
 const DRAINED: u64 = 1 << 20;
-/// How long a refused body is read before the connection is closed: closing with unread bytes would take
-/// the answer away from the client.
+/// How long to read a refused body before the connection is closed: closing it with unread bytes would lose
+/// the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
 type Authorize = dyn Fn(&RequestHead, Operation) -> BoxFuture<'static, Result<Store, Refusal>> + Send + Sync;
 type OnCommit = dyn Fn(&RequestHead, &Committed) + Send + Sync;
 type OnError = dyn Fn(&RequestHead, &StoreError) + Send + Sync;
 
-/// Answers requests of HTTP from a store, for whoever may ask.
+/// Answers HTTP requests from a store.
 #[derive(Clone)]
 pub struct StoreService {
     engine: Engine,
@@ -74,8 +74,8 @@ pub struct StoreService {
 }
 
 impl StoreService {
-    /// Returns a service that asks `authorize` who may do what, and in which store. Preflights carry no
-    /// credentials, so it is not asked about them.
+    /// Returns a service that calls `authorize` to decide whether a request may do what it asks for, and in
+    /// which store. It is not called for preflights, which carry no credentials.
     #[must_use]
     pub fn new<F>(
         engine: Engine,
@@ -102,20 +102,21 @@ impl StoreService {
         Self::new(engine, move |_, _| ready(Ok(store.clone())))
     }
 
-    /// Tells `on_commit` of each file that is committed, before the client is told.
+    /// Calls `on_commit` for each committed file, before the client gets the answer.
     #[must_use]
     pub fn on_commit(self, on_commit: impl Fn(&RequestHead, &Committed) + Send + Sync + 'static) -> Self {
         Self { on_commit: Arc::new(on_commit), ..self }
     }
 
-    /// Tells `on_error` what the store could not do for a request, whose answer says less, or was cut.
+    /// Calls `on_error` for each failure of the store. The client learns less: its answer gives no details, or
+    /// is cut short.
     #[must_use]
     pub fn on_error(self, on_error: impl Fn(&RequestHead, &StoreError) + Send + Sync + 'static) -> Self {
         Self { on_error: Arc::new(on_error), ..self }
     }
 
-    /// Sets how long a client may pause while it sends a body (default: 30 s). Time that the store takes does
-    /// not count.
+    /// Sets how long a client may pause while it sends a body (default: 30 s). Time spent in the store does not
+    /// count.
     #[must_use]
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -148,8 +149,8 @@ impl StoreService {
         response
     }
 
-    /// Answers a request with an answer of the server's own. As by [`respond`](Self::respond), it is counted, as
-    /// `operation`, and what the client still sends of the body is read.
+    /// Sends an answer that the server chose itself, as [`respond`](Self::respond) does its own: counts it as
+    /// `operation`, and drains what the client still sends of the body.
     #[must_use]
     pub fn respond_with<B>(
         &self,
@@ -165,7 +166,7 @@ impl StoreService {
         reply(&parts, body, operation, answer)
     }
 
-    /// Says what was asked for, and the answer.
+    /// Returns the name of the operation, and the answer.
     async fn answer<B: Body + Unpin>(&self, head: &RequestHead, body: &mut B) -> (&'static str, Answer) {
         let request = match self.engine.begin(head) {
             Begun::Answer(answer) => return ("none", answer),
@@ -182,7 +183,7 @@ impl StoreService {
         (operation.name(), answer)
     }
 
-    /// Gives the body to an exchange, and returns the answer.
+    /// Feeds the body to an exchange, and returns the answer.
     async fn finish<B: Body + Unpin>(
         &self,
         head: &RequestHead,
@@ -199,7 +200,7 @@ impl StoreService {
                         return *answer;
                     }
                 }
-                Some(_) => break, // the exchange says what is wrong with that
+                Some(_) => break, // the exchange reports what is wrong
                 None => return self.engine.refuse(head, Refusal::request_timeout()),
             }
         }
@@ -263,9 +264,9 @@ async fn drain<B: Body + Unpin>(mut body: B) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-/// Waits for something that the client is to send, or returns `None` when it has not come for too long.
+/// Returns what the client sends next, or `None` if it takes too long.
 ///
-/// A process that stood still sees its timers end before it sees what has arrived meanwhile, so it looks a
+/// After a process was suspended, its timers fire before it sees what has arrived meanwhile, so this looks a
 /// second time.
 async fn within<T>(patience: Duration, arrival: impl Future<Output = T>) -> Option<T> {
     let mut arrival = pin!(arrival);
@@ -303,10 +304,10 @@ impl From<Answer> for http::Response<ReplyBody> {
     }
 }
 
-/// The body of an answer. An error ends it, and its server must cut the connection.
+/// The body of an answer. If it ends with an error, the server must cut the connection.
 pub struct ReplyBody {
     content: Content,
-    /// Who is told that the answer was cut, and which request it was for.
+    /// The hook to call if the answer is cut, and the request it answers.
     cut: Option<(Arc<OnError>, Arc<RequestHead>)>,
 }
 
@@ -350,7 +351,7 @@ impl Body for ReplyBody {
             Content::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Content::Pieces(_) => SizeHint::default(), // the head says it
+            Content::Pieces(_) => SizeHint::default(), // its Content-Length is a header
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the threaded module has besides: the same chunks, by all threads of a pool.
 //!
-//! JavaScript has the threads, `wasm-bindgen-rayon` makes them the pool of rayon. Several workers instantiate
-//! the module with one memory; the first calls [`init_thread_pool`] and makes chunkers, each of the others
-//! becomes a thread of the pool by `wbg_rayon_start_worker`.
+//! JavaScript starts the threads, and `wasm-bindgen-rayon` makes them rayon's pool. Several workers instantiate
+//! the module with one memory: the first calls [`init_thread_pool`] and makes chunkers, and each of the others
+//! becomes a thread of the pool by calling `wbg_rayon_start_worker`.
 
 use super::{offset_of, profile_of, record};
 use crate::failure::Failure;

@@ -41,7 +41,7 @@ defmodule BinaryCache do
     * `:profile` - how NARs are chunked, see `Chunker`, by default `:medium`
     * `:normalize` - whether to take references out first, by default true; you can change it at any time
     * `:compression` - how NARs are served, `:zstd` (default) or `:none`; you can change it at any time. With `:zstd`,
-      chunks go out as they are stored, and downloads that break off start over; with `:none`, they go on
+      chunks are sent as they are stored, and an interrupted download starts over; with `:none`, it resumes
     * `:store_dir` - by default `/nix/store`
     * `:want_mass_query` - whether clients should ask this cache for all paths that they need, by default true
     * `:priority` - by default 30; clients prefer caches with a lower one, and `cache.nixos.org` has 40
@@ -182,7 +182,8 @@ defmodule BinaryCache do
 
   defp compression!(compression) when compression in [:zstd, :none], do: compression
 
-  defp compression!(other), do: raise(ArgumentError, ":compression is #{inspect(other)}, not :zstd or :none")
+  defp compression!(other),
+    do: raise(ArgumentError, "unknown compression #{inspect(other)} (expected :zstd or :none)")
 
   defp named(key) do
     key = String.trim(key)

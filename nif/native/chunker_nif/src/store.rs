@@ -403,8 +403,8 @@ fn store_read<'a>(
     Ok(reader(env, once(opened).try_flatten().map_ok(Item::Piece)))
 }
 
-/// Returns a reader of a file as zstd frames that the calling process owns. Hashes that were taken out of the file
-/// are put back.
+/// Returns a reader, owned by the calling process, of a file as zstd frames, with the hashes that were taken out
+/// put back.
 #[rustler::nif]
 fn store_read_zstd<'a>(
     env: Env<'a>,

@@ -101,7 +101,7 @@ export interface UploadHandlerOptions<R> {
 
 const STALL_TIMEOUT_MS = 30_000;
 
-export const HANDLER_KEYS = [
+const HANDLER_KEYS = [
   "store",
   "authorize",
   "quota",

@@ -24,10 +24,9 @@ defmodule BinaryCache.Cache do
   defstruct @enforce_keys
 
   @typedoc """
-  `:records`, `:incoming` and `:documents` are directories. `:profile` is the id of the profile that NARs are chunked with and
-  `:hash` the algorithm in it, `:normalize` says whether references are taken out first, `:compression` how NARs are
-  served. `:info` is what
-  `nix-cache-info` says; `:key` signs, if there is one.
+  `:records`, `:incoming` and `:documents` are directories. `:profile` is the id of the profile that NARs are chunked
+  with, `:hash` its algorithm. `:normalize` says whether references are taken out first, `:compression` how NARs are
+  served. `:info` is the content of `nix-cache-info`; `:key`, if there is one, signs.
   """
   @type t :: %__MODULE__{
           store: Store.t(),

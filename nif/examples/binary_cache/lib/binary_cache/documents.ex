@@ -1,14 +1,14 @@
 defmodule BinaryCache.Documents do
   @moduledoc """
-  What Nix keeps beside NARs, and the cache as it came: listings of NARs, build logs and realisations.
+  Listings of NARs, build logs and realisations, which Nix sends along with NARs, and the cache keeps unchanged.
 
-  Nobody signs them, and the last one sent under a name replaces the others, as in every cache of Nix. A listing goes
-  with its store path, or in time if that never comes.
+  They are not signed, and the last one sent under a name replaces the one before, as in every Nix cache. A listing is
+  removed with its store path, or after a day if that never arrives.
 
   | in the file | |
   |---|---|
   | `CBD1`, and a line feed | |
-  | how the bytes are encoded, as `Content-Encoding` said | a line |
+  | the `Content-Encoding` of the bytes | a line |
   | the bytes | |
   | SHA-256 digest of all of that | 32 bytes |
   """
@@ -18,7 +18,7 @@ defmodule BinaryCache.Documents do
   alias Chunker.Hasher
   alias Ingest.Http.Request
 
-  @typedoc "The directory of a kind, and the name in it."
+  @typedoc "The directory of a kind of document, and the name of the file in it."
   @type name :: {kind :: String.t(), String.t()}
 
   @kinds %{
@@ -35,7 +35,7 @@ defmodule BinaryCache.Documents do
   ]
 
   @doc """
-  Returns the name of the document at an address, `nil` if there can be none.
+  Returns the name of the document at an address, `nil` if it is not the address of one.
   """
   @spec name(String.t()) :: name | nil
   def name(target) do
@@ -95,9 +95,9 @@ defmodule BinaryCache.Documents do
   defp head(encoding), do: "CBD1\n#{encoding}\n"
 
   @doc """
-  Returns how a document is encoded, its length in bytes, and a stream of it; `nil` if there is none.
+  Returns a document's encoding, its length in bytes, and a stream of its bytes; `nil` if there is none.
 
-  The stream raises in place of its last piece if the document is damaged.
+  If the document is damaged, the stream raises instead of yielding its last piece.
   """
   @spec get(Cache.t(), name) ::
           {:ok, encoding :: String.t(), non_neg_integer, Enumerable.t()} | :damaged | nil
@@ -157,7 +157,7 @@ defmodule BinaryCache.Documents do
   end
 
   @doc """
-  Removes listings whose store path has not come for longer than the limits say, and returns how many.
+  Removes listings that have waited for their store path longer than the limits allow, and returns how many.
   """
   @spec expire(Cache.t()) :: non_neg_integer
   def expire(cache) do

@@ -2,7 +2,7 @@ defmodule BinaryCache.Expiry do
   @moduledoc """
   Removes NARs and listings whose narinfo never came.
 
-  A disk that fails is logged, and looked at again the next time.
+  An error of the disk is logged, and the next round tries again.
   """
 
   use GenServer

@@ -8,7 +8,7 @@ defmodule BinaryCache.Publication do
   alias Chunker.{Error, Manifest, Nix, Store}
   alias Chunker.Nix.{NarInfoFile, ReferenceNormalizer, ReferencePatches}
 
-  # How often a NAR is put into the store whose chunks are collected before it is committed.
+  # How often to store a NAR whose chunks are collected before it is committed.
   @attempts 3
 
   @doc """
@@ -87,7 +87,7 @@ defmodule BinaryCache.Publication do
 
   defp publish_new(_, _, _, _, 0),
     do:
-      refuse(503, "the chunks of the NAR were collected again and again: try later", [{"Retry-After", "10"}])
+      refuse(503, "collections kept removing the chunks of the NAR: try again later", [{"Retry-After", "10"}])
 
   defp publish_new(cache, narinfo, file_hash, incoming, attempts) do
     {chunks, patches} = Gate.pass(cache.gate, fn -> store_chunks(cache, narinfo, incoming) end)
@@ -181,9 +181,9 @@ defmodule BinaryCache.Publication do
   end
 
   @doc """
-  Returns a stream of a record's NAR compressed by zstd: chunks as they are stored, but for those with references.
+  Returns a stream of a record's NAR compressed by zstd: chunks as they are stored, except those with references.
 
-  It raises where a chunk is damaged, as `stream/3` does.
+  Like `stream/3`, it raises at a damaged chunk.
   """
   @spec compressed(Cache.t(), Record.t()) :: Enumerable.t()
   def compressed(cache, record), do: Store.read_zstd(cache.store, record.root, patches: patches(record))

@@ -20,7 +20,7 @@ defmodule BinaryCache.Record do
   defstruct @enforce_keys
 
   @typedoc """
-  `:narinfo` says how the cache serves the NAR uncompressed, not how it came; `:patches` are canonical bytes.
+  `:narinfo` describes the NAR as served uncompressed, not as it was sent; `:patches` are canonical bytes.
   """
   @type t :: %__MODULE__{
           root: Chunker.Store.root(),
@@ -48,7 +48,7 @@ defmodule BinaryCache.Record do
   @doc """
   Returns the narinfo of a record as it is served.
 
-  Nobody knows the size and the hash of compressed NARs before they are made: the narinfo leaves them out.
+  With compression, the size and hash of the file are not known in advance, and the narinfo leaves them out.
   """
   @spec served(t, :zstd | :none) :: NarInfoFile.t()
   def served(%__MODULE__{narinfo: narinfo}, :none), do: narinfo

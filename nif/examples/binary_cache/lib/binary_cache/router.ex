@@ -229,7 +229,7 @@ defmodule BinaryCache.Router do
         with :ok <- Catalog.check_same(record, narinfo),
              {:ok, _} = published <-
                Catalog.publish(cache.catalog, Record.with_signatures(record, narinfo.signatures)) do
-          # Somebody else was faster: the NAR that was sent again waits for nothing.
+          # The path was already published: the NAR that was sent again is not needed.
           if Catalog.sent(cache.catalog, file_hash) != [], do: Incoming.discard(cache, file_hash)
           published
         end

@@ -9,9 +9,14 @@ defmodule BinaryCache.FullTest do
   setup %{root: root} do
     disk = Path.join(root, "disk")
     File.mkdir_p!(disk)
-    {_, 0} = System.cmd("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", disk])
-    on_exit(fn -> System.cmd("umount", ["-l", disk]) end)
+    {_, 0} = as_root(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk])
+    on_exit(fn -> as_root(["umount", "-l", disk]) end)
     %{disk: disk}
+  end
+
+  defp as_root(command) do
+    [program | arguments] = Application.fetch_env!(:binary_cache, :as_root) ++ command
+    System.cmd(program, arguments)
   end
 
   defp files(cache), do: cache |> BinaryCache.store() |> Store.files() |> Enum.count()

@@ -13,8 +13,9 @@ defmodule Ingest.Http do
   is a binary, or an enumerable of binaries. The handler gives the `Content-Length`; a stream without one is sent in
   chunks. If a stream raises, the connection is cut: a short body never passes for a whole one.
 
-  It measures only how long its peer makes no progress: while it waits for a piece of a body, and while it waits for
-  one of an answer to be taken, which on Linux is what the peer's machine has acknowledged. A process that was suspended looks a second time before it gives up.
+  It measures only how long its peer makes no progress: sends nothing of a body, or takes nothing of an answer. (On
+  Linux, bytes count as taken once the peer's machine has acknowledged them.) A process that was suspended looks a
+  second time before it gives up.
 
       Ingest.Http (supervisor)
       ├── Task.Supervisor        one Ingest.Http.Connection for each connection

@@ -198,14 +198,14 @@ defmodule Ingest.Http.Connection do
     end
   end
 
-  # How much waits for the kernel, and how much the reader's machine has acknowledged. The kernel takes more only when
-  # a third of its buffer is free: that takes a slow reader longer than it may pause.
+  # Bytes waiting for the kernel, and bytes that the reader's machine has acknowledged. The kernel takes more only once
+  # a third of its buffer is free, which can take a slow reader longer than it may pause.
   defp progress(socket) do
     with {:ok, [send_pend: pending]} <- :inet.getstat(socket, [:send_pend]),
          do: {:ok, {pending, acknowledged(socket)}}
   end
 
-  # `tcpi_bytes_acked` of `struct tcp_info`. Other systems lay that out in other ways.
+  # `tcpi_bytes_acked` of Linux's `struct tcp_info`. Other systems have another layout.
   @tcp_info {:raw, 6, 11, 128}
 
   defp acknowledged(socket) do

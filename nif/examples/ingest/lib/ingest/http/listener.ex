@@ -49,7 +49,7 @@ defmodule Ingest.Http.Listener do
         exit_on_close: false,
         backlog: 1024,
         buffer: 256 * 1024,
-        # After that the connection looks how much the reader takes.
+        # After this, the connection checks whether the reader makes progress.
         send_timeout: min(options.patience, @look)
       ]
   end

@@ -7,9 +7,9 @@ defmodule Ingest.Http.Request do
   defstruct @enforce_keys ++ [:socket, :patience, buffer: ""]
 
   @typedoc """
-  `:target` and `:headers` are as they were sent, `:version` is the minor one of HTTP/1. `:length` is that of the body in bytes, `:unknown` for one whose
-  length the head does not say, and `nil` if there is none. `:waiting` says that the sender waits for
-  `100 Continue`. `:buffer` holds bytes that have arrived: of the body, and of later requests.
+  `:target` and `:headers` are as they were sent, `:version` is the minor version of HTTP/1. `:length` is that of the
+  body in bytes, `:unknown` if the head does not say, and `nil` without a body. `:waiting` says that the sender waits
+  for `100 Continue`. `:buffer` holds bytes that have arrived: of the body, and of later requests.
   """
   @type t :: %__MODULE__{
           method: String.t(),
