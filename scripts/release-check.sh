@@ -60,8 +60,8 @@ wanted=$(tar xOf "target/packages/chunker-cdc-$version.tgz" package/package.json
         fi
     done
     holds "chunker-cdc-$version.crate" 160000 \
-        '(src|examples)/.*\.rs|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
-        "${core[@]}" README.md CHANGELOG.md $licences
+        '(src|examples)/.*\.rs|src/observability/metrics\.md|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
+        "${core[@]}" src/observability/metrics.md README.md CHANGELOG.md $licences
     holds "chunker-store-$version.crate" 200000 \
         'src/.*\.rs|README\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
         "${store[@]}" README.md $licences
