@@ -3,9 +3,9 @@
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
 use crate::host::start_work;
-use crate::pack::encoding::{ChunkError, Encoded, Incoming, Kind, WINDOW_LOG, encode};
+use crate::pack::encoding::{Encoded, Incoming, Kind, WINDOW_LOG, encode};
 use crate::pack::format::Encoding;
-use crate::read::{Ahead, Fetched, fetch_all};
+use crate::read::{Ahead, Fetched, fetch_all, of_length, until_failure};
 use crate::store::Store;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -50,12 +50,7 @@ impl Store {
             let host = Arc::clone(&inner.host);
             async move {
                 let (id, fetched) = fetched?;
-                let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
-                if fetched.chunk.len() != length {
-                    return Err(
-                        StoreError::from(ChunkError::Length { id, length: fetched.chunk.len() }).into()
-                    );
-                }
+                let fetched = of_length(id, fetched, length)?;
                 let framed = move || match rewrite(offset, &fetched.chunk)? {
                     Some(bytes) => Ok(compressed(id, bytes, level)?),
                     None => Ok(stored(fetched)),
@@ -63,11 +58,7 @@ impl Store {
                 start_work(&host, framed).await.map_err(StoreError::from)?
             }
         });
-        let mut failed = false;
-        let frames = frames.buffered(AT_ONCE);
-        Ok(frames
-            .take_while(move |frame| std::future::ready(!std::mem::replace(&mut failed, frame.is_err())))
-            .boxed())
+        Ok(until_failure(frames.buffered(AT_ONCE)).boxed())
     }
 }
 

@@ -13,9 +13,11 @@ use crate::store::{Inner, Store};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
-use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use futures::{FutureExt as _, TryFutureExt as _};
 use std::collections::{HashMap, HashSet};
+use std::future::ready;
+use std::mem::replace;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -132,12 +134,8 @@ impl Store {
             .collect();
         let chunks = fetch_all(Arc::clone(&self.inner), ids, ahead).zip(stream::iter(cuts));
         let pieces = chunks.map(|(fetched, (length, cut))| {
-            let (id, chunk) = fetched?;
-            let chunk = chunk.ok_or(StoreError::ChunkNotFound { chunk: id })?.chunk;
-            if chunk.len() != length {
-                return Err(ChunkError::Length { id, length: chunk.len() }.into());
-            }
-            Ok(chunk.slice(cut))
+            let (id, fetched) = fetched?;
+            Ok(of_length(id, fetched, length)?.chunk.slice(cut))
         });
         Ok(pieces.boxed())
     }
@@ -162,12 +160,24 @@ pub(crate) fn fetch_all(
     let windows = windows.try_flatten();
     let fetched =
         windows.map_ok(move |window| Arc::clone(&inner).fetch(window).boxed()).try_buffered(ahead.windows);
+    until_failure(fetched.map_ok(|chunks| stream::iter(chunks).map(Ok)).try_flatten()).boxed()
+}
+
+/// Ends a stream after its first error.
+pub(crate) fn until_failure<T, E>(
+    results: impl Stream<Item = Result<T, E>>,
+) -> impl Stream<Item = Result<T, E>> {
     let mut failed = false;
-    fetched
-        .map_ok(|chunks| stream::iter(chunks).map(Ok))
-        .try_flatten()
-        .take_while(move |chunk| std::future::ready(!std::mem::replace(&mut failed, chunk.is_err())))
-        .boxed()
+    results.take_while(move |result| ready(!replace(&mut failed, result.is_err())))
+}
+
+/// Returns a chunk of a manifest that was looked for, if it was found and has the length that the manifest says.
+pub(crate) fn of_length(id: ChunkId, fetched: Option<Fetched>, length: usize) -> Result<Fetched, StoreError> {
+    let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
+    if fetched.chunk.len() != length {
+        return Err(ChunkError::Length { id, length: fetched.chunk.len() }.into());
+    }
+    Ok(fetched)
 }
 
 /// A chunk that is to be read, and where.
