@@ -118,7 +118,7 @@ impl SystemSetting {
     fn with(mut self, planted: Planted) -> Self {
         self.objects.faults.early = planted == Planted::EarlyPut;
         self.rots |= planted == Planted::UnverifiedRead;
-        // More crashes find what is not durable; with none, nobody saves a client from itself.
+        // More crashes find what is not durable. Without any, no crash ends a client that never would.
         match planted {
             Planted::EarlyPut => self.mortality = 0.3,
             Planted::EndlessRetry => self.mortality = 0.0,
@@ -420,7 +420,7 @@ impl System {
         Err(ClientError("commit_contended".to_owned()))
     }
 
-    /// Returns the root of which the client says that it is done.
+    /// Returns the root that the client reports as done.
     fn trusted(&self, number: u64) -> Root {
         let number = if self.has(Planted::ResumedOnTrust) { number / 2 * 2 } else { number };
         root_of(&numbered(number).0)
@@ -486,7 +486,7 @@ impl System {
         Ok(())
     }
 
-    /// Reads a file as the client does: its manifest, then its chunks, each of which it verifies.
+    /// Reads a file as the client does: its manifest, then its chunks, and verifies each.
     async fn read_chunks(
         &self,
         node: NodeId,
@@ -742,13 +742,18 @@ fn report(name: &str, seed: u64, setting: &SystemSetting, failure: Failure) -> S
     )
 }
 
+/// Runs a seed, which must break no law.
+fn hold_once(name: &str, seed: u64, setting: &SystemSetting, totals: &mut Totals) {
+    if let Some(failure) = try_run(seed, setting, &Without::default(), totals) {
+        panic!("{}", report(name, seed, setting, failure));
+    }
+}
+
 /// Runs all seeds of a kind.
 fn hold(name: &str, setting: &SystemSetting, seeds: std::ops::Range<u64>) {
     let mut totals = Totals::default();
     for seed in seeds {
-        if let Some(failure) = try_run(seed, setting, &Without::default(), &mut totals) {
-            panic!("{}", report(name, seed, setting, failure));
-        }
+        hold_once(name, seed, setting, &mut totals);
     }
     println!("{name}: {totals:?}");
 }
@@ -788,9 +793,7 @@ fn simulate() {
     let mut seed = seeds(1).start;
     while Instant::now() < end {
         for ((name, setting), totals) in SystemSetting::ALL.into_iter().zip(&mut totals) {
-            if let Some(failure) = try_run(seed, &setting(), &Without::default(), totals) {
-                panic!("{}", report(name, seed, &setting(), failure));
-            }
+            hold_once(name, seed, &setting(), totals);
         }
         seed += 1;
     }
