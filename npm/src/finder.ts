@@ -8,9 +8,9 @@ import { resolveProfile } from "./profile.js";
 import type { HashAlgorithm } from "./types.js";
 
 /**
- * Finds and hashes the chunks of an input, with the platform's hashes where they are faster. Does not
- * count chunks: whoever returns them to the caller does. Await each call before the next one, and do
- * not change `piece` until then.
+ * Finds and hashes the chunks of an input, with the platform's hashes where they are faster. The code that
+ * returns the chunks to the caller counts them, not this. Await each call before the next one, and do not
+ * change `piece` until then.
  */
 export class Finder {
   readonly #cutter: AsyncCutter;

@@ -84,7 +84,7 @@ pub(crate) trait Gear: Copy {
     /// Whether the table is the published one.
     const PLAIN: bool;
 
-    /// The seed; 0 when there is none.
+    /// The seed, or 0 without one.
     fn seed(self) -> u64;
 
     /// Returns the entry of a byte.

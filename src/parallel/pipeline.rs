@@ -146,7 +146,7 @@ impl<T: Send + 'static> ChunkPipeline<T> {
         })
     }
 
-    /// Returns the results of the next piece of work; `None` if there is none.
+    /// Returns the results of the next piece of work, or `None` at the end.
     fn next_results(&self) -> Option<thread::Result<Vec<T>>> {
         Shared::start_task(&self.shared);
         let mut queue = self.shared.queue();

@@ -174,7 +174,7 @@ impl Executor {
         self.state().faults.mortality = percent;
     }
 
-    /// Gives the run up after so many steps.
+    /// Gives up the run after `most` steps.
     pub(super) fn limit_steps(&self, most: u64) {
         self.state().faults.most_steps = Some(most);
     }

@@ -351,7 +351,7 @@ fn contents() -> BTreeMap<[u8; 32], Bytes> {
     (0..CHUNKS).map(content).map(|bytes| (ALGORITHM.digest(&bytes), bytes)).collect()
 }
 
-/// Ends a run that broke a law. The panic says nothing by itself: whoever catches it does.
+/// Ends a run that broke a law. The panic prints nothing: the code that catches it reports the law.
 fn broken(law: &str, how: impl std::fmt::Display) -> ! {
     std::panic::resume_unwind(Box::new(format!("{law}: {how}")))
 }

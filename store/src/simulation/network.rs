@@ -24,7 +24,7 @@ const ATTEMPTS: u32 = 10;
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What can go wrong on the way, and with whoever sends.
+/// What can go wrong on the way, and at the sender.
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     /// Percentage of requests that do not arrive.

@@ -63,7 +63,7 @@ struct State {
     deleted: BTreeMap<String, (Object, Duration)>,
     /// The chunks of every pack there was, without those that are damaged in it.
     pack_chunks: BTreeMap<String, Vec<ChunkId>>,
-    /// Chunks of which a copy, and manifests that, bits have rotted.
+    /// Manifests, and chunks with a copy, in which bits have rotted.
     rotten: BTreeSet<ChunkId>,
     rotten_manifests: BTreeSet<Root>,
     full_until: Duration,

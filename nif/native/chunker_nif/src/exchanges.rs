@@ -27,7 +27,7 @@ type EngineTerm = ResourceArc<EngineResource>;
 #[rustler::resource_impl]
 impl Resource for EngineResource {}
 
-// Everything in it is behind locks, and a panic leaves it unchanged.
+// Locks guard all of its state, and a panic does not change it.
 impl RefUnwindSafe for EngineResource {}
 
 /// Returns an engine with options by name; those left out are the engine's defaults.

@@ -29,7 +29,7 @@ pub(crate) type Store = ResourceArc<StoreResource>;
 #[rustler::resource_impl]
 impl Resource for StoreResource {}
 
-// Everything in it is behind locks, and a panic leaves it unchanged.
+// Locks guard all of its state, and a panic does not change it.
 impl RefUnwindSafe for StoreResource {}
 
 /// Options of a store; `nil` stands for the default. The lag is in milliseconds.

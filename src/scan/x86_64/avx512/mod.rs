@@ -101,7 +101,7 @@ fn scan<F: Filter>(
     portable::scan(gear, hash, &input[at..], mask).map(|index| at + index)
 }
 
-/// Returns the batch at `at`, the last one with zeros behind it; `None` where too little is left.
+/// Returns the batch at `at`, padded with zeros if it is the last one, or `None` if too little is left.
 fn batch_at<'a>(input: &'a [u8], at: usize, padding: &'a mut [u8; BATCH]) -> Option<&'a [u8; BATCH]> {
     let rest = &input[at..];
     match rest.first_chunk() {

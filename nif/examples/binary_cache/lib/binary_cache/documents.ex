@@ -95,7 +95,7 @@ defmodule BinaryCache.Documents do
   defp head(encoding), do: "CBD1\n#{encoding}\n"
 
   @doc """
-  Returns a document's encoding, its length in bytes, and a stream of its bytes; `nil` if there is none.
+  Returns a document's encoding, its length in bytes, and a stream of its bytes, or `nil` if it is not stored.
 
   If the document is damaged, the stream raises instead of yielding its last piece.
   """
