@@ -179,7 +179,11 @@ defmodule Chunker.StoreTest do
     assert {:error, %Error{code: :unknown_hash_algorithm}} = Store.get(store, Chunker.digest(""), hash: :md5)
     assert {:error, %Error{code: :invalid_argument}} = Store.get(store, "short")
     {:ok, file} = Store.write(store, ["file"])
-    assert_raise Error, ~r/range 0..5 is outside/, fn -> Enum.to_list(Store.read(store, file, range: {0, 5})) end
+
+    assert_raise Error, ~r/range 0..5 is outside/, fn ->
+      Enum.to_list(Store.read(store, file, range: {0, 5}))
+    end
+
     assert_raise Error, ~r/not a root/, fn -> Store.read(store, "file") end
 
     for call <- [&Store.usage(store, &1), &Store.open(url, &1)],
