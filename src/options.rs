@@ -143,7 +143,7 @@ pub enum OptionsError {
         level: u8,
     },
     /// The published table of masks ends before this level at this average size.
-    #[error("avg_size {avg_size} has no mask at normalization level {level}")]
+    #[error("avg_size {avg_size} is too large for normalization level {level}")]
     NoMask {
         /// The average size asked for, in bytes.
         avg_size: usize,

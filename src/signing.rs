@@ -225,13 +225,13 @@ fn decode(text: &str) -> Result<Vec<u8>, SigningError> {
 #[non_exhaustive]
 pub enum SigningError {
     /// Not a secret key.
-    #[error("invalid secret key")]
+    #[error("invalid secret key (expected a 32-byte seed, then its 32-byte public key)")]
     InvalidSecretKey,
     /// Not a public key.
-    #[error("invalid public key")]
+    #[error("invalid public key (expected the 32 bytes of an Ed25519 point, not of small order)")]
     InvalidPublicKey,
     /// Not in the form of a signature.
-    #[error("invalid signature")]
+    #[error("invalid signature (no Ed25519 signature has these 64 bytes)")]
     InvalidSignature,
     /// A signature has 64 bytes.
     #[error("signature has {actual} bytes (expected 64)")]
@@ -240,10 +240,10 @@ pub enum SigningError {
         actual: usize,
     },
     /// Not canonical base64.
-    #[error("invalid base64")]
+    #[error("the key or signature is not canonical base64")]
     DecodeError,
     /// The signature does not match the data and the key.
-    #[error("the signature does not match")]
+    #[error("the signature does not match the data and the key")]
     VerificationFailed,
     /// The system's random number generator failed.
     #[error("the system's random number generator failed")]

@@ -13,7 +13,7 @@ pub enum InvalidNarInfo {
         path: String,
     },
     /// No NAR is 0 bytes long.
-    #[error("NAR size is 0")]
+    #[error("NAR size is 0 (expected at least 1)")]
     NarSize,
     /// A line of a file is not `Name: value`.
     #[error("line {line} is not of the form \"Name: value\"")]

@@ -228,7 +228,7 @@ pub enum PackError {
         kind: io::ErrorKind,
     },
     /// The object is a pack of another version.
-    #[error("pack version {version} is not supported")]
+    #[error("pack version {version} is not supported (expected 1)")]
     Version {
         /// The version of the store.
         version: u8,
