@@ -137,9 +137,9 @@ pub(crate) struct Rm {
 /// Delete chunks that no file needs
 ///
 /// Safe at any time, even while others use the store. If a damaged pack may have the only copy of a chunk
-/// that a file needs, gc keeps it and names it on standard error. JSON: {"files", "packs", "bytes", "live_bytes",
-/// "doomed_packs", "deleted_packs", "deleted_bytes", "copied_chunks", "copied_bytes", "kept_packs",
-/// "expired_commits", "removed_temporaries"}.
+/// that a file needs, gc keeps it and names it on standard error. JSON: {"files", "packs", "bytes",
+/// "live_bytes", "doomed_packs", "deleted_packs", "deleted_bytes", "copied_chunks", "copied_bytes",
+/// "kept_packs", "expired_commits", "removed_temporaries"}.
 #[derive(Args, Debug)]
 pub(crate) struct Gc {
     /// Keep packs younger than this: a number with s, m, h or d. A put or an upload that takes longer may
@@ -278,8 +278,8 @@ pub(crate) struct Man {
 pub(crate) struct Cutting {
     /// Chunk sizes: large (1 MiB on average), medium (64 KiB), small (16 KiB), or a profile id
     ///
-    /// Files share chunks only if they are stored with the same profile. Smaller chunks find more
-    /// duplicates, but each chunk costs an entry in the index. A file can have at most 29 million chunks: 28 TiB with
+    /// Files share chunks only if they are stored with the same profile. Smaller chunks find more duplicates,
+    /// but each chunk costs an entry in the index. A file can have at most 29 million chunks: 28 TiB with
     /// large, 1.7 TiB with medium, 450 GiB with small. The Rust, npm and Hex packages default to
     /// fastcdc-v2020/nc1/262144-1048576-4194304/sha256: to share chunks with them, use that.
     #[arg(long, value_name = "PROFILE", default_value = "medium", env = "CHUNKER_PROFILE")]
