@@ -142,7 +142,7 @@ pub enum OptionsError {
         /// The level asked for.
         level: u8,
     },
-    /// The published table of masks ends before this level at this average size.
+    /// The average size is too large for this level: the published table of masks ends before it.
     #[error("avg_size {avg_size} is too large for normalization level {level}")]
     NoMask {
         /// The average size asked for, in bytes.

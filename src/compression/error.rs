@@ -52,13 +52,13 @@ pub enum CompressionError {
         /// Bytes allowed.
         limit: u64,
     },
-    /// The data needs more memory than allowed to be decompressed.
+    /// Decompressing the data would need more memory than allowed.
     #[error("{codec} data needs a larger window than the limits allow")]
     WindowExceeded {
         /// The codec.
         codec: Codec,
     },
-    /// A piece was pushed after the end of the data, or after an error.
+    /// A piece was pushed after [`finish`](super::PushDecoder::finish), or after an error.
     #[error("the decompressor has already ended, or failed")]
     Ended,
     /// The reader or the writer of the compressed data failed.

@@ -12,7 +12,7 @@ pub enum InvalidNarInfo {
         /// The path.
         path: String,
     },
-    /// No NAR is 0 bytes long.
+    /// The size of the NAR is 0.
     #[error("NAR size is 0 (expected at least 1)")]
     NarSize,
     /// A line of a file is not `Name: value`.

@@ -121,13 +121,13 @@ pub enum StoreError {
     /// The operating system could not provide random numbers.
     #[error("the system's random number generator failed")]
     Random(#[source] io::Error),
-    /// A task of this store ended without a result.
+    /// A background task of this store ended without a result.
     #[error(transparent)]
     TaskLost(#[from] TaskLost),
-    /// There is no `tokio` runtime here.
+    /// The store was opened outside a `tokio` runtime, or the threads of one could not be started.
     #[error("no tokio runtime is running: open the store inside one, or use chunker_store::blocking")]
     NoRuntime,
-    /// The pack writer has failed before.
+    /// The pack writer failed earlier, and returned that error then.
     #[error("the pack writer already failed")]
     WriterFailed,
 }
