@@ -39,7 +39,7 @@ export function bytesOf(data: Bytes, name = "data"): ByteArray {
     if (typedArrayName.call(data) !== undefined) typedArrayKeys.call(data);
     return new Uint8Array(buffer, data.byteOffset, data.byteLength);
   } catch (cause) {
-    throw invalidArgument(`${name} is detached`, { cause });
+    throw invalidArgument(`the buffer of ${name} is detached`, { cause });
   }
 }
 

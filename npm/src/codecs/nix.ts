@@ -63,7 +63,7 @@ export interface NarInfoFields {
   storePath: string;
   /** SHA-256 digest of the NAR, 32 bytes. */
   narHash: Bytes;
-  /** Bytes of the NAR. */
+  /** Size of the NAR in bytes. */
   narSize: number;
   /** In any order. Default: none. */
   references?: Iterable<string> | undefined;
@@ -190,7 +190,7 @@ export class NixPublicKey {
   }
 
   /**
-   * Returns if `signature`, the value of a `Sig:` line, is by this key, and throws if not.
+   * Verifies `signature`, the value of a `Sig:` line; throws unless it is by this key.
    *
    * @throws {ChunkerError} `verification_failed`, `invalid_signature`, `invalid_signature_length`,
    * `decode_error` or `invalid_argument`.

@@ -43,7 +43,8 @@ export class ReferenceNormalizer {
   }
 
   /**
-   * Takes the next piece and returns the bytes that are settled.
+   * Takes the next piece and returns the output so far. It holds back the last bytes (at most 31),
+   * because a hash may start in them.
    *
    * @throws {ChunkerError} `too_many_patches` above 4,194,304 hashes, `invalid_argument` or
    * `chunker_closed`.
