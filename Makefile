@@ -209,6 +209,9 @@ pack-load: package ## pack what `make load-libraries` needs on other systems, in
 load-libraries: ## load this system's native libraries of target/addons/packages and target/libraries, and run the vectors (needs Node.js alone)
 	scripts/load-libraries.sh
 
+emulate-addons: pack-load ## load the addons of target/addons/packages for Linux and Windows, emulated, and run the vectors and a store (PLATFORMS="linux-arm64-gnu …": these; installs qemu, Wine, musl)
+	scripts/emulate-addons.sh $(PLATFORMS)
+
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
 publish-crate: setup ## publish the crates: the core, the store and the command
 	cargo publish --package chunker-cdc --package chunker-store --package chunker-cli $(DRY_RUN)
