@@ -88,10 +88,10 @@ test-rust: setup ## test the crate: all features, and each alone; xz and the sca
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
 		--test suite -- compression:: push_decoder:: conformance_codecs:: conformance:: scan_tiers::
-	for feature in alloc std async tokio rayon serde zstd lz4 xz bzip2 signing nix tracing metrics flamegraph; do \
+	for feature in alloc std async tokio rayon serde zstd lz4 xz bzip2 signing nix tracing metrics spans flamegraph; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
-	for module in chunking codecs threads; do \
+	for module in chunking codecs threads debug; do \
 		cargo clippy --quiet --package chunker-wasm --no-default-features --features $$module || exit 1; \
 	done
 

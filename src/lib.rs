@@ -53,7 +53,7 @@
 //! | `serde` | `Serialize` and `Deserialize`, and the JSON form of manifests |
 //! | `zstd`, `lz4`, `xz`, `bzip2` | codecs |
 //! | `signing`, `nix` | Ed25519; Nix base32, hashes, narinfo files, references |
-//! | `tracing`, `metrics`, `flamegraph` | observability, compiled only with these features |
+//! | `tracing`, `metrics`, `spans`, `flamegraph` | observability, compiled only with these features |
 //!
 //! # Guarantees
 //!

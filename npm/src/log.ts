@@ -54,8 +54,13 @@ export function setLogLevel(level: LogLevel): void {
 export function writeLine(level: LogLevel, name: string, fields: Fields): void {
   const method = METHODS[level];
   if (method === undefined || LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(current)) return;
+  console[method](lineOf(name, fields));
+}
+
+/** Returns the line `chunker: name key=value …`. */
+export function lineOf(name: string, fields: Fields): string {
   const values = Object.entries(fields).map(([key, value]) => ` ${key}=${oneWord(value)}`);
-  console[method](`chunker: ${name}${values.join("")}`);
+  return `chunker: ${name}${values.join("")}`;
 }
 
 /** Quotes everything but words and numbers: a server may send any text as a code. */

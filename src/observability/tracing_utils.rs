@@ -4,6 +4,8 @@
 //! trace point that is switched off costs one relaxed load. Switched on, it counts on its own thread, and
 //! looks at the level and its arguments only when a sample is due.
 
+#[cfg(feature = "spans")]
+pub use super::trace::spans::{are_spans_enabled, set_spans_enabled};
 #[cfg(feature = "tracing")]
 pub use super::trace::subscriber::*;
 pub use crate::trace_sampled;
