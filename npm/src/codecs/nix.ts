@@ -52,7 +52,7 @@ export async function nixHashEncode(digest: Bytes, format: NixHashFormat): Promi
  *
  * @throws {ChunkerError} `invalid_nix_hash` or `invalid_argument`.
  */
-export async function nixHashDecode(text: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function nixHashDecode(text: string): Promise<ByteArray> {
   const checked = textOf(text, "text");
   await ready();
   return owned(calling(() => core().nixHashDecode(checked)));
@@ -229,10 +229,10 @@ export interface NarInfoFile extends NarInfoFields {
 
 /** A parsed narinfo file. Fields that a file always has are always present. */
 export interface ParsedNarInfoFile extends NarInfoFile {
-  narHash: Uint8Array<ArrayBuffer>;
+  narHash: ByteArray;
   references: string[];
   compression: string;
-  fileHash: Uint8Array<ArrayBuffer> | undefined;
+  fileHash: ByteArray | undefined;
   signatures: string[];
   other: [name: string, value: string][];
 }
