@@ -1,4 +1,4 @@
-import { isEqual } from "../bytes.js";
+import { isEqual, joined } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
@@ -13,7 +13,6 @@ import { DedupError } from "./error.js";
 import { LocalChunks, type LocalSource } from "./local.js";
 import { readPack, type Stretch } from "./pack-reader.js";
 import { platform } from "./platform.js";
-import { joined } from "./read-bytes.js";
 import { orReason, Requests, type RetryOptions } from "./retry.js";
 import { type Destination, isSeekable, type Sink, seekableSink } from "./sink.js";
 import type { Transport } from "./transport.js";

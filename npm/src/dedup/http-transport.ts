@@ -1,3 +1,4 @@
+import { joined } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { ChunkerError, type HashAlgorithm } from "../index.js";
 import { checkedOptions } from "../options.js";
@@ -324,13 +325,7 @@ class OneRequest {
     if (announced !== null && plain && length < Number(announced)) {
       throw networkError(this.name, new Error("the answer was cut short"));
     }
-    const bytes = new Uint8Array(length);
-    let at = 0;
-    for (const piece of pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    return bytes;
+    return joined(pieces);
   }
 
   async *pieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {

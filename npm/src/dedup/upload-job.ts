@@ -1,6 +1,6 @@
 // One upload: reading, asking and sending, at the same time.
 
-import { bytesOf, isBytes } from "../bytes.js";
+import { bytesOf, isBytes, joined } from "../bytes.js";
 import { counted, invalidArgument } from "../errors.js";
 import { isFile, pathOf } from "../file.js";
 import {
@@ -26,7 +26,7 @@ import { ChunkEncoder } from "./encoder.js";
 import { asDedupError, DedupError } from "./error.js";
 import { PackSize } from "./pack-size.js";
 import { type LocalFile, platform } from "./platform.js";
-import { joined, ReadBytes } from "./read-bytes.js";
+import { ReadBytes } from "./read-bytes.js";
 import { orReason, Requests } from "./retry.js";
 import type { Body, Transport } from "./transport.js";
 import type { ChunkState, UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
