@@ -4,6 +4,7 @@
 //! whose entries are shifted already, and x86-64 loads and adds an entry in one instruction. Where that
 //! takes two, as on ARM and in WebAssembly, the portable kernel is faster.
 
+use super::rolling::WINDOW;
 use super::shifted::{LONGEST, entry, keeps};
 use crate::gear::Gear;
 use crate::scan::portable;
@@ -63,4 +64,13 @@ fn step(gear: impl Gear, hash: u64, bytes: &[u8; STEP], mask: u64) -> Option<u64
         }
     }
     Some(sum)
+}
+
+/// Returns the hash after the last 64 bytes of `bytes`, which are all that it remembers.
+pub(super) fn hash_of_last(gear: impl Gear, bytes: &[u8]) -> u64 {
+    let steps = bytes[bytes.len() - WINDOW..].as_chunks::<STEP>().0;
+    steps.iter().fold(0u64, |hash, bytes| {
+        let entries = bytes.iter().enumerate().map(|(index, &byte)| entry(gear, byte, STEP - 1 - index));
+        entries.fold(hash << STEP, u64::wrapping_add)
+    })
 }
