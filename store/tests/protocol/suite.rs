@@ -403,7 +403,7 @@ pub(crate) fn a_download_is_a_manifest_and_the_chunks_of_a_part(server: &dyn Ser
         assert_eq!(answer.header("cache-control"), Some("no-store"), "encodings may change");
         let body = answer.ok(200);
         let (bytes, pack) = body[8..].split_at(manifest.to_bytes().len());
-        assert_eq!(&body[..8], [&b"CDL1"[..], &(bytes.len() as u32).to_le_bytes()].concat());
+        assert_eq!(&body[..8], [&b"CDL1"[..], &u32::try_from(bytes.len()).unwrap().to_le_bytes()].concat());
         assert!(bytes == manifest.to_bytes());
         let mut expected = Vec::new();
         for chunk in manifest.chunks() {
