@@ -29,12 +29,14 @@ const MODULES = {
   "chunker-simd128": { features: ["--enable-simd"], inlined: true },
   "chunker-codecs": { features: [], inlined: false },
   "chunker-threads": { features: ["--enable-simd", "--enable-threads"], inlined: false },
+  "chunker-debug": { features: ["--enable-simd"], inlined: false },
 };
 /** The files that wasm-bindgen's JavaScript is bundled into. */
 const GLUE = {
   "bindgen.js": "dist/glue.js",
   "codecs-bindgen.js": "dist/codecs/glue.js",
   "threads-bindgen.js": "dist/threads/glue.js",
+  "debug-bindgen.js": "dist/debug/glue.js",
 };
 /** The glue's import of wasm-bindgen-rayon's script that starts workers, and our replacement. */
 const START_WORKERS = [

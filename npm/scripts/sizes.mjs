@@ -10,6 +10,7 @@ const MODULES = {
   "default module, simd128": ["chunker-simd128.wasm", "glue.js"],
   codecs: ["chunker-codecs.wasm", "codecs/glue.js"],
   threads: ["chunker-threads.wasm", "threads/glue.js"],
+  debug: ["chunker-debug.wasm", "debug/glue.js"],
 };
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));

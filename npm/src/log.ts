@@ -1,5 +1,6 @@
 // Console lines about the work of this instance of the package.
 
+import { kindOf } from "./bytes.js";
 import { invalidArgument, listenToErrors } from "./errors.js";
 
 /** Each level includes the lines of those before it. */
@@ -41,7 +42,8 @@ let chunksWithout = 0;
  */
 export function setLogLevel(level: LogLevel): void {
   if (!LOG_LEVELS.includes(level)) {
-    throw invalidArgument(`unknown log level (expected ${LOG_LEVELS.join(", ")})`);
+    const given = typeof level === "string" ? JSON.stringify(level) : kindOf(level);
+    throw invalidArgument(`unknown log level ${given} (expected ${LOG_LEVELS.join(", ")})`);
   }
   current = level;
   chunksWithout = 0;
@@ -52,8 +54,13 @@ export function setLogLevel(level: LogLevel): void {
 export function writeLine(level: LogLevel, name: string, fields: Fields): void {
   const method = METHODS[level];
   if (method === undefined || LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(current)) return;
+  console[method](lineOf(name, fields));
+}
+
+/** Returns the line `chunker: name key=value …`. */
+export function lineOf(name: string, fields: Fields): string {
   const values = Object.entries(fields).map(([key, value]) => ` ${key}=${oneWord(value)}`);
-  console[method](`chunker: ${name}${values.join("")}`);
+  return `chunker: ${name}${values.join("")}`;
 }
 
 /** Quotes everything but words and numbers: a server may send any text as a code. */

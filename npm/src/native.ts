@@ -61,6 +61,11 @@ export function setAddon(addon: Addon, parallelism: number): void {
   cores = parallelism;
 }
 
+/** Uses WebAssembly from now on; what was made by the addon keeps working. */
+export function dropAddon(): void {
+  loaded = undefined;
+}
+
 /** Returns the addon, if this instance of the package uses one. */
 export function addon(): Addon | undefined {
   return loaded;

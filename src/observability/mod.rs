@@ -8,6 +8,7 @@
 //! | see events, including a sample of the chunks | `tracing` | [`tracing_utils`] |
 //! | count and measure, for Prometheus, OpenTelemetry, … | `metrics` | [`metrics_utils`] |
 //! | see where the time goes | `tracing` | `profiling`, `CHUNKER_PROFILE=1` |
+//! | see every phase as a span, in your own subscriber | `spans` | `tracing_utils::set_spans_enabled` |
 //! | draw flame graphs | `flamegraph` | `profiling::setup_flamegraph` |
 //!
 //! The rest of the crate calls `hooks`, once per chunk or operation, never per byte.

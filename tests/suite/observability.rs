@@ -209,6 +209,35 @@ fn every_phase_is_in_the_folded_file() {
 }
 
 #[test]
+#[ignore = "run by phases_are_spans_only_while_they_are_switched_on"]
+fn spans() {
+    use tracing_subscriber::fmt::format::FmtSpan;
+    let format = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+    format.with_span_events(FmtSpan::CLOSE).init();
+    for enabled in [false, true, false] {
+        tracing_utils::set_spans_enabled(enabled);
+        assert_eq!(tracing_utils::are_spans_enabled(), enabled);
+        println!("-- enabled: {enabled}");
+        for chunk in ChunkStream::new(&data(3_000_000)[..], None, None, None).unwrap() {
+            compression::compress_zstd(&chunk.unwrap().payload, None).unwrap();
+        }
+    }
+}
+
+#[test]
+fn phases_are_spans_only_while_they_are_switched_on() {
+    let output = run("spans", &[]);
+    let parts: Vec<&str> = output.split("-- enabled: ").skip(1).collect();
+    assert_eq!(parts.len(), 3, "{output}");
+    for part in parts {
+        for phase in Phase::ALL {
+            let ended = part.lines().any(|line| line.contains(&format!("TRACE {phase}: ")));
+            assert_eq!(ended, part.starts_with("true"), "{phase}: {output}");
+        }
+    }
+}
+
+#[test]
 fn a_folded_file_that_cannot_be_made_is_an_error() {
     let error = profiling::setup_flamegraph_in("/nowhere/at/all").unwrap_err();
     assert_eq!(error.code(), "flamegraph_file_failed");

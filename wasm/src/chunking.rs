@@ -2,10 +2,15 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(feature = "debug")]
+pub mod debug;
 #[cfg(feature = "threads")]
 pub mod parallel;
 pub mod profile;
 mod record;
+#[cfg_attr(feature = "debug", path = "chunking/spans/on.rs")]
+#[cfg_attr(not(feature = "debug"), path = "chunking/spans/off.rs")]
+mod spans;
 
 use crate::failure::Failure;
 use crate::{bytes, number};
@@ -72,7 +77,7 @@ impl Chunker {
             Self::Hashing(chunker) => chunks.extend(chunker.feed(piece)),
             Self::Cutting(finder) => loop {
                 let offset = finder.last_cut();
-                let Some(cut) = finder.next_cut(&mut piece) else { return };
+                let Some(cut) = spans::cutting(|| finder.next_cut(&mut piece)) else { return };
                 chunks.push(without_digest(offset, cut));
             },
         }
@@ -92,6 +97,7 @@ impl Chunker {
 fn without_digest(offset: u64, end: u64) -> ChunkDescriptor {
     #[expect(clippy::cast_possible_truncation, reason = "a chunk has at most 1 GiB")]
     let length = (end - offset) as usize;
+    spans::emitted(offset, length);
     ChunkDescriptor { hash: [0; 32], offset, length }
 }
 

@@ -39,7 +39,7 @@ struct Build {
     features: &'static str,
 }
 
-const BUILDS: [Build; 4] = [
+const BUILDS: [Build; 5] = [
     Build { name: "chunker", glue: "bindgen", rustflags: "", features: "chunking" },
     Build {
         name: "chunker-simd128",
@@ -57,6 +57,12 @@ const BUILDS: [Build; 4] = [
             -Clink-arg=--export=__wasm_init_tls -Clink-arg=--export=__tls_size \
             -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base",
         features: "threads,wasm-simd",
+    },
+    Build {
+        name: "chunker-debug",
+        glue: "debug-bindgen",
+        rustflags: "-Ctarget-feature=+simd128",
+        features: "debug,wasm-simd",
     },
 ];
 

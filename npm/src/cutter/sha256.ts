@@ -12,6 +12,7 @@ export interface RunningDigest {
 
 let running: (() => RunningDigest) | undefined;
 let none = false;
+let beginWhole: ((bytes: number) => () => void) | undefined;
 
 /** Turns the platform's hashes off, because none is faster. */
 export function useNoPlatform(): void {
@@ -23,6 +24,11 @@ export function setRunningSha256(begin: () => RunningDigest): void {
   running = begin;
 }
 
+/** Calls `begin` before a chunk is hashed on another thread, and what it returns afterwards. */
+export function observeWholeSha256(begin: (bytes: number) => () => void): void {
+  beginWhole = begin;
+}
+
 /** Returns how to start a digest that takes bytes as they come. Only Node has one. */
 export function runningSha256(): (() => RunningDigest) | undefined {
   return running;
@@ -32,5 +38,10 @@ export function runningSha256(): (() => RunningDigest) | undefined {
 export function wholeSha256(): ((bytes: ByteArray) => Promise<ArrayBuffer>) | undefined {
   if (none) return undefined;
   const subtle: SubtleCrypto | undefined = globalThis.crypto?.subtle;
-  return subtle && ((bytes) => subtle.digest("SHA-256", bytes));
+  if (subtle === undefined) return undefined;
+  return (bytes) => {
+    const end = beginWhole?.(bytes.length);
+    const digest = subtle.digest("SHA-256", bytes);
+    return end === undefined ? digest : digest.finally(end);
+  };
 }

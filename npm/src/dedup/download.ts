@@ -5,6 +5,7 @@ import { type Chunk, ChunkerError, Manifest } from "../index.js";
 import { writeLine } from "../log.js";
 import { downloadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
+import { beginSpan } from "../spans.js";
 import { ahead } from "./ahead.js";
 import { keyOf } from "./chunk-table.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
@@ -212,6 +213,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     const onAbort = () => requests.stop(new ChunkerError("aborted", "the download was aborted"));
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
+    const endSpan = beginSpan("info", "download");
     let manifest: Manifest | undefined;
     let opened: Opened | undefined;
     let local: LocalChunks | undefined;
@@ -241,6 +243,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       opened?.end();
       manifest?.[Symbol.dispose]();
       await local?.close().catch(() => {});
+      endSpan(this.#counts.own);
     }
   }
 

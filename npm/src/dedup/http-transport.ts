@@ -1,6 +1,7 @@
 import { invalidArgument } from "../errors.js";
 import { ChunkerError, type HashAlgorithm } from "../index.js";
 import { checkedOptions } from "../options.js";
+import { beginSpan, type EndSpan } from "../spans.js";
 import { asDedupError, DedupError } from "./error.js";
 import {
   type Credentials,
@@ -227,7 +228,7 @@ export class HttpTransport implements Transport {
 
   /** Sends a request and reads its answer to the end. */
   async #request(method: string, path: string, init: Init): Promise<Answered> {
-    const request = new OneRequest(method, path, init.signal, this.#stallTimeoutMs);
+    const request = new OneRequest(method, path, init, this.#stallTimeoutMs);
     try {
       const answer = await this.#send(request, init);
       return { answer, bytes: await request.bytes(answer, init.maxBytes ?? MAX_ANSWER_BYTES) };
@@ -240,7 +241,7 @@ export class HttpTransport implements Transport {
 
   /** Sends a request; resolves while its answer may still be arriving. */
   async #stream(method: string, path: string, init: Init): Promise<AsyncIterable<Uint8Array>> {
-    const request = new OneRequest(method, path, init.signal, this.#stallTimeoutMs);
+    const request = new OneRequest(method, path, init, this.#stallTimeoutMs);
     try {
       const { body } = await this.#send(request, init);
       return request.pieces(body);
@@ -286,9 +287,11 @@ class OneRequest {
   readonly #outer: AbortSignal;
   readonly #stop = new AbortController();
   readonly #onAbort: () => void;
+  readonly #endSpan: EndSpan;
   #stalled = false;
 
-  constructor(method: string, path: string, signal: AbortSignal, stallTimeoutMs: number) {
+  constructor(method: string, path: string, { signal, body }: Init, stallTimeoutMs: number) {
+    this.#endSpan = beginSpan("debug", `${method} ${path}`, { bytesOut: body?.length ?? 0 });
     this.method = method;
     this.path = path;
     this.#outer = signal;
@@ -313,6 +316,7 @@ class OneRequest {
 
   end(): void {
     this.watch.end();
+    this.#endSpan();
     this.#outer.removeEventListener("abort", this.#onAbort);
   }
 

@@ -19,6 +19,7 @@ import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { resolveProfile } from "../profile.js";
 import { isBlob, lengthOf } from "../source.js";
+import { beginSpan } from "../spans.js";
 import { Budget } from "./budget.js";
 import { ChunkTable } from "./chunk-table.js";
 import { ChunkEncoder } from "./encoder.js";
@@ -199,6 +200,7 @@ export class UploadJob {
     const onAbort = () => this.fail(new ChunkerError("aborted", "the upload was aborted"));
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
+    const endSpan = beginSpan("info", "upload");
     try {
       // An abort gets through even while a source or a transport hangs.
       return await orReason(this.#work(), this.#stop.signal);
@@ -213,6 +215,7 @@ export class UploadJob {
       this.#packsHeld = 0;
       // Not awaited: a read in progress may hang.
       this.#file?.close().catch(() => {});
+      endSpan(this.#counts.own);
     }
   }
 

@@ -66,13 +66,17 @@ import { createUploadHandler } from "chunker-cdc/dedup/server";
 import * as dedup from "chunker-cdc/dedup";
 import { ChunkerPool } from "chunker-cdc/pool";
 import { ThreadedChunker } from "chunker-cdc/threads";
-export const more = [chunks(Readable.from([])), createUploadHandler, dedup, ChunkerPool, ThreadedChunker];
+import { debug, type DebugOptions } from "chunker-cdc/debug";
+const debugging: DebugOptions = { level: "info", console: false };
+export const more = [chunks(Readable.from([])), createUploadHandler, dedup, ChunkerPool, ThreadedChunker, debug(debugging)];
 `;
 const IN_PAGE = `${CONSUMER}
 import { upload } from "chunker-cdc/dedup";
 import { ChunkerPool } from "chunker-cdc/pool";
 import { ThreadedChunker } from "chunker-cdc/threads";
-export const more = [chunks(new File([], "file")), upload, ChunkerPool, ThreadedChunker];
+import { debug, type DebugOptions } from "chunker-cdc/debug";
+const debugging: DebugOptions = { level: "info", console: false };
+export const more = [chunks(new File([], "file")), upload, ChunkerPool, ThreadedChunker, debug(debugging)];
 `;
 
 const BUNDLER = { module: "esnext", moduleResolution: "bundler" };

@@ -1,9 +1,11 @@
 //! Events and phases, for `tracing` and profiles.
 
-#[cfg_attr(feature = "flamegraph", path = "flame/on.rs")]
-#[cfg_attr(not(feature = "flamegraph"), path = "flame/off.rs")]
+#[cfg(feature = "flamegraph")]
 mod flame;
 pub mod profiling;
+#[cfg_attr(feature = "spans", path = "spans/on.rs")]
+#[cfg_attr(not(feature = "spans"), path = "spans/off.rs")]
+pub(super) mod spans;
 pub(super) mod subscriber;
 
 use super::clock::Instant;
@@ -47,7 +49,7 @@ macro_rules! trace_sampled {
 /// Does the work of a phase.
 #[inline]
 pub(super) fn in_phase<T>(phase: Phase, work: impl FnOnce() -> T) -> T {
-    let _span = flame::enter(phase);
+    let _span = spans::enter(phase);
     let start = profiling::is_profiling_enabled().then(Instant::now);
     let result = work();
     if let Some(start) = start {
@@ -69,7 +71,7 @@ impl ReadObserver {
     pub(crate) fn reading<T, P>(&mut self, read: impl FnOnce() -> Result<T, P>) -> Result<T, P> {
         let waiting = self.pending_since.take();
         let start = waiting.or_else(|| profiling::is_profiling_enabled().then(Instant::now));
-        let _span = flame::enter(Phase::IoWait);
+        let _span = spans::enter(Phase::IoWait);
         let result = read();
         match start {
             Some(start) if result.is_ok() => profiling::add(Phase::IoWait, start.elapsed()),

@@ -1,15 +1,11 @@
 //! Phases as spans in a folded file.
 
-use crate::observability::phase::Phase;
-use core::sync::atomic::{AtomicBool, Ordering};
+use super::spans::set_spans_enabled;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
-use tracing::span::EnteredSpan;
 use tracing_flame::{FlameLayer, FlushGuard};
 use tracing_subscriber::prelude::*;
-
-static SPANS: AtomicBool = AtomicBool::new(false);
 
 /// Writes every phase to `./tracing.folded`, as [`setup_flamegraph_in`] does.
 ///
@@ -32,7 +28,7 @@ pub fn setup_flamegraph_in(path: impl AsRef<Path>) -> Result<FlamegraphGuard, Fl
     let layer = layer.with_module_path(false).with_file_and_line(false);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
         .map_err(|_| FlamegraphError::SubscriberInstalled)?;
-    open_spans(true);
+    set_spans_enabled(true);
     Ok(FlamegraphGuard { _flush: flush })
 }
 
@@ -44,7 +40,7 @@ pub struct FlamegraphGuard {
 
 impl Drop for FlamegraphGuard {
     fn drop(&mut self) {
-        open_spans(false);
+        set_spans_enabled(false);
     }
 }
 
@@ -59,7 +55,7 @@ impl core::fmt::Debug for FlamegraphGuard {
 #[non_exhaustive]
 pub enum FlamegraphError {
     /// The file cannot be created.
-    #[error("cannot create the folded file")]
+    #[error("cannot create the file of folded stacks")]
     File(#[source] tracing_flame::Error),
     /// The program already has a subscriber.
     #[error("a tracing subscriber is already installed")]
@@ -75,22 +71,4 @@ impl FlamegraphError {
             Self::SubscriberInstalled => "tracing_subscriber_installed",
         }
     }
-}
-
-fn open_spans(open: bool) {
-    SPANS.store(open, Ordering::Relaxed);
-}
-
-/// Opens a span for `phase` while a flame graph is recorded.
-#[inline]
-pub(super) fn enter(phase: Phase) -> Option<EnteredSpan> {
-    if !SPANS.load(Ordering::Relaxed) {
-        return None;
-    }
-    Some(match phase {
-        Phase::FastCdc => tracing::trace_span!("fastcdc").entered(),
-        Phase::Hashing => tracing::trace_span!("hashing").entered(),
-        Phase::Compression => tracing::trace_span!("compression").entered(),
-        Phase::IoWait => tracing::trace_span!("io_wait").entered(),
-    })
 }
