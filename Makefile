@@ -57,6 +57,7 @@ lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, ve
 	scripts/check-versions.sh
 	scripts/check-names.py
 	scripts/check-imports.py
+	scripts/check-links.py
 
 lint-nif: setup target/nif.plt ## check the Elixir package: formatting, compiler warnings, Dialyzer
 	cd nif && mix format --check-formatted && MIX_ENV=prod mix compile --warnings-as-errors
