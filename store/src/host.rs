@@ -156,4 +156,10 @@ impl Moment {
         let by_time = host.now().duration_since(self.time).unwrap_or_default();
         by_time.max(host.elapsed().saturating_sub(self.elapsed))
     }
+
+    /// Says whether this moment is surely more than `duration` after another one, whatever was done to the
+    /// time of day.
+    pub(crate) fn is_after(&self, other: &Self, duration: Duration) -> bool {
+        self.elapsed > other.elapsed.saturating_add(duration)
+    }
 }
