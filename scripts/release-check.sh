@@ -65,7 +65,7 @@ wanted=$(tar xOf "target/packages/chunker-cdc-$version.tgz" package/package.json
     holds "chunker-store-$version.crate" 200000 \
         'src/.*\.rs|README\.md|LICENSE-(MIT|APACHE)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' \
         "${store[@]}" README.md $licences
-    holds "chunker-cdc-$version.tgz" 1500000 \
+    holds "chunker-cdc-$version.tgz" 1600000 \
         'dist/.*\.(js|d\.ts|wasm)|dist/inline/.*\.cjs|dist/cjs/package\.json|package\.json|README\.md|LICENSE-(MIT|APACHE)' \
         "${entries[@]}" README.md $licences
     holds "chunker-$version.tar.gz" 100000 \

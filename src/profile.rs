@@ -36,7 +36,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The highest normalization level.
+    /// The highest normalization level: 3.
     pub const LEVEL_LIMIT: u8 = LEVEL_LIMIT;
 
     /// 256 KiB / 1 MiB / 4 MiB, level 1, SHA-256: the default, for files of many megabytes.

@@ -71,6 +71,19 @@ export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** Returns the bytes of `parts` in a new buffer. */
+export function joined(parts: readonly Uint8Array[]): ByteArray {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
 /** Returns `bytes` as lowercase hexadecimal digits. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";

@@ -1,4 +1,4 @@
-import { type ByteArray, type Bytes, bytesOf, kindOf } from "../bytes.js";
+import { type ByteArray, type Bytes, bytesOf, joined, kindOf } from "../bytes.js";
 import { ChunkerError, calling, failureOf, invalidArgument } from "../errors.js";
 import { countCodec } from "../metrics.js";
 import { checkedOptions } from "../options.js";
@@ -144,25 +144,14 @@ function content(codec: Codec, data: ByteArray, options: Partial<DecompressOptio
       }
       handle.finish();
       drain();
-      return joined(blocks);
+      const [only] = blocks;
+      return only !== undefined && blocks.length === 1 ? owned(only) : joined(blocks);
     });
     countCodec("decompression", codec, data.length, whole.length);
     return whole;
   } finally {
     handle.free();
   }
-}
-
-function joined(blocks: readonly Uint8Array[]): ByteArray {
-  const [only] = blocks;
-  if (only !== undefined && blocks.length === 1) return owned(only);
-  const all = new Uint8Array(blocks.reduce((length, block) => length + block.length, 0));
-  let at = 0;
-  for (const block of blocks) {
-    all.set(block, at);
-    at += block.length;
-  }
-  return all;
 }
 
 function detected(data: ByteArray): Codec {

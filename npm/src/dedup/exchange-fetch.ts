@@ -1,7 +1,7 @@
 // Requests by `fetch`, and in pages by XMLHttpRequest, which reports how much of a body was sent.
 
+import { joined } from "../bytes.js";
 import type { Exchange, HttpAnswer, HttpRequest } from "./exchange.js";
-import type { Body } from "./transport.js";
 
 /** Without signs of progress, a body gets this much time per byte on top of the limit. */
 const MS_PER_BYTE = 1;
@@ -17,7 +17,7 @@ export function fetchExchange(fetch: typeof globalThis.fetch, takesBlobs: boolea
       headers,
       ...(body === undefined
         ? {}
-        : { body: takesBlobs ? new Blob([...body.parts]) : joined(body) }),
+        : { body: takesBlobs ? new Blob([...body.parts]) : joined(body.parts as Uint8Array[]) }),
       credentials,
       cache: "no-store",
       redirect: "manual",
@@ -101,16 +101,6 @@ async function* bodyOf({ body }: Response): AsyncGenerator<Uint8Array, void, und
   } finally {
     if (!ended) reader.cancel().catch(() => {});
   }
-}
-
-function joined({ parts, length }: Body): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part as Uint8Array, at);
-    at += (part as Uint8Array).length;
-  }
-  return bytes;
 }
 
 /** The ports that `fetch` refuses (Fetch Standard, "bad port"), without saying so in browsers. */

@@ -1,3 +1,4 @@
+import { joined } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { ChunkerError, type HashAlgorithm } from "../index.js";
 import { checkedOptions } from "../options.js";
@@ -15,9 +16,11 @@ import { fetchExchange, isBadPort } from "./exchange-fetch.js";
 import { platform } from "./platform.js";
 import type {
   Body,
+  CommitOptions,
   FilesAnswer,
   MissingAnswer,
   PutOptions,
+  ReadFileOptions,
   RequestOptions,
   StoredFile,
   Transport,
@@ -101,7 +104,7 @@ export class HttpTransport implements Transport {
   async limits(options: RequestOptions): Promise<Limits> {
     const { bytes } = await this.#request("GET", "/v1", options);
     const limits = parseLimits((parseJson(bytes) as { limits?: unknown } | undefined)?.limits);
-    if (limits === undefined) throw unexpected("GET /v1", "limits");
+    if (limits === undefined) throw unexpected("GET /v1", "the limits");
     return limits;
   }
 
@@ -130,6 +133,17 @@ export class HttpTransport implements Transport {
     await this.#request("POST", `/v1/packs/${hash}`, { ...options, body: pack });
   }
 
+  async readFile(
+    root: string,
+    { signal, encoding, range = {} }: ReadFileOptions,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const query = new URLSearchParams();
+    if (encoding !== undefined) query.set("encoding", encoding);
+    if (range.start !== undefined) query.set("start", String(range.start));
+    if (range.end !== undefined) query.set("end", String(range.end));
+    return this.#stream("GET", `/v1/files/${root}/chunks${asSuffix(query)}`, { signal });
+  }
+
   async readChunks(
     hash: HashAlgorithm,
     digests: Uint8Array<ArrayBuffer>,
@@ -146,10 +160,11 @@ export class HttpTransport implements Transport {
   async putManifest(
     root: string,
     manifest: Uint8Array<ArrayBuffer>,
-    options: RequestOptions,
+    { signal, isKnown }: CommitOptions,
   ): Promise<void> {
-    await this.#request("PUT", `/v1/manifests/${root}`, {
-      ...options,
+    const query = isKnown ? "?expect=known" : "";
+    await this.#request("PUT", `/v1/manifests/${root}${query}`, {
+      signal,
       body: { parts: [manifest], length: manifest.length },
     });
   }
@@ -314,7 +329,7 @@ class OneRequest {
       if (length > maxBytes) {
         throw new DedupError(
           "protocol_error",
-          `the answer to ${this.name} is above ${maxBytes} bytes`,
+          `the answer to ${this.name} is longer than ${maxBytes} bytes`,
         );
       }
       pieces.push(piece);
@@ -324,13 +339,7 @@ class OneRequest {
     if (announced !== null && plain && length < Number(announced)) {
       throw networkError(this.name, new Error("the answer was cut short"));
     }
-    const bytes = new Uint8Array(length);
-    let at = 0;
-    for (const piece of pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    return bytes;
+    return joined(pieces);
   }
 
   async *pieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
@@ -405,7 +414,7 @@ function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupEr
     retryable: isTemporary(status),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
-  const { code, message, missing } = (parseJson(body) ?? {}) as Record<string, unknown>;
+  const { code, message, missing, count } = (parseJson(body) ?? {}) as Record<string, unknown>;
   if (typeof code !== "string" || typeof message !== "string") {
     const text = `${request} was answered with status ${status}`;
     if (status === 413) return new DedupError("body_too_large", text, details);
@@ -417,6 +426,7 @@ function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupEr
   return new DedupError(code, message, {
     ...details,
     ...(digests === undefined ? {} : { missing: digests }),
+    ...(typeof count === "number" ? { count } : {}),
   });
 }
 

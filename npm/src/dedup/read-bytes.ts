@@ -67,16 +67,3 @@ export class ReadBytes {
     return taken;
   }
 }
-
-/** Returns the bytes of `parts` in a new buffer. */
-export function joined(parts: readonly Uint8Array[]): Bytes {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
