@@ -27,11 +27,11 @@ demo-elixir: package ## serve the upload page with the upload server on the BEAM
 		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 		--page /chunker-cdc/=../../../npm/dist
 
-demo-nix: setup ## push to the binary cache on the BEAM with real nix, with and without references in the chunks, and pull from it
+demo-nix: setup ## push two builds to the binary cache on the BEAM with real nix, with and without references in the chunks, and pull them
 	cd nif/examples/binary_cache && mix run demo.exs
 
 # Clippy sees the tests in `make lint`: here it would have all of their dependencies compiled twice.
-check: ## check the core alone: formatting, clippy, and all tests that need no other programs; installs nothing
+check: ## check the core alone, the start for contributors: formatting, clippy, and all tests that need no other programs; installs nothing
 	cargo fmt --package chunker-cdc --check
 	cargo clippy --quiet --package chunker-cdc --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
@@ -64,12 +64,12 @@ lint-nif: setup target/nif.plt ## check the Elixir package: formatting, compiler
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/_build/prod/lib/chunker/ebin
 
-lint-ingest: setup target/nif.plt ## check the upload server on the BEAM the same way
+lint-ingest: setup target/nif.plt ## check the upload server on the BEAM: formatting, compiler warnings, Dialyzer
 	cd nif/examples/ingest && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		nif/examples/ingest/_build/prod/lib/chunker/ebin nif/examples/ingest/_build/prod/lib/ingest/ebin
 
-lint-cache: setup target/nif.plt ## check the binary cache on the BEAM the same way
+lint-cache: setup target/nif.plt ## check the binary cache on the BEAM: formatting, compiler warnings, Dialyzer
 	cd nif/examples/binary_cache && mix format --check-formatted && MIX_ENV=prod mix compile
 	ERL_LIBS="$(ELIXIR_LIBS)" dialyzer --quiet --plt target/nif.plt -Wunmatched_returns -Werror_handling \
 		$(addprefix nif/examples/binary_cache/_build/prod/lib/,chunker/ebin ingest/ebin binary_cache/ebin)
@@ -157,7 +157,7 @@ test-no-std: setup ## build the crate for a target without std, and for one with
 test-wasm: setup ## test the crate as WebAssembly in Node.js, plain and with simd128: the vectors, and the laws that need no threads or other programs
 	cargo xtask wasm-test node
 
-test-wasm-browser: setup ## do the same in a worker of headless Chromium (installs chromedriver)
+test-wasm-browser: setup ## do the same as test-wasm in a worker of headless Chromium (installs chromedriver)
 	@scripts/setup.sh chromedriver=chromium-driver
 	cargo xtask wasm-test chromium
 
@@ -168,7 +168,7 @@ package: setup addon ## build the npm package
 addon: setup ## build the npm package's native addon for this machine, for tests
 	scripts/addon.sh
 
-addons: setup ## build its packages for all platforms, in target/addons/packages (TARGETS="linux-x64-gnu …": for these; installs Zig)
+addons: setup ## build the packages of the native addon for all platforms, in target/addons/packages (TARGETS="linux-x64-gnu …": for these; installs Zig)
 	scripts/addons.sh $(TARGETS)
 
 packages: package ## build the crate, the npm and the Hex packages as published, in target/packages (ADDONS=target/addons/packages)
@@ -204,11 +204,14 @@ sbom: setup ## list the contents of the three packages, as CycloneDX, in target/
 nif-libraries: setup ## build the Elixir package's native library for all systems, in target/libraries (TARGETS="triple …": for these; installs Zig)
 	scripts/nif-libraries.sh $(TARGETS)
 
-pack-load: package ## pack in target/load what `make load-libraries` needs on other systems
+pack-load: package ## pack what `make load-libraries` needs on other systems, in target/load
 	scripts/load-libraries.sh pack
 
 load-libraries: ## load this system's native libraries of target/addons/packages and target/libraries, and run the vectors (needs Node.js alone)
 	scripts/load-libraries.sh
+
+emulate-addons: pack-load ## load the addons of target/addons/packages for Linux and Windows, emulated, and run the vectors and a store (PLATFORMS="linux-arm64-gnu …": these; installs qemu, Wine, musl)
+	scripts/emulate-addons.sh $(PLATFORMS)
 
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
 publish-crate: setup ## publish the crates: the core, the store and the command
@@ -259,7 +262,7 @@ test-ingest: setup ## test the upload server on the BEAM: sockets, timeouts, kil
 test-cache: setup ## test the binary cache on the BEAM: real nix, hostile requests, kill -9
 	cd nif/examples/binary_cache && mix test
 
-bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048, NIX=1: by real nix)
+bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048; NIX=1: with real nix)
 	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048) $(if $(NIX),nix)
 
 test-bigfile: package ## upload 6 GB and an edited copy through the page in Chromium, and measure memory
@@ -292,7 +295,7 @@ bench: setup ## measure time and allocations of every operation; writes JSON to 
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
 		$(CURDIR)/target/allocations.json
 
-bench-ratios: setup ## compare pieces with one call, and all cores with one, as ratios; measure memory
+bench-ratios: setup ## compare input in pieces with one call, and all cores with one, as ratios; measure memory
 	cargo bench --quiet --package chunker-cdc --bench push
 	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
 
@@ -320,7 +323,7 @@ bench-codecs: setup ## compare each codec with calling its crate directly, on re
 bench-references: setup ## compare replacing and restoring Nix references with a copy and with aho-corasick, as ratios
 	cargo bench --quiet --package chunker-cdc --features nix --bench references
 
-bench-bombs: setup ## measure time and memory until each codec refuses data that would become 10 GB
+bench-bombs: setup ## measure time and memory until each codec refuses data that would decompress to 10 GB
 	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
 
 bench-nif: setup ## measure the Elixir package: cost of a call, speed, fairness, batches, 2,000,000 hostile calls
@@ -330,7 +333,7 @@ bench-nif: setup ## measure the Elixir package: cost of a call, speed, fairness,
 	done
 	cd nif && MIX_ENV=test mix run bench/hostile.exs && MIX_ENV=test mix run bench/hostile.exs stores
 
-bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## compare with libraries that find the same cut points, as ratios (TAR=file: your data; needs python3-venv)
+bench-peers: setup target/peers/python/bin/python target/peers/real.tar ## compare the core with libraries that find the same cut points, as ratios (TAR=file: your data; needs python3-venv)
 	cargo run --quiet --release --package bench-peers -- $(or $(TAR),target/peers/real.tar) target/peers/python/bin/python
 
 bench-scale: ## measure the store's index: look-ups, memory and rebuilding; lists, checks, collections (CHUNKS=10000000 FILES=1000000)

@@ -17,7 +17,8 @@ import sys
 KERNELS = [
     ("portable", [("CutFinder::next_cut", 16, "loop")], 6.4, None),
     ("portable", [("Scanner::scan_with", 16, "loop")], None, 6.8),
-    ("avx2", [("avx2::read_until_met", 16, "loop")], 4.5, 4.8),
+    ("scalar", [("scalar::steps_until_met", 8, "loop")], 5.4, 7.7),
+    ("avx2", [("avx2::read_until_met", 16, "loop")], 3.9, 4.1),
     ("avx512, low limb", [("low_limb::look_up(_seeded)?", 512, "four loops"), ("low_limb::filter", 512, "all")], 1.02, 1.04),
     ("avx512, low limb, text", [("low_limb::look_up_text", 512, "all"), ("low_limb::filter", 512, "all")], 0.87, None),
     ("avx512, two limbs", [("two_limb::look_up(_seeded)?", 512, "four loops"), ("TwoLimb<G>::filter", 512, "all")], 1.46, 1.6),

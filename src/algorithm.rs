@@ -51,7 +51,7 @@ impl FromStr for HashAlgorithm {
     }
 }
 
-/// The name is not that of a hash algorithm.
+/// The name is neither `sha256` nor `blake3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown hash algorithm (expected sha256 or blake3)")]
 pub struct UnknownHashAlgorithm;

@@ -95,8 +95,7 @@ impl CutFinder {
     /// Returns the offset of the next cut in the whole input, and advances `piece` past the bytes
     /// read; `None` when `piece` is used up without another cut.
     ///
-    /// The cut can be one byte before `piece`: whether there is one there is known only once another
-    /// byte follows.
+    /// The cut can be one byte before `piece`, because a cut there is known only once another byte follows.
     pub fn next_cut(&mut self, piece: &mut &[u8]) -> Option<u64> {
         if self.held && !piece.is_empty() {
             self.held = false;

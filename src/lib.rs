@@ -1,9 +1,9 @@
 //! Content-defined chunking: cuts a byte stream at points that its content determines, and hashes the chunks.
 //!
-//! An edit moves the cut points next to it and no others, so files that share content share chunks. They
-//! are the cut points of FastCDC 2020, and a public contract: the same bytes with the same [`Profile`]
-//! give the same chunks on every machine, in every release of this major version, and in the npm package
-//! `chunker-cdc` and the Hex package `chunker`.
+//! An edit moves only the cut points next to it, so files that share content share chunks. The cut points
+//! are those of FastCDC 2020, and a public contract: the same bytes with the same [`Profile`] give the same
+//! chunks on every machine, in every release of this major version, and in the npm package `chunker-cdc`
+//! and the Hex package `chunker`.
 //!
 //! ```
 //! use chunker::Profile;
@@ -31,7 +31,7 @@
 //! | choose chunk sizes, hash, normalization level and seed | [`Profile`] |
 //! | chunk slices, [`Bytes`](bytes::Bytes), readers, async readers; on one core or all | [`chunking`], which has a table of functions |
 //! | find only the cut points, without a heap or digests | [`CutFinder`], [`cut_points`] |
-//! | hash data with the algorithms of chunks | [`hashing`] |
+//! | compute SHA-256 and BLAKE3 digests, as chunks have | [`hashing`] |
 //! | name an input, verify it, send it, reassemble it | [`manifest`] |
 //! | compress and decompress with zstd, LZ4, xz, bzip2 | [`compression`] |
 //! | sign with Ed25519 | [`signing`] |
@@ -39,16 +39,17 @@
 //! | see which SIMD kernel runs | [`Acceleration`] |
 //! | record metrics, events and profiles | [`metrics_utils`], [`tracing_utils`], [`profiling`] |
 //!
-//! The crate `chunker-store` and the command `chunker` (`chunker-cli`) store and transfer chunks.
+//! To store files on a disk or in a bucket, and to transfer them, use the crate `chunker-store`, or the
+//! command `chunker` (the crate `chunker-cli`).
 //!
 //! # Features
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `std` (default) | readers, batches, [`Acceleration`], CPU detection by the hash libraries |
-//! | `alloc` | chunk lists, push chunkers and manifests; without it the crate has options, cut points and digests |
+//! | `alloc` | chunk lists, push chunkers and manifests; without it, the crate has options, cut points and digests |
 //! | `async`, `tokio` | async readers, of `futures` and of tokio |
-//! | `rayon` | the same chunks, found on all cores |
+//! | `rayon` | chunking on all cores, with the same result |
 //! | `serde` | `Serialize` and `Deserialize`, and the JSON form of manifests |
 //! | `zstd`, `lz4`, `xz`, `bzip2` | codecs |
 //! | `signing`, `nix` | Ed25519; Nix base32, hashes, narinfo files, references |

@@ -142,8 +142,8 @@ pub enum OptionsError {
         /// The level asked for.
         level: u8,
     },
-    /// The published table of masks ends before this level at this average size.
-    #[error("avg_size {avg_size} has no mask at normalization level {level}")]
+    /// The average size is too large for this level: the published table of masks ends before it.
+    #[error("avg_size {avg_size} is too large for normalization level {level}")]
     NoMask {
         /// The average size asked for, in bytes.
         avg_size: usize,

@@ -260,7 +260,7 @@ impl<'de> serde::Deserialize<'de> for Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// The text is not the canonical id of an algorithm that this library has.
+    /// The text is not the canonical id of a profile that this library supports.
     #[error("unknown profile id")]
     Unknown,
     /// The sizes or the normalization level are out of range.

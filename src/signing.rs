@@ -1,7 +1,7 @@
 //! Ed25519 signatures (RFC 8032), with typed keys and with keys as base64 text.
 //!
-//! Verification is strict: keys of small order and signatures that are not in canonical form are
-//! refused, so that everybody agrees on what is valid.
+//! Verification is strict: it refuses keys of small order and signatures that are not in canonical form, so
+//! that every strict verifier agrees on what is valid.
 //!
 //! ```
 //! use chunker::signing::{generate_keypair, sign_data, verify_signature};
@@ -224,26 +224,26 @@ fn decode(text: &str) -> Result<Vec<u8>, SigningError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SigningError {
-    /// Not a secret key.
-    #[error("invalid secret key")]
+    /// The bytes are not a seed and its public key.
+    #[error("invalid secret key (expected a 32-byte seed, then its 32-byte public key)")]
     InvalidSecretKey,
-    /// Not a public key.
-    #[error("invalid public key")]
+    /// The bytes are not a public key, or one of small order.
+    #[error("invalid public key (expected the 32 bytes of an Ed25519 point, not of small order)")]
     InvalidPublicKey,
-    /// Not in the form of a signature.
-    #[error("invalid signature")]
+    /// No signature can have these bytes.
+    #[error("invalid signature (no Ed25519 signature has these 64 bytes)")]
     InvalidSignature,
-    /// A signature has 64 bytes.
+    /// The signature is not 64 bytes long.
     #[error("signature has {actual} bytes (expected 64)")]
     InvalidSignatureLength {
         /// Its length in bytes.
         actual: usize,
     },
-    /// Not canonical base64.
-    #[error("invalid base64")]
+    /// The text is not canonical base64.
+    #[error("the key or signature is not canonical base64")]
     DecodeError,
     /// The signature does not match the data and the key.
-    #[error("the signature does not match")]
+    #[error("the signature does not match the data and the key")]
     VerificationFailed,
     /// The system's random number generator failed.
     #[error("the system's random number generator failed")]

@@ -19,8 +19,9 @@ use std::time::Duration;
 ///
 /// It cuts files at points that the content determines, so an edited copy shares most of its chunks with
 /// the original. The store is a folder, or a bucket on S3, GCS or Azure; any number of processes and
-/// machines can use it at the same time. A file is known by its root, the digest of its list of chunks:
-/// equal files stored with the same profile have equal roots.
+/// machines can use it at the same time. A file's name in the store is its root, the digest of its list of
+/// chunks: equal files stored with the same profile have equal roots. The store records no other names, so
+/// keep the roots that `chunker put` prints.
 #[derive(Debug, Parser)]
 #[command(name = "chunker", version, after_long_help = manual::help(), after_help = "See `chunker --help` for more.")]
 #[command(propagate_version = true, max_term_width = 100)]
@@ -38,8 +39,8 @@ const GLOBAL: &str = "Global options";
 pub(crate) struct Global {
     /// The store: a folder, file://…, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
     ///
-    /// Default: the folder `chunker` in the platform's data folder. Credentials for remote stores come from
-    /// the usual environment variables (AWS_ACCESS_KEY_ID, …).
+    /// Default: the folder `chunker` in the platform's data folder. Credentials, region and endpoint of
+    /// remote stores come from the usual environment variables (AWS_ACCESS_KEY_ID, …).
     #[arg(long, global = true, env = "CHUNKER_STORE", value_name = "URL", hide_env_values = true)]
     #[arg(help_heading = GLOBAL)]
     pub(crate) store: Option<String>,
@@ -76,8 +77,8 @@ pub(crate) enum Command {
 /// Store files, and print their roots
 ///
 /// Compresses and writes only the chunks that the store lacks. Each file is stored completely or not at
-/// all; after an interruption, put the same file again to resume where it stopped. If a file cannot be
-/// read, the others are stored anyway, and the exit status is 1.
+/// all; after an interruption, put the same file again: it skips what is already stored. If a file cannot
+/// be read, the others are stored anyway, and the exit status is 1.
 ///
 /// JSON: for each file {"file", "root", "size", "chunks", "new_chunks", "new_bytes"}, and finally {"files",
 /// "size", "new_bytes", "stored_bytes", "seconds"}, where `stored_bytes` is the compressed size of the new
@@ -96,8 +97,8 @@ pub(crate) struct Put {
 
 /// Restore a file, or a range of it
 ///
-/// Every byte is verified before it is written. The file of --output appears, or is replaced, only once it
-/// is complete.
+/// Verifies every byte before it writes it. The file of --output appears, or is replaced, only once it is
+/// complete.
 ///
 /// JSON, with --output: {"file", "root", "size", "reused_bytes"}.
 #[derive(Args, Debug)]
@@ -135,14 +136,14 @@ pub(crate) struct Rm {
 
 /// Delete chunks that no file needs
 ///
-/// Safe at any time, even while others use the store. Keeps a damaged pack that has the only copy of a chunk
-/// that a file needs, and names it on standard error. JSON: {"files", "packs", "bytes", "live_bytes",
-/// "doomed_packs", "deleted_packs", "deleted_bytes", "copied_chunks", "copied_bytes", "kept_packs",
-/// "expired_commits", "removed_temporaries"}.
+/// Safe at any time, even while others use the store. If a damaged pack may have the only copy of a chunk
+/// that a file needs, gc keeps it and names it on standard error. JSON: {"files", "packs", "bytes",
+/// "live_bytes", "doomed_packs", "deleted_packs", "deleted_bytes", "copied_chunks", "copied_bytes",
+/// "kept_packs", "expired_commits", "removed_temporaries"}.
 #[derive(Args, Debug)]
 pub(crate) struct Gc {
-    /// Keep packs younger than this: a number with s, m, h or d. An upload that takes longer sends some
-    /// chunks twice
+    /// Keep packs younger than this: a number with s, m, h or d. A put or an upload that takes longer may
+    /// have to send chunks again
     #[arg(long, value_name = "AGE", default_value = "24h", value_parser = parse_duration)]
     pub(crate) min_age: Duration,
     /// Rewrite packs with at least this percentage of waste
@@ -157,14 +158,15 @@ pub(crate) struct Gc {
 ///
 /// The exit status is 4 if there is damage, even if it was repaired. JSON: {"sound", "files", "packs",
 /// "chunks", "bytes", "damaged_packs": [{"pack", "error", "chunks"}], "hurt_files": [{"root", "error",
-/// "chunks"}], "strange_objects": [{"object", "error"}], "rescued_chunks", "deleted_packs"}.
+/// "chunks"}], "strange_objects": [{"object", "error"}], "rescued_chunks", "deleted_packs"}. `hurt_files`
+/// cannot be read completely; `strange_objects` are damaged, or do not belong in a store.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
     /// Read every chunk and check its digest, instead of only the lists of chunks
     #[arg(long)]
     pub(crate) read_data: bool,
-    /// Save the good chunks of damaged packs and give up the rest, so that storing the hurt files again
-    /// heals them
+    /// Copy the good chunks out of damaged packs and stop using these packs, so that storing the damaged
+    /// files again repairs them
     #[arg(long)]
     pub(crate) repair: bool,
 }
@@ -172,7 +174,7 @@ pub(crate) struct Check {
 /// Print the size of the store
 ///
 /// JSON: {"store", "files", "size", "chunks", "packs", "doomed_packs", "bytes"}; `size` is the size of all
-/// files together, `bytes` the space that the store takes up.
+/// files together, `bytes` the space that the store takes up. `doomed_packs` will soon be deleted.
 #[derive(Args, Debug)]
 pub(crate) struct Stats {}
 
@@ -184,8 +186,8 @@ pub(crate) struct Stats {}
 /// Prometheus.
 ///
 /// On SIGINT or SIGTERM, it accepts no more connections, gives running requests up to 30 seconds to finish,
-/// and exits with 0. To free the space of deleted files, run `chunker gc` at any time, even beside the
-/// server.
+/// and exits with 0. The server never frees the space of deleted files: run `chunker gc` for that, at any
+/// time, even while the server runs.
 ///
 /// JSON, once it listens: {"url", "store"}.
 #[derive(Args, Debug)]
@@ -202,7 +204,7 @@ pub(crate) struct Serve {
     /// Let pages of this origin, such as https://example.org, use the server; `*` means any. Repeatable
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
-    /// Let pages of these origins send cookies
+    /// Let pages of the origins of --origin send cookies
     #[arg(long)]
     pub(crate) credentials: bool,
     /// Refuse to store or delete anything
@@ -220,7 +222,7 @@ pub(crate) struct Serve {
     /// Memory for all requests together; a request waits until enough is free
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub(crate) memory: u64,
-    /// Open connections at the same time; further ones wait to be accepted
+    /// Largest number of open connections; further ones wait to be accepted
     #[arg(long, value_name = "NUMBER", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(crate) max_connections: u32,
     /// Drop a client that sends or receives nothing for this long: a number with s, m, h or d
@@ -276,8 +278,8 @@ pub(crate) struct Man {
 pub(crate) struct Cutting {
     /// Chunk sizes: large (1 MiB on average), medium (64 KiB), small (16 KiB), or a profile id
     ///
-    /// Files share chunks only if they are stored with the same profile. Smaller chunks find more
-    /// duplicates, but cost more to keep track of. A file can have at most 29 million chunks: 28 TiB with
+    /// Files share chunks only if they are stored with the same profile. Smaller chunks find more duplicates,
+    /// but each chunk costs an entry in the index. A file can have at most 29 million chunks: 28 TiB with
     /// large, 1.7 TiB with medium, 450 GiB with small. The Rust, npm and Hex packages default to
     /// fastcdc-v2020/nc1/262144-1048576-4194304/sha256: to share chunks with them, use that.
     #[arg(long, value_name = "PROFILE", default_value = "medium", env = "CHUNKER_PROFILE")]

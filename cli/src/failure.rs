@@ -33,7 +33,7 @@ pub(crate) enum Failure {
     OutputClosed,
     #[error("no root in the store begins with {prefix}")]
     NoSuchPrefix { prefix: String },
-    #[error("{} roots begin with {prefix}: {}", roots.len(), list(roots))]
+    #[error("{} roots begin with {prefix}: {} (use more digits)", roots.len(), list(roots))]
     AmbiguousPrefix { prefix: String, roots: Vec<Root> },
     #[error("range {range} is outside the file's {length} bytes")]
     Range { range: String, length: u64 },
@@ -55,7 +55,7 @@ pub(crate) enum Failure {
         "others can reach {address}: set a token (--token-file or CHUNKER_TOKEN), or allow everyone (--open)"
     )]
     TokenNeeded { address: SocketAddr },
-    #[error("the token is empty")]
+    #[error("the token is empty (see --token-file and CHUNKER_TOKEN)")]
     EmptyToken,
     #[error("{failed} of {total} files could not be {done}")]
     Some { failed: usize, total: usize, done: &'static str },

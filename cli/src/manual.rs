@@ -8,7 +8,7 @@ const EXIT_STATUS: [(&str, &str); 7] = [
     ("3", "not found: there is no such store, or no such file in it"),
     ("4", "damaged: the store is damaged, or something is missing from it"),
     ("129, 130, 143", "ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM"),
-    ("141", "the reader of the output has gone"),
+    ("141", "the reader of standard output closed it"),
 ];
 
 const ERRORS: &str = "One line on standard error, `error: …`. With --json, one JSON document: \

@@ -25,7 +25,7 @@ pub struct Failure {
 impl Failure {
     /// A handle was used after its end.
     pub(crate) const CLOSED: Self =
-        Self { code: "chunker_closed", message: Cow::Borrowed("already finished") };
+        Self { code: "chunker_closed", message: Cow::Borrowed("the object was already finished") };
 
     /// A level that is not an integer, and so never reaches the core's checks.
     pub(crate) const LEVEL: Self =

@@ -348,7 +348,7 @@ defmodule Chunker do
   end
 
   @doc """
-  Ends the input and returns a list with its last chunk; the list is empty if the input is.
+  Ends the input and returns a list with its last chunk; the list is empty if the input is empty or just cut.
   """
   @spec finish(t) :: {:ok, [chunk] | [payload_chunk]} | {:error, error}
   def finish(chunker), do: Telemetry.measure(:finish, 0, fn -> Scheduling.chunker_finish(chunker) end)

@@ -84,7 +84,7 @@ defmodule Chunker.Precompiled do
       with {:ok, library} <- download(url, environment) do
         if sha256(library) == sha256,
           do: store(library, path),
-          else: {:error, "#{url} has not the SHA-256 #{sha256}"}
+          else: {:error, "#{url} does not have the SHA-256 #{sha256}"}
       end
     end
   end

@@ -3,7 +3,7 @@ import { invalidArgument } from "./errors.js";
 /** Bytes in memory: the same as `BufferSource`, in every version of TypeScript. */
 export type Bytes = ArrayBuffer | ArrayBufferView;
 
-/** Bytes in an unshared buffer: `Uint8Array<ArrayBuffer>` since TypeScript 5.7, `Uint8Array` before. */
+/** A `Uint8Array` whose buffer is not shared, in every version of TypeScript: the type is generic since 5.7. */
 export type ByteArray = ReturnType<Uint8Array["slice"]>;
 
 type Getter = (this: unknown) => unknown;
@@ -39,7 +39,7 @@ export function bytesOf(data: Bytes, name = "data"): ByteArray {
     if (typedArrayName.call(data) !== undefined) typedArrayKeys.call(data);
     return new Uint8Array(buffer, data.byteOffset, data.byteLength);
   } catch (cause) {
-    throw invalidArgument(`${name} is detached`, { cause });
+    throw invalidArgument(`the buffer of ${name} is detached`, { cause });
   }
 }
 

@@ -17,7 +17,9 @@ export class Owned<H extends Handle> {
   /** @throws {ChunkerError} `chunker_closed` after {@link release}. */
   get(): H {
     if (this.#handle === undefined) {
-      throw counted(new ChunkerError("chunker_closed", "already finished or disposed of"));
+      throw counted(
+        new ChunkerError("chunker_closed", "the object was already finished or disposed of"),
+      );
     }
     return this.#handle;
   }

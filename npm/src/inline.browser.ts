@@ -12,7 +12,7 @@ export type Inlined = { readonly text: string } | { readonly default: { readonly
 export async function textOf(file: Promise<Inlined>): Promise<string> {
   const inlined = await file;
   const { text } = "text" in inlined ? inlined : inlined.default;
-  if (text === "") throw new Error("the file is not in this bundle");
+  if (text === "") throw new Error("this bundle does not contain the module's copy");
   return text;
 }
 

@@ -68,7 +68,9 @@ export class Compiler {
 }
 
 function notReady(): ChunkerError {
-  return counted(new ChunkerError("not_ready", "not loaded yet: await ready() first"));
+  return counted(
+    new ChunkerError("not_ready", "the WebAssembly module is not loaded yet: await ready() first"),
+  );
 }
 
 /** The JavaScript that wasm-bindgen generates for a module. */

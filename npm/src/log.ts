@@ -1,5 +1,6 @@
 // Console lines about the work of this instance of the package.
 
+import { kindOf } from "./bytes.js";
 import { invalidArgument, listenToErrors } from "./errors.js";
 
 /** Each level includes the lines of those before it. */
@@ -41,7 +42,8 @@ let chunksWithout = 0;
  */
 export function setLogLevel(level: LogLevel): void {
   if (!LOG_LEVELS.includes(level)) {
-    throw invalidArgument(`unknown log level (expected ${LOG_LEVELS.join(", ")})`);
+    const given = typeof level === "string" ? JSON.stringify(level) : kindOf(level);
+    throw invalidArgument(`unknown log level ${given} (expected ${LOG_LEVELS.join(", ")})`);
   }
   current = level;
   chunksWithout = 0;

@@ -104,11 +104,13 @@ export class Manifest {
       "manifest",
     );
     if (version !== 1) {
-      const message = `manifest version ${JSON.stringify(version)} is not supported`;
+      const message = `manifest version ${JSON.stringify(version)} is not supported (expected 1)`;
       throw counted(new ChunkerError("unsupported_manifest_version", message));
     }
-    if (typeof profile !== "string") throw invalidManifest("profile is not a string");
-    if (!Array.isArray(chunks)) throw invalidManifest("chunks are not an array");
+    if (typeof profile !== "string")
+      throw invalidManifest(`profile is ${kindOf(profile)} (expected a string)`);
+    if (!Array.isArray(chunks))
+      throw invalidManifest(`chunks are ${kindOf(chunks)} (expected an array)`);
     const length = integerOf(totalLength, "totalLength", invalidManifest);
     const listed = chunks.map((chunk: unknown, index) => {
       const { hash, offset, length } = recordOf(chunk, ["hash", "offset", "length"], "chunk");
@@ -123,7 +125,9 @@ export class Manifest {
     });
     const manifest = Manifest.#fromChunks(profile, listed);
     if (manifest.totalLength !== length) {
-      throw invalidManifest("the chunk lengths do not add up to totalLength");
+      throw invalidManifest(
+        `the chunk lengths add up to ${manifest.totalLength} (totalLength is ${length})`,
+      );
     }
     return manifest;
   }
@@ -224,7 +228,8 @@ export class Manifest {
     try {
       const { signal } = checkedOptions(options, ["signal"]);
       checkSignal(signal);
-      if (typeof fetch !== "function") throw invalidArgument("fetch is not a function");
+      if (typeof fetch !== "function")
+        throw invalidArgument(`fetch is ${kindOf(fetch)} (expected a function)`);
       yield* reassemble(this, fetch, signal);
     } catch (error) {
       throw counted(error);

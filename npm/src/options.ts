@@ -78,13 +78,13 @@ function checkedSource<T extends SourceOptions>(options: T): T {
   checkSignal(options.signal);
   const { onProgress } = options;
   if (onProgress !== undefined && typeof onProgress !== "function") {
-    throw invalidArgument("onProgress is not a function");
+    throw invalidArgument(`onProgress is ${kindOf(onProgress)} (expected a function)`);
   }
   return options;
 }
 
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal !== undefined && !(typeof signal?.addEventListener === "function")) {
-    throw invalidArgument("signal is not an AbortSignal");
+    throw invalidArgument(`signal is ${kindOf(signal)} (expected an AbortSignal)`);
   }
 }

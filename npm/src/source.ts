@@ -64,16 +64,15 @@ async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined, piece
 
 async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSignal | undefined) {
   if (stream.locked) throw invalidArgument("source is a stream that is locked or was already read");
-  const { read, reader } = pieceReader(stream);
+  // Without buffers of our own: Chromium 156 sometimes never settles a read into one from a Blob's stream.
+  const reader = stream.getReader();
   let ended = false;
   try {
     for (;;) {
-      const piece = await orAborted(read(), signal);
-      if (piece === undefined) {
-        ended = true;
-        return;
-      }
-      yield* slices(piece, "a piece of the source");
+      const { done, value } = await orAborted(reader.read(), signal);
+      ended = done;
+      if (done) return;
+      yield* slices(value, "a piece of the source");
     }
   } finally {
     // Not awaited: a source may never finish cancelling, and no one is left to report an error to.
@@ -93,26 +92,6 @@ async function* slicePieces(blob: Blob, signal: AbortSignal | undefined) {
     reader.readAsArrayBuffer(blob.slice(start, start + PIECE));
     yield await orAborted(reading, signal);
   }
-}
-
-/** Reads into one reused buffer if the stream allows it, or takes the buffers it gives. */
-function pieceReader(stream: ReadableStream<Uint8Array>) {
-  let byob: ReadableStreamBYOBReader;
-  try {
-    byob = stream.getReader({ mode: "byob" });
-  } catch {
-    const reader = stream.getReader();
-    const read = async () => (await reader.read()).value;
-    return { reader, read };
-  }
-  let buffer = new ArrayBuffer(PIECE);
-  const read = async () => {
-    const { done, value } = await byob.read(new Uint8Array(buffer));
-    if (done || value === undefined) return undefined;
-    buffer = value.buffer;
-    return value;
-  };
-  return { reader: byob, read };
 }
 
 async function* iterablePieces(source: AsyncIterable<unknown>, signal: AbortSignal | undefined) {

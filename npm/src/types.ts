@@ -31,7 +31,7 @@ export interface ProfileFields {
   /** Normalization level, 0 to 3: the higher, the closer chunk lengths are to the average. */
   level?: number | undefined;
   /**
-   * XORed into every entry of the gear table: 0 to 2^64-1, above 2^53-1 as a `bigint`. It does **not**
+   * XORed into every entry of the gear table: 0 to 2^64-1; a `bigint` above 2^53-1. It does **not**
    * protect against fingerprinting.
    */
   seed?: number | bigint | undefined;

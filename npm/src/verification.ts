@@ -1,6 +1,6 @@
 // Verifies bytes against the chunks of a manifest.
 
-import { type ByteArray, type Bytes, bytesOf, isEqual } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf, isEqual, kindOf } from "./bytes.js";
 import { type Chunk, unpackChunks } from "./chunk.js";
 import { createListedCutter } from "./cutter/create.js";
 import { digestNow, digestOf } from "./cutter/digests.js";
@@ -28,12 +28,13 @@ export type ChunkFetch = (
 /** Throws unless `data` is the chunk at `index`. */
 export function verifyChunk({ chunks, hash }: Listed, index: number, data: Bytes): void {
   if (!Number.isSafeInteger(index) || index < 0) {
-    throw invalidArgument("index is not an integer from 0 to 2^53-1");
+    const given = typeof index === "number" ? index : kindOf(index);
+    throw invalidArgument(`index is ${given} (expected an integer from 0 to 2^53-1)`);
   }
   const bytes = bytesOf(data);
   const chunk = chunks[index];
   if (chunk === undefined) {
-    throw new ChunkerError("chunk_index_out_of_range", `chunk index ${index} is out of range`);
+    throw new ChunkerError("chunk_index_out_of_range", `the manifest has no chunk ${index}`);
   }
   checkLength(index, bytes.length, chunk);
   checkDigest(index, digestNow(hash, bytes), chunk);

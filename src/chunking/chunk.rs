@@ -61,8 +61,8 @@ pub struct ChunkMetadata {
     pub length: usize,
     /// The chunk's bytes. Cheap to clone; a clone keeps the shared allocation alive.
     ///
-    /// Not serialized: it is empty in what was deserialized, whatever `length` says, until the bytes are
-    /// fetched by `hash` and put here.
+    /// Not serialized: after deserialization it is empty, whatever `length` says, until you fetch the bytes
+    /// by `hash` and put them here.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub payload: Bytes,
 }

@@ -32,7 +32,7 @@ pub enum ChunkingError {
     InvalidOptions(#[from] OptionsError),
     /// An environment variable of this library has an invalid value.
     #[cfg(feature = "std")]
-    #[error("invalid environment")]
+    #[error("invalid environment variable")]
     Environment(#[from] EnvironmentError),
     /// Chunks with these options could need more memory than allowed.
     #[error("chunks need a buffer of {required} bytes, above the limit of {limit}")]

@@ -82,8 +82,9 @@ impl Codec {
         self.facts().name
     }
 
-    /// Returns the codec whose magic bytes `data` begins with, after skippable frames if there are any, which
-    /// Zstandard and LZ4 have in common (RFC 8878, section 3.1.2). With nothing after them it is Zstandard.
+    /// Returns the codec whose magic bytes `data` begins with. It looks past skippable frames, which
+    /// Zstandard and LZ4 have in common (RFC 8878, section 3.1.2); if there is nothing else, the codec is
+    /// Zstandard.
     #[must_use]
     pub fn detect(data: &[u8]) -> Option<Self> {
         Self::ALL.iter().copied().find(|codec| (codec.facts().begins)(data))

@@ -8,7 +8,7 @@ use std::io;
 #[non_exhaustive]
 pub enum CompressionError {
     /// The codec has no such level.
-    #[error("{codec} does not support level {level}")]
+    #[error("{codec} level {level} is not from {} to {}", codec.levels().start(), codec.levels().end())]
     InvalidLevel {
         /// The codec.
         codec: Codec,
@@ -22,7 +22,7 @@ pub enum CompressionError {
         window_log: u32,
     },
     /// The data does not start like any known format.
-    #[error("unknown compression format")]
+    #[error("unknown compression format (expected data in a format that this build can decompress)")]
     UnknownFormat,
     /// Compressing failed.
     #[error("{codec} compression failed")]
@@ -52,14 +52,14 @@ pub enum CompressionError {
         /// Bytes allowed.
         limit: u64,
     },
-    /// The data needs more memory than allowed to be decompressed.
-    #[error("{codec} data needs a larger window than is allowed")]
+    /// Decompressing the data would need more memory than allowed.
+    #[error("{codec} data needs a larger window than the limits allow")]
     WindowExceeded {
         /// The codec.
         codec: Codec,
     },
-    /// A piece was pushed after the end of the data, or after an error.
-    #[error("the data already ended")]
+    /// A piece was pushed after [`finish`](super::PushDecoder::finish), or after an error.
+    #[error("the decompressor has already ended, or failed")]
     Ended,
     /// The reader or the writer of the compressed data failed.
     #[error("reading or writing compressed data failed")]

@@ -6,9 +6,9 @@ use std::io::{self, Read};
 
 /// How much a decompression may produce and keep in memory.
 ///
-/// The time that it takes is bounded by the lengths of input and output: frames without content give no
-/// output, but take their time. The slowest are those of bzip2, at most some microseconds for a byte of
-/// input; so limit the length of untrusted input.
+/// The time is bounded by the lengths of input and output. Frames without content produce no output but still
+/// take time, in bzip2 up to some microseconds for each byte of input: limit the length of untrusted input,
+/// too.
 ///
 /// ```
 /// use chunker::compression::DecompressionLimits;

@@ -1,8 +1,8 @@
 //! Compression with zstd, LZ4, xz and bzip2, in their standard formats.
 //!
-//! The tools of the same names read what this module writes, and the reverse. Decompression is
-//! bounded in output and in memory, and accepts nothing but whole frames: truncated data and bytes
-//! after the last frame are errors.
+//! The tools of the same names read what this module writes, and this module reads what they write.
+//! Decompression is bounded in output and in memory, and accepts nothing but whole frames: truncated data and
+//! bytes after the last frame are errors.
 //!
 //! | to | use |
 //! |---|---|

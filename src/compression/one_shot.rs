@@ -86,7 +86,7 @@ pub fn decompress_into(
 
 /// Decompresses `data`, or returns `None` if the content is longer than `most` bytes, for callers that then
 /// decompress it in pieces, with a [`Decoder`](super::Decoder) or a [`PushDecoder`](super::PushDecoder).
-/// Exceeding `most` is not counted, and not an error.
+/// Exceeding `most` is not an error, and not counted as one.
 ///
 /// # Errors
 /// As [`decompress`].

@@ -10,9 +10,9 @@ use std::io::{self, BufRead, Read};
 
 /// Decompresses data that you push in pieces of any size.
 ///
-/// Keeps what was pushed and not yet read, and the codec's window; LZ4 keeps a block of at most 4 MiB
-/// until it is whole. How the data are split decides neither what they give nor whether they are accepted;
-/// of two faults in them, the first that is found may be another one.
+/// Keeps what was pushed and not yet read, and the codec's window; LZ4 keeps a block of at most 4 MiB until
+/// it is whole. How the data is split changes neither its content nor whether it is accepted. If it has two
+/// faults, it may change which one is reported.
 ///
 /// ```
 /// # #[cfg(feature = "zstd")] {

@@ -57,22 +57,22 @@ impl Manifest {
         }
         let mut rest = Rest(bytes);
         if rest.take()? != *MAGIC {
-            return Err(malformed("bad magic, expected CDCMNFT"));
+            return Err(malformed("it does not start with CDCMNFT"));
         }
         let [version, profile_length] = rest.take()?;
         if version != VERSION {
             return Err(ManifestError::Version { version });
         }
         let profile = rest.slice(usize::from(profile_length))?;
-        let profile = core::str::from_utf8(profile).map_err(|_| malformed("unknown profile id"))?;
+        let profile = core::str::from_utf8(profile).map_err(|_| malformed("its profile id is unknown"))?;
         let profile: Profile = profile.parse().map_err(|error| match error {
-            ProfileError::Unknown => malformed("unknown profile id"),
-            ProfileError::Options(_) => malformed("profile id with invalid sizes or level"),
+            ProfileError::Unknown => malformed("its profile id is unknown"),
+            ProfileError::Options(_) => malformed("the sizes or the level of its profile id are invalid"),
         })?;
         let total_length = u64::from_le_bytes(rest.take()?);
         let count = u64::from_le_bytes(rest.take()?);
         let (entries, []) = rest.0.as_chunks::<ENTRY>() else {
-            return Err(malformed("truncated chunk entry"));
+            return Err(malformed("its last chunk entry is truncated"));
         };
         if count != entries.len() as u64 {
             return Err(malformed("chunk count does not match the header"));
@@ -111,7 +111,7 @@ impl<'a> Rest<'a> {
 }
 
 fn truncated() -> ManifestError {
-    malformed("truncated")
+    malformed("it is truncated")
 }
 
 fn malformed(reason: &'static str) -> ManifestError {

@@ -159,7 +159,7 @@ pub enum ManifestError {
         reason: &'static str,
     },
     /// The bytes are a manifest of another version.
-    #[error("manifest version {version} is not supported")]
+    #[error("manifest version {version} is not supported (expected 1)")]
     Version {
         /// The version in the bytes.
         version: u8,
@@ -173,13 +173,15 @@ pub enum ManifestError {
         limit: usize,
     },
     /// Chunks do not follow each other, or have lengths that no input can have with this profile.
-    #[error("chunk {index} has a wrong offset or an impossible length")]
+    #[error(
+        "chunk {index} does not follow the previous one, or has a length that the profile does not allow"
+    )]
     ChunkSequence {
         /// Index of the first such chunk.
         index: usize,
     },
     /// The manifest has no such chunk.
-    #[error("chunk index {index} is out of range")]
+    #[error("the manifest has no chunk {index}")]
     ChunkIndex {
         /// The index asked for.
         index: usize,
@@ -214,7 +216,7 @@ pub enum ManifestError {
     },
     /// Reading or writing failed.
     #[cfg(feature = "std")]
-    #[error("read or write failed")]
+    #[error("reading or writing the input failed")]
     Io(#[from] std::io::Error),
 }
 

@@ -10,12 +10,12 @@ use futures_io::AsyncWrite;
 use std::io;
 
 impl Manifest {
-    /// Writes the input to `writer`, from chunks that `fetch` returns; what
-    /// [`reassemble`](Self::reassemble) is to blocking code.
+    /// Writes the input to `writer`, from chunks that `fetch` returns: [`reassemble`](Self::reassemble) for
+    /// async code.
     ///
-    /// Chunks are fetched one after another. Every chunk is checked before it is written, so that
-    /// `writer` gets a correct prefix of the input whatever `fetch` returns. A chunk is hashed on the
-    /// task that polls: about a millisecond for 1 MiB.
+    /// Fetches one chunk after another. Verifies every chunk before it writes it, so `writer` gets a correct
+    /// prefix of the input whatever `fetch` returns. A chunk is hashed on the task that polls: about a
+    /// millisecond for 1 MiB.
     ///
     /// ```
     /// use chunker::Profile;

@@ -12,8 +12,8 @@ pub enum InvalidNarInfo {
         /// The path.
         path: String,
     },
-    /// No NAR is 0 bytes long.
-    #[error("NAR size is 0")]
+    /// The size of the NAR is 0.
+    #[error("NAR size is 0 (expected at least 1)")]
     NarSize,
     /// A line of a file is not `Name: value`.
     #[error("line {line} is not of the form \"Name: value\"")]

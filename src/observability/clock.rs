@@ -1,4 +1,4 @@
-//! The clock, which std has not in browsers.
+//! The clock, which std lacks in browsers.
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub(super) use std::time::Instant;

@@ -34,8 +34,8 @@ impl Scanner {
 
     /// Returns the fastest kernel for this CPU.
     ///
-    /// A build with `--cfg chunker_scan="portable"` or `--cfg chunker_scan="avx2"` uses none that is
-    /// faster than the named one.
+    /// A build with `--cfg chunker_scan="portable"`, `"scalar"` or `"avx2"` uses none that is faster than
+    /// the named one.
     #[must_use]
     #[inline]
     pub fn detect() -> Self {
@@ -51,7 +51,7 @@ impl Scanner {
         core::iter::once(Self::PORTABLE).chain(native)
     }
 
-    /// Returns the name of the kernel: `portable`, `avx2` or `avx512`.
+    /// Returns the name of the kernel: `portable`, `scalar`, `avx2` or `avx512`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {

@@ -1,4 +1,4 @@
-//! The scalar kernel for every target, in safe code.
+//! The kernel for every target, in safe code.
 
 use crate::gear::Gear;
 

@@ -47,8 +47,8 @@ impl CheckOptions {
         self
     }
 
-    /// Whether to copy the good chunks of damaged packs and doom the packs, so that uploading the rest of
-    /// their chunks again heals the store. Default: false; nothing is written then.
+    /// Whether to copy the good chunks of damaged packs and doom the packs, so that uploading the lost chunks
+    /// again repairs the store. Default: false, which writes nothing.
     #[must_use]
     pub const fn repair(mut self, repair: bool) -> Self {
         self.repair = repair;
@@ -134,10 +134,10 @@ pub struct HurtFile {
 impl Store {
     /// Checks every footer and every manifest, and with [`CheckOptions::read_data`] every byte.
     ///
-    /// Commits, writers and collections may continue meanwhile; what is
-    /// deleted during a check is not reported. With [`CheckOptions::repair`], damaged packs are doomed, and
-    /// deleted as soon as no file needs anything in them; a process that dies meanwhile leaves the rest to
-    /// the next collection. Without it, nothing is written.
+    /// Commits, writers and collections may continue meanwhile; the report leaves out objects that they
+    /// delete. With [`CheckOptions::repair`], damaged packs are doomed, and deleted as soon as no file needs
+    /// anything in them; a process that dies meanwhile leaves the rest to the next collection. Without it,
+    /// nothing is written.
     ///
     /// # Errors
     /// [`StoreError::Object`], if the store cannot be listed or read. Damage is reported, and not an error.

@@ -1,5 +1,5 @@
-//! Garbage collection in two steps: packs are doomed, then what is live in them is copied, then they are
-//! deleted. Committers, readers and other collectors go on all the while.
+//! Garbage collection: packs are doomed, then their live chunks are copied, then they are deleted.
+//! Committers, readers and other collectors continue meanwhile.
 
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
@@ -122,8 +122,8 @@ impl Store {
     ///
     /// Chooses packs with much waste, copies their live chunks into new packs, and deletes them. Safe at any
     /// time, from any number of processes: you can kill it at any moment, and the next collection finishes
-    /// what it started. Committed files stay readable all the while. It frees space at once, but does not
-    /// touch packs younger than [`min_age`](CollectOptions::min_age).
+    /// what it started. Committed files stay readable throughout. It frees space at once, but does not touch
+    /// packs younger than [`min_age`](CollectOptions::min_age).
     ///
     /// # Errors
     /// [`StoreError::Manifest`] or [`StoreError::ManifestDigest`] if a manifest is damaged: the chunks that

@@ -76,6 +76,11 @@ impl Commit {
         let chunks = chunks.filter(|chunk| seen.insert(*chunk)).collect();
         Self { root, bytes, chunks }
     }
+
+    /// Returns the digests of the chunks.
+    pub(crate) fn digests(&self) -> Vec<[u8; 32]> {
+        self.chunks.iter().map(|(id, _)| id.digest).collect()
+    }
 }
 
 /// A chunk that keeps a file from being committed.

@@ -30,7 +30,7 @@ pub enum StoreError {
         source: PackError,
     },
     /// Every copy of a chunk is damaged, or an added chunk does not match its digest or length.
-    #[error("chunk is damaged")]
+    #[error("a chunk failed verification")]
     Chunk(#[from] ChunkError),
     /// The store does not have a chunk that a file needs.
     #[error("chunk {chunk} is not in the store")]
@@ -39,7 +39,7 @@ pub enum StoreError {
         chunk: ChunkId,
     },
     /// The store does not have this file.
-    #[error("{root} is not in the store")]
+    #[error("file {root} is not in the store")]
     RootNotFound {
         /// The file's name.
         root: Root,
@@ -59,7 +59,7 @@ pub enum StoreError {
         name: String,
     },
     /// The digests of a manifest's chunks are of another algorithm than its name.
-    #[error("manifest {name} has {algorithm} digests, which its name contradicts")]
+    #[error("manifest {name} has {algorithm} digests, contrary to its name")]
     ManifestAlgorithm {
         /// The object's name.
         name: String,
@@ -79,7 +79,9 @@ pub enum StoreError {
     ///
     /// To recover, stop every process that writes to the store, remove the object, and
     /// [repair](crate::CheckOptions::repair) the store.
-    #[error("doom {name} is damaged")]
+    #[error(
+        "{name}, a list of packs to delete, is damaged: nothing can be committed or collected until it is removed"
+    )]
     Doom {
         /// The object's name.
         name: String,
@@ -95,7 +97,7 @@ pub enum StoreError {
         length: u64,
     },
     /// The store kept changing while a file was being committed.
-    #[error("the commit was overtaken by other changes {attempts} times")]
+    #[error("the store changed during each of {attempts} attempts to commit the file")]
     Contended {
         /// Number of attempts.
         attempts: u32,
@@ -119,13 +121,13 @@ pub enum StoreError {
     /// The operating system could not provide random numbers.
     #[error("the system's random number generator failed")]
     Random(#[source] io::Error),
-    /// A task of this store ended without a result.
+    /// A background task of this store ended without a result.
     #[error(transparent)]
     TaskLost(#[from] TaskLost),
-    /// There is no `tokio` runtime here.
-    #[error("no tokio runtime is running (use chunker_store::blocking, or open the store inside one)")]
+    /// The store was opened outside a `tokio` runtime, or the threads of one could not be started.
+    #[error("no tokio runtime is running: open the store inside one, or use chunker_store::blocking")]
     NoRuntime,
-    /// The pack writer has failed before.
+    /// The pack writer failed earlier, and returned that error then.
     #[error("the pack writer already failed")]
     WriterFailed,
 }

@@ -1,4 +1,4 @@
-//! Names of objects: times and random bits, so that a list by name is a list by time.
+//! Names of objects: times and random bits, so that sorting by name sorts by time.
 
 use crate::host::Host;
 use std::fmt;
@@ -82,7 +82,7 @@ impl FromStr for TimeName {
     }
 }
 
-/// The text is not a name of this store.
+/// The text is not a UUID in lowercase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a lowercase UUID")]
 pub struct NotATimeName;

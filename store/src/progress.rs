@@ -19,13 +19,13 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// Manifests are read; counted in files.
+    /// Reading manifests; counts files.
     ReadManifests,
-    /// Packs are checked; counted in packs.
+    /// Checking packs; counts packs.
     CheckPacks,
-    /// Live chunks are copied out of packs that will be deleted; counted in chunks.
+    /// Copying live chunks out of packs that will be deleted; counts chunks.
     CopyChunks,
-    /// Packs are deleted; counted in packs.
+    /// Deleting packs; counts packs.
     DeletePacks,
 }
 

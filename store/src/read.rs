@@ -42,7 +42,7 @@ impl Ahead {
     pub(crate) const FAR: Self = Self { window: 8 << 20, windows: 3 };
 }
 
-/// A stream of what a store returns piece by piece.
+/// A stream of results from a store.
 pub type Results<T> = BoxStream<'static, Result<T, StoreError>>;
 
 impl Store {
@@ -84,8 +84,8 @@ impl Store {
 
     /// Returns the bytes of a file, or a range of them, in verified pieces.
     ///
-    /// The bytes are correct, whatever happens to the store meanwhile. Until the file is
-    /// deleted, no collection disturbs a read.
+    /// The bytes are correct, whatever happens to the store meanwhile. Until the file is deleted, no
+    /// collection interferes with a read.
     ///
     /// # Errors
     /// As [`manifest`](Self::manifest); [`StoreError::Range`]. The stream ends with an error when a chunk is

@@ -96,10 +96,10 @@ impl Store {
 
     /// Returns for each digest whether its chunk is missing, in the same order.
     ///
-    /// The answer is a hint, and may be some seconds old: it may call a chunk that another process has just
-    /// added missing, and one that is about to be collected present. Only [`commit`](Self::commit) is
-    /// certain. A chunk of which this process has read only damaged copies is missing: adding it again heals
-    /// the store.
+    /// The answer is a hint, and may be some seconds old: it may report a chunk as missing that another
+    /// process has just added, and one as present that is about to be collected. Only
+    /// [`commit`](Self::commit) is certain. A chunk of which this process has read only damaged copies is
+    /// missing: adding it again heals the store.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed; [`StoreError::Doom`], when no commit could

@@ -11,7 +11,7 @@ fn data() -> Vec<u8> {
 #[test]
 fn kernels_agree_without_undefined_behaviour() {
     let names: Vec<_> = Scanner::available().map(Scanner::name).collect();
-    assert_eq!(names, ["portable", "avx2", "avx512"]);
+    assert_eq!(names, ["portable", "scalar", "avx2", "avx512"]);
     let data = data();
     for mask in [0x5900_0353_0000, 0xd903_0353_0000, 0xd917_4753_7000] {
         for range in [0..257, 3..data.len()] {

@@ -12,7 +12,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::collections::BTreeSet;
 use std::io::Write;
 
-const ALL_TIERS: [&str; 3] = ["portable", "avx2", "avx512"];
+const ALL_TIERS: [&str; 4] = ["portable", "scalar", "avx2", "avx512"];
 
 #[test]
 fn required_tiers_are_available() {
@@ -37,6 +37,8 @@ fn required_tiers_are_available() {
 fn the_fastest_kernel_is_used_that_the_build_allows() {
     let limit = if cfg!(chunker_scan = "portable") {
         "portable"
+    } else if cfg!(chunker_scan = "scalar") {
+        "scalar"
     } else if cfg!(chunker_scan = "avx2") {
         "avx2"
     } else {

@@ -28,7 +28,7 @@ pub struct Failure {
 impl Failure {
     /// A handle was used after its end.
     pub(crate) const CLOSED: Self =
-        Self { code: "chunker_closed", message: Cow::Borrowed("already finished") };
+        Self { code: "chunker_closed", message: Cow::Borrowed("the object was already finished") };
 
     /// A value that no argument of this kind can have.
     pub(crate) const fn argument(message: &'static str) -> Self {

@@ -96,12 +96,12 @@ fn print(checked: &Checked, options: &Check, quiet: bool) -> Result<(), Failure>
     for HurtFile { root, error, chunks } in &checked.hurt_files {
         let lost = || format!("{} lost", count(chunks.len() as u64, "chunk"));
         let what = error.clone().unwrap_or_else(lost);
-        print_line(format_args!("hurt file {root}: {what}"))?;
+        print_line(format_args!("damaged file {root}: {what}"))?;
     }
     for StrangeObject { object, error } in &checked.strange_objects {
         match error {
             Some(error) => print_line(format_args!("damaged object {object}: {error}"))?,
-            None => print_line(format_args!("strange object {object}"))?,
+            None => print_line(format_args!("unknown object {object}"))?,
         }
     }
     if options.repair && !checked.damaged_packs.is_empty() {

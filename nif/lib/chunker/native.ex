@@ -126,7 +126,7 @@ defmodule Chunker.Native do
 
     with {:error, {reason, text}} <- :erlang.load_nif(path, 0) do
       # This module stays, so that `Chunker.available?/0` can answer.
-      :logger.error(~c"chunker has no native library, every call fails: ~s, ~ts", [reason, text])
+      :logger.error(~c"chunker's native library is not loaded, so every call fails: ~s, ~ts", [reason, text])
       :ok
     end
   end

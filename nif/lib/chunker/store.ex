@@ -335,7 +335,7 @@ defmodule Chunker.Store do
   @doc """
   Deletes a file, and returns whether it existed. Takes the option `:timeout`.
 
-  `collect/2` then frees its space.
+  Its space is free only after a collection: see `collect/2`.
   """
   @spec delete(t, root, timeout: timeout) :: result(boolean)
   def delete(store, root, options \\ []),
@@ -402,7 +402,7 @@ defmodule Chunker.Store do
 
     * `:read_data` - whether to read every chunk, instead of only footers and manifests, by default false
     * `:repair` - whether to copy the good chunks of damaged packs and delete the packs, so that uploading
-      their files again heals the store. By default false: the check writes nothing
+      their files again repairs the store. By default false: the check writes nothing
     * `:timeout`
   """
   @spec check(t, read_data: boolean, repair: boolean, timeout: timeout) :: result(report)

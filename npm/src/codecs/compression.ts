@@ -53,7 +53,7 @@ export async function decompress(
 }
 
 /**
- * Returns the decompressed content of `data`; its first bytes tell the codec.
+ * Returns the decompressed content of `data`, and detects the codec from its first bytes.
  *
  * @throws {ChunkerError} `unknown_compression_format`, else as {@link decompress}.
  */
@@ -68,7 +68,7 @@ export async function decompressAuto(data: Bytes, options?: DecompressOptions): 
   );
 }
 
-/** Returns the codec of `data` as told by its first bytes, or `undefined`. */
+/** Returns the codec of `data`, detected from its first bytes, or `undefined`. */
 export async function detectCodec(data: Bytes): Promise<Codec | undefined> {
   await ready();
   const bytes = bytesOf(data);

@@ -52,7 +52,7 @@ export async function nixHashEncode(digest: Bytes, format: NixHashFormat): Promi
  *
  * @throws {ChunkerError} `invalid_nix_hash` or `invalid_argument`.
  */
-export async function nixHashDecode(text: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function nixHashDecode(text: string): Promise<ByteArray> {
   const checked = textOf(text, "text");
   await ready();
   return owned(calling(() => core().nixHashDecode(checked)));
@@ -63,7 +63,7 @@ export interface NarInfoFields {
   storePath: string;
   /** SHA-256 digest of the NAR, 32 bytes. */
   narHash: Bytes;
-  /** Bytes of the NAR. */
+  /** Size of the NAR in bytes. */
   narSize: number;
   /** In any order. Default: none. */
   references?: Iterable<string> | undefined;
@@ -190,7 +190,7 @@ export class NixPublicKey {
   }
 
   /**
-   * Returns if `signature`, the value of a `Sig:` line, is by this key, and throws if not.
+   * Verifies `signature`, the value of a `Sig:` line; throws unless it is by this key.
    *
    * @throws {ChunkerError} `verification_failed`, `invalid_signature`, `invalid_signature_length`,
    * `decode_error` or `invalid_argument`.
@@ -229,10 +229,10 @@ export interface NarInfoFile extends NarInfoFields {
 
 /** A parsed narinfo file. Fields that a file always has are always present. */
 export interface ParsedNarInfoFile extends NarInfoFile {
-  narHash: Uint8Array<ArrayBuffer>;
+  narHash: ByteArray;
   references: string[];
   compression: string;
-  fileHash: Uint8Array<ArrayBuffer> | undefined;
+  fileHash: ByteArray | undefined;
   signatures: string[];
   other: [name: string, value: string][];
 }

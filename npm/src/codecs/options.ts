@@ -14,14 +14,14 @@ export interface CompressOptions extends LevelOptions {
 
 /** Limits of {@link decompress} and similar functions. */
 export interface DecompressOptions {
-  /** Most bytes of output; more is a `ChunkerError` `size_exceeded`. Default: 1 GiB. */
+  /** Largest output in bytes; more is a `ChunkerError` `size_exceeded`. Default: 1 GiB. */
   maxOutput?: number | undefined;
   /**
    * Base-2 logarithm of the largest window that a zstd frame may ask for, 10 to 30; more is
    * `window_exceeded`. Default: 23, as in RFC 9659.
    */
   maxWindowLog?: number | undefined;
-  /** Most memory in bytes that an .xz stream may ask for; more is `window_exceeded`. Default: 66 MiB. */
+  /** Largest memory in bytes that an .xz stream may need; more is `window_exceeded`. Default: 66 MiB. */
   maxMemory?: number | undefined;
   /** The dictionary that the data was compressed with; zstd only. */
   dictionary?: Bytes | undefined;

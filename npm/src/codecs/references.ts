@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Bytes, bytesOf } from "../bytes.js";
+import { type ByteArray, type Bytes, bytesOf } from "../bytes.js";
 import { Owned } from "../disposable.js";
 import { calling, invalidArgument } from "../errors.js";
 import { owned } from "./decompressor.js";
@@ -43,12 +43,13 @@ export class ReferenceNormalizer {
   }
 
   /**
-   * Takes the next piece and returns the bytes that are settled.
+   * Takes the next piece and returns the output so far. It holds back the last bytes (at most 31),
+   * because a hash may start in them.
    *
    * @throws {ChunkerError} `too_many_patches` above 4,194,304 hashes, `invalid_argument` or
    * `chunker_closed`.
    */
-  push(piece: Bytes): Uint8Array<ArrayBuffer> {
+  push(piece: Bytes): ByteArray {
     const bytes = bytesOf(piece, "piece");
     const normalizer = this.#owned.get();
     return owned(calling(() => normalizer.push(bytes)));
@@ -59,7 +60,7 @@ export class ReferenceNormalizer {
    *
    * @throws {ChunkerError} `too_many_patches` or `chunker_closed`.
    */
-  finish(): { rest: Uint8Array<ArrayBuffer>; patches: ReferencePatches } {
+  finish(): { rest: ByteArray; patches: ReferencePatches } {
     const normalizer = this.#owned.get();
     try {
       const rest = owned(calling(() => normalizer.finish()));
@@ -96,7 +97,7 @@ export class ReferencePatches {
   }
 
   /** Returns the canonical bytes, to store with the stream. Equal patches have equal bytes. */
-  toBytes(): Uint8Array<ArrayBuffer> {
+  toBytes(): ByteArray {
     return owned(this.#owned.get().toBytes());
   }
 
@@ -124,7 +125,7 @@ export class ReferencePatches {
    * @throws {ChunkerError} `placeholder_missing` if they belong to another stream,
    * `stream_length_mismatch` if they extend beyond its end, `invalid_argument` or `chunker_closed`.
    */
-  restore(bytes: Bytes, offset = 0): Uint8Array<ArrayBuffer> {
+  restore(bytes: Bytes, offset = 0): ByteArray {
     const checked = bytesOf(bytes, "bytes");
     const patches = this.#owned.get();
     return owned(calling(() => patches.restore(checked, offset)));

@@ -11,13 +11,20 @@ import { keyOf } from "./chunk-table.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
 import { DedupError } from "./error.js";
 import { LocalChunks, type LocalSource } from "./local.js";
-import { readPack, type Stretch } from "./pack-reader.js";
+import { ByteReader, readPack, type Stretch } from "./pack-reader.js";
 import { platform } from "./platform.js";
 import { orReason, Requests, type RetryOptions } from "./retry.js";
 import { type Destination, isSeekable, type Sink, seekableSink } from "./sink.js";
 import type { Transport } from "./transport.js";
 import type { ChunkEncoding } from "./upload-options.js";
-import { DIGEST_BYTES, parseRoot, type Root, type Row } from "./wire.js";
+import {
+  DIGEST_BYTES,
+  HEAD_BYTES,
+  parseDownloadHead,
+  parseRoot,
+  type Root,
+  type Row,
+} from "./wire.js";
 
 /** Options of {@link download}. */
 export interface DownloadOptions {
@@ -96,8 +103,8 @@ type Payload = Uint8Array<ArrayBuffer>;
  * ```
  *
  * The manifest is verified against `root`, and each chunk against the manifest before it is returned, so the
- * result is what was committed, whatever the server sends. Chunks arrive in a few streamed requests, each
- * chunk once; a request that breaks off continues where it was.
+ * result is what was committed, whatever the server sends. Manifest and chunks arrive in one streamed answer,
+ * each chunk once; one that breaks off is continued where it was.
  *
  * Reading and writing throw a `ChunkerError` (`aborted`, `chunk_digest_mismatch`, `invalid_manifest`, …)
  * or a {@link DedupError}.
@@ -117,6 +124,8 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   readonly #requests: Requests;
   readonly #counts = downloadCounts();
   #totalBytes: number | undefined;
+  #codecs: Codecs | undefined;
+  #readDigests: number | undefined;
   #begun = false;
 
   /** @throws {ChunkerError} `invalid_argument`. */
@@ -205,22 +214,23 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     signal?.addEventListener("abort", onAbort, { once: true });
     const endSpan = beginSpan("info", "download");
     let manifest: Manifest | undefined;
+    let opened: Opened | undefined;
     let local: LocalChunks | undefined;
     try {
       requests.throwIfStopped();
-      const [fetched, { readDigests }] = await Promise.all([
-        this.#manifest(),
-        requests.run((signal) => this.#transport.limits({ signal })),
-      ]);
-      manifest = fetched;
-      if (reuse !== undefined) {
-        const finding = LocalChunks.find(reuse, fetched, requests.signal);
+      await this.#loadCodecs();
+      if (reuse === undefined) {
+        opened = await this.#open();
+        manifest = opened.manifest;
+      } else {
+        [manifest] = await Promise.all([this.#manifest(), this.#mostDigests()]);
+        const finding = LocalChunks.find(reuse, manifest, requests.signal);
         finding.catch(() => {});
         local = await orReason(finding, requests.signal);
       }
-      const parts = partsOf(fetched, range);
+      const parts = partsOf(manifest, range);
       this.#totalBytes = parts.end - parts.start;
-      yield* read({ ...parts, readDigests, local });
+      yield* read({ ...parts, opened, local });
       writeLine("info", "download_finished", this.#counts.own);
     } catch (error) {
       requests.throwIfStopped();
@@ -229,6 +239,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       signal?.removeEventListener("abort", onAbort);
       // Ends requests in progress if the consumer stops early.
       requests.stop(new ChunkerError("aborted", "the download was not read to its end"));
+      opened?.end();
       manifest?.[Symbol.dispose]();
       await local?.close().catch(() => {});
       endSpan(this.#counts.own);
@@ -236,16 +247,81 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   }
 
   async #manifest(): Promise<Manifest> {
-    const { maxManifestBytes: maxBytes = DEFAULT_MAX_MANIFEST_BYTES } = this.#options;
+    const maxBytes = this.#maxManifestBytes;
     const bytes = await this.#requests.run((signal) =>
       this.#transport.getManifest(this.#name, { signal, maxBytes }),
     );
+    return this.#verified(bytes);
+  }
+
+  get #maxManifestBytes(): number {
+    return this.#options.maxManifestBytes ?? DEFAULT_MAX_MANIFEST_BYTES;
+  }
+
+  #verified(bytes: Uint8Array): Manifest {
+    const maxBytes = this.#maxManifestBytes;
     const manifest = Manifest.parse(bytes, { maxBytes });
     const { hash, digest } = this.#root;
     if (manifest.hash !== hash || !isEqual(manifest.rootDigest, digest)) {
       throw new DedupError("digest_mismatch", "the manifest received is not the one asked for");
     }
     return manifest;
+  }
+
+  /** Requests the manifest and all chunks; returns once the manifest is there. */
+  async #open(): Promise<Opened> {
+    for (const attempts = this.#requests.attempts(); ; ) {
+      try {
+        return await this.#tryToOpen();
+      } catch (error) {
+        this.#requests.throwIfStopped();
+        await attempts.failed(error);
+      }
+    }
+  }
+
+  async #tryToOpen(): Promise<Opened> {
+    const { range = {} } = this.#options;
+    const encoding = this.#encoding;
+    const answer = await this.#begin((signal) =>
+      this.#transport.readFile(this.#name, { signal, encoding, range }),
+    );
+    try {
+      const length = parseDownloadHead(await answer.reader.take(HEAD_BYTES));
+      const most = this.#maxManifestBytes;
+      if (length > most) {
+        throw new ChunkerError(
+          "manifest_too_large",
+          `manifest of bytes ${length} is above ${most}`,
+        );
+      }
+      return { ...answer, manifest: this.#verified(await answer.reader.take(length)) };
+    } catch (error) {
+      answer.end();
+      throw error;
+    }
+  }
+
+  /** Sends a request; resolves with its answer, which ends with the download at the latest. */
+  async #begin(send: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>): Promise<Answer> {
+    const { signal: outer } = this.#requests;
+    const request = new AbortController();
+    const onStop = () => request.abort(outer.reason);
+    if (outer.aborted) onStop();
+    outer.addEventListener("abort", onStop, { once: true });
+    let reader: ByteReader | undefined;
+    const end = () => {
+      outer.removeEventListener("abort", onStop);
+      reader?.end();
+      request.abort(new ChunkerError("aborted", "the answer was not read to its end"));
+    };
+    try {
+      reader = new ByteReader(await orReason(send(request.signal), request.signal), request.signal);
+      return { reader, end };
+    } catch (error) {
+      end();
+      throw error;
+    }
   }
 
   /** Yields the bytes of all parts in order. */
@@ -255,7 +331,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     const { ways, fetched } = planned(chunks, local, maxBytesHeld);
     const held = new Map<string, Payload>();
     const gathered = new Gathered();
-    const arrivals = new Arrivals(this.#fetch(fetched, parts));
+    const arrivals = new Arrivals(this.#fetch(fetched, parts.opened));
     try {
       for (let at = 0; at < chunks.length; ) {
         const chunk = chunks[at] as Chunk;
@@ -288,6 +364,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
         yield way === "held" ? part.slice() : ownBuffer(part);
       }
       yield* this.#handOn(gathered);
+      await arrivals.finish();
     } finally {
       await arrivals.end();
     }
@@ -325,7 +402,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       else for (const { offset } of equal) await write(offset, payload, 1, true);
     }
     const fetched = absent.map(([chunk]) => chunk as Chunk);
-    const arrivals = new Arrivals(this.#fetch(fetched, parts));
+    const arrivals = new Arrivals(this.#fetch(fetched, parts.opened));
     try {
       for (let at = 0; at < absent.length; ) {
         const { offset } = fetched[at] as Chunk;
@@ -342,17 +419,18 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
         }
         at += count;
       }
+      await arrivals.finish();
     } finally {
       await arrivals.end();
     }
   }
 
-  async #readLocal({ local, readDigests }: Parts, chunk: Chunk): Promise<Payload> {
+  async #readLocal({ local }: Parts, chunk: Chunk): Promise<Payload> {
     const reading = local?.read(chunk.hash, chunk.length) ?? Promise.resolve(undefined);
     const payload = await orReason(reading, this.#requests.signal);
     if (payload !== undefined) return payload;
     // The older file has changed since it was chunked.
-    const arrivals = new Arrivals(this.#fetch([chunk], { readDigests }));
+    const arrivals = new Arrivals(this.#fetch([chunk]));
     try {
       return (await arrivals.take(() => false)).payload;
     } finally {
@@ -366,20 +444,23 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     this.#requests.throwIfStopped();
   }
 
-  /** Yields `chunks`, verified, in as few requests as the server allows. */
+  /** Yields `chunks`, verified: those that come with the manifest, the rest in as few requests as possible. */
   async *#fetch(
     chunks: readonly Chunk[],
-    { readDigests }: Pick<Parts, "readDigests">,
+    opened?: Opened,
   ): AsyncGenerator<Arrival, void, undefined> {
-    const codecs = await this.#codecs();
     const attempts = this.#requests.attempts();
     let isPlain = false;
-    for (let next = 0; next < chunks.length; ) {
-      const batch = distinct(chunks, next, readDigests);
+    let isFirst = opened !== undefined;
+    for (let next = 0; next < chunks.length || isFirst; ) {
+      const answer = isFirst ? opened : undefined;
+      isFirst = false;
+      const most = answer === undefined ? await this.#mostDigests() : Number.POSITIVE_INFINITY;
+      const batch = distinct(chunks, next, most);
       const first = next;
-      const asked = isPlain ? undefined : codecs;
       try {
-        for await (const { failure, bytesOnWire, ...arrival } of this.#request(batch, asked)) {
+        const arriving = this.#request(batch, isPlain, answer);
+        for await (const { failure, bytesOnWire, ...arrival } of arriving) {
           if (arrival.chunks.length > 0) {
             this.#counts.add({ bytesOnWire });
             attempts.succeeded();
@@ -400,32 +481,30 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   /** Yields the chunks of one request, verified while others arrive. */
   async *#request(
     batch: readonly Chunk[],
-    codecs: Codecs | undefined,
+    isPlain: boolean,
+    opened: Opened | undefined,
   ): AsyncGenerator<Checked, void, undefined> {
-    const { signal: outer } = this.#requests;
-    const request = new AbortController();
-    const onStop = () => request.abort(outer.reason);
-    if (outer.aborted) onStop();
-    outer.addEventListener("abort", onStop, { once: true });
-    const { signal } = request;
-    const digests = new Uint8Array(DIGEST_BYTES * batch.length);
-    for (const [at, { hash }] of batch.entries()) digests.set(hash, DIGEST_BYTES * at);
-    const { hash } = this.#root;
-    const encoding = codecs === undefined ? undefined : "zstd";
+    const { reader, end } = opened ?? (await this.#requestChunks(batch, isPlain));
     let next = 0;
     try {
-      const opening = this.#transport.readChunks(hash, digests, { signal, encoding });
-      const stretches = readPack(await orReason(opening, signal), batch, signal);
+      const stretches = readPack(reader, batch, opened !== undefined);
       const lengthOf = ({ rows }: Stretch) => rows.reduce((sum, { length }) => sum + length, 0);
       yield* ahead(stretches, BYTES_AHEAD, lengthOf, (stretch) => {
         const chunks = batch.slice(next, next + stretch.rows.length);
         next += chunks.length;
-        return this.#checked(stretch, chunks, codecs);
+        return this.#checked(stretch, chunks, isPlain ? undefined : this.#codecs);
       });
     } finally {
-      outer.removeEventListener("abort", onStop);
-      request.abort(new ChunkerError("aborted", "the answer was not read to its end"));
+      end();
     }
+  }
+
+  #requestChunks(batch: readonly Chunk[], isPlain: boolean): Promise<Answer> {
+    const digests = new Uint8Array(DIGEST_BYTES * batch.length);
+    for (const [at, { hash }] of batch.entries()) digests.set(hash, DIGEST_BYTES * at);
+    const { hash } = this.#root;
+    const encoding = isPlain ? undefined : this.#encoding;
+    return this.#begin((signal) => this.#transport.readChunks(hash, digests, { signal, encoding }));
   }
 
   /** Returns the chunks of a stretch up to the first wrong one, and what is wrong with that. */
@@ -450,9 +529,21 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     return { chunks: chunks.slice(0, count), payload, bytesOnWire, failure };
   }
 
-  async #codecs(): Promise<Codecs | undefined> {
-    if (this.#options.compression === undefined) return undefined;
-    return loadCodecs().catch(() => undefined);
+  /** Returns the most chunks of a request. */
+  async #mostDigests(): Promise<number> {
+    this.#readDigests ??= (
+      await this.#requests.run((signal) => this.#transport.limits({ signal }))
+    ).readDigests;
+    return this.#readDigests;
+  }
+
+  async #loadCodecs(): Promise<void> {
+    if (this.#options.compression === undefined) return;
+    this.#codecs = await loadCodecs().catch(() => undefined);
+  }
+
+  get #encoding(): "zstd" | undefined {
+    return this.#codecs === undefined ? undefined : "zstd";
   }
 }
 
@@ -504,7 +595,18 @@ interface Parts {
   readonly start: number;
   readonly end: number;
   readonly local: LocalChunks | undefined;
-  readonly readDigests: number;
+  readonly opened: Opened | undefined;
+}
+
+/** An answer that is being read. */
+interface Answer {
+  readonly reader: ByteReader;
+  readonly end: () => void;
+}
+
+/** One whose manifest was read; its chunks follow. */
+interface Opened extends Answer {
+  readonly manifest: Manifest;
 }
 
 /**
@@ -626,6 +728,11 @@ class Arrivals {
     const payload = this.#payload.subarray(this.#start, this.#start + bytes);
     this.#start += bytes;
     return { count, payload };
+  }
+
+  /** Waits for the end after the last chunk. */
+  async finish(): Promise<void> {
+    await this.#arriving.next();
   }
 
   async end(): Promise<void> {

@@ -38,6 +38,8 @@ export interface DedupErrorDetails {
   readonly retryAfterMs?: number;
   /** With `chunks_missing`: the digests that the server lacks, 64 lowercase hexadecimal digits each. */
   readonly missing?: readonly string[];
+  /** With `chunks_missing`: how many chunks the server lacks; `missing` may name only the first of them. */
+  readonly count?: number;
   readonly cause?: unknown;
 }
 
@@ -49,6 +51,7 @@ export class DedupError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly missing: readonly string[] | undefined;
+  readonly count: number | undefined;
 
   constructor(code: DedupErrorCode, message: string, details: DedupErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -57,6 +60,7 @@ export class DedupError extends Error {
     this.retryable = details.retryable ?? false;
     this.retryAfterMs = details.retryAfterMs;
     this.missing = details.missing;
+    this.count = details.count;
   }
 }
 

@@ -16,9 +16,11 @@ import { fetchExchange, isBadPort } from "./exchange-fetch.js";
 import { platform } from "./platform.js";
 import type {
   Body,
+  CommitOptions,
   FilesAnswer,
   MissingAnswer,
   PutOptions,
+  ReadFileOptions,
   RequestOptions,
   StoredFile,
   Transport,
@@ -131,6 +133,17 @@ export class HttpTransport implements Transport {
     await this.#request("POST", `/v1/packs/${hash}`, { ...options, body: pack });
   }
 
+  async readFile(
+    root: string,
+    { signal, encoding, range = {} }: ReadFileOptions,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const query = new URLSearchParams();
+    if (encoding !== undefined) query.set("encoding", encoding);
+    if (range.start !== undefined) query.set("start", String(range.start));
+    if (range.end !== undefined) query.set("end", String(range.end));
+    return this.#stream("GET", `/v1/files/${root}/chunks${asSuffix(query)}`, { signal });
+  }
+
   async readChunks(
     hash: HashAlgorithm,
     digests: Uint8Array<ArrayBuffer>,
@@ -147,10 +160,11 @@ export class HttpTransport implements Transport {
   async putManifest(
     root: string,
     manifest: Uint8Array<ArrayBuffer>,
-    options: RequestOptions,
+    { signal, isKnown }: CommitOptions,
   ): Promise<void> {
-    await this.#request("PUT", `/v1/manifests/${root}`, {
-      ...options,
+    const query = isKnown ? "?expect=known" : "";
+    await this.#request("PUT", `/v1/manifests/${root}${query}`, {
+      signal,
       body: { parts: [manifest], length: manifest.length },
     });
   }
@@ -400,7 +414,7 @@ function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupEr
     retryable: isTemporary(status),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
-  const { code, message, missing } = (parseJson(body) ?? {}) as Record<string, unknown>;
+  const { code, message, missing, count } = (parseJson(body) ?? {}) as Record<string, unknown>;
   if (typeof code !== "string" || typeof message !== "string") {
     const text = `${request} was answered with status ${status}`;
     if (status === 413) return new DedupError("body_too_large", text, details);
@@ -412,6 +426,7 @@ function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupEr
   return new DedupError(code, message, {
     ...details,
     ...(digests === undefined ? {} : { missing: digests }),
+    ...(typeof count === "number" ? { count } : {}),
   });
 }
 

@@ -16,9 +16,11 @@ export type { RetryEvent, RetryOptions } from "./retry.js";
 export type { Destination, SeekableStream } from "./sink.js";
 export type {
   Body,
+  CommitOptions,
   FilesAnswer,
   MissingAnswer,
   PutOptions,
+  ReadFileOptions,
   RequestOptions,
   StoredFile,
   Transport,

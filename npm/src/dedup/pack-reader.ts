@@ -1,7 +1,7 @@
 import { isEqual } from "../bytes.js";
 import { DedupError } from "./error.js";
 import { orReason } from "./retry.js";
-import { parseTable, type Row, tableBytes } from "./wire.js";
+import { HEAD_BYTES, parsePackHead, parseRows, ROW_BYTES, type Row } from "./wire.js";
 
 /** Consecutive chunks of a pack. */
 export interface Stretch {
@@ -16,23 +16,27 @@ const STRETCH_BYTES = 1024 * 1024;
 const IDLE_MS = 20;
 
 /**
- * Yields the chunks of the pack in `pieces`. Its table must match `expected`: these digests, these lengths or
- * 0, and encoded forms that are not longer. If nothing arrives for a while, or the pack ends early, it yields
- * the complete chunks so far.
+ * Yields the chunks of the pack that `reader` comes to. Its table must match `expected`: these digests, these
+ * lengths or 0, and encoded forms that are not longer. The pack of a download may have fewer chunks, or more:
+ * those are left. If nothing arrives for a while, or the pack ends early, it yields the complete chunks so far.
  *
  * Throws a {@link DedupError}: `protocol_error`, or a retryable `network_error` if the pack ends early; or
  * the signal's reason.
  */
 export async function* readPack(
-  pieces: AsyncIterable<Uint8Array>,
+  reader: ByteReader,
   expected: readonly { readonly hash: Uint8Array; readonly length: number }[],
-  signal: AbortSignal,
+  isDownload: boolean,
 ): AsyncGenerator<Stretch, void, undefined> {
-  const reader = new ByteReader(pieces, signal);
   try {
-    const table = new Uint8Array(tableBytes(expected.length));
-    if ((await reader.fill(table)) < table.length) throw reader.failure;
-    const rows = parseTable(table, expected.length);
+    const count = parsePackHead(await reader.take(HEAD_BYTES));
+    const isRight = isDownload ? count > 0 || expected.length === 0 : count === expected.length;
+    if (!isRight) {
+      const message = `the server's answer has ${count} chunks (expected ${expected.length})`;
+      throw new DedupError("protocol_error", message);
+    }
+    const rows = parseRows(await reader.take(ROW_BYTES * Math.min(count, expected.length)));
+    await reader.skip(ROW_BYTES * (count - rows.length));
     rows.forEach(({ digest, length, encodedLength }, index) => {
       const { hash, length: right } = expected[index] as (typeof expected)[number];
       const absent = length === 0 && encodedLength === 0;
@@ -55,6 +59,7 @@ export async function* readPack(
       if (reader.failure !== undefined) throw reader.failure;
       if (!isFull) reader.putBack(bytes.subarray(length, filled));
     }
+    if (count === rows.length) await reader.finish();
   } finally {
     reader.end();
   }
@@ -78,12 +83,13 @@ function encodedBytes(rows: readonly Row[]): number {
 }
 
 /** Takes bytes from pieces of any length. */
-class ByteReader {
+export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
   #piece: Uint8Array = new Uint8Array(0);
   /** The next piece, if it was already requested. */
   #coming: Promise<IteratorResult<Uint8Array>> | undefined;
+  #isEnded = false;
   /** Why the pieces ended. */
   failure: unknown;
 
@@ -106,6 +112,23 @@ class ByteReader {
       this.#piece = this.#piece.subarray(part.length);
     }
     return filled;
+  }
+
+  /** Returns the next `length` bytes, or throws if there are fewer. */
+  async take(length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    if ((await this.fill(bytes)) < length) throw this.failure;
+    return bytes;
+  }
+
+  /** Drops the next `length` bytes, or throws if there are fewer. */
+  async skip(length: number): Promise<void> {
+    for (let left = length; left > 0; ) {
+      if (this.#piece.length === 0 && !(await this.#next(false))) throw this.failure;
+      const part = Math.min(left, this.#piece.length);
+      this.#piece = this.#piece.subarray(part);
+      left -= part;
+    }
   }
 
   /** Takes back the last bytes it gave; it must hold none after them. */
@@ -133,8 +156,15 @@ class ByteReader {
     return false;
   }
 
+  /** Waits a moment for the end after the last byte: the connection of an answer that was read whole is kept. */
+  async finish(): Promise<void> {
+    await this.#next(true);
+  }
+
   /** Ends the request. Not awaited: no one is left to report an error to. */
   end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     this.#pieces.return?.().catch(() => {});
   }
 }

@@ -13,6 +13,19 @@ export interface PutOptions extends RequestOptions {
   readonly onSent?: (bytes: number) => void;
 }
 
+/** Options of {@link Transport.readFile}. */
+export interface ReadFileOptions extends RequestOptions {
+  readonly encoding?: "zstd" | undefined;
+  /** The part of the file, in bytes. Default: all of it. It may end behind the file. */
+  readonly range?: { readonly start?: number | undefined; readonly end?: number | undefined };
+}
+
+/** Options of {@link Transport.putManifest}. */
+export interface CommitOptions extends RequestOptions {
+  /** Whether the server probably has all chunks, so that this takes the place of a question. */
+  readonly isKnown?: boolean | undefined;
+}
+
 /** A body in parts, sent one after another. */
 export interface Body {
   /** Contains Blobs only for a transport with {@link Transport.takesBlobs}. */
@@ -80,6 +93,12 @@ export interface Transport {
   /** Stores all chunks of a pack, or none. */
   putPack(hash: HashAlgorithm, pack: Body, options: PutOptions): Promise<void>;
 
+  /**
+   * Returns the bytes of a file's manifest and of the chunks in a part of it, as `docs/protocol.md` puts them
+   * together. Leaving the loop ends the request.
+   */
+  readFile(root: string, options: ReadFileOptions): Promise<AsyncIterable<Uint8Array>>;
+
   /** Returns the bytes of a pack with these chunks, in this order. Leaving the loop ends the request. */
   readChunks(
     hash: HashAlgorithm,
@@ -91,12 +110,12 @@ export interface Transport {
    * Commits a manifest in its canonical bytes.
    *
    * If the store lacks chunks of the manifest, rejects with a `DedupError` `chunks_missing` that lists their
-   * digests in `missing`.
+   * digests in `missing`, and says in `count` how many there are.
    */
   putManifest(
     root: string,
     manifest: Uint8Array<ArrayBuffer>,
-    options: RequestOptions,
+    options: CommitOptions,
   ): Promise<void>;
 
   /** Returns the canonical bytes of a committed manifest; rejects if they are more than `maxBytes`. */

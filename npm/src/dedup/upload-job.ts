@@ -137,6 +137,10 @@ export class UploadJob {
   #missingBytes = 0;
   /** Whether to send chunks before the answer, since all chunks of the last one were missing. */
   #expectsNew: boolean;
+  /** Whether to commit the file without further questions, since no chunk was missing. */
+  #expectsKnown: boolean;
+  /** Whether the file is committed, whatever is still asked. */
+  #isOver = false;
   #readToEnd = false;
   #needsRoom = false;
   #changed: (() => void) | undefined;
@@ -161,6 +165,7 @@ export class UploadJob {
     this.#mostAsked = bytes.capacity / QUESTIONS;
     this.#questionBytes = Math.min(this.#packSize.target, this.#mostAsked);
     this.#expectsNew = options.assumeNew === true;
+    this.#expectsKnown = !this.#expectsNew;
     this.#size = lengthOf(source) ?? options.size;
   }
 
@@ -183,7 +188,7 @@ export class UploadJob {
 
   /** Ends the upload; the first error is the one that is reported. */
   fail(error: unknown): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted || this.#isOver) return;
     // Before what stops by it says so with an error of its own.
     this.#stop.abort(counted(error));
     this.#requests.stop(error);
@@ -224,19 +229,21 @@ export class UploadJob {
     // Awaited once the source is read; until then, its failure must not count as unhandled.
     sending.catch((error: unknown) => this.fail(error));
     await this.#read(profile);
-    this.#ask();
-    this.#readToEnd = true;
-    this.#change();
-    await sending;
-    await this.#settle();
     if (this.#size !== undefined && this.#table.length !== this.#size) {
       throw sourceChanged(`ended after ${this.#table.length} of ${this.#size} bytes`);
     }
-    // Browsers compare a file's date with that of its choosing when they open it, and only then.
-    if (isBlob(this.#source)) await this.#reread(0, 1);
     const manifest = Manifest.create(profile, this.#table);
     const root = rootOf({ hash, digest: manifest.rootDigest });
-    await this.#commit(root, manifest.toBytes());
+    const bytes = manifest.toBytes();
+    if (!(await this.#isKnown(root, bytes))) {
+      this.#ask();
+      this.#readToEnd = true;
+      this.#change();
+      await sending;
+      await this.#settle();
+      await this.#checkSource();
+      await this.#commit(root, bytes);
+    }
     writeLine("info", "upload_finished", this.#counts.own);
     return { root, manifest, ...this.progress };
   }
@@ -350,27 +357,35 @@ export class UploadJob {
       await this.#questions.take(1);
       const missing = await this.#missingOf(entries.map(({ index }) => index));
       this.#questions.give(1);
+      if (this.#isOver) return;
       this.#openQuestions -= 1;
       const known = missing.filter((isMissing) => !isMissing).length;
-      entries.forEach((entry, at) => {
-        // It may have been sent before the answer.
-        if (!this.#asked.delete(entry)) return;
-        this.#askedBytes -= entry.length;
-        if (missing[at]) {
-          if (known > 0) setApart(entry);
-          this.#missing.push(entry);
-          this.#missingBytes += entry.length;
-          return;
-        }
-        this.#counts.add({ bytesSaved: entry.length, savedChunks: 1 });
-        this.#place(entry, "known");
-      });
+      this.#sort(entries, missing);
       this.#expectsNew = known === 0;
       // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
       this.#questionBytes = Math.min(next, this.#mostAsked);
       this.#change();
       this.#emitProgress();
+    });
+  }
+
+  /** Takes an answer: which of `entries` are missing. */
+  #sort(entries: readonly Entry[], missing: readonly boolean[]): void {
+    const allMissing = missing.every((isMissing) => isMissing);
+    entries.forEach((entry, at) => {
+      // It may have been sent before the answer, or be in another one.
+      if (!this.#asked.delete(entry)) return;
+      this.#askedBytes -= entry.length;
+      if (missing[at]) {
+        this.#expectsKnown = false;
+        if (!allMissing) setApart(entry);
+        this.#missing.push(entry);
+        this.#missingBytes += entry.length;
+        return;
+      }
+      this.#counts.add({ bytesSaved: entry.length, savedChunks: 1 });
+      this.#place(entry, "known");
     });
   }
 
@@ -598,6 +613,45 @@ export class UploadJob {
     if (before === "absent") this.#bytesDone += this.#table.bytesOf(entry.index);
     this.#giveRoom(entry);
     if (place === "known") this.#emit(entry.index, "known");
+  }
+
+  /**
+   * Commits the file while nothing of it was missing, instead of asking about its end and waiting for answers.
+   * Returns whether the server had all of it; if not, the refusal is the answer to all questions.
+   */
+  async #isKnown(root: string, manifest: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    if (!this.#expectsKnown) return false;
+    await this.#checkSource();
+    let missing: ReadonlySet<string> = new Set();
+    try {
+      await this.#requests.run((signal) =>
+        this.#transport.putManifest(root, manifest, { signal, isKnown: true }),
+      );
+      this.#isOver = true;
+      this.#requests.retire(new ChunkerError("aborted", "the upload is finished"));
+    } catch (caught) {
+      const error = asDedupError(caught);
+      if (error?.code !== "chunks_missing" || error.missing === undefined) throw caught;
+      missing = new Set(error.missing);
+      if (missing.size === 0) throw caught;
+      if (missing.size < (error.count ?? 0)) return false;
+    }
+    for (const entry of this.#unasked) {
+      this.#asked.add(entry);
+      this.#askedBytes += entry.length;
+    }
+    this.#unasked = [];
+    this.#unaskedBytes = 0;
+    const entries = [...this.#asked];
+    const isMissing = ({ index }: Entry) => missing.has(toHex(this.#table.digest(index)));
+    this.#sort(entries, entries.map(isMissing));
+    this.#emitProgress();
+    return this.#isOver;
+  }
+
+  /** Browsers compare a file's date with that of its choosing when they open it, and only then. */
+  async #checkSource(): Promise<void> {
+    if (isBlob(this.#source)) await this.#reread(0, 1);
   }
 
   async #commit(root: string, manifest: Uint8Array<ArrayBuffer>): Promise<void> {

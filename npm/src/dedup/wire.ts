@@ -24,9 +24,14 @@ export const FIRST_LIMITS: Limits = {
 };
 
 export const DIGEST_BYTES = 32;
-const MAGIC = 0x314b5043;
-const HEAD_BYTES = 8;
-const ROW_BYTES = DIGEST_BYTES + 4 + 4;
+/** `CPK1`: a pack. */
+const PACK = 0x314b5043;
+/** `CDL1`: a download. */
+const DOWNLOAD = 0x314c4443;
+/** Bytes before a pack's table, and before the manifest of a download. */
+export const HEAD_BYTES = 8;
+/** Bytes of a row in a pack's table. */
+export const ROW_BYTES = DIGEST_BYTES + 4 + 4;
 
 /** A row of a pack's table: the chunk's digest, its length, and that of its encoded form. */
 export interface Row {
@@ -44,7 +49,7 @@ export function tableBytes(count: number): number {
 export function packTable(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
   const table = new Uint8Array(tableBytes(rows.length));
   const view = new DataView(table.buffer);
-  view.setUint32(0, MAGIC, true);
+  view.setUint32(0, PACK, true);
   view.setUint32(4, rows.length, true);
   rows.forEach(({ digest, length, encodedLength }, index) => {
     const at = HEAD_BYTES + ROW_BYTES * index;
@@ -55,14 +60,27 @@ export function packTable(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
   return table;
 }
 
-/** Returns the rows of `table`, or throws if it is not a table of `count` rows. */
-export function parseTable(table: Uint8Array, count: number): Row[] {
+/** Returns the number of chunks of the pack that starts with `head`. */
+export function parsePackHead(head: Uint8Array): number {
+  return lengthIn(head, PACK, "a pack");
+}
+
+/** Returns the length of the manifest in the download that starts with `head`. */
+export function parseDownloadHead(head: Uint8Array): number {
+  return lengthIn(head, DOWNLOAD, "a manifest and its chunks");
+}
+
+function lengthIn(head: Uint8Array, magic: number, what: string): number {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  if (view.getUint32(0, true) === magic) return view.getUint32(4, true);
+  throw new DedupError("protocol_error", `the server's answer is not ${what}`);
+}
+
+/** Returns the rows of a table. */
+export function parseRows(table: Uint8Array): Row[] {
   const view = new DataView(table.buffer, table.byteOffset, table.byteLength);
-  if (view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== count) {
-    throw new DedupError("protocol_error", `the server's answer is not a pack of ${count} chunks`);
-  }
-  return Array.from({ length: count }, (_, index) => {
-    const at = HEAD_BYTES + ROW_BYTES * index;
+  return Array.from({ length: table.length / ROW_BYTES }, (_, index) => {
+    const at = ROW_BYTES * index;
     return {
       digest: table.subarray(at, at + DIGEST_BYTES),
       length: view.getUint32(at + DIGEST_BYTES, true),

@@ -6,7 +6,7 @@ import { Workers } from "./workers.js";
 
 /** Options of a {@link ChunkerPool}. */
 export interface PoolOptions {
-  /** Most workers to start, 1 to 64. Default: one per core, but at most 4. */
+  /** Largest number of workers: 1 to 64. Default: one per core, but at most 4. */
   workers?: number | undefined;
 }
 

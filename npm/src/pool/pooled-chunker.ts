@@ -131,5 +131,5 @@ export abstract class PooledChunker {
 }
 
 function closedError(): ChunkerError {
-  return new ChunkerError("chunker_closed", "already closed");
+  return new ChunkerError("chunker_closed", "the pool was already closed");
 }

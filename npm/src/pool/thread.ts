@@ -1,5 +1,6 @@
 // How workers are started: an entry file calls `setSpawn()`, everything else `spawn()`.
 
+import { kindOf } from "../bytes.js";
 import { ChunkerError, invalidArgument } from "../errors.js";
 import { module } from "../load.js";
 import type { Order, Reply, Request } from "./messages.js";
@@ -53,7 +54,8 @@ export class Spawner<M, R> {
     wanted: number = Math.min(MOST_BY_DEFAULT, this.#cores),
   ): number => {
     if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > MOST_WORKERS) {
-      throw invalidArgument(`${name} is not an integer from 1 to ${MOST_WORKERS}`);
+      const given = typeof wanted === "number" ? wanted : kindOf(wanted);
+      throw invalidArgument(`${name} is ${given} (expected an integer from 1 to ${MOST_WORKERS})`);
     }
     return wanted;
   };

@@ -116,7 +116,8 @@ class Segment {
   async #answer(request: Work): Promise<void> {
     const { segment, type } = request;
     const chunker = this.#chunker;
-    if (chunker === undefined) throw new ChunkerError("chunker_closed", "already finished");
+    if (chunker === undefined)
+      throw new ChunkerError("chunker_closed", "the input was already finished");
     const records: Records[] = [];
     let length = 0;
     if (type === "feed") {
@@ -139,7 +140,7 @@ class Segment {
       if (this.#unread.length === 0) {
         const piece = (await this.#blob?.next())?.value;
         if (this.#closed) return;
-        if (!piece) throw new ChunkerError("invalid_argument", "the Blob ended before its size");
+        if (!piece) throw new ChunkerError("invalid_argument", "the Blob is shorter than its size");
         this.#unread = piece;
       }
       const part = this.#unread.subarray(0, left);

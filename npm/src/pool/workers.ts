@@ -7,7 +7,7 @@ import type { Spawn, Thread } from "./thread.js";
 /** Learns what becomes of a segment. */
 export interface Listener {
   onReply(reply: Reply): void;
-  /** The worker is gone. */
+  /** The worker has ended. */
   onDeath(error: ChunkerError): void;
 }
 

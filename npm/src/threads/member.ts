@@ -14,7 +14,7 @@ function createCutter({ profile, offset }: Cutting): Cutter {
 
 type Post = (report: Report, transfer: ArrayBuffer[]) => void;
 
-/** Returns what is to be called with every order; `post` sends the reports. */
+/** Returns the handler of orders; `post` sends the reports. */
 export function member(post: Post, readBlob: ReadBlob): (order: Order) => void {
   const serve = serving(
     (reply, transfer) => post({ type: "reply", reply }, transfer),

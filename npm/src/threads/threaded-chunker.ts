@@ -7,13 +7,13 @@ import { count, teamOf } from "./team.js";
 
 /** Options of a {@link ThreadedChunker}. */
 export interface ThreadsOptions {
-  /** How many threads, from 1 to 64. Default: one for each core, but at most 4. */
+  /** Number of threads: 1 to 64. Default: one per core, but at most 4. */
   threads?: number | undefined;
 }
 
 /**
  * A WebAssembly module with threads, which cut and hash one input together. It finds the same chunks as
- * `chunks` of `chunker-cdc`. The calling thread is never blocked, and so may be that of a page.
+ * `chunks` of `chunker-cdc`. The calling thread never blocks, so it may be that of a page.
  *
  * ```ts
  * await using chunker = new ThreadedChunker();

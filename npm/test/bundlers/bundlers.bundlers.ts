@@ -107,6 +107,7 @@ for (const runtime of ["bun", "deno"]) {
       assert.equal(await run("print.js"), expected);
       cpSync(join(PACKAGE, "test-out"), join(folder, "test-out"), { recursive: true });
       console.log(`${runtime}: ${await run("vectors.js")}`);
+      if (backend === "native") console.log(`${runtime}: ${await run("store.js")}`);
     });
   }
 }
@@ -136,7 +137,7 @@ for (const [environment, file, flags] of [
       const folder = projectOf("jest", "jest");
       const jest = fileOf(folder, "jest", "bin/jest.js");
       const variables = { CHUNKER_BACKEND: backend, EXPECTED: expected, NODE_OPTIONS: flags };
-      const options = ["--ci", `--env=${environment}`, `--testMatch=**/${file}`];
+      const options = ["--ci", "--testTimeout=60000", `--env=${environment}`, `--testMatch=**/${file}`];
       await outputIn(folder, variables, "node", jest, ...options);
     });
   }

@@ -37,7 +37,7 @@ export function projectOf(tool: string, ...projects: string[]): string {
   for (const each of [...leftovers, join(HOME, "node_modules/.vite")]) {
     rmSync(each, { recursive: true, force: true });
   }
-  for (const name of ["probe.js", "print.js", "vectors.js"])
+  for (const name of ["probe.js", "print.js", "vectors.js", "store.js"])
     cpSync(join(PROJECTS, name), join(folder, name));
   for (const project of projects) {
     cpSync(join(PROJECTS, project), folder, { recursive: true });

@@ -35,11 +35,14 @@ async function stored(bytes: Uint8Array<ArrayBuffer>) {
   return { transport, root, manifest };
 }
 
-test("a file comes in one request for its chunks", async () => {
+test("a download without reuse takes one request", async () => {
   const { transport, root } = await stored(randomBytes(5_000_000, 2));
   assert.equal((await collect(download(root, { transport }))).length, 5_000_000);
-  assert.deepEqual([...transport.calls.keys()].sort(), ["getManifest", "limits", "readChunks"]);
-  assert.equal(transport.calls.get("readChunks"), 1);
+  transport.calls.delete("readChunks"); // the same request: it has these chunks
+  assert.deepEqual([...transport.calls], [["readFile", 1]]);
+  const range = { start: 1_000_000, end: 3_000_000 };
+  assert.equal((await collect(download(root, { transport, range }))).length, 2_000_000);
+  assert.equal(transport.calls.get("readFile"), 2);
 });
 
 test("a stream can be cancelled while the server says nothing", async () => {
@@ -368,7 +371,13 @@ test("an abort gets through wherever a download stands, and leaving ends its req
 }, async () => {
   const { transport, root } = await stored(data);
   const never = () => new Promise<never>(() => {});
-  for (const method of ["limits", "getManifest", "readChunks"] as const) {
+  const requests = [
+    { method: "readFile" },
+    { method: "readChunks" },
+    { method: "limits", reuse: data },
+    { method: "getManifest", reuse: data },
+  ];
+  for (const { method, ...options } of requests) {
     for (const hang of [hanging, never]) {
       const controller = new AbortController();
       transport.fault = (request) => {
@@ -376,7 +385,8 @@ test("an abort gets through wherever a download stands, and leaving ends its req
         setImmediate(() => controller.abort());
         return hang(request.signal);
       };
-      const reading = collect(download(root, { transport, signal: controller.signal }));
+      const { signal } = controller;
+      const reading = collect(download(root, { transport, signal, ...options }));
       assert.equal(await codeOf(reading), "aborted", method);
     }
   }

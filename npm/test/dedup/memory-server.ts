@@ -33,6 +33,8 @@ export class MemoryServer {
   readonly store = new MemoryStore();
   readonly seen: Seen[] = [];
   fault: ServerFault = () => {};
+  /** Connections that were opened. */
+  connections = 0;
   /** Whether answers to questions tell the limits. */
   tellsLimits = true;
   readonly #server: Server;
@@ -45,6 +47,9 @@ export class MemoryServer {
     const server = createServer();
     const memory = new MemoryServer(server);
     server.on("request", (request, response) => void memory.#answer(request, response));
+    server.on("connection", () => {
+      memory.connections += 1;
+    });
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     t.after(() => memory.close());
     return memory;
@@ -87,9 +92,9 @@ export class MemoryServer {
       await this.#route(request, response, Buffer.concat(pieces));
     } catch (error) {
       if (response.headersSent || response.destroyed) return;
-      const { status = 500, code, message, missing } = error as DedupError;
+      const { status = 500, code, message, missing, count } = error as DedupError;
       response.writeHead(status, { "content-type": "application/json" });
-      response.end(JSON.stringify({ code, message, missing }));
+      response.end(JSON.stringify({ code, message, missing, count }));
     }
   }
 
@@ -109,6 +114,13 @@ export class MemoryServer {
       }
       case "POST chunks/read":
         return send(response, store.readChunks(hash, body));
+      case "GET files/chunks": {
+        const place = (field: string) => Number(url.searchParams.get(field) ?? Number.NaN);
+        const [start, end] = [place("start") || undefined, place("end")];
+        const { head, digests } = store.download(name, start, Number.isNaN(end) ? undefined : end);
+        const chunks = store.readChunks(name.split("-")[0] as HashAlgorithm, digests);
+        return send(response, Buffer.concat([head, chunks]));
+      }
       case "POST packs":
         return json(await store.putPack(hash, body));
       case "PUT manifests":

@@ -11,7 +11,11 @@ export function digestHex(hash: HashAlgorithm, bytes: Uint8Array): string {
 }
 
 /** A refusal of a server. */
-export function refused(status: number, code: string, more: { missing?: string[] } = {}) {
+export function refused(
+  status: number,
+  code: string,
+  more: { missing?: string[]; count?: number } = {},
+) {
   return new DedupError(code, `refused: ${code}`, { status, ...more });
 }
 
@@ -82,6 +86,7 @@ export class MemoryStore {
 
   /** Returns a pack with these chunks; of those that are not here, nothing. */
   readChunks(hash: HashAlgorithm, digests: Uint8Array): Uint8Array {
+    if (digests.length === 0) return Buffer.from("CPK1\0\0\0\0");
     const names = this.#names(hash, digests, this.limits.readDigests);
     if (new Set(names).size < names.length) throw refused(400, "duplicate_digest");
     this.read.push(...names.map((name) => name.slice(hash.length + 1)));
@@ -109,7 +114,8 @@ export class MemoryStore {
       if (!this.chunks.has(`${hash}-${hashHex}`)) missing.add(hashHex);
     }
     if (missing.size > 0) {
-      throw refused(409, "chunks_missing", { missing: [...missing].slice(0, 10_000) });
+      const { size: count } = missing;
+      throw refused(409, "chunks_missing", { count, missing: [...missing].slice(0, 10_000) });
     }
     this.manifests.set(root, bytes.slice());
   }
@@ -118,6 +124,22 @@ export class MemoryStore {
     const bytes = this.manifests.get(root);
     if (bytes === undefined) throw refused(404, "root_not_found");
     return bytes;
+  }
+
+  /** Returns how a download starts, and the digests of the chunks that follow. */
+  download(root: string, start = 0, end = Number.POSITIVE_INFINITY) {
+    const bytes = this.getManifest(root);
+    const head = Buffer.from("CDL1\0\0\0\0");
+    head.writeUInt32LE(bytes.length, 4);
+    const digests = new Set<string>();
+    try {
+      using manifest = Manifest.parse(bytes);
+      for (const { hashHex, offset, length } of manifest.chunks) {
+        if (start < end && offset < end && offset + length > start) digests.add(hashHex);
+      }
+    } catch {} // a test has damaged it
+    const first = [...digests].slice(0, this.limits.readDigests);
+    return { head: Buffer.concat([head, bytes]), digests: Buffer.from(first.join(""), "hex") };
   }
 
   /** Returns the bytes of a committed file. */

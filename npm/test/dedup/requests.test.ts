@@ -115,6 +115,8 @@ test(`${REQUESTS} damaged requests of seed ${SEED}: no failure, and no lie is st
     request("POST", "/v1/chunks/sha256/missing", digests, octets),
     request("POST", "/v1/chunks/sha256/read", digests, octets),
     request("GET", `/v1/chunks/sha256/${chunk}`),
+    request("PUT", `/v1/manifests/${known.root}?expect=known`, manifest.toBytes()),
+    request("GET", `/v1/files/${known.root}/chunks?encoding=zstd&start=5&end=80`),
     request("GET", `/v1/manifests/${known.root}`),
     request("GET", `/v1/files/${known.root}?name=a.bin`, undefined, "Range: bytes=10-20\r\n"),
   ];

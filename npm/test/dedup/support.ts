@@ -5,7 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { HashAlgorithm } from "chunker-cdc";
-import type { Body, PutOptions, RequestOptions, Transport } from "chunker-cdc/dedup";
+import type {
+  Body,
+  PutOptions,
+  ReadFileOptions,
+  RequestOptions,
+  Transport,
+} from "chunker-cdc/dedup";
 import { MemoryStore } from "./memory-store.js";
 
 export { digestHex } from "./memory-store.js";
@@ -99,10 +105,19 @@ export class MemoryTransport implements Transport {
   async readChunks(
     hash: HashAlgorithm,
     digests: Uint8Array,
-    { signal }: RequestOptions,
+    { signal }: RequestOptions & { readonly encoding?: "zstd" | undefined },
   ): Promise<AsyncIterable<Uint8Array>> {
     await this.#enter("readChunks", signal);
     return inPieces(this.store.readChunks(hash, digests), 65_536);
+  }
+
+  /** Its chunks come by {@link readChunks}, whatever a test has made of that. */
+  async readFile(root: string, { signal, encoding, range }: ReadFileOptions) {
+    await this.#enter("readFile", signal);
+    const { head, digests } = this.store.download(root, range?.start, range?.end);
+    const hash = root.split("-")[0] as HashAlgorithm;
+    const chunks = await this.readChunks(hash, digests, { signal, encoding });
+    return { [Symbol.asyncIterator]: () => following(head, chunks[Symbol.asyncIterator]()) };
   }
 
   async putManifest(root: string, bytes: Uint8Array, { signal }: RequestOptions) {
@@ -150,6 +165,24 @@ export async function bytesOf({ parts, length }: Body): Promise<Uint8Array> {
 /** Yields `bytes` in pieces of `size`. */
 export async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+/** Yields `first`, and then what `rest` yields; ends that with itself. */
+function following(
+  first: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncIterator<Uint8Array, unknown> {
+  let isFirst = true;
+  return {
+    async next() {
+      if (!isFirst) return rest.next();
+      isFirst = false;
+      return { done: false, value: first };
+    },
+    async return() {
+      return (await rest.return?.()) ?? { done: true, value: undefined };
+    },
+  };
 }
 
 /** Resolves with the error when `signal` is aborted: a request that gets no answer. */

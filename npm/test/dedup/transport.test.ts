@@ -23,6 +23,8 @@ import { MemoryServer } from "./memory-server.js";
 import { codeOf, collect, QUICK, randomBytes, SMALL } from "./support.js";
 
 const data = randomBytes(300_001, 1);
+/** So long that questions are asked before its end. */
+const long = randomBytes(9_000_001, 2);
 const profile = SMALL;
 
 /** A TCP server that treats every connection as `onConnection` does. */
@@ -120,6 +122,25 @@ test("connections are kept, and headers are those of each request", async (t) =>
   assert.equal(asked, server.seen.length);
   assert.equal(new Set(server.seen.map(({ headers }) => headers.authorization)).size, asked);
   assert.ok(sockets.size <= 4, `${sockets.size} connections`);
+});
+
+test("requests one after another share a connection, whatever they carry", async (t) => {
+  const server = await MemoryServer.listen(t);
+  const transport = new HttpTransport({ baseUrl: server.baseUrl });
+  const { root } = await upload(data, { transport, profile });
+  for (let times = 0; times < 3; times += 1) {
+    assert.equal((await upload(data, { transport, profile })).newChunks, 0);
+    assert.deepEqual(await collect(download(root, { transport })), Buffer.from(data));
+    const range = { start: 100, end: 200_000 };
+    assert.equal((await collect(download(root, { transport, range }))).length, 199_900);
+    const reuse = data.subarray(0, 150_000);
+    assert.deepEqual(await collect(download(root, { transport, reuse })), Buffer.from(data));
+  }
+  // A download with reuse asks for the limits and the manifest at the same time.
+  assert.equal(server.connections, 2);
+  assert.equal(server.requests("GET chunks"), 6);
+  assert.equal(server.requests("PUT manifests"), 2 + 3);
+  assert.equal(server.requests("POST missing"), 0);
 });
 
 test("a kept connection that the server closes is not a failure", async (t) => {
@@ -272,7 +293,7 @@ test("Retry-After is kept", async (t) => {
   const retry = { ...QUICK, onRetry: ({ delayMs }: { delayMs: number }) => delays.push(delayMs) };
   const transport = new HttpTransport({ baseUrl: server.baseUrl });
   await upload(data.subarray(0, 1000), { transport, profile, retry });
-  assert.deepEqual(delays, [1000, 1000, 1000]);
+  assert.deepEqual(delays, [1000, 1000]);
 });
 
 test("a link of any speed is no failure, only one that stands still (law 3)", async (t) => {
@@ -309,9 +330,9 @@ test("a download's limit does not run while the consumer takes its time (law 3)"
   assert.deepEqual(Buffer.concat(all), Buffer.from(source));
   // A server that stops in the middle of an answer is another thing.
   server.fault = ({ path }, _, response) => {
-    if (!path.endsWith("/read")) return;
+    if (!path.endsWith("/chunks")) return;
     response.writeHead(200, { "content-length": 1_000_000 });
-    response.write("CPK1");
+    response.write("CDL1");
     return new Promise(() => {});
   };
   const reading = collect(download(root, { transport, retry: { ...QUICK, attempts: 2 } }));
@@ -402,7 +423,8 @@ test("an abort ends the requests on their way (law 2)", async (t) => {
       server.store.chunks.clear();
       const transport = new HttpTransport({ baseUrl: server.baseUrl, fetch });
       const { signal } = controller;
-      assert.equal(await codeOf(upload(data, { transport, profile, signal })), "aborted", kind);
+      const source = kind === "/missing" ? long : data;
+      assert.equal(await codeOf(upload(source, { transport, profile, signal })), "aborted", kind);
       await Promise.all(ended);
     }
   }
@@ -422,10 +444,17 @@ test("answers that are not of the protocol are errors, and are not believed", as
       request.resume();
       response.writeHead(200, { "content-length": Buffer.from(body).length }).end(body);
     };
-    assert.equal(await codeOf(upload(data, { transport, profile })), code);
+    assert.equal(await codeOf(upload(long, { transport, profile })), code);
   }
   using other = Manifest.create(profile, []);
+  const empty = Buffer.concat([Buffer.from("CDL1"), Buffer.alloc(4), other.toBytes()]);
+  empty.writeUInt32LE(other.toBytes().length, 4);
+  const huge = Buffer.from("CDL1\xff\xff\xff\xff", "latin1");
   const downloads: [RegExp, string | Uint8Array, string][] = [
+    [/chunks$/, "<html>log in</html>", "protocol_error"],
+    [/chunks$/, Buffer.from("CDL1\0\0\0\0<html>log in</html>"), "invalid_manifest"],
+    [/chunks$/, empty, "digest_mismatch"],
+    [/chunks$/, huge, "manifest_too_large"],
     [/v1$/, "[]", "protocol_error"],
     [/manifests/, "<html>log in</html>", "invalid_manifest"],
     [/manifests/, other.toBytes(), "digest_mismatch"],
@@ -437,7 +466,9 @@ test("answers that are not of the protocol are errors, and are not believed", as
       request.resume();
       response.writeHead(200, { "content-length": Buffer.from(body).length }).end(body);
     };
-    assert.equal(await codeOf(collect(download(root, { transport }))), code, String(path));
+    const reuse = path.source === "chunks$" ? undefined : data.subarray(0, 150_000);
+    const reading = collect(download(root, { transport, reuse }));
+    assert.equal(await codeOf(reading), code, String(path));
   }
 });
 

@@ -34,6 +34,8 @@ import {
 } from "./support.js";
 
 const data = randomBytes(300_001, 1);
+/** So long that questions are asked before its end. */
+const long = randomBytes(9_000_001, 7);
 const profile = SMALL;
 
 /** The name of these bytes, found without an upload. */
@@ -202,6 +204,59 @@ test("where all was missing packs do not wait for answers; where chunks are know
   clearInterval(timer);
 });
 
+test("a known file takes one request after its end, whatever was answered by then", async () => {
+  const transport = new MemoryTransport();
+  const first = await upload(long, { transport, profile });
+  await upload(data, { transport, profile });
+  transport.calls.clear();
+  assert.equal((await upload(data, { transport, profile })).newChunks, 0);
+  assert.deepEqual([...transport.calls], [["putManifest", 1]]);
+  transport.calls.clear();
+  transport.fault = ({ method, signal }) => (method === "missing" ? hanging(signal) : undefined);
+  const { root, bytesSaved, bytesDone } = await upload(long, { transport, profile });
+  assert.deepEqual([root, bytesSaved, bytesDone], [first.root, long.length, long.length]);
+  assert.equal(transport.calls.get("putManifest"), 1);
+  assert.ok((transport.calls.get("missing") ?? 0) > 0);
+});
+
+test("the refusal of a file that was thought known says what to send", async () => {
+  const transport = new MemoryTransport();
+  const edited = data.slice().fill(0, 100_000, 101_000);
+  await upload(data, { transport, profile });
+  transport.calls.clear();
+  const { root, bytesSent } = await upload(edited, { transport, profile });
+  assert.deepEqual(
+    [...transport.calls],
+    [
+      ["putManifest", 2],
+      ["putPack", 1],
+    ],
+  );
+  assert.ok(bytesSent < 50_000);
+  assert.deepEqual(transport.store.file(root), Buffer.from(edited));
+  // A refusal that does not name all of them is followed by a question.
+  const { putManifest } = transport;
+  transport.putManifest = async (...args) => {
+    try {
+      await putManifest.apply(transport, args);
+    } catch (error) {
+      const { code, missing, count = 0 } = error as DedupError;
+      throw new DedupError(code, "", { missing: missing?.slice(1) ?? [], count });
+    }
+  };
+  transport.calls.clear();
+  const other = randomBytes(300_001, 8);
+  await upload(other, { transport, profile });
+  assert.deepEqual(
+    [...transport.calls],
+    [
+      ["putManifest", 2],
+      ["missing", 1],
+      ["putPack", 1],
+    ],
+  );
+});
+
 test("progress only grows and ends with the totals; chunk events come in a sensible order", async () => {
   const transport = new MemoryTransport();
   await upload(data.subarray(0, 100_000), { transport, profile });
@@ -251,10 +306,12 @@ test("what is retryable is retried, and nothing else", async () => {
   for (const [error, retried] of cases) {
     for (const method of ["missing", "putPack", "putManifest"] as const) {
       const transport = new MemoryTransport();
+      // Of a longer file, questions are asked before its end.
+      const source = method === "missing" ? long : data;
       transport.fault = (request) => {
         if (request.method === method && request.count < 2) throw error;
       };
-      const code = await codeOf(upload(data, { transport, profile, retry: QUICK }));
+      const code = await codeOf(upload(source, { transport, profile, retry: QUICK }));
       assert.equal(code, retried ? "resolved" : error.code, `${method} ${error.code}`);
       if (!retried && method === "missing") assert.equal(transport.calls.get(method), 1);
     }
@@ -264,7 +321,9 @@ test("what is retryable is retried, and nothing else", async () => {
 test("retries stop after the given attempts and wait as documented", async () => {
   const transport = new MemoryTransport();
   transport.fault = ({ method }) => {
-    if (method === "missing") throw new DedupError("network_error", "down", { retryable: true });
+    if (method === "putManifest") {
+      throw new DedupError("network_error", "down", { retryable: true });
+    }
   };
   const delays: number[] = [];
   const retry = {
@@ -393,7 +452,8 @@ test("an abort gets through at every request, whether it is answered or hangs (l
         setImmediate(() => controller.abort());
         return hang(request.signal);
       };
-      const running = upload(data, { transport, profile, signal: controller.signal });
+      const source = method === "missing" ? long : data;
+      const running = upload(source, { transport, profile, signal: controller.signal });
       assert.equal(await codeOf(running), "aborted", method);
     }
   }
@@ -518,7 +578,7 @@ test("a server that loses whatever it confirms ends the upload", async () => {
     if (method === "putManifest") transport.chunks.clear();
   };
   assert.equal(await codeOf(upload(data, { transport, profile })), "chunks_missing");
-  assert.equal(transport.calls.get("putManifest"), 5);
+  assert.equal(transport.calls.get("putManifest"), 1 + 5, "the first asks");
 });
 
 test("a source that is not as long as announced is noticed and not committed", async () => {
@@ -548,7 +608,7 @@ test("bytes that change between hashing and sending are never committed", async 
     const transport = new MemoryTransport();
     transport.takesBlobs = takesBlobs;
     transport.fault = ({ method }) => {
-      if (method === "missing") bytes.fill(0, 100_000, 200_000);
+      if (method === "putManifest") bytes.fill(0, 100_000, 200_000);
     };
     assert.equal(await codeOf(upload(bytes, { transport, profile })), "source_changed");
     assert.equal(transport.manifests.size, 0);
@@ -561,7 +621,7 @@ test("a file given by its path that changes before it is sent is never committed
     await writeFile(path, data);
     const transport = new MemoryTransport();
     transport.fault = ({ method }) => {
-      if (method === "missing") writeFileSync(path, changed);
+      if (method === "putManifest") writeFileSync(path, changed);
     };
     assert.equal(await codeOf(upload(path, { transport, profile })), "source_changed");
     assert.equal(transport.manifests.size, 0);
@@ -578,7 +638,7 @@ test("of a file given by its path, what the server has is read once, and not kep
   await upload(path, { transport, profile });
   // Nothing would be left of it for a second read.
   transport.fault = ({ method }) => {
-    if (method === "missing") writeFileSync(path, "");
+    if (method === "putManifest") writeFileSync(path, "");
   };
   const { root, bytesSent } = await upload(path, { transport, profile });
   assert.equal(root, await rootOf(data));
@@ -725,7 +785,7 @@ test("what hangs when an upload is paused is ended and sent again", {
     return hanging(signal);
   };
   const paused = new Upload(data, { transport, profile });
-  for (const method of ["missing", "putPack", "putManifest"] as const) {
+  for (const method of ["putManifest", "putPack"] as const) {
     while (!hung.includes(method)) await sleep(1);
     paused.pause();
     await sleep(2_100);

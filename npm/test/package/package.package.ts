@@ -100,6 +100,15 @@ test("the tarball holds what is needed and nothing else", () => {
   console.log(`package: tarball ${kb(packed.size)}, unpacked ${kb(packed.unpackedSize)}`);
 });
 
+test("the declarations need no generic Uint8Array, which TypeScript has since 5.7", () => {
+  const declarations = packed.files.filter((file) => file.endsWith(".d.ts"));
+  assert.ok(declarations.length > 0);
+  assert.deepEqual(
+    declarations.filter((file) => /Uint8Array</.test(readFileSync(join(PACKAGE, file), "utf8"))),
+    [],
+  );
+});
+
 test("the default module is at most 30 KB with brotli", async () => {
   const dist = (name: string) => join(PACKAGE, "dist", name);
   const { outputFiles } = await build({

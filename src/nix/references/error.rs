@@ -13,13 +13,13 @@ pub enum ReferenceError {
         text: String,
     },
     /// There are more store paths than [`MAX_REFERENCES`](super::MAX_REFERENCES).
-    #[error("more than {limit} references")]
+    #[error("there are more than {limit} references")]
     TooManyReferences {
         /// The largest number allowed.
         limit: usize,
     },
     /// The stream holds more hashes than the normalizer may replace.
-    #[error("more than {limit} hashes to replace")]
+    #[error("the stream has more than {limit} hashes to replace")]
     TooManyPatches {
         /// The largest number allowed.
         limit: usize,

@@ -145,7 +145,7 @@ pub(crate) struct Chunks {
 enum Timing {
     #[default]
     Undecided,
-    /// The one that so many chunks of the batch precede, if the batch has that many.
+    /// The chunk after this many chunks of the batch, if the batch has one.
     Behind(u64),
     Never,
 }

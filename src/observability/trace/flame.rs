@@ -55,7 +55,7 @@ impl core::fmt::Debug for FlamegraphGuard {
 #[non_exhaustive]
 pub enum FlamegraphError {
     /// The file cannot be created.
-    #[error("cannot create the folded file")]
+    #[error("cannot create the file of folded stacks")]
     File(#[source] tracing_flame::Error),
     /// The program already has a subscriber.
     #[error("a tracing subscriber is already installed")]

@@ -4,14 +4,15 @@
 //! with the hash of the 64 bytes before it, which are all that a hash remembers.
 #![expect(unsafe_code, reason = "loads from the table, and the call into functions of AVX2")]
 
-use super::rolling::{LINE, WINDOW, prefetch, roll};
-use crate::gear::{GEAR, Gear};
-use crate::scan::portable;
+use super::rolling::{LINE, prefetch};
+use super::scalar;
+use super::shifted::{keeps, table};
+use crate::gear::Gear;
 use core::arch::x86_64::{
     __m128d, __m256i, _mm_load_sd, _mm_loadh_pd, _mm256_add_epi64, _mm256_and_si256, _mm256_castpd_si256,
-    _mm256_castpd128_pd256, _mm256_cmpeq_epi64, _mm256_extract_epi64, _mm256_insertf128_pd, _mm256_or_si256,
-    _mm256_set_epi64x, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_slli_epi64, _mm256_testz_si256,
-    _mm256_xor_si256,
+    _mm256_castpd128_pd256, _mm256_cmpeq_epi64, _mm256_extract_epi64, _mm256_insertf128_pd, _mm256_min_epu32,
+    _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_slli_epi64,
+    _mm256_testz_si256, _mm256_xor_si256,
 };
 use core::iter::zip;
 
@@ -20,10 +21,14 @@ use core::iter::zip;
 pub(in super::super) struct Kernel(());
 
 const STREAMS: usize = 4;
+/// Bytes of each stream in a step.
+const STEP: usize = 4;
+/// By how much the entries of these bytes are shifted.
+const SHIFTS: [usize; STEP] = [3, 2, 1, 0];
 /// The shortest streams whose warm-up pays, in bytes.
-const SHORTEST: usize = 128;
-
-static TABLE: [u64; 256] = GEAR;
+const SHORTEST: usize = 512;
+/// Bytes of each stream that are fetched before the first stripe is read.
+const AHEAD: usize = 512;
 
 impl Kernel {
     pub(super) fn detect() -> Option<Self> {
@@ -31,9 +36,14 @@ impl Kernel {
     }
 
     pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, mut input: &[u8], mask: u64) -> Option<usize> {
+        if !keeps(mask, SHIFTS[0]) {
+            return scalar::scan(gear, hash, input, mask);
+        }
         let length = input.len();
         let mut stream = longest(mask);
-        prefetch(input, 0, STREAMS * stream);
+        for index in 0..STREAMS {
+            prefetch(input, index * stream.min(input.len() / STREAMS), AHEAD);
+        }
         while stream >= SHORTEST {
             let Some((stripe, rest)) = input.split_at_checked(STREAMS * stream) else {
                 stream /= 2;
@@ -45,7 +55,7 @@ impl Kernel {
             }
             input = rest;
         }
-        portable::scan(gear, hash, input, mask).map(|index| length - input.len() + index)
+        scalar::scan(gear, hash, input, mask).map(|index| length - input.len() + index)
     }
 }
 
@@ -54,22 +64,22 @@ impl Kernel {
 const fn longest(mask: u64) -> usize {
     match mask.count_ones() {
         ..=14 => 512,
-        15..=17 => 1024,
-        _ => 2048,
+        15..=17 => 2048,
+        _ => 4096,
     }
 }
 
-/// Scans one stripe. Where any stream meets the mask, the portable kernel goes on with the streams in
+/// Scans one stripe. Where any stream meets the mask, the scalar kernel goes on with the streams in
 /// order, each from where all of them are.
 #[target_feature(enable = "avx2")]
 fn scan_stripe(gear: impl Gear, hash: &mut u64, stripe: &[u8], stream: usize, mask: u64) -> Option<usize> {
     let streams = [0, 1, 2, 3].map(|index| &stripe[index * stream..(index + 1) * stream]);
-    let before = |index: usize| roll(gear, 0, &streams[index][stream - WINDOW..]).cast_signed();
+    let before = |index: usize| scalar::hash_of_last(gear, streams[index]).cast_signed();
     let hashes = _mm256_set_epi64x(before(2), before(1), before(0), hash.cast_signed());
     let (read, hashes) = read_until_met(gear, streams, hashes, mask);
     let hashes = lanes(hashes);
     for (index, mut candidate) in hashes.into_iter().enumerate() {
-        if let Some(found) = portable::scan(gear, &mut candidate, &streams[index][read..], mask) {
+        if let Some(found) = scalar::scan(gear, &mut candidate, &streams[index][read..], mask) {
             *hash = candidate;
             return Some(index * stream + read + found);
         }
@@ -87,22 +97,22 @@ fn scan_stripe(gear: impl Gear, hash: &mut u64, stripe: &[u8], stream: usize, ma
 #[target_feature(enable = "avx2")]
 fn read_until_met(
     gear: impl Gear,
-    [a, b, c, d]: [&[u8]; STREAMS],
+    streams: [&[u8]; STREAMS],
     mut hashes: __m256i,
     mask: u64,
 ) -> (usize, __m256i) {
-    let mask = _mm256_set1_epi64x(mask.cast_signed());
-    let [a, b, c, d] = [a, b, c, d].map(|stream| stream.as_chunks::<LINE>().0);
+    let masks = SHIFTS.map(|shift| _mm256_set1_epi64x((mask << shift).cast_signed()));
+    let [a, b, c, d] = streams.map(lines);
     let stripe = STREAMS * LINE * a.len();
     for (line, (((a, b), c), d)) in zip(zip(zip(a, b), c), d).enumerate() {
         for line in [a, b, c, d] {
-            prefetch(line, stripe, LINE);
+            prefetch(line.as_flattened(), stripe, LINE);
         }
-        for quad in (0..LINE).step_by(4) {
-            let [a, b, c, d] = [a, b, c, d].map(|line| [0, 1, 2, 3].map(|index| line[quad + index]));
-            let (next, met) = step(gear, [a, b, c, d], hashes, mask);
-            if met {
-                return (line * LINE + quad, hashes);
+        for index in 0..LINE / STEP {
+            let bytes = [&a[index], &b[index], &c[index], &d[index]];
+            let (next, tested) = step(gear, bytes, hashes, masks);
+            if may_be_zero(tested) && is_zero(tested) {
+                return (line * LINE + STEP * index, hashes);
             }
             hashes = next;
         }
@@ -110,47 +120,67 @@ fn read_until_met(
     (LINE * a.len(), hashes)
 }
 
-/// Returns the hashes after four bytes of each stream, and whether any on the way meets the mask.
+/// Returns the steps of each line of a stream.
+fn lines(stream: &[u8]) -> &[[[u8; STEP]; LINE / STEP]] {
+    stream.as_chunks().0.as_chunks().0
+}
+
+/// Returns the hashes after four bytes of each stream, and the masked bits of all on the way.
 ///
-/// As in the portable kernel, the chain from one step to the next is one shift and one addition.
+/// Two streams are read a byte at a time and two a word at a time: that balances loads against the
+/// instructions that take words apart.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn step(gear: impl Gear, [a, b, c, d]: [[u8; 4]; STREAMS], hash: __m256i, mask: __m256i) -> (__m256i, bool) {
-    let [g0, g1, g2, g3] = [0, 1, 2, 3].map(|index| entries(gear, a[index], b[index], c[index], d[index]));
-    let first_two = double_and_add(g0, g1);
-    let last_two = double_and_add(g2, g3);
-    let all = _mm256_add_epi64(_mm256_slli_epi64::<2>(first_two), last_two);
-    let h1 = double_and_add(hash, g0);
-    let h2 = _mm256_add_epi64(_mm256_slli_epi64::<2>(hash), first_two);
-    let h3 = double_and_add(h2, g2);
-    let h4 = _mm256_add_epi64(_mm256_slli_epi64::<4>(hash), all);
-    let met =
-        [h1, h2, h3, h4].map(|hash| _mm256_cmpeq_epi64(_mm256_and_si256(hash, mask), _mm256_setzero_si256()));
-    let any = _mm256_or_si256(_mm256_or_si256(met[0], met[1]), _mm256_or_si256(met[2], met[3]));
-    (h4, _mm256_testz_si256(any, any) == 0)
+fn step(
+    gear: impl Gear,
+    [a, b, c, d]: [&[u8; STEP]; STREAMS],
+    hashes: __m256i,
+    masks: [__m256i; STEP],
+) -> (__m256i, [__m256i; STEP]) {
+    let [a, c] = [a, c].map(|bytes| u32::from_le_bytes(*bytes).to_le_bytes());
+    let mut sums = _mm256_slli_epi64::<4>(hashes);
+    let tested = [0, 1, 2, 3].map(|index| {
+        let entries = entries(gear, [a[index], b[index], c[index], d[index]], SHIFTS[index]);
+        sums = _mm256_add_epi64(sums, entries);
+        _mm256_and_si256(sums, masks[index])
+    });
+    (sums, tested)
 }
 
+/// Whether a lane may be zero in any vector: its lower half is in one of them, and its upper half in
+/// that one or another.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn double_and_add(hash: __m256i, entry: __m256i) -> __m256i {
-    _mm256_add_epi64(_mm256_add_epi64(hash, hash), entry)
+fn may_be_zero([a, b, c, d]: [__m256i; STEP]) -> bool {
+    is_zero([_mm256_min_epu32(_mm256_min_epu32(a, b), _mm256_min_epu32(c, d))])
 }
 
-/// Returns the table's entries of four bytes, in order.
+/// Whether any lane of any vector is zero.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn entries(gear: impl Gear, a: u8, b: u8, c: u8, d: u8) -> __m256i {
-    let low = _mm256_castpd128_pd256(entry_pair(a, b));
-    let entries = _mm256_castpd_si256(_mm256_insertf128_pd::<1>(low, entry_pair(c, d)));
-    _mm256_xor_si256(entries, _mm256_set1_epi64x(gear.seed().cast_signed()))
+fn is_zero<const N: usize>(vectors: [__m256i; N]) -> bool {
+    let zero = _mm256_setzero_si256();
+    let any =
+        vectors.into_iter().fold(zero, |any, vector| _mm256_or_si256(any, _mm256_cmpeq_epi64(vector, zero)));
+    _mm256_testz_si256(any, any) == 0
+}
+
+/// Returns the entries of four bytes, in order, times `2^shift`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn entries(gear: impl Gear, [a, b, c, d]: [u8; STREAMS], shift: usize) -> __m256i {
+    let table = table(shift);
+    let low = _mm256_castpd128_pd256(entry_pair(table, a, b));
+    let entries = _mm256_castpd_si256(_mm256_insertf128_pd::<1>(low, entry_pair(table, c, d)));
+    _mm256_xor_si256(entries, _mm256_set1_epi64x((gear.seed() << shift).cast_signed()))
 }
 
 /// Loads as numbers, since there is no load of an integer into an upper half; nothing computes with
 /// them as such.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn entry_pair(low: u8, high: u8) -> __m128d {
-    let [low, high] = [&TABLE[usize::from(low)], &TABLE[usize::from(high)]];
+fn entry_pair(table: &'static [u64; 256], low: u8, high: u8) -> __m128d {
+    let [low, high] = [&table[usize::from(low)], &table[usize::from(high)]];
     // SAFETY: both references are to 8 bytes, and these loads need no alignment.
     unsafe { _mm_loadh_pd(_mm_load_sd((&raw const *low).cast()), (&raw const *high).cast()) }
 }

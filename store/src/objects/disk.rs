@@ -1,7 +1,7 @@
 //! Objects as files of a folder, made durable here.
 //!
-//! A file is written under a temporary name, synced, renamed, and its folder is synced: after a crash it
-//! is whole or not there.
+//! A file is written under a temporary name, synced, renamed, and its folder is synced: after a crash, it is
+//! complete or absent.
 
 mod changes;
 #[cfg(test)]

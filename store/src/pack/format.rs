@@ -19,19 +19,19 @@ use bytes::Bytes;
 use std::io;
 use std::ops::Range;
 
-/// How a pack begins.
+/// The first bytes of a pack.
 pub const HEAD: &[u8; 8] = b"CDCPACK\x01";
-/// How a pack ends.
+/// The last bytes of a pack.
 pub const FOOT: &[u8; 8] = b"CDCFOOT\x01";
 /// Bytes of one entry.
 pub const ENTRY: usize = 1 + 1 + 4 + 4 + 32;
 /// Bytes after the entries.
 pub const TRAILER: usize = 4 + 32 + 8;
-/// The most chunks that a pack has.
+/// The largest number of chunks in a pack.
 pub const MAX_CHUNKS: u32 = 1 << 20;
-/// The longest chunk, in bytes: 1 GiB, as the chunker's largest.
+/// Length of the longest chunk in bytes: 1 GiB, the largest `max_size` of a profile.
 pub const MAX_CHUNK: u32 = 1 << 30;
-/// The longest pack, in bytes: offsets have 32 bits.
+/// Length of the longest pack in bytes, because offsets have 32 bits.
 pub const MAX_PACK: u64 = u32::MAX as u64;
 
 /// How a chunk's bytes are stored.
@@ -53,7 +53,7 @@ impl Encoding {
     }
 }
 
-/// What a footer says of one chunk.
+/// What a footer says about one chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The chunk's name.
@@ -69,9 +69,9 @@ pub struct Place {
     pub encoding: Encoding,
     /// Length of the chunk in bytes: `1..=MAX_CHUNK`.
     pub length: u32,
-    /// Where its stored bytes begin.
+    /// Offset of its stored bytes in the pack.
     pub offset: u32,
-    /// How many these are: [`length`](Self::length) for raw, `1..=MAX_CHUNK` for zstd.
+    /// Number of stored bytes: [`length`](Self::length) for raw, `1..=MAX_CHUNK` for zstd.
     pub stored: u32,
 }
 
@@ -228,7 +228,7 @@ pub enum PackError {
         kind: io::ErrorKind,
     },
     /// The object is a pack of another version.
-    #[error("pack version {version} is not supported")]
+    #[error("pack version {version} is not supported (expected 1)")]
     Version {
         /// The version of the store.
         version: u8,
@@ -248,7 +248,7 @@ pub enum PackError {
     /// The footer is damaged.
     #[error("the pack's footer does not match its digest")]
     FooterDigest,
-    /// An entry says what no chunk has.
+    /// An entry has a value that no chunk can have.
     #[error("entry {index} of the pack is invalid")]
     Entry {
         /// Its index.

@@ -13,7 +13,7 @@ use crate::pack::format::{Encoding, Place};
 use crate::read::{Ahead, Fetched, fetch_all};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
-use futures::stream::{self, Stream, StreamExt as _};
+use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -65,23 +65,41 @@ pub(super) async fn read(
     algorithm: HashAlgorithm,
     digests: Vec<u8>,
     encoded: bool,
-    mut memory: Reservation,
+    memory: Reservation,
 ) -> Result<Answer, Refusal> {
     let inner = &reader.store.inner;
     let asked = digests.len() as u64;
     let parsed = start_work(&inner.host, move || parse(algorithm, &digests)).await;
     let ids = parsed.map_err(StoreError::from)??;
+    let (length, pieces, memory) = pack(reader, ids, encoded, 4 * asked, memory).await?;
+    let body = begun(pieces, memory, 2).await?;
+    Ok(Answer::streamed(200, length, body).with("Content-Type", OCTETS))
+}
+
+/// The pieces of a pack.
+pub(super) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// Returns the length of a pack of these chunks, its pieces, of which the first is the table, and the memory
+/// that they take, besides `kept` bytes.
+pub(super) async fn pack(
+    reader: &Reader<'_>,
+    ids: Arc<[ChunkId]>,
+    encoded: bool,
+    kept: u64,
+    mut memory: Reservation,
+) -> Result<(u64, Pieces, Reservation), Refusal> {
+    let inner = &reader.store.inner;
     let places = inner.locate(&ids).await?;
     let rows: Vec<Row> = ids.iter().zip(&places).map(|(id, place)| row(id, *place, encoded)).collect();
     let longest = rows.iter().map(|row| u64::from(row.length)).max().unwrap_or_default();
-    if !memory.shrink(4 * asked + near(longest)) {
+    if !memory.shrink(kept + near(longest)) {
         drop(memory); // wait without holding any
-        memory = take(reader, 4 * asked + near(longest)).await?;
+        memory = take(reader, kept + near(longest)).await?;
     }
     let bytes: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
     let ahead = ahead(&reader.shared.budget, &mut memory, longest, bytes);
     let stored: Vec<Row> = rows.iter().filter(|row| row.length > 0).copied().collect();
-    let wanted = stored.iter().map(|row| ChunkId::new(algorithm, row.digest)).collect();
+    let wanted = ids.iter().zip(&rows).filter(|(_, row)| row.length > 0).map(|(id, _)| *id).collect();
     let pieces = fetch_all(Arc::clone(inner), wanted, ahead).zip(stream::iter(stored));
     let pieces = pieces.map(|(fetched, row)| {
         let (id, fetched) = fetched?;
@@ -90,8 +108,7 @@ pub(super) async fn read(
     });
     let length = (HEAD + rows.len() * ROW) as u64 + bytes;
     let head = Bytes::from(table(&rows));
-    let body = begun(stream::iter([Ok(head)]).chain(pieces), memory, 2).await?;
-    Ok(Answer::streamed(200, length, body).with("Content-Type", OCTETS))
+    Ok((length, stream::iter([Ok(head)]).chain(pieces).boxed(), memory))
 }
 
 /// Returns the chunks of a question, each of which must be there once.

@@ -9,7 +9,7 @@ use super::options::EngineOptions;
 use super::recent::Recent;
 use super::request::RequestHead;
 use super::route::{Asked, Operation, Routed, route};
-use super::{chunks, files, manifests};
+use super::{chunks, download, files, manifests};
 use crate::chunk::Root;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -165,7 +165,7 @@ impl Request {
         let bytes = length.map(|length| match &asked {
             Asked::WritePack(_) => intake::memory(length),
             Asked::ReadChunks { .. } => chunks::memory(length),
-            Asked::Commit(_) => manifests::memory(length),
+            Asked::Commit { .. } => manifests::memory(length),
             _ => 4 * length,
         });
         // Without a body, it takes memory once it knows how much it needs.
@@ -271,13 +271,16 @@ impl Exchange {
             (Asked::ReadChunks { algorithm, encoded }, Body::Collected(digests, memory)) => {
                 chunks::read(&reader, algorithm, digests, encoded, memory).await
             }
-            (Asked::Commit(root), Body::Collected(bytes, memory)) => {
-                manifests::commit(&store, root, bytes.into(), memory).await
+            (Asked::Commit { root, is_known }, Body::Collected(bytes, memory)) => {
+                manifests::commit(&store, root, is_known, bytes.into(), memory).await
             }
             (Asked::ReadChunk(id, conditions), _) => chunks::read_one(&reader, id, &conditions).await,
             (Asked::ReadManifest(root, conditions), _) => manifests::read(&reader, root, &conditions).await,
             (Asked::ReadFile(root, conditions, presentation), _) => {
                 files::read(&reader, root, &conditions, &presentation).await
+            }
+            (Asked::Download { root, encoded, part }, _) => {
+                download::read(&reader, root, encoded, part).await
             }
             (Asked::Delete(root), _) => files::delete(&store, root).await,
             (Asked::List { after, limit }, _) => files::list(&store, after, limit).await,

@@ -6,7 +6,7 @@ use super::chunks::take;
 use super::exchange::{Reader, stored_bytes, unchanged};
 use super::json::{self, Json};
 use super::range::Conditions;
-use crate::chunk::Root;
+use crate::chunk::{ChunkId, Root};
 use crate::commit::Commit;
 use crate::error::{CommitError, StoreError};
 use crate::host::{start_task, start_work};
@@ -28,16 +28,27 @@ pub(super) const fn memory(length: u64) -> u64 {
     8 * length
 }
 
-/// Gives a file its name.
+/// Gives a file its name. If its chunks are only expected to be known, a question for them comes first: a refusal
+/// is usual then, and must not cost more than that.
 pub(super) async fn commit(
     store: &Store,
     root: Root,
+    is_known: bool,
     bytes: Bytes,
     memory: Reservation,
 ) -> Result<Answer, Refusal> {
     let inner = Arc::clone(&store.inner);
     let prepared = start_work(&inner.host, move || prepare(root, bytes)).await;
     let (commit, chunks, length) = prepared.map_err(StoreError::from)??;
+    if is_known {
+        let digests = commit.digests();
+        let missing = store.missing(root.algorithm(), &digests).await?;
+        let missing = digests.iter().zip(missing).filter(|(_, missing)| *missing);
+        let missing: Vec<_> = missing.map(|(digest, _)| ChunkId::new(root.algorithm(), *digest)).collect();
+        if !missing.is_empty() {
+            return Err(chunks_missing(&missing));
+        }
+    }
     let known = size(&inner, root).await?.is_some();
     let store = store.clone();
     let task = async move {
@@ -47,13 +58,7 @@ pub(super) async fn commit(
     // It is not given up halfway when the client has gone.
     match start_task(&inner.host, task).await.map_err(StoreError::from)? {
         Ok(_) => {}
-        Err(CommitError::MissingChunks { chunks }) => {
-            let named = chunks.iter().take(NAMED).map(|id| json::text(&hex::encode(id.digest)));
-            let refusal =
-                Refusal::new(409, "chunks_missing", format!("{} chunks are not stored", chunks.len()));
-            let refusal = refusal.with_detail("count", chunks.len());
-            return Err(refusal.with_detail("missing", json::array(named)));
-        }
+        Err(CommitError::MissingChunks { chunks }) => return Err(chunks_missing(&chunks)),
         Err(CommitError::Store(StoreError::Chunk(error))) => return Err(Refusal::of_chunk(&error)),
         Err(CommitError::Store(error)) => return Err(error.into()),
     }
@@ -61,6 +66,12 @@ pub(super) async fn commit(
     let mut answer = Answer::json(if known { 200 } else { 201 }, json.finish());
     answer.committed = Some(Committed { root, length, new: !known });
     Ok(answer)
+}
+
+fn chunks_missing(chunks: &[ChunkId]) -> Refusal {
+    let named = chunks.iter().take(NAMED).map(|id| json::text(&hex::encode(id.digest)));
+    let refusal = Refusal::new(409, "chunks_missing", format!("{} chunks are not stored", chunks.len()));
+    refusal.with_detail("count", chunks.len()).with_detail("missing", json::array(named))
 }
 
 /// Returns a commit, the number of its chunks and the length of its file.

@@ -53,6 +53,7 @@ mod answer;
 mod budget;
 mod chunks;
 mod cors;
+mod download;
 mod exchange;
 mod files;
 mod intake;

@@ -43,7 +43,7 @@ fn parse(header: &str, length: u64) -> Option<Range<u64>> {
 }
 
 /// Returns a number of any size, as far as a file can be long.
-fn number(digits: &str) -> Option<u64> {
+pub(super) fn number(digits: &str) -> Option<u64> {
     let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     valid.then(|| digits.parse().unwrap_or(u64::MAX))
 }

@@ -3,11 +3,12 @@
 use super::answer::{OCTETS, Refusal};
 use super::media::Presentation;
 use super::options::EngineOptions;
-use super::range::Conditions;
+use super::range::{Conditions, number};
 use super::request::{Query, RequestHead};
 use super::wire;
 use crate::chunk::{ChunkId, Root};
 use chunker::hashing::HashAlgorithm;
+use std::ops::Range;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +72,10 @@ pub(super) enum Asked {
     WritePack(HashAlgorithm),
     ReadChunks { algorithm: HashAlgorithm, encoded: bool },
     ReadChunk(ChunkId, Conditions),
-    Commit(Root),
+    Commit { root: Root, is_known: bool },
     ReadManifest(Root, Conditions),
     ReadFile(Root, Conditions, Presentation),
+    Download { root: Root, encoded: bool, part: Range<u64> },
     Delete(Root),
     List { after: Option<Root>, limit: usize },
     Usage,
@@ -87,9 +89,9 @@ impl Asked {
             Self::WritePack(_) => Operation::WritePack,
             Self::ReadChunks { .. } => Operation::ReadChunks,
             Self::ReadChunk(..) => Operation::ReadChunk,
-            Self::Commit(_) => Operation::Commit,
+            Self::Commit { .. } => Operation::Commit,
             Self::ReadManifest(..) => Operation::ReadManifest,
-            Self::ReadFile(..) => Operation::ReadFile,
+            Self::ReadFile(..) | Self::Download { .. } => Operation::ReadFile,
             Self::Delete(_) => Operation::Delete,
             Self::List { .. } => Operation::List,
             Self::Usage => Operation::Usage,
@@ -98,9 +100,10 @@ impl Asked {
 
     pub(super) const fn root(&self) -> Option<Root> {
         match self {
-            Self::Commit(root)
+            Self::Commit { root, .. }
             | Self::ReadManifest(root, _)
             | Self::ReadFile(root, ..)
+            | Self::Download { root, .. }
             | Self::Delete(root) => Some(*root),
             _ => None,
         }
@@ -116,6 +119,7 @@ enum Place<'a> {
     Chunk(&'a str, &'a str),
     Manifest(&'a str),
     File(&'a str),
+    Download(&'a str),
     Files,
     Usage,
 }
@@ -131,6 +135,7 @@ impl<'a> Place<'a> {
             (Some("usage"), None, _) => Self::Usage,
             (Some("files"), None, _) => Self::Files,
             (Some("files"), Some(root), None) => Self::File(root),
+            (Some("files"), Some(root), Some("chunks")) => Self::Download(root),
             (Some("manifests"), Some(root), None) => Self::Manifest(root),
             (Some("packs"), Some(algorithm), None) => Self::Packs(algorithm),
             (Some("chunks"), Some(algorithm), Some("missing")) => Self::Missing(algorithm),
@@ -143,7 +148,9 @@ impl<'a> Place<'a> {
 
     const fn methods(&self) -> &'static str {
         match self {
-            Self::Server | Self::Chunk(..) | Self::Files | Self::Usage => "GET, HEAD, OPTIONS",
+            Self::Server | Self::Chunk(..) | Self::Files | Self::Usage | Self::Download(_) => {
+                "GET, HEAD, OPTIONS"
+            }
             Self::Missing(_) | Self::Packs(_) | Self::Read(_) => "POST, OPTIONS",
             Self::Manifest(_) => "GET, HEAD, PUT, OPTIONS",
             Self::File(_) => "GET, HEAD, DELETE, OPTIONS",
@@ -185,17 +192,16 @@ pub(super) fn route(options: &EngineOptions, head: &RequestHead) -> Result<Route
         (Place::Missing(name), _) => Asked::AskMissing(algorithm(name)?),
         (Place::Packs(name), _) => Asked::WritePack(algorithm(name)?),
         (Place::Read(name), _) => {
-            let (algorithm, encoding) = (algorithm(name)?, query.field("encoding")?);
-            if encoding.as_ref().is_some_and(|encoding| encoding != "zstd") {
-                return Err(Refusal::invalid_query("encoding is not zstd"));
-            }
-            Asked::ReadChunks { algorithm, encoded: encoding.is_some() }
+            Asked::ReadChunks { algorithm: algorithm(name)?, encoded: encoded(&query)? }
         }
         (Place::Chunk(name, digits), _) => {
             Asked::ReadChunk(ChunkId::new(algorithm(name)?, digest(digits)?), conditions())
         }
-        (Place::Manifest(name), "PUT") => Asked::Commit(root(name)?),
+        (Place::Manifest(name), "PUT") => Asked::Commit { root: root(name)?, is_known: is_known(&query)? },
         (Place::Manifest(name), _) => Asked::ReadManifest(root(name)?, conditions()),
+        (Place::Download(name), _) => {
+            Asked::Download { root: root(name)?, encoded: encoded(&query)?, part: part(&query)? }
+        }
         (Place::File(name), "DELETE") => Asked::Delete(root(name)?),
         (Place::File(name), _) => Asked::ReadFile(root(name)?, conditions(), Presentation::of(&query)?),
     };
@@ -207,7 +213,7 @@ pub(super) fn route(options: &EngineOptions, head: &RequestHead) -> Result<Route
 fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Result<Option<u64>, Refusal> {
     let is_question = match asked {
         Asked::AskMissing(_) | Asked::WritePack(_) | Asked::ReadChunks { .. } => true,
-        Asked::Commit(_) => false,
+        Asked::Commit { .. } => false,
         _ => return Ok(None),
     };
     let unsupported = |message| Refusal::new(415, "unsupported_media_type", message);
@@ -238,7 +244,7 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
         Asked::WritePack(_) if length <= (wire::HEAD + wire::ROW) as u64 => {
             return Err(Refusal::invalid_pack("the body is too short for a pack"));
         }
-        Asked::Commit(_) if length > options.manifest_bytes => {
+        Asked::Commit { .. } if length > options.manifest_bytes => {
             let limit = options.manifest_bytes;
             return Err(Refusal::above("manifest_too_large", "manifest of bytes", length, limit));
         }
@@ -259,6 +265,35 @@ fn list(query: &Query<'_>) -> Result<Asked, Refusal> {
         }
     };
     Ok(Asked::List { after, limit })
+}
+
+/// Says whether a client expects the server to have all chunks of a file.
+fn is_known(query: &Query<'_>) -> Result<bool, Refusal> {
+    match query.field("expect")?.as_deref() {
+        None => Ok(false),
+        Some("known") => Ok(true),
+        Some(_) => Err(Refusal::invalid_query("expect is not known")),
+    }
+}
+
+/// Says whether chunks may be sent as they are stored.
+fn encoded(query: &Query<'_>) -> Result<bool, Refusal> {
+    match query.field("encoding")?.as_deref() {
+        None => Ok(false),
+        Some("zstd") => Ok(true),
+        Some(_) => Err(Refusal::invalid_query("encoding is not zstd")),
+    }
+}
+
+/// Returns the part of a file that is asked for; it may go beyond the end.
+fn part(query: &Query<'_>) -> Result<Range<u64>, Refusal> {
+    let place = |name, default| match query.field(name)? {
+        None => Ok(default),
+        Some(digits) => {
+            number(&digits).ok_or_else(|| Refusal::invalid_query(format!("{name} is not a number of bytes")))
+        }
+    };
+    Ok(place("start", 0)?..place("end", u64::MAX)?)
 }
 
 fn algorithm(name: &str) -> Result<HashAlgorithm, Refusal> {

@@ -17,6 +17,8 @@ use std::collections::HashSet;
 
 /// How a pack begins.
 pub const MAGIC: &[u8; 4] = b"CPK1";
+/// How a download begins: the length of the manifest, in 4 bytes, the manifest and a pack follow.
+pub const DOWNLOAD: &[u8; 4] = b"CDL1";
 /// Bytes before the table.
 pub const HEAD: usize = 8;
 /// Bytes of one chunk in the table.

@@ -108,8 +108,7 @@ impl StoreService {
         Self { on_commit: Arc::new(on_commit), ..self }
     }
 
-    /// Calls `on_error` for each failure of the store. The client learns less: its answer gives no details, or
-    /// is cut short.
+    /// Calls `on_error` for each failure of the store. The client's answer has no details, or is cut short.
     #[must_use]
     pub fn on_error(self, on_error: impl Fn(&RequestHead, &StoreError) + Send + Sync + 'static) -> Self {
         Self { on_error: Arc::new(on_error), ..self }

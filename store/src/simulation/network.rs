@@ -5,7 +5,7 @@ use super::system::{LOST, Planted, System};
 use super::world::Deleting;
 use super::{ALGORITHM, broken};
 use crate::chunk::{ChunkId, Root};
-use crate::protocol::wire::{HEAD, ROW, Row, table};
+use crate::protocol::wire::{DOWNLOAD, HEAD, ROW, Row, table};
 use crate::protocol::{Answer, AnswerBody, Begun, Engine, RequestHead};
 use crate::store::Store;
 use bytes::Bytes;
@@ -77,6 +77,8 @@ enum Right {
     Chunks(Vec<ChunkId>),
     /// The manifest of this root.
     Manifest(Root),
+    /// The manifest of this root, and these chunks, or that they are not stored.
+    Download(Root, Vec<ChunkId>),
 }
 
 /// A request.
@@ -128,6 +130,11 @@ impl Sent {
         Self::new("PUT", &format!("/v1/manifests/{root}"), &[], manifest.to_bytes())
     }
 
+    /// Commits a file that the client has not asked about.
+    pub(super) fn commit_as_known(root: Root, manifest: &Manifest) -> Self {
+        Self::new("PUT", &format!("/v1/manifests/{root}?expect=known"), &[], manifest.to_bytes())
+    }
+
     pub(super) fn range(root: Root, range: Range<usize>, file: &[u8]) -> Self {
         let (bytes, tag) = (format!("bytes={}-{}", range.start, range.end - 1), format!("\"{root}\""));
         let headers = [("range", bytes.as_str()), ("if-range", tag.as_str())];
@@ -151,6 +158,12 @@ impl Sent {
         Self { right: Right::Chunks(ids.to_vec()), ..Self::new("POST", target, &[OCTETS], digests(ids)) }
     }
 
+    pub(super) fn download(root: Root, ids: &[ChunkId], encoded: bool) -> Self {
+        let query = if encoded { "?encoding=zstd" } else { "" };
+        let right = Right::Download(root, ids.to_vec());
+        Self { right, ..Self::new("GET", &format!("/v1/files/{root}/chunks{query}"), &[], Vec::new()) }
+    }
+
     pub(super) fn delete(root: Root, deleting: Arc<Deleting>) -> Self {
         Self {
             deleting: Some(deleting),
@@ -172,8 +185,9 @@ impl Sent {
             Right::Anything => Ok(()),
             Right::Bytes(bytes) if bytes.starts_with(body) && (!whole || bytes.len() == body.len()) => Ok(()),
             Right::Bytes(_) => Err("other bytes".to_owned()),
-            Right::Chunks(_) | Right::Manifest(_) if !whole => Ok(()),
+            Right::Chunks(_) | Right::Manifest(_) | Right::Download(..) if !whole => Ok(()),
             Right::Chunks(ids) => unpack(body, ids).map(drop),
+            Right::Download(root, ids) => unpack_download(body, *root, ids).map(drop),
             Right::Manifest(root) if ALGORITHM.digest(body) == root.digest() => Ok(()),
             Right::Manifest(_) => Err("another manifest".to_owned()),
         }
@@ -221,6 +235,22 @@ pub(super) fn unpack(body: &[u8], ids: &[ChunkId]) -> Result<Vec<Option<Bytes>>,
         chunks.push(Some(chunk.into()));
     }
     if at == body.len() { Ok(chunks) } else { Err("the pack is too long".to_owned()) }
+}
+
+/// Returns the chunks of a download, each verified, as its manifest is.
+pub(super) fn unpack_download(
+    body: &[u8],
+    root: Root,
+    ids: &[ChunkId],
+) -> Result<Vec<Option<Bytes>>, String> {
+    let (head, rest) = body.split_first_chunk::<8>().ok_or("no download")?;
+    let [magic @ .., a, b, c, d] = *head;
+    let (manifest, pack) =
+        rest.split_at_checked(u32::from_le_bytes([a, b, c, d]) as usize).ok_or("no manifest")?;
+    if magic != *DOWNLOAD || ALGORITHM.digest(manifest) != root.digest() {
+        return Err("another manifest".to_owned());
+    }
+    unpack(pack, ids)
 }
 
 /// An answer as it arrived.
@@ -367,7 +397,8 @@ impl System {
             answer.whole = false;
             answer.body.truncate(self.executor.draw(|lot| lot.index(length)));
         }
-        let verified = matches!(sent.right, Right::Chunks(_) | Right::Manifest(_)) && answer.status == 200;
+        let verified = matches!(sent.right, Right::Chunks(_) | Right::Manifest(_) | Right::Download(..));
+        let verified = verified && answer.status == 200;
         if length > 0 && verified && hits("a bit of an answer flips", network.flipped) {
             let bit = self.executor.draw(|lot| lot.index(answer.body.len().max(1) * 8));
             if let Some(byte) = answer.body.get_mut(bit / 8) {

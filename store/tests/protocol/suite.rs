@@ -381,6 +381,74 @@ pub(crate) fn chunks_are_read_in_the_order_asked(server: &dyn Server) {
     server.send(&Sent::new("DELETE", &format!("/v1/files/{root}"))).ok(204);
 }
 
+pub(crate) fn a_download_is_a_manifest_and_the_chunks_of_a_part(server: &dyn Server) {
+    let mut data = mixed(600_000, 21);
+    data.extend_from_within(..300_000);
+    let root = upload(server, &data, SHA256);
+    let manifest = manifest(&data, SHA256);
+    let length = data.len() as u64;
+    for (query, part) in [
+        ("", 0..length),
+        ("?x=y", 0..length),
+        ("?encoding=zstd", 0..length),
+        ("?start=150000&end=150001", 150_000..150_001),
+        ("?start=200000", 200_000..length),
+        ("?end=99999999999999999999", 0..length),
+        ("?start=5&end=5", 0..0),
+        ("?start=900000", 0..0),
+        ("?start=9&end=3", 0..0),
+    ] {
+        let answer = get(server, &format!("/v1/files/{root}/chunks{query}"));
+        assert_eq!(answer.header("content-security-policy"), Some("sandbox"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "encodings may change");
+        let body = answer.ok(200);
+        let (bytes, pack) = body[8..].split_at(manifest.to_bytes().len());
+        assert_eq!(&body[..8], [&b"CDL1"[..], &u32::try_from(bytes.len()).unwrap().to_le_bytes()].concat());
+        assert!(bytes == manifest.to_bytes());
+        let mut expected = Vec::new();
+        for chunk in manifest.chunks() {
+            let (start, end) = (chunk.offset, chunk.offset + chunk.length as u64);
+            if start < part.end && end > part.start && !expected.contains(&chunk.hash) {
+                expected.push(chunk.hash);
+            }
+        }
+        let chunks = unpack(pack);
+        assert_eq!(chunks.iter().map(|chunk| chunk.digest).collect::<Vec<_>>(), expected, "{query}");
+        for Chunk { digest, length, encoded } in &chunks {
+            let is_plain = encoded.len() == *length as usize;
+            assert!(is_plain && SHA256.digest(encoded) == *digest || query == "?encoding=zstd");
+        }
+        let is_encoded = chunks.iter().any(|chunk| chunk.encoded.len() < chunk.length as usize);
+        assert_eq!(is_encoded, query == "?encoding=zstd");
+    }
+    for query in ["start=x", "start=-1", "end=", "start=1&start=1", "encoding=gzip"] {
+        get(server, &format!("/v1/files/{root}/chunks?{query}")).refused(400, "invalid_query");
+    }
+    let empty = upload(server, b"", SHA256);
+    let body = get(server, &format!("/v1/files/{empty}/chunks")).ok(200);
+    let manifest = u32::from_le_bytes(body[4..8].try_into().unwrap()) as usize;
+    assert!(unpack(&body[8 + manifest..]).is_empty());
+    let none = format!("/v1/files/sha256-{}/chunks", "0".repeat(64));
+    get(server, &none).refused(404, "root_not_found");
+}
+
+pub(crate) fn a_file_that_is_expected_to_be_known_is_asked_about_first(server: &dyn Server) {
+    let data = noise(200_000, 22);
+    let file = manifest(&data, SHA256);
+    let put = |query: &str| {
+        Sent::new("PUT", &format!("/v1/manifests/{}{query}", root(&file))).body(file.to_bytes())
+    };
+    let refused = server.send(&put("?expect=known")).refused(409, "chunks_missing");
+    let named: Vec<_> = file.chunks().iter().map(|chunk| chunk.hash_hex()).collect();
+    assert_eq!((&refused["missing"], &refused["count"]), (&serde_json::json!(named), &named.len().into()));
+    server.send(&put("?expect=anything")).refused(400, "invalid_query");
+    let root = upload(server, &data, SHA256);
+    server.send(&Sent::new("DELETE", &format!("/v1/files/{root}"))).ok(204);
+    assert_eq!(server.send(&put("?expect=known")).status, 201);
+    assert_eq!(server.send(&put("?expect=known")).status, 200);
+    assert!(get(server, &format!("/v1/files/{root}")).ok(200) == data);
+}
+
 /// A frame whose head asks for a window of 2^`log` bytes.
 fn windowed(log: u8) -> Vec<u8> {
     let mut frame = b"\x28\xb5\x2f\xfd".to_vec(); // magic
@@ -689,6 +757,7 @@ pub(crate) fn a_head_request_has_the_head_of_get_and_no_body(server: &dyn Server
         "/v1/files".to_owned(),
         format!("/v1/files/{root}"),
         format!("/v1/files/{root}?name=a.txt&type=text/plain"),
+        format!("/v1/files/{root}/chunks?end=5000"),
         format!("/v1/manifests/{root}"),
         format!("/v1/chunks/sha256/{chunk}"),
     ] {
@@ -838,6 +907,7 @@ pub(crate) fn options_says_what_is_possible(server: &dyn Server) {
         ("/v1/packs/sha256".to_owned(), "POST, OPTIONS"),
         (format!("/v1/manifests/{root}"), "GET, HEAD, PUT, OPTIONS"),
         (format!("/v1/files/{root}"), "GET, HEAD, DELETE, OPTIONS"),
+        (format!("/v1/files/{root}/chunks"), "GET, HEAD, OPTIONS"),
     ] {
         let answer = server.send(&Sent::new("OPTIONS", &target).with("Origin", "https://example.org"));
         assert_eq!((answer.status, answer.header("allow")), (204, Some(methods)), "{target}");
@@ -855,6 +925,8 @@ macro_rules! laws {
             a_bit_is_set_where_a_chunk_is_missing
             any_split_of_a_body_gives_the_same_answer
             chunks_are_read_in_the_order_asked
+            a_download_is_a_manifest_and_the_chunks_of_a_part
+            a_file_that_is_expected_to_be_known_is_asked_about_first
             a_wrong_pack_is_refused_and_leaves_nothing
             a_head_is_refused_before_its_body
             what_is_not_stored_is_not_found

@@ -40,7 +40,7 @@ pub(super) struct Units<R> {
 enum Next {
     Frame,
     Body(Body),
-    /// So many bytes of a skippable frame.
+    /// This many bytes of a skippable frame.
     Skipped(u32),
 }
 

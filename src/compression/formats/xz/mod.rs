@@ -1,4 +1,4 @@
-//! The .xz format by liblzma, or in WebAssembly by a library in Rust that gives the same.
+//! The .xz format by liblzma, or in WebAssembly by a library in Rust with the same results.
 //!
 //! `--cfg chunker_xz="rust"` chooses the latter everywhere, for tests.
 

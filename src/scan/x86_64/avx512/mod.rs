@@ -19,6 +19,7 @@ mod two_limb;
 pub(super) use cpu::Kernel;
 
 use super::rolling::{hash_after, prefetch};
+use super::scalar;
 use crate::gear::Gear;
 use crate::scan::portable;
 use filter::{BATCH, Filter, GROUP};
@@ -30,7 +31,7 @@ const SHORT_REST: usize = 160;
 /// When more of the 64 groups of a batch pass, the filter is no gain, and the data is likely to go on
 /// like this: long runs can have one hash that meets the filter everywhere.
 const CROWD: u32 = 24;
-/// Bytes that the portable kernel takes over then.
+/// Bytes that the scalar kernel takes over then.
 const CROWD_BYTES: usize = 8 * 1024;
 /// Bytes that are fetched ahead, measured best for data in memory. A chunk's first `min_size` bytes
 /// are not read, and the prefetchers of the CPU do not follow such jumps.
@@ -39,13 +40,13 @@ const AHEAD: usize = 2048;
 impl Kernel {
     pub(super) fn scan(self, gear: impl Gear, hash: &mut u64, input: &[u8], mask: u64) -> Option<usize> {
         if mask >> 48 != 0 {
-            portable::scan(gear, hash, input, mask)
+            scalar::scan(gear, hash, input, mask)
         } else if low_limb::bits(mask) >= 9 {
             scan(|hash| LowLimb::new(self, gear, hash, mask), gear, hash, input, mask)
         } else if two_limb::bits(mask) >= 7 {
             scan(|hash| TwoLimb::new(self, gear, hash, mask), gear, hash, input, mask)
         } else {
-            portable::scan(gear, hash, input, mask)
+            scalar::scan(gear, hash, input, mask)
         }
     }
 }
@@ -74,7 +75,7 @@ fn scan<F: Filter>(
         if groups.count_ones() > CROWD {
             *hash = hash_after(gear, *hash, &input[origin..at]);
             origin = input.len().min(at + CROWD_BYTES);
-            if let Some(index) = portable::scan(gear, hash, &input[at..origin], mask) {
+            if let Some(index) = scalar::scan(gear, hash, &input[at..origin], mask) {
                 return Some(at + index);
             }
             filter = new(*hash);

@@ -67,7 +67,7 @@ defmodule BinaryCache.Catalog do
   def check_same(%Record{narinfo: %{narinfo: known}}, %NarInfoFile{narinfo: said}) do
     case Enum.find(@signed, fn {field, _} -> Map.fetch!(known, field) != Map.fetch!(said, field) end) do
       nil -> :ok
-      {_, name} -> refuse(409, "#{known.store_path} is there with another #{name}: delete it first")
+      {_, name} -> refuse(409, "#{known.store_path} already exists with another #{name}: delete it first")
     end
   end
 

@@ -72,7 +72,7 @@ defmodule BinaryCache.Incoming do
   defp check_hash(digest, file_hash) do
     case Nix.base32_encode(digest) do
       ^file_hash -> :ok
-      actual -> refuse(422, "the body has the hash #{actual}, not that of its name")
+      actual -> refuse(422, "the body has the hash #{actual}, not the one in its name")
     end
   end
 

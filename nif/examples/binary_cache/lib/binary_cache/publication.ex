@@ -35,10 +35,13 @@ defmodule BinaryCache.Publication do
   defp check_sizes(narinfo, incoming) do
     cond do
       narinfo.compression != incoming.compression ->
-        refuse(422, "Compression is #{narinfo.compression}, the NAR was sent with #{incoming.compression}")
+        refuse(
+          422,
+          "Compression is #{narinfo.compression}, but the NAR was sent with #{incoming.compression}"
+        )
 
       narinfo.file_size not in [nil, incoming.file_size] ->
-        refuse(422, "FileSize is #{narinfo.file_size}, the NAR was sent in #{incoming.file_size} bytes")
+        refuse(422, "FileSize is #{narinfo.file_size}, but the NAR was sent in #{incoming.file_size} bytes")
 
       true ->
         :ok
@@ -47,9 +50,14 @@ defmodule BinaryCache.Publication do
 
   defp check_nar(%{narinfo: %{nar_hash: nar_hash, nar_size: nar_size}}, hash, size) do
     cond do
-      nar_hash != hash -> refuse(422, "the NAR has the hash #{Nix.base32_encode(hash)}, not NarHash")
-      nar_size != size -> refuse(422, "the NAR has #{size} bytes, NarSize is #{nar_size}")
-      true -> :ok
+      nar_hash != hash ->
+        refuse(422, "the NAR has the hash #{Nix.base32_encode(hash)}, not the one in NarHash")
+
+      nar_size != size ->
+        refuse(422, "the NAR has #{size} bytes, NarSize is #{nar_size}")
+
+      true ->
+        :ok
     end
   end
 

@@ -114,7 +114,7 @@ defmodule BinaryCache.Router do
     allow = endpoints |> Map.keys() |> Enum.concat(["HEAD"]) |> Enum.join(", ")
 
     case endpoints[if(method == "HEAD", do: "GET", else: method)] do
-      nil -> refuse(405, "#{method} is not possible here", [{"Allow", allow}])
+      nil -> refuse(405, "this address does not support #{method}", [{"Allow", allow}])
       endpoint -> endpoint.()
     end
   end
@@ -192,7 +192,7 @@ defmodule BinaryCache.Router do
   defp check_path(%{narinfo: %{store_path: store_path, references: references}}, hash, %{info: info}) do
     cond do
       Record.hash_part(store_path) != hash ->
-        refuse(422, "StorePath is #{store_path}, not that of the address")
+        refuse(422, "StorePath is #{store_path}, not the path of this address")
 
       outside = Enum.find([store_path | references], &(Path.dirname(&1) != info.store_dir)) ->
         refuse(422, "#{outside} is not in #{info.store_dir}")
@@ -208,8 +208,8 @@ defmodule BinaryCache.Router do
          true <- narinfo.file_hash == nil or Nix.base32_encode(narinfo.file_hash) == file_hash do
       {:ok, file_hash}
     else
-      nil -> refuse(422, "URL is not nar/, a hash and .nar")
-      false -> refuse(422, "FileHash is not the one of URL")
+      nil -> refuse(422, "URL is not of the form nar/<hash>.nar")
+      false -> refuse(422, "FileHash is not the hash in URL")
     end
   end
 
@@ -259,7 +259,7 @@ defmodule BinaryCache.Router do
         refuse(404, "there is nothing at this address")
 
       :damaged ->
-        refuse(500, "what is at this address is damaged")
+        refuse(500, "the document at this address is damaged")
 
       {:ok, encoding, length, pieces} ->
         encoded = if encoding == "", do: [], else: [{"Content-Encoding", encoding}]
@@ -279,7 +279,7 @@ defmodule BinaryCache.Router do
     cond do
       not Publication.sent?(cache, file_hash) -> refuse(404, "no NAR was sent to this address")
       method == "HEAD" -> {:ok, text(200, "", "application/x-nix-nar")}
-      true -> refuse(404, "the narinfo of the store path says where its NAR is")
+      true -> refuse(404, "the address of the NAR is in its store path's narinfo")
     end
   end
 
@@ -304,7 +304,7 @@ defmodule BinaryCache.Router do
            if(Nix.base32_encode(record.narinfo.narinfo.nar_hash) == nar_hash, do: {:ok, record}, else: gone())
   end
 
-  defp gone, do: refuse(404, "the store path has another NAR by now")
+  defp gone, do: refuse(404, "the store path has a different NAR now")
 
   # One range (RFC 9110, §14): Nix goes on where a download broke off. What is not one is ignored.
   defp range(request, size) do

@@ -69,7 +69,7 @@ defmodule BinaryCache.DocumentsTest do
           {"PUT", @log, String.duplicate("x", 101), [], {413, "the body has more than 100 bytes"}},
           {"PUT", @log, "x", [{"Content-Encoding", String.duplicate("x", 21)}],
            {415, "the Content-Encoding is too long"}},
-          {"POST", @log, "x", [], {405, "POST is not possible here"}},
+          {"POST", @log, "x", [], {405, "this address does not support POST"}},
           {"PUT", "/log/../paths/x", "x", [], {400, @no_address}},
           {"PUT", "/log/#{@hash}-", "x", [], {400, @no_address}},
           {"PUT", "/#{@hash}.ls.xz", "x", [], {400, @no_address}},

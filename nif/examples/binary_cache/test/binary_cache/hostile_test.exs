@@ -44,14 +44,14 @@ defmodule BinaryCache.HostileTest do
       {{"PUT", "/nar/../paths/x", nar}, {400, @no_address}},
       {{"PUT", "/nar/" <> String.duplicate("0", 51) <> ".nar", nar}, {400, @no_address}},
       {{"PUT", "/9KRLZVNY65GDC8S7KPB6LKX8CD02C25B.narinfo", nar}, {400, @no_address}},
-      {{"POST", @narinfo, "x"}, {405, "POST is not possible here"}},
-      {{"DELETE", @narinfo, nil}, {405, "DELETE is not possible here"}},
-      {{"PUT", "/nix-cache-info", "StoreDir: /x"}, {405, "PUT is not possible here"}},
+      {{"POST", @narinfo, "x"}, {405, "this address does not support POST"}},
+      {{"DELETE", @narinfo, nil}, {405, "this address does not support DELETE"}},
+      {{"PUT", "/nix-cache-info", "StoreDir: /x"}, {405, "this address does not support PUT"}},
       {{"GET", @narinfo, nil}, {404, "there is no such store path"}},
       {{"GET", nar_address(nar), nil}, {404, "no NAR was sent to this address"}},
       # NARs.
       {{"PUT", nar_address(other), nar},
-       {422, "the body has the hash #{Nix.base32_encode(Chunker.digest(nar))}, not that of its name"}},
+       {422, "the body has the hash #{Nix.base32_encode(Chunker.digest(nar))}, not the one in its name"}},
       {put_nar(""), {400, "the body is empty"}},
       {put_nar("not a NAR, but long enough"),
        {415, "the body is not a NAR, nor one compressed by xz, zstd, bzip2, gzip or LZ4"}},
@@ -75,11 +75,11 @@ defmodule BinaryCache.HostileTest do
       {{"PUT", @narinfo, String.duplicate("x", 10_001)}, {413, "the body has more than 10000 bytes"}},
       {put_info(nar, []), {409, "there is no NAR for this narinfo: send that first"}},
       {put_info(nar, store_path: Nar.store_path("another")),
-       {422, "StorePath is #{Nar.store_path("another")}, not that of the address"}},
+       {422, "StorePath is #{Nar.store_path("another")}, not the path of this address"}},
       {put_info(nar, store_path: "/other" <> @path), {422, "/other#{@path} is not in /nix/store"}},
-      {put_info(nar, url: "../../etc/passwd"), {422, "URL is not nar/, a hash and .nar"}},
-      {put_info(nar, url: "http://example.org/nar/x.nar"), {422, "URL is not nar/, a hash and .nar"}},
-      {put_info(nar, file_hash: Chunker.digest("x")), {422, "FileHash is not the one of URL"}}
+      {put_info(nar, url: "../../etc/passwd"), {422, "URL is not of the form nar/<hash>.nar"}},
+      {put_info(nar, url: "http://example.org/nar/x.nar"), {422, "URL is not of the form nar/<hash>.nar"}},
+      {put_info(nar, file_hash: Chunker.digest("x")), {422, "FileHash is not the hash in URL"}}
     ]
   end
 
@@ -97,11 +97,11 @@ defmodule BinaryCache.HostileTest do
     hash = Nix.base32_encode(Chunker.digest(nar))
 
     for {fields, text} <- [
-          {[nar_hash: Chunker.digest("x")], "the NAR has the hash #{hash}, not NarHash"},
+          {[nar_hash: Chunker.digest("x")], "the NAR has the hash #{hash}, not the one in NarHash"},
           {[nar_size: byte_size(nar) + 1],
            "the NAR has #{byte_size(nar)} bytes, NarSize is #{byte_size(nar) + 1}"},
-          {[file_size: 1], "FileSize is 1, the NAR was sent in #{byte_size(nar)} bytes"},
-          {[compression: "xz"], "Compression is xz, the NAR was sent with none"}
+          {[file_size: 1], "FileSize is 1, but the NAR was sent in #{byte_size(nar)} bytes"},
+          {[compression: "xz"], "Compression is xz, but the NAR was sent with none"}
         ] do
       {method, path, body} = put_info(nar, fields)
       assert {fields, outcome(request(port, method, path, body))} == {fields, {422, text}}

@@ -154,7 +154,10 @@ defmodule Ingest.Http.Connection do
     if sent == :ok and framing == :chunked, do: send_some(request, "0\r\n\r\n"), else: sent
   rescue
     error ->
-      Logger.error("an answer was cut: #{request.method} #{request.target}: #{Exception.message(error)}")
+      Logger.error(
+        "an answer was cut short: #{request.method} #{request.target}: #{Exception.message(error)}"
+      )
+
       {:error, :cut}
   end
 

@@ -1,0 +1,72 @@
+//! Files to download: a manifest, and the chunks that it lists, in one answer.
+
+use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
+use super::chunks::{self, begun, take};
+use super::exchange::Reader;
+use super::manifests;
+use super::wire::DOWNLOAD;
+use crate::chunk::{ChunkId, Root};
+use crate::error::StoreError;
+use crate::host::start_work;
+use crate::objects::Folder;
+use bytes::Bytes;
+use chunker::manifest::Manifest;
+use futures::stream::{self, StreamExt as _};
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of a manifest that are sent in one piece.
+const PIECE: usize = 1 << 20;
+
+/// Answers the manifest of a file, and a pack of the chunks in a part of it.
+pub(super) async fn read(
+    reader: &Reader<'_>,
+    root: Root,
+    encoded: bool,
+    part: Range<u64>,
+) -> Result<Answer, Refusal> {
+    let inner = &reader.store.inner;
+    let size = manifests::size(inner, root).await?.ok_or_else(|| Refusal::root_not_found(root))?;
+    let memory = take(reader, chunks::memory(size.min(inner.options.manifest_limit))).await?;
+    let name = Folder::Manifests.object(root);
+    let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
+    let most = usize::try_from(reader.shared.options.read_digests).unwrap_or(usize::MAX);
+    let (store, verified) = (Arc::clone(inner), bytes.clone());
+    let ids = start_work(&inner.host, move || {
+        store.checked_manifest(&root, &verified).map(|manifest| distinct(&manifest, &part, most))
+    });
+    let ids = ids.await.map_err(StoreError::from)??;
+    let kept = 4 * bytes.len() as u64;
+    let (pack, chunks, memory) = chunks::pack(reader, ids, encoded, kept, memory).await?;
+    let mut head = DOWNLOAD.to_vec();
+    head.extend_from_slice(&u32::try_from(bytes.len()).map_err(|_| Refusal::internal())?.to_le_bytes());
+    let length = head.len() as u64 + bytes.len() as u64 + pack;
+    let answer = |body| {
+        let answer = Answer::streamed(200, length, body).with("Content-Type", OCTETS);
+        answer.with("Content-Security-Policy", "sandbox")
+    };
+    if reader.head_only {
+        return Ok(answer(AnswerBody::Empty));
+    }
+    let starts = (0..bytes.len()).step_by(PIECE);
+    let before = 1 + starts.len();
+    let manifest = starts.map(move |start| Ok(bytes.slice(start..bytes.len().min(start + PIECE))));
+    let pieces = stream::iter([Ok(Bytes::from(head))]).chain(stream::iter(manifest)).chain(chunks);
+    Ok(answer(begun(pieces, memory, before + 2).await?))
+}
+
+/// Returns the first `most` chunks that have a byte in the part of the file, each once.
+fn distinct(manifest: &Manifest, part: &Range<u64>, most: usize) -> Arc<[ChunkId]> {
+    let algorithm = manifest.hash_algorithm();
+    let mut seen = HashSet::new();
+    let inside = manifest.chunks().iter().filter(|chunk| {
+        let end = chunk.offset + chunk.length as u64;
+        chunk.offset < part.end && end > part.start && part.start < part.end
+    });
+    inside
+        .filter(|chunk| seen.insert(chunk.hash))
+        .take(most)
+        .map(|chunk| ChunkId::new(algorithm, chunk.hash))
+        .collect()
+}
