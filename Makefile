@@ -265,8 +265,8 @@ test-cache: setup ## test the binary cache on the BEAM: real nix, hostile reques
 bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048; NIX=1: with real nix)
 	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048) $(if $(NIX),nix)
 
-test-bigfile: package ## upload 6 GB and an edited copy through the page in Chromium, and measure memory
-	npm --prefix npm run --silent test:bigfile
+test-bigfile: package ## upload 6 GB and an edited copy through the page in Chromium, and measure memory (GB=20: that many, of which 2 are distinct)
+	$(if $(GB),CHUNKER_BIGFILE_BYTES=$(GB)000000000 CHUNKER_BIGFILE_DISTINCT=2000000000) npm --prefix npm run --silent test:bigfile
 
 conformance: package ## run the vectors in Python, native Rust, Node.js, Chromium and Elixir
 	python3 tests/conformance/reference.py

@@ -5,20 +5,14 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
+use chunker_store::host::blocking_threads;
 use chunker_store::{FormatError, Step, Store, StoreError, StoreOptions};
 use etcetera::BaseStrategy as _;
 use std::future::Future;
-use std::num::NonZero;
-use std::thread;
 use tokio::runtime::{Builder, Runtime};
 
 /// The longest manifest, in bytes: 30 million chunks.
 pub(crate) const MANIFEST_LIMIT: u64 = 1 << 30;
-
-/// Threads of a server that compute, or wait for a disk. By default there are up to 512, and each keeps buffers
-/// that it has freed.
-const BLOCKING_PER_CORE: usize = 4;
-const FEWEST_BLOCKING: usize = 16;
 
 /// An open store.
 #[derive(Debug)]
@@ -36,9 +30,8 @@ impl Session {
 
     /// Opens the store for a server, which has a thread per core for connections.
     pub(crate) fn open_server(global: &Global, options: StoreOptions) -> Result<Self, Failure> {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let blocking = (BLOCKING_PER_CORE * cores).max(FEWEST_BLOCKING);
-        Self::open_with(global, options, Builder::new_multi_thread().max_blocking_threads(blocking))
+        let mut runtime = Builder::new_multi_thread();
+        Self::open_with(global, options, runtime.max_blocking_threads(blocking_threads()))
     }
 
     fn open_with(global: &Global, options: StoreOptions, runtime: &mut Builder) -> Result<Self, Failure> {

@@ -1,6 +1,7 @@
 //! Where stores and uploads work: threads beside Node's, whose results settle promises.
 
 use crate::failure::Failure;
+use chunker_store::host::blocking_threads;
 use napi::bindgen_prelude::{PromiseRaw, ToNapiValue};
 use napi::{Env, JsError};
 use std::future::Future;
@@ -20,7 +21,8 @@ pub(crate) fn handle() -> Result<&'static Handle, Failure> {
         return Ok(runtime.handle());
     }
     let mut builder = Builder::new_multi_thread();
-    let started = builder.worker_threads(THREADS).thread_name("chunker-store").enable_all().build();
+    builder.worker_threads(THREADS).max_blocking_threads(blocking_threads());
+    let started = builder.thread_name("chunker-store").enable_all().build();
     let started = started.map_err(|error| Failure::threads(&error))?;
     Ok(RUNTIME.get_or_init(|| started).handle())
 }

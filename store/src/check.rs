@@ -3,7 +3,7 @@
 use crate::chunk::{ChunkId, Root};
 use crate::collect::{CollectOptions, Collector};
 use crate::error::StoreError;
-use crate::host::start_work;
+use crate::host::{Moment, start_work};
 use crate::name::TimeName;
 use crate::objects::{Folder, Found, found};
 use crate::pack::encoding::{ChunkError, decode};
@@ -262,6 +262,7 @@ async fn check_pack(
     read_data: bool,
 ) -> Result<Option<Checked>, StoreError> {
     let damaged = |error| Ok(Some(Checked { count: 0, error: Some(error), chunks: Vec::new() }));
+    let start = Moment::now(inner.host.as_ref());
     let entries: Arc<[Entry]> = match inner.read_footer(name, size).await? {
         None => return Ok(None),
         Some(Err(error)) => {
@@ -274,7 +275,9 @@ async fn check_pack(
     let agrees = start_work(&inner.host, move || view.view().agrees(name, size, &known)).await?;
     if agrees == Ok(false) {
         inner.discard_cache().await?;
-        inner.view_mut().replace(name, size, &entries);
+        if inner.is_recent(start) {
+            inner.view_mut().replace(name, size, &entries);
+        }
     }
     let mut checked = Checked { count: entries.len() as u64, error: None, chunks: Vec::new() };
     if !read_data {

@@ -3,6 +3,7 @@
 
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
+use crate::host::Moment;
 use crate::index::{Damaged, Snapshot, View};
 use crate::live::{self, LiveFiles};
 use crate::name::TimeName;
@@ -156,6 +157,7 @@ impl Collector {
         if !self.options.dry_run {
             self.report.removed_temporaries = self.inner.objects.sweep(PENDING_EXPIRY).await?;
             self.sweep_clock().await?;
+            self.delete_old_dooms().await?;
         }
         self.inner.refresh(true).await?;
         self.inner.all_dooms_known()?;
@@ -272,7 +274,8 @@ impl Collector {
         let name = self.inner.new_name()?;
         let text = doom_text(&packs);
         self.inner.objects.put(&Folder::Dooms.object(name), vec![text.into()]).await?;
-        self.inner.view_mut().doom(name, packs);
+        let seen = Moment::now(self.inner.host.as_ref());
+        self.inner.view_mut().doom(name, packs, seen);
         Ok(())
     }
 
@@ -283,10 +286,9 @@ impl Collector {
 
     async fn finish_with(&mut self, known_live: Option<&BTreeSet<ChunkId>>) -> Result<(), StoreError> {
         let inner = Arc::clone(&self.inner);
-        self.forget_old_dooms().await?;
         inner.refresh(false).await?;
         inner.all_dooms_known()?;
-        let dooms = self.unfinished().await?;
+        let mut dooms = self.unfinished().await?;
         if dooms.is_empty() {
             return Ok(());
         }
@@ -300,6 +302,7 @@ impl Collector {
         let mut needed: BTreeSet<ChunkId> = BTreeSet::new();
         let mut hurt: BTreeSet<ChunkId> = BTreeSet::new();
         let mut lost = false;
+        let mut listed = Moment::now(inner.host.as_ref());
         self.files.start_over();
         for look in 0.. {
             if look == LOOKS {
@@ -323,6 +326,7 @@ impl Collector {
                     })
                     .await?;
             }
+            listed = Moment::now(inner.host.as_ref());
             inner.refresh(true).await?;
             inner.all_dooms_known()?;
             let ids: Arc<[ChunkId]> = needed.iter().chain(&unreadable_needed).copied().collect();
@@ -345,7 +349,9 @@ impl Collector {
             keep.extend(&unreadable); // who knows what is in them
         }
         inner.settle_packs().await?;
-        self.delete(dooms, &present, &keep).await
+        // Rule 10: one that another collector finished and deleted meanwhile says nothing any more.
+        dooms.retain(|name, _| inner.view().knows_doom(*name));
+        self.delete(dooms, &present, &keep, listed).await
     }
 
     /// Returns the dooms whose packs may not all be deleted.
@@ -355,9 +361,11 @@ impl Collector {
         let listed = self.inner.objects.list(Folder::Dooms, None).await?;
         let listed: HashSet<TimeName> = listed.iter().filter_map(|doom| doom.name.parse().ok()).collect();
         let view = self.inner.view();
-        let over = |name| !listed.contains(name) || finished.contains(name) || self.forgotten.contains(name);
-        let unfinished = view.dooms.iter().filter(|(name, _)| !over(name));
-        Ok(unfinished.map(|(name, packs)| (*name, packs.clone())).collect())
+        let over = |name: &TimeName| {
+            !listed.contains(name) || finished.contains(name) || self.forgotten.contains(name)
+        };
+        let unfinished = view.dooms().filter(|(name, _)| !over(name));
+        Ok(unfinished.map(|(name, packs)| (name, packs.to_vec())).collect())
     }
 
     /// Reads what is in the packs of these dooms.
@@ -421,12 +429,14 @@ impl Collector {
         Ok(())
     }
 
-    /// Deletes the packs of these dooms but some, and notes which dooms are finished.
+    /// Deletes the packs of these dooms but some, and notes which dooms are finished. All of them were there
+    /// at the moment `listed`.
     async fn delete(
         &mut self,
         dooms: BTreeMap<TimeName, Vec<TimeName>>,
         present: &BTreeMap<TimeName, u64>,
         keep: &BTreeSet<TimeName>,
+        listed: Moment,
     ) -> Result<(), StoreError> {
         let (total, mut done) = (present.len() as u64, 0);
         for (doom, packs) in dooms {
@@ -438,6 +448,9 @@ impl Collector {
                     finished &= found(self.inner.objects.head(&name).await)?.is_none();
                     continue;
                 };
+                if !self.inner.is_recent(listed) {
+                    return Ok(()); // rule 10: by now they may be gone, and their packs back
+                }
                 self.inner.objects.delete(&name).await?;
                 self.inner.view_mut().remove(pack);
                 self.report.deleted_packs += 1;
@@ -464,7 +477,7 @@ impl Collector {
     }
 
     /// Removes dooms whose packs were deleted long ago.
-    async fn forget_old_dooms(&mut self) -> Result<(), StoreError> {
+    async fn delete_old_dooms(&mut self) -> Result<(), StoreError> {
         for finished in self.inner.objects.list(Folder::Finished, None).await? {
             if self.now.duration_since(finished.modified).is_ok_and(|age| age > DOOM_RETENTION) {
                 self.inner.objects.delete(&Folder::Dooms.object(&finished.name)).await?;

@@ -38,6 +38,20 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
     fn parallelism(&self) -> usize;
 }
 
+/// Blocking threads per core, and the fewest.
+const BLOCKING_PER_CORE: usize = 4;
+const FEWEST_BLOCKING: usize = 16;
+
+/// Returns the `max_blocking_threads` for the runtime of a server: 4 per core, at least 16.
+///
+/// They compute, or wait for a disk. By default, tokio starts up to 512, and each of them keeps buffers that it
+/// has freed.
+#[must_use]
+pub fn blocking_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (BLOCKING_PER_CORE * cores).max(FEWEST_BLOCKING)
+}
+
 /// The host of a program with a `tokio` runtime.
 #[derive(Clone, Debug)]
 pub struct TokioHost {
@@ -155,5 +169,11 @@ impl Moment {
     pub(crate) fn age(&self, host: &dyn Host) -> Duration {
         let by_time = host.now().duration_since(self.time).unwrap_or_default();
         by_time.max(host.elapsed().saturating_sub(self.elapsed))
+    }
+
+    /// Says whether this moment is surely more than `duration` after another one, whatever was done to the
+    /// time of day.
+    pub(crate) fn is_after(&self, other: &Self, duration: Duration) -> bool {
+        self.elapsed > other.elapsed.saturating_add(duration)
     }
 }

@@ -7,13 +7,13 @@ use crate::host::{Moment, start_work, within};
 use crate::index::CACHE_PATIENCE;
 use crate::index::{Damaged, View};
 use crate::name::TimeName;
-use crate::objects::{Folder, found};
+use crate::objects::{Folder, Found, found};
 use crate::pack::format::{ENTRY, Entry, PackError, Place, TRAILER, footer_length, parse_footer};
 use crate::rules::{DOOM_RETENTION, LISTING_SLACK, Rule};
 use crate::store::Inner;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
@@ -48,12 +48,20 @@ impl Inner {
             };
             let list = self.objects.list(Folder::Packs, after.as_deref()).await?;
             // A list that lay about while dooms came and went says nothing any more.
-            if start.age(self.host.as_ref()) >= DOOM_RETENTION / 2 {
+            if !self.is_recent(start) {
                 continue;
             }
             let unknown = self.view_mut().apply(&list, after.is_none(), sequence);
-            return self.read_footers(unknown).await;
+            if self.read_footers(unknown, start).await? {
+                return Ok(());
+            }
         }
+    }
+
+    /// Says whether what was learned since a moment still holds: no doom that could have been read since then
+    /// is forgotten yet (rule 10).
+    pub(crate) fn is_recent(&self, start: Moment) -> bool {
+        start.age(self.host.as_ref()) < DOOM_RETENTION / 2
     }
 
     /// Checks that every doom could be read: what is doomed is not known otherwise, and neither may a
@@ -80,13 +88,15 @@ impl Inner {
 
     /// Reads the dooms that are not known yet, and says whether all packs must be listed.
     async fn read_dooms(self: &Arc<Self>, start: Moment) -> Result<bool, StoreError> {
-        let newest = self.view().dooms.last_key_value().map(|(name, _)| name.to_string());
+        let newest = self.view().newest_doom().map(|name| name.to_string());
         let after = newest.filter(|_| !self.rules.hold(Rule::WholeDooms));
         let list = self.objects.list(Folder::Dooms, after.as_deref()).await?;
+        let listed = |doom: &Found| Some((doom.name.parse::<TimeName>().ok()?, doom.size));
+        let listed: BTreeMap<TimeName, u64> = list.iter().filter_map(listed).collect();
         let unknown: Vec<(TimeName, u64)> = {
             let view = self.view();
-            let dooms = list.iter().filter_map(|doom| Some((doom.name.parse().ok()?, doom.size)));
-            dooms.filter(|(name, _)| !view.dooms.contains_key(name)).collect()
+            let dooms = listed.iter().map(|(&name, &size)| (name, size));
+            dooms.filter(|&(name, _)| !view.knows_doom(name)).collect()
         };
         let reads = unknown.into_iter().map(|(name, size)| {
             let inner = Arc::clone(self);
@@ -94,12 +104,21 @@ impl Inner {
         });
         let dooms: Vec<_> =
             futures::stream::iter(reads).buffered(self.options.concurrency).try_collect().await?;
+        let now = Moment::now(self.host.as_ref());
         let mut view = self.view_mut();
+        if after.is_none() {
+            // Rule 10: a doom that was there long enough to be in this list is deleted if it is not.
+            let is_over = |seen: Moment| start.is_after(&seen, self.format.listing_lag);
+            let freed = view.apply_dooms(&listed.into_keys().collect(), now, is_over);
+            if self.rules.hold(Rule::ForgottenDooms) {
+                view.forget_packs(&freed);
+            }
+        }
         // A damaged one that is not there any more was removed by a person, who knows what that means.
         let mut vanished = view.damaged_doom.take().is_some();
         for (name, packs) in dooms {
             match packs {
-                Some(Some(packs)) => view.doom(name, packs),
+                Some(Some(packs)) => view.doom(name, packs, now),
                 Some(None) => view.damaged_doom = Some(name),
                 None => vanished = true,
             }
@@ -124,8 +143,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Reads the footers of packs that are not known yet.
-    async fn read_footers(self: &Arc<Self>, packs: Vec<(TimeName, u64)>) -> Result<(), StoreError> {
+    /// Reads the footers of packs that a list has which began at `start`, and says whether it was in time.
+    async fn read_footers(
+        self: &Arc<Self>,
+        packs: Vec<(TimeName, u64)>,
+        start: Moment,
+    ) -> Result<bool, StoreError> {
         for batch in packs.chunks(BATCH) {
             let reads = batch.iter().copied().map(|(name, size)| {
                 let inner = Arc::clone(self);
@@ -133,6 +156,9 @@ impl Inner {
             });
             let mut reads = futures::stream::iter(reads).buffered(self.options.concurrency);
             while let Some((name, size, footer)) = reads.try_next().await? {
+                if !self.is_recent(start) {
+                    return Ok(false);
+                }
                 match footer {
                     Some(Ok(entries)) => self.view_mut().add(name, size, &entries),
                     Some(Err(error)) => self.view_mut().add_damaged(name, size, error),
@@ -141,7 +167,10 @@ impl Inner {
             }
             self.keep_snapshot(RECENT, 2).await?;
         }
-        if packs.is_empty() { Ok(()) } else { self.keep_snapshot(WORTH_KEEPING, 16).await }
+        if !packs.is_empty() {
+            self.keep_snapshot(WORTH_KEEPING, 16).await?;
+        }
+        Ok(true)
     }
 
     /// Returns the entries of a pack, or what is wrong with its footer, or `None` if the pack is not there.

@@ -26,6 +26,8 @@ pub(crate) enum Rule {
     Slack,
     /// 9. Young packs are left alone, and a reader looks again.
     Liveness,
+    /// 10. Whoever forgets a doom forgets its packs, too.
+    ForgottenDooms,
 }
 
 /// The rules that are followed.

@@ -38,7 +38,7 @@ export interface DownloadOptions {
    */
   readonly reuse?: LocalSource | undefined;
   /**
-   * Lets the server send the chunks that it stores compressed as they are. Loads `chunker-cdc/codecs`; if
+   * Lets the server send chunks compressed, as it stores them. Loads `chunker-cdc/codecs`; if
    * that fails, chunks arrive uncompressed.
    */
   readonly compression?: ChunkEncoding | undefined;
@@ -205,11 +205,12 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   async *#running<T>(
     read: (parts: Parts) => AsyncGenerator<T>,
   ): AsyncGenerator<T, void, undefined> {
-    if (this.#begun) throw invalidArgument("a download can be read once");
+    if (this.#begun) throw invalidArgument("the download was already read or written");
     this.#begun = true;
     const { signal, reuse, range } = this.#options;
     const requests = this.#requests;
-    const onAbort = () => requests.stop(new ChunkerError("aborted", "the download was aborted"));
+    const onAbort = () =>
+      requests.stop(new ChunkerError("aborted", "the download was aborted by its signal"));
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
     const endSpan = beginSpan("info", "download");
@@ -263,7 +264,10 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     const manifest = Manifest.parse(bytes, { maxBytes });
     const { hash, digest } = this.#root;
     if (manifest.hash !== hash || !isEqual(manifest.rootDigest, digest)) {
-      throw new DedupError("digest_mismatch", "the manifest received is not the one asked for");
+      throw new DedupError(
+        "digest_mismatch",
+        `the server sent another manifest than ${this.#name}`,
+      );
     }
     return manifest;
   }
@@ -664,7 +668,7 @@ function partsOf(manifest: Manifest, range: ByteRange = {}) {
   const { chunks, totalLength } = manifest;
   const { start = 0 } = range;
   const end = Math.min(range.end ?? totalLength, totalLength);
-  if (start > end) throw invalidArgument(`range begins at ${start}, behind the end at ${end}`);
+  if (start > end) throw invalidArgument(`range starts at ${start}, after its end ${end}`);
   const wanted = chunks.filter(({ offset, length }) => offset < end && offset + length > start);
   return { chunks: start === end ? [] : wanted, start, end };
 }

@@ -104,7 +104,7 @@ export class HttpTransport implements Transport {
   async limits(options: RequestOptions): Promise<Limits> {
     const { bytes } = await this.#request("GET", "/v1", options);
     const limits = parseLimits((parseJson(bytes) as { limits?: unknown } | undefined)?.limits);
-    if (limits === undefined) throw unexpected("GET /v1", "limits");
+    if (limits === undefined) throw unexpected("GET /v1", "the limits");
     return limits;
   }
 
@@ -329,7 +329,7 @@ class OneRequest {
       if (length > maxBytes) {
         throw new DedupError(
           "protocol_error",
-          `the answer to ${this.name} is above ${maxBytes} bytes`,
+          `the answer to ${this.name} is longer than ${maxBytes} bytes`,
         );
       }
       pieces.push(piece);

@@ -72,7 +72,7 @@ export interface Usage {
 /**
  * A connection to a server.
  *
- * Every method is one attempt: `upload` and `download` retry, exactly if a method rejects with a
+ * Every method is one attempt: `upload` and `download` retry, if and only if a method rejects with a
  * `DedupError` with `retryable: true`. Methods are called concurrently. They must not keep bytes that they
  * are given after their promise settles.
  */

@@ -197,7 +197,8 @@ export class UploadJob {
 
   async run(): Promise<UploadResult> {
     const { signal } = this.#options;
-    const onAbort = () => this.fail(new ChunkerError("aborted", "the upload was aborted"));
+    const onAbort = () =>
+      this.fail(new ChunkerError("aborted", "the upload was aborted by its signal"));
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
     const endSpan = beginSpan("info", "upload");
@@ -676,7 +677,10 @@ export class UploadJob {
     for (const digest of digests) {
       const index = this.#table.find(fromHex(digest));
       if (index === undefined) {
-        throw new DedupError("protocol_error", "the server misses a chunk the manifest lacks");
+        throw new DedupError(
+          "protocol_error",
+          "the server asked for a chunk that is not in the manifest",
+        );
       }
       const length = this.#table.lengthOf(index);
       const place = this.#table.place(index);

@@ -485,7 +485,7 @@ test("authorize decides, after the preflight, and fails closed", async (t) => {
   assert.equal(errors.length, 4);
   const refused = await fetch(`${url}/v1`, { headers: { cookie: "thrown" } });
   assert.equal(refused.headers.get("www-authenticate"), "Basic");
-  assert.equal((await refused.json()).message, "this needs authorization");
+  assert.equal((await refused.json()).message, "authorization is missing or wrong");
 
   const { root } = await upload(data, { transport, profile });
   assert.equal(await status("tenant", `/v1/manifests/${root}`), "404 root_not_found");

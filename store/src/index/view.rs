@@ -18,10 +18,10 @@ pub(crate) struct View {
     /// The names of the numbers in the snapshot; `None` where it was wrong about a pack.
     numbers: Vec<Option<TimeName>>,
     recent: Arc<BTreeMap<(ChunkId, TimeName), Place>>,
-    /// Every pack that a doom has named. Dooms are irrevocable, so this only grows.
+    /// Every pack that one of `dooms` names.
     doomed: BTreeSet<TimeName>,
-    /// The packs of every doom that has been read.
-    pub(crate) dooms: BTreeMap<TimeName, Vec<TimeName>>,
+    /// Every doom that has been read, and may still be there.
+    dooms: BTreeMap<TimeName, Doom>,
     /// A doom that cannot be read: what it names is unknown.
     pub(crate) damaged_doom: Option<TimeName>,
     /// When the last full list of dooms began.
@@ -50,6 +50,14 @@ struct Pack {
     added: u64,
     /// When it was written, by the clock of what holds it; unknown until it was listed.
     modified: Option<SystemTime>,
+}
+
+/// A doom that has been read.
+#[derive(Debug)]
+struct Doom {
+    packs: Vec<TimeName>,
+    /// When it was last known to be there.
+    seen: Moment,
 }
 
 /// Whether a pack can be read.
@@ -296,10 +304,68 @@ impl View {
         self.packs.get(&name).map(|pack| pack.size)
     }
 
-    /// Notes that these packs are doomed.
-    pub(crate) fn doom(&mut self, doom: TimeName, packs: Vec<TimeName>) {
+    /// Notes that these packs are doomed, by a doom that was there at the moment `seen`.
+    pub(crate) fn doom(&mut self, doom: TimeName, packs: Vec<TimeName>, seen: Moment) {
         self.doomed.extend(packs.iter().copied());
-        self.dooms.insert(doom, packs);
+        self.dooms.insert(doom, Doom { packs, seen });
+    }
+
+    pub(crate) fn knows_doom(&self, doom: TimeName) -> bool {
+        self.dooms.contains_key(&doom)
+    }
+
+    pub(crate) fn newest_doom(&self) -> Option<TimeName> {
+        self.dooms.last_key_value().map(|(name, _)| *name)
+    }
+
+    /// Returns the dooms that are known, and the packs of each.
+    pub(crate) fn dooms(&self) -> impl Iterator<Item = (TimeName, &[TimeName])> {
+        self.dooms.iter().map(|(name, doom)| (*name, doom.packs.as_slice()))
+    }
+
+    /// Applies a whole list of dooms that is complete at the moment `now`: forgets those that it lacks and
+    /// that `is_over` says are not there any more, given when each was last known to be. Returns the packs
+    /// that no doom names any more.
+    pub(crate) fn apply_dooms(
+        &mut self,
+        listed: &BTreeSet<TimeName>,
+        now: Moment,
+        is_over: impl Fn(Moment) -> bool,
+    ) -> BTreeSet<TimeName> {
+        let mut freed = BTreeSet::new();
+        self.dooms.retain(|name, doom| {
+            let listed = listed.contains(name);
+            if listed {
+                doom.seen = now;
+            }
+            let over = !listed && is_over(doom.seen);
+            if over {
+                freed.extend(doom.packs.iter().copied());
+            }
+            !over
+        });
+        if !freed.is_empty() {
+            for pack in self.dooms.values().flat_map(|doom| &doom.packs) {
+                freed.remove(pack); // another doom names it, too
+            }
+            self.doomed.retain(|pack| !freed.contains(pack));
+        }
+        freed
+    }
+
+    /// Forgets all about packs: only a later list can say that one is there.
+    pub(crate) fn forget_packs(&mut self, packs: &BTreeSet<TimeName>) {
+        if packs.is_empty() {
+            return;
+        }
+        self.packs.retain(|name, _| !packs.contains(name));
+        self.damaged.retain(|(_, pack)| !packs.contains(pack));
+        for number in &mut self.numbers {
+            number.take_if(|name| packs.contains(name));
+        }
+        if self.recent.keys().any(|(_, pack)| packs.contains(pack)) {
+            Arc::make_mut(&mut self.recent).retain(|(_, pack), _| !packs.contains(pack));
+        }
     }
 
     /// Notes that a pack was deleted or not found.

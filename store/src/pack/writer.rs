@@ -4,7 +4,7 @@ use super::encoding::{Encoded, Incoming, Kind, encode};
 use super::format::{Builder, MAX_CHUNK};
 use crate::chunk::{ChunkId, algorithm_byte};
 use crate::error::StoreError;
-use crate::host::{Task, start_task, start_work};
+use crate::host::{Moment, Task, start_task, start_work};
 use crate::objects::Folder;
 use crate::pack::encoding::ChunkError;
 use crate::rules::Rule;
@@ -245,8 +245,11 @@ async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), St
     if !inner.rules.hold(Rule::DurablePacks) {
         inner.view_mut().add(name, size, &entries);
     }
+    let start = Moment::now(inner.host.as_ref());
     inner.objects.put(&Folder::Packs.object(name), parts).await?;
-    inner.view_mut().add(name, size, &entries);
+    if inner.is_recent(start) {
+        inner.view_mut().add(name, size, &entries);
+    } // else the next list says whether it is still there
     crate::observability::pack_written(entries.len(), raw, size);
     Ok(())
 }

@@ -57,8 +57,8 @@ pub struct Committed {
 
 /// The body of an answer in verified pieces, which add up to its `Content-Length`.
 ///
-/// An error ends the stream: the shell must cut the connection, so that nobody takes the body for
-/// complete. Its share of the memory budget is held until it is dropped.
+/// An error ends the stream: the shell must cut the connection, so that the client does not take the
+/// body for complete. Its share of the memory budget is held until it is dropped.
 pub struct AnswerStream {
     pieces: BoxStream<'static, Result<Bytes, StoreError>>,
     _memory: Reservation,
@@ -173,7 +173,8 @@ impl Refusal {
     /// `Bearer`.
     #[must_use]
     pub fn unauthorized(challenge: impl Into<String>) -> Self {
-        Self::new(401, "unauthorized", "this needs authorization").with_header("WWW-Authenticate", challenge)
+        Self::new(401, "unauthorized", "authorization is missing or wrong")
+            .with_header("WWW-Authenticate", challenge)
     }
 
     /// 403: the client may not do this.
@@ -185,7 +186,7 @@ impl Refusal {
     /// 403: the server is read-only.
     #[must_use]
     pub fn read_only() -> Self {
-        Self::new(403, "read_only", "this server only reads")
+        Self::new(403, "read_only", "this server is read-only")
     }
 
     /// 408: the client paused too long while sending the body.
@@ -197,19 +198,19 @@ impl Refusal {
     /// 421: the server does not have this name.
     #[must_use]
     pub fn misdirected() -> Self {
-        Self::new(421, "misdirected_request", "this server has another name")
+        Self::new(421, "misdirected_request", "Host is not a name of this server")
     }
 
     /// 503: the server is busy.
     #[must_use]
     pub fn server_busy() -> Self {
-        Self::new(503, "server_busy", "the server is busy").with_header("Retry-After", "1")
+        Self::new(503, "server_busy", "the server is busy: try again later").with_header("Retry-After", "1")
     }
 
     /// 507: the disk, or a quota, is full.
     #[must_use]
     pub fn insufficient_storage() -> Self {
-        Self::new(507, "insufficient_storage", "no space left")
+        Self::new(507, "insufficient_storage", "the disk or your quota is full")
     }
 
     pub(super) fn malformed(message: impl Into<String>) -> Self {

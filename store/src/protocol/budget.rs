@@ -1,4 +1,4 @@
-//! The memory that requests take, in all: who finds too little waits in line.
+//! The memory that requests take, in all: a request that finds too little waits in line.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

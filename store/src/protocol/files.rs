@@ -50,7 +50,11 @@ pub(super) async fn read(
         Part::Range(range) => (range, 206),
         Part::Unsatisfiable if reader.head_only => (0..total, 200),
         Part::Unsatisfiable => {
-            let refusal = Refusal::new(416, "range_not_satisfiable", "the range is outside the file");
+            let refusal = Refusal::new(
+                416,
+                "range_not_satisfiable",
+                format!("the range starts past the file's {total} bytes"),
+            );
             return Err(refusal.with_header("Content-Range", format!("bytes */{total}")));
         }
     };

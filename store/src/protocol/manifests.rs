@@ -1,4 +1,4 @@
-//! Manifests: files get their names, and say what they consist of.
+//! Commits files, and returns their manifests.
 
 use super::answer::{Answer, AnswerBody, AnswerStream, Committed, Refusal};
 use super::budget::Reservation;

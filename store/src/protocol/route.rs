@@ -1,4 +1,4 @@
-//! Which path means what.
+//! Routes: which paths are which operations.
 
 use super::answer::{OCTETS, Refusal};
 use super::media::Presentation;
@@ -231,7 +231,11 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
             return Err(Refusal::above("too_many_digests", "number of digests", length / 32, limit));
         }
         if length == 0 || length % 32 != 0 {
-            return Err(Refusal::new(400, "invalid_length", "the body is not a list of 32-byte digests"));
+            return Err(Refusal::new(
+                400,
+                "invalid_length",
+                format!("the body has {length} bytes (expected a positive multiple of 32)"),
+            ));
         }
         Ok(())
     };
@@ -306,7 +310,7 @@ fn digest(digits: &str) -> Result<[u8; 32], Refusal> {
     let mut digest = [0; 32];
     match hex::decode_to_slice(digits, &mut digest) {
         Ok(()) if !digits.bytes().any(|digit| digit.is_ascii_uppercase()) => Ok(digest),
-        _ => Err(Refusal::new(400, "invalid_digest", "not 64 lowercase hexadecimal digits")),
+        _ => Err(Refusal::new(400, "invalid_digest", "the digest is not 64 lowercase hexadecimal digits")),
     }
 }
 

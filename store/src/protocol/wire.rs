@@ -15,9 +15,9 @@ use super::options::EngineOptions;
 use chunker::hashing::HashAlgorithm;
 use std::collections::HashSet;
 
-/// How a pack begins.
+/// The first bytes of a pack.
 pub const MAGIC: &[u8; 4] = b"CPK1";
-/// How a download begins: the length of the manifest, in 4 bytes, the manifest and a pack follow.
+/// The first bytes of a download. The length of the manifest, in 4 bytes, the manifest and a pack follow.
 pub const DOWNLOAD: &[u8; 4] = b"CDL1";
 /// Bytes before the table.
 pub const HEAD: usize = 8;

@@ -64,6 +64,7 @@ impl Setting {
             pauses: 1.0,
             longest_pause: Duration::from_hours(2),
             delay: Duration::from_millis(200),
+            stalls: 0.0,
             lag: Duration::ZERO,
             renames: true,
             full: 0.0,
@@ -100,6 +101,15 @@ impl Setting {
         setting.faults.longest_pause = DAY * 3;
         setting.faults.pauses = 2.0;
         setting.rest = DAY;
+        setting
+    }
+
+    /// A life of days, in which most processes list the dooms more than twice a day.
+    fn days() -> Self {
+        let mut setting = Self::disk();
+        setting.faults.pauses = 0.0;
+        setting.faults.crashes = 0.01;
+        setting.rest = Duration::from_hours(8);
         setting
     }
 
@@ -160,13 +170,14 @@ impl Run {
         );
     }
 
+    /// Returns the world as a node sees it.
+    fn objects(&self, node: NodeId) -> NodeObjects {
+        NodeObjects { world: Arc::clone(&self.world), executor: Arc::clone(&self.executor), node }
+    }
+
     async fn open(&self, node: NodeId) -> Store {
         loop {
-            let objects: Arc<dyn Objects> = Arc::new(NodeObjects {
-                world: Arc::clone(&self.world),
-                executor: Arc::clone(&self.executor),
-                node,
-            });
+            let objects: Arc<dyn Objects> = Arc::new(self.objects(node));
             let skew = self.setting.skew;
             let skew = self.executor.draw(|lot| i64::try_from(lot.below(2 * skew + 1)).unwrap())
                 - i64::try_from(skew).unwrap();
@@ -418,6 +429,18 @@ fn s3_keeps_what_was_promised() {
 }
 
 #[test]
+fn days_of_short_pauses_keep_what_was_promised() {
+    hold("days", &Setting::days(), seeds(60));
+}
+
+#[test]
+fn calls_that_stall_keep_what_was_promised() {
+    let mut setting = Setting::disk();
+    setting.faults.stalls = 5.0;
+    hold("stalls", &setting, seeds(100));
+}
+
+#[test]
 fn late_lists_keep_what_was_promised() {
     hold("late lists", &Setting::late_lists(), seeds(60));
 }
@@ -437,6 +460,52 @@ fn a_run_depends_on_its_seed_alone() {
     };
     assert_eq!(steps(1), steps(1));
     assert_ne!(steps(1), steps(2));
+}
+
+/// A client of the objects sends a put again whose answer it did not get, when the pack is deleted already.
+#[test]
+fn a_pack_that_comes_back_is_collected_by_a_process_that_knew_its_doom() {
+    let run = Run::new(0, Setting::s3());
+    run.world.calm();
+    let life = {
+        let run = Arc::clone(&run);
+        async move {
+            let (store, objects) = (run.open(0).await, run.objects(0));
+            let (manifest, contents) = file(0..3);
+            let mut writer = store.pack_writer(ALGORITHM);
+            for id in live::chunks(&manifest) {
+                writer.add_hashed(id.digest, contents[&id.digest].clone()).await.unwrap();
+            }
+            writer.seal().await.unwrap();
+            let root = store.commit(&manifest).await.unwrap();
+            let pack = run.world.names(Folder::Packs).remove(0);
+            let bytes = objects.get(&pack, None).await.unwrap();
+            run.executor.sleep(Duration::from_secs(1)).await;
+            store.delete(&root).await.unwrap();
+            let options = || CollectOptions::new().min_age(Duration::ZERO);
+            assert_eq!(store.collect(options()).await.unwrap().deleted_packs, 1);
+            objects.put(&pack, vec![bytes]).await.unwrap();
+            let digests: Vec<_> = live::chunks(&manifest).map(|id| id.digest).collect();
+            for hours in [0, 11, 11] {
+                run.executor.sleep(Duration::from_hours(hours) + Duration::from_secs(1)).await;
+                // Others may still delete what the doom names.
+                assert_eq!(store.missing(ALGORITHM, &digests).await.unwrap(), [true; 3]);
+                assert_eq!(store.collect(options()).await.unwrap().deleted_packs, 0);
+            }
+            run.executor.sleep(Duration::from_hours(3)).await;
+            // The doom is deleted, and forgotten.
+            assert_eq!(store.collect(options()).await.unwrap().deleted_packs, 1);
+            run.executor.sleep(DAY + Duration::from_hours(1)).await;
+            store.collect(options()).await.unwrap();
+            for folder in Folder::ALL {
+                assert_eq!(run.world.names(folder), [""; 0]);
+            }
+            run.world.count(|counts| counts.reads = 1); // it came so far
+        }
+    };
+    run.executor.spawn(0, Box::pin(life));
+    run.executor.run(|_| {});
+    assert_eq!(run.world.counts().reads, 1);
 }
 
 #[test]
@@ -486,4 +555,9 @@ fn rule_9_is_needed() {
     let mut setting = Setting::disk();
     setting.spare_young = true;
     fails_without(Rule::Liveness, &setting);
+}
+
+#[test]
+fn rule_10_is_needed() {
+    fails_without(Rule::ForgottenDooms, &Setting::days());
 }

@@ -15,6 +15,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+/// The longest time that a call takes: less than a list from an offset allows for.
+const LONGEST_STALL: Duration = Duration::from_mins(5);
+
 /// What can go wrong in a run.
 #[derive(Clone, Debug)]
 pub(super) struct Faults {
@@ -30,8 +33,10 @@ pub(super) struct Faults {
     pub(super) pauses: f64,
     /// The longest such pause.
     pub(super) longest_pause: Duration,
-    /// The longest time that a call takes.
+    /// The longest time that a call usually takes.
     pub(super) delay: Duration,
+    /// Percentage of calls that take much longer, while their node goes on with others.
+    pub(super) stalls: f64,
     /// For how long lists may be late.
     pub(super) lag: Duration,
     /// Whether an object can be renamed, as on a disk.
@@ -109,6 +114,7 @@ impl World {
             repeated: 0.0,
             crashes: 0.0,
             pauses: 0.0,
+            stalls: 0.0,
             full: 0.0,
             ..faults.clone()
         };
@@ -339,6 +345,12 @@ impl NodeObjects {
         let delay = self.executor.draw(|lot| lot.up_to(faults.delay));
         self.executor.sleep(delay).await;
         self.world.count(|counts| counts.calls += 1);
+        if self.executor.hits(self.node, faults.stalls) {
+            let stall = self.executor.draw(|lot| lot.up_to(LONGEST_STALL));
+            self.world.count(|counts| counts.faults += 1);
+            self.world.log(self.node, format!("waits {stall:?} for a {operation} of {name}"));
+            self.executor.sleep(stall).await;
+        }
         if self.executor.hits(self.node, faults.crashes) {
             self.executor.crash(self.node);
             std::future::pending::<()>().await;

@@ -6,6 +6,7 @@
 use crate::failure::{Failure, StoreFailure};
 use bytes::Bytes;
 use chunker_store::StoreError;
+use chunker_store::host::blocking_threads;
 use futures::FutureExt as _;
 use rustler::env::{OwnedEnv, SavedTerm};
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Resource, ResourceArc, Term};
@@ -22,7 +23,9 @@ const THREADS: usize = 2;
 pub(crate) fn runtime() -> Result<&'static Runtime, StoreError> {
     static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
     let start = || {
-        Builder::new_multi_thread().worker_threads(THREADS).thread_name("chunker-store").enable_all().build()
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(THREADS).max_blocking_threads(blocking_threads());
+        builder.thread_name("chunker-store").enable_all().build()
     };
     RUNTIME.get_or_init(|| start().ok()).as_ref().ok_or(StoreError::NoRuntime)
 }
