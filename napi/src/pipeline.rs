@@ -17,7 +17,7 @@ use chunker::Profile;
 use chunker::chunking::{ChunkDescriptor, ChunkMetadata, ChunkPipeline};
 use input::{Input, Pushed};
 use napi::Env;
-use napi::bindgen_prelude::{Either, PromiseRaw, Uint8ArraySlice};
+use napi::bindgen_prelude::{Either3, Null, PromiseRaw, Uint8ArraySlice};
 use napi_derive::napi;
 use output::{Output, Step};
 use rayon::ThreadPool;
@@ -36,14 +36,17 @@ pub struct JsPipeline {
     output: Arc<Output>,
 }
 
-/// How a pipeline ended: with all chunks, or by an error.
+/// Why a pipeline ended before its input did.
 #[napi(object, object_from_js = false)]
-pub struct End {
+pub struct PipelineFailure {
     /// The code of the error.
-    pub code: Option<&'static str>,
+    pub code: &'static str,
     /// Its message.
-    pub message: Option<String>,
+    pub message: String,
 }
+
+/// Records of chunks, why there are no more, or nothing after the last.
+type Next<'env> = Either3<Uint8ArraySlice<'env>, PipelineFailure, Null>;
 
 #[napi]
 impl JsPipeline {
@@ -108,24 +111,22 @@ impl JsPipeline {
         }
     }
 
-    /// Resolves with the records of the next chunks, all that are known, or with how it ended.
+    /// Resolves with the records of the next chunks, all that are known; with `null` after the last; or with
+    /// why there are no more.
     #[napi(catch_unwind)]
-    pub fn next<'env>(
-        &self,
-        env: &'env Env,
-    ) -> napi::Result<PromiseRaw<'env, Either<Uint8ArraySlice<'env>, End>>> {
+    pub fn next<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Next<'env>>> {
         let output = Arc::clone(&self.output);
         let next = async move { Ok(output.next().await) };
         env.spawn_future_with_callback(next, |env, step| {
             let copied = match step {
                 Step::Found(records) => bytes::copied(env, &records),
-                Step::Ended(None) => return Ok(Either::B(End { code: None, message: None })),
-                Step::Ended(Some(failure)) => Err(failure),
+                Step::Ended => return Ok(Either3::C(Null)),
+                Step::Failed(failure) => Err(failure),
             };
             Ok(match copied {
-                Ok(records) => Either::A(records),
+                Ok(records) => Either3::A(records),
                 Err(Failure { code, message }) => {
-                    Either::B(End { code: Some(code), message: Some(message.into_owned()) })
+                    Either3::B(PipelineFailure { code, message: message.into_owned() })
                 }
             })
         })
@@ -154,7 +155,7 @@ fn start<R: Read + Send + 'static>(
 ) -> Result<(), Failure> {
     let work = move || {
         let filled = catch_unwind(AssertUnwindSafe(|| fill(pool, open, profile, offset, &output)));
-        output.end(filled.unwrap_or_else(|panic| Err(Failure::panic(&*panic))).err());
+        output.end(filled.unwrap_or_else(|panic| Err(Failure::panic(&*panic))));
     };
     let started = thread::Builder::new().name("chunker-pipeline".into()).spawn(work);
     started.map(drop).map_err(|error| Failure::threads(&error))

@@ -21,15 +21,15 @@ export interface Pipeline {
   end(): void;
   /** Ends it there too, but the pipeline fails after the chunks that end before. */
   fail(): void;
-  /** Resolves with the records of the next chunks, or with how the pipeline ended. */
-  next(): Promise<Uint8Array | PipelineEnd>;
+  /** Resolves with the records of the next chunks, with `null` after the last, or with why there are no more. */
+  next(): Promise<Uint8Array | PipelineFailure | null>;
   free(): void;
 }
 
-/** The end of a pipeline: with an error if not all chunks were found. */
-export interface PipelineEnd {
-  code?: ChunkerErrorCode;
-  message?: string;
+/** Why a pipeline ended before its input did. */
+export interface PipelineFailure {
+  code: ChunkerErrorCode;
+  message: string;
 }
 
 /** What the addon has and the modules do not. */

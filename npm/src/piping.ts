@@ -63,8 +63,8 @@ export class Piping {
         this.#throwIfFailed();
         if (!ArrayBuffer.isView(step)) {
           if (this.#sourceFailure !== undefined) throw this.#sourceFailure.error;
-          if (step.code !== undefined) throw new ChunkerError(step.code, step.message ?? step.code);
-          return;
+          if (step === null) return;
+          throw new ChunkerError(step.code, step.message);
         }
         this.#takes++;
         this.#wake?.();

@@ -16,8 +16,8 @@ use core::fmt;
 use rayon::ThreadPool;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, channel, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Iterator over the chunks of a reader, or over the results of a closure for them, in order.
@@ -150,9 +150,9 @@ impl<T: Send + 'static> ChunkPipeline<T> {
     fn next_results(&self) -> Option<thread::Result<Vec<T>>> {
         Shared::start_task(&self.shared);
         let mut queue = self.shared.queue();
-        if let Some(results) = queue.results.pop_front() {
+        if let Some(slot) = queue.results.pop_front() {
             drop(queue);
-            return Some(self.wait_for(&results));
+            return Some(self.wait_for(&slot));
         }
         // Only the reader is left to wait for. The pool must not wait for it too, at the lock.
         let batches = queue.batches.take()?;
@@ -167,20 +167,17 @@ impl<T: Send + 'static> ChunkPipeline<T> {
         })
     }
 
-    /// Returns what comes by `results`, and works as long as it has not come, unless that is for a pool.
-    fn wait_for(&self, results: &Receiver<thread::Result<Vec<T>>>) -> thread::Result<Vec<T>> {
+    /// Returns what comes into `slot`, and works until it has come, unless that is for a pool.
+    fn wait_for(&self, slot: &Slot<T>) -> thread::Result<Vec<T>> {
         while self.shared.pool.is_none() {
-            if let Ok(results) = results.try_recv() {
+            if let Some(results) = slot.try_take() {
                 return results;
             }
             if !self.shared.run_next(rayon::current_num_threads()) {
                 break;
             }
         }
-        match results.recv() {
-            Ok(results) => results,
-            Err(RecvError) => unreachable!("whoever takes a batch sends its results"),
-        }
+        slot.take()
     }
 }
 
@@ -265,10 +262,49 @@ struct Queue<T> {
     failure: Option<Failure>,
     /// Where the results of each batch in work come, in order. Whoever takes a batch works on it at
     /// once, so that waiting for its results always ends.
-    results: VecDeque<Receiver<thread::Result<Vec<T>>>>,
+    results: VecDeque<Arc<Slot<T>>>,
     /// Tasks of the pool that take batches until there are none. Not one for each batch: those of a
     /// pool whose only thread is the caller would never run and pile up.
     tasks: usize,
+}
+
+/// Where the results of one batch come, once.
+struct Slot<T> {
+    results: Mutex<Option<thread::Result<Vec<T>>>>,
+    filled: Condvar,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { results: Mutex::new(None), filled: Condvar::new() }
+    }
+}
+
+impl<T> Slot<T> {
+    fn fill(&self, results: thread::Result<Vec<T>>) {
+        *self.lock() = Some(results);
+        self.filled.notify_one();
+    }
+
+    /// Returns the results if they are there.
+    fn try_take(&self) -> Option<thread::Result<Vec<T>>> {
+        self.lock().take()
+    }
+
+    /// Waits for the results.
+    fn take(&self) -> thread::Result<Vec<T>> {
+        let mut results = self.lock();
+        loop {
+            if let Some(results) = results.take() {
+                return results;
+            }
+            results = self.filled.wait(results).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<thread::Result<Vec<T>>>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<T> Queue<T> {
@@ -320,12 +356,10 @@ impl<T> Shared<T> {
         let Some(batches) = queue.batches.take() else { return false };
         let received = batches.try_recv();
         let Some(batch) = queue.accept(batches, received) else { return false };
-        let (sender, results) = channel();
-        queue.results.push_back(results);
+        let slot = Arc::new(Slot::default());
+        queue.results.push_back(Arc::clone(&slot));
         drop(queue);
-        let results = self.run(batch);
-        // If the pipeline was dropped, no one waits for the results.
-        let _ = sender.send(results);
+        slot.fill(self.run(batch));
         true
     }
 }

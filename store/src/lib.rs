@@ -40,6 +40,7 @@ pub use name::{NotATimeName, TimeName};
 pub use objects::{ObjectError, Operation};
 pub use options::{CacheFolder, StoreOptions};
 pub use pack::encoding::ChunkError;
+#[doc(inline)]
 pub use pack::{PackWriter, Sealed};
 pub use progress::{Progress, Step};
 pub use read::Results;

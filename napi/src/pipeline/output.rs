@@ -30,15 +30,17 @@ struct State {
     /// Bytes of the chunks in `records`.
     bytes: u64,
     closed: bool,
-    end: Option<Option<Failure>>,
+    end: Option<Result<(), Failure>>,
 }
 
 /// What to report next.
 pub(super) enum Step {
     /// The records of chunks.
     Found(Vec<u8>),
-    /// There are no more chunks, and why if they are not all.
-    Ended(Option<Failure>),
+    /// There are no more chunks.
+    Ended,
+    /// The chunks of the rest of the input were not found.
+    Failed(Failure),
 }
 
 impl Output {
@@ -77,8 +79,8 @@ impl Output {
     }
 
     /// Records that there are no more chunks.
-    pub(super) fn end(&self, failure: Option<Failure>) {
-        self.state().end = Some(failure);
+    pub(super) fn end(&self, end: Result<(), Failure>) {
+        self.state().end = Some(end);
         self.close_input();
         self.found.notify_waiters();
     }
@@ -101,7 +103,7 @@ impl Output {
             {
                 let mut state = self.state();
                 if state.closed {
-                    return Step::Ended(Some(Failure::CLOSED));
+                    return Step::Failed(Failure::CLOSED);
                 }
                 let enough = state.bytes >= BATCH || state.end.is_some() || self.is_starved();
                 if enough && !state.records.is_empty() {
@@ -111,7 +113,7 @@ impl Output {
                 }
                 if let Some(end) = state.end.take() {
                     state.closed = true;
-                    return Step::Ended(end);
+                    return end.map_or_else(Step::Failed, |()| Step::Ended);
                 }
             }
             found.await;

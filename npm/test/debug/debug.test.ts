@@ -53,23 +53,16 @@ test("cutting and hashing are measures, by the module and by the platform", asyn
 });
 
 test("transfers and their requests are measures with their counts, and lines", async (t) => {
-  const { baseUrl } = await MemoryServer.listen(t);
+  const { baseUrl, seen } = await MemoryServer.listen(t);
   const transport = new HttpTransport({ baseUrl });
   const { measures, lines } = await shown({ level: "debug" }, async () => {
     const { root } = await upload(DATA, { transport, ...SHA256 });
     await collect(download(root, { transport }));
   });
-  const kinds = measures.map((name) => name.replace(/[0-9a-f]{64}/, "…"));
-  assert.deepEqual([...new Set(kinds)].sort(), [
-    "chunker: GET /v1",
-    "chunker: GET /v1/manifests/sha256-…",
-    "chunker: POST /v1/chunks/sha256/missing",
-    "chunker: POST /v1/chunks/sha256/read",
-    "chunker: POST /v1/packs/sha256",
-    "chunker: PUT /v1/manifests/sha256-…",
-    "chunker: download",
-    "chunker: upload",
-  ]);
+  const requests = seen.map(({ method, path }) => `chunker: ${method} ${path}`);
+  assert.ok(requests.length > 2);
+  const transfers = ["chunker: download", "chunker: upload"];
+  assert.deepEqual(measures.sort(), [...requests, ...transfers].sort());
   const [of] = performance.getEntriesByName("chunker: upload") as PerformanceMeasure[];
   assert.equal(of?.detail.bytesRead, DATA.length);
   const uploads = lines.filter((line) => line.startsWith("info chunker: upload ms="));
@@ -85,7 +78,7 @@ test("each level shows what the one before does, and more", async (t) => {
     performance.clearMeasures();
     const work = () => upload(randomBytes(300_000, 2), { transport, ...SHA256 });
     const { measures } = await shown({ level }, work);
-    counts[level] = ["chunker: upload", "chunker: POST", '"fastcdc"'].map(
+    counts[level] = ["chunker: upload", "chunker: PUT", '"fastcdc"'].map(
       (name) => countOf(measures, name) > 0,
     );
   }

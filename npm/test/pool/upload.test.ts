@@ -55,8 +55,9 @@ test("only chunks that the server lacks are read by the calling thread", async (
   const source = new WatchedBlob([edited]);
   const { bytesSent } = await upload(source, { transport, profile, pool });
   assert.ok(bytesSent > 0 && bytesSent < 1_000_000, `${bytesSent} bytes sent`);
-  // One byte more: the file is opened once more at the end.
-  assert.equal(source.bytesRead, bytesSent + 1);
+  // A byte more each time the manifest is sent: the file is opened before. That is once or twice.
+  const more = source.bytesRead - bytesSent;
+  assert.ok(more === 1 || more === 2, `${more} bytes more read than sent`);
 });
 
 test("a pool that is closed is an error of the upload", async () => {
