@@ -54,6 +54,7 @@ function client() {
       return {};
     },
   };
+  process.on("disconnect", () => process.exit());
   process.on("message", async ({ job, ...details }) => {
     try {
       process.send({ result: await jobs[job](details) });
@@ -127,7 +128,8 @@ async function soak() {
         const settle = (answer) => {
           clearTimeout(killed);
           self.removeAllListeners();
-          if (answer === undefined) {
+          // One that was killed may have answered just before.
+          if (answer === undefined || self.killed) {
             count("clients killed");
             worker = undefined;
           }
