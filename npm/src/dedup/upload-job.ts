@@ -207,8 +207,11 @@ export class UploadJob {
       return await orReason(this.#work(), this.#stop.signal);
     } catch (error) {
       this.fail(error);
-      throw this.#stop.signal.reason;
+      // A callback may throw after the commit.
+      throw this.#stop.signal.aborted ? this.#stop.signal.reason : counted(error);
     } finally {
+      // What is still in progress then has nothing left to take, to give back or to report.
+      this.#stop.abort();
       signal?.removeEventListener("abort", onAbort);
       this.#bytes.give(this.#held);
       this.#packs.give(this.#packsHeld);
@@ -490,6 +493,7 @@ export class UploadJob {
     await this.#encode(entries);
     for (let rest = entries; rest.length > 0; ) {
       const taken = await this.#requests.run((signal) => this.#attempt(rest, signal));
+      if (this.#isOver) return;
       for (const entry of rest.slice(0, taken)) {
         const onWire = entry.encoded?.length ?? entry.length;
         this.#counts.add({ bytesSent: entry.length, bytesOnWire: onWire, newChunks: 1 });
@@ -637,15 +641,20 @@ export class UploadJob {
       if (missing.size === 0) throw caught;
       if (missing.size < (error.count ?? 0)) return false;
     }
-    for (const entry of this.#unasked) {
+    // The answer is newer than any to a question.
+    for (const entry of [...this.#unasked, ...this.#missing]) {
       this.#asked.add(entry);
       this.#askedBytes += entry.length;
     }
     this.#unasked = [];
     this.#unaskedBytes = 0;
+    this.#missing = [];
+    this.#missingBytes = 0;
     const entries = [...this.#asked];
     const isMissing = ({ index }: Entry) => missing.has(toHex(this.#table.digest(index)));
     this.#takeAnswer(entries, entries.map(isMissing));
+    // Chunks that are on their way are there already.
+    if (this.#isOver) this.#bytesDone = this.#table.length;
     this.#emitProgress();
     return this.#isOver;
   }
