@@ -1,4 +1,4 @@
-import { isEqual, joined } from "../bytes.js";
+import { type ByteArray, isEqual, joined } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
@@ -91,8 +91,6 @@ const DOWNLOAD_KEYS = [
 const DEFAULT_MAX_BYTES_HELD = 32 * 1024 * 1024;
 const DEFAULT_MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 
-type Payload = Uint8Array<ArrayBuffer>;
-
 /**
  * Returns a download of the file named `root`. It starts when it is read or written:
  *
@@ -116,7 +114,7 @@ export function download(root: string, options: DownloadOptions): Download {
 }
 
 /** A download; see {@link download}. It can be read or written once. */
-export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
+export class Download implements AsyncIterable<ByteArray> {
   readonly #name: string;
   readonly #root: Root;
   readonly #options: DownloadOptions;
@@ -155,12 +153,12 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   }
 
   /** Yields the bytes in order, one or more chunks at a time. The caller owns them. */
-  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<ByteArray, void, undefined> {
     return this.#running((parts) => this.#inOrder(parts));
   }
 
   /** Returns the bytes in order as a stream. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  stream(): ReadableStream<ByteArray> {
     const pieces = this[Symbol.asyncIterator]();
     return new ReadableStream(
       {
@@ -329,11 +327,11 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   }
 
   /** Yields the bytes of all parts in order. */
-  async *#inOrder(parts: Parts): AsyncGenerator<Payload> {
+  async *#inOrder(parts: Parts): AsyncGenerator<ByteArray> {
     const { maxBytesHeld = DEFAULT_MAX_BYTES_HELD } = this.#options;
     const { chunks, local } = parts;
     const { ways, fetched } = planned(chunks, local, maxBytesHeld);
-    const held = new Map<string, Payload>();
+    const held = new Map<string, ByteArray>();
     const gathered = new Gathered();
     const arrivals = new Arrivals(this.#fetch(fetched, parts.opened));
     try {
@@ -341,7 +339,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
         const chunk = chunks[at] as Chunk;
         const way = ways[at] as Way;
         let [count, reused] = [1, true];
-        let payload: Payload;
+        let payload: ByteArray;
         if (isFetched(way)) {
           ({ count, payload } = await arrivals.take((index) => isFetched(ways[at + index])));
           reused = false;
@@ -354,7 +352,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
           payload = await this.#readLocal(parts, chunk);
         } else {
           const key = keyOf(chunk.hash);
-          payload = held.get(key) as Payload;
+          payload = held.get(key) as ByteArray;
           if (way === "last") held.delete(key);
         }
         at += count;
@@ -374,7 +372,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     }
   }
 
-  *#handOn(gathered: Gathered): Generator<Payload, void, undefined> {
+  *#handOn(gathered: Gathered): Generator<ByteArray, void, undefined> {
     const { length, reused, chunks } = gathered;
     if (length === 0) return;
     this.#received(length, reused, chunks);
@@ -391,7 +389,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       if (equal === undefined) places.set(key, [chunk]);
       else equal.push(chunk);
     }
-    const write = async (offset: number, payload: Payload, count: number, isReused: boolean) => {
+    const write = async (offset: number, payload: ByteArray, count: number, isReused: boolean) => {
       const part = partOf(parts, offset, payload);
       const place = Math.max(offset - start, 0);
       await orReason(sink.write(place, part), this.#requests.signal);
@@ -429,7 +427,7 @@ export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     }
   }
 
-  async #readLocal({ local }: Parts, chunk: Chunk): Promise<Payload> {
+  async #readLocal({ local }: Parts, chunk: Chunk): Promise<ByteArray> {
     const reading = local?.read(chunk.hash, chunk.length) ?? Promise.resolve(undefined);
     const payload = await orReason(reading, this.#requests.signal);
     if (payload !== undefined) return payload;
@@ -564,11 +562,11 @@ class Gathered {
   reused = 0;
   chunks = 0;
 
-  fits({ length }: Payload): boolean {
+  fits({ length }: ByteArray): boolean {
     return length <= SHORT && this.length + length <= MOST_GATHERED;
   }
 
-  add(payload: Payload, chunks: number, isReused: boolean): void {
+  add(payload: ByteArray, chunks: number, isReused: boolean): void {
     if (this.length === 0) this.#bytes = new Uint8Array(MOST_GATHERED);
     this.#bytes.set(payload, this.length);
     this.length += payload.length;
@@ -577,7 +575,7 @@ class Gathered {
   }
 
   /** Returns the bytes gathered so far, and starts over. */
-  take(): Payload {
+  take(): ByteArray {
     const bytes = this.#bytes.subarray(0, this.length);
     this.length = 0;
     this.reused = 0;
@@ -587,7 +585,7 @@ class Gathered {
 }
 
 /** Returns `payload`, or a copy if it shares its buffer: the consumer may transfer that. */
-function ownBuffer(payload: Payload): Payload {
+function ownBuffer(payload: ByteArray): ByteArray {
   return payload.length === payload.buffer.byteLength ? payload : payload.slice();
 }
 
@@ -674,7 +672,7 @@ function partsOf(manifest: Manifest, range: ByteRange = {}) {
 }
 
 /** Returns the part of `payload`, which starts at `offset`, that is within the range. */
-function partOf({ start, end }: Parts, offset: number, payload: Payload): Payload {
+function partOf({ start, end }: Parts, offset: number, payload: ByteArray): ByteArray {
   if (offset >= start && offset + payload.length <= end) return payload;
   return payload.subarray(Math.max(0, start - offset), end - offset);
 }
@@ -682,7 +680,7 @@ function partOf({ start, end }: Parts, offset: number, payload: Payload): Payloa
 /** Consecutive chunks of those requested, verified. */
 interface Arrival {
   readonly chunks: readonly Chunk[];
-  readonly payload: Payload;
+  readonly payload: ByteArray;
 }
 
 /** The same, and what is wrong with the chunk after them, if anything. */
@@ -698,7 +696,7 @@ const BYTES_AHEAD = 4 * 1024 * 1024;
 class Arrivals {
   readonly #arriving: AsyncGenerator<Arrival, void, undefined>;
   #chunks: readonly Chunk[] = [];
-  #payload: Payload = new Uint8Array(0);
+  #payload: ByteArray = new Uint8Array(0);
   /** Index of the next chunk in `#chunks`. `#start` is its offset in `#payload`. */
   #next = 0;
   #start = 0;
@@ -747,13 +745,13 @@ class Arrivals {
 /** Returns the decoded chunks of a stretch up to the first that cannot be decoded, and the reason. */
 async function decoded(
   rows: readonly Row[],
-  bytes: Payload,
+  bytes: ByteArray,
   chunks: readonly Chunk[],
   codecs: Codecs | undefined,
-): Promise<{ payload: Payload; count: number; failure: unknown }> {
+): Promise<{ payload: ByteArray; count: number; failure: unknown }> {
   const isPlain = rows.every(({ length, encodedLength }) => length > 0 && length === encodedLength);
   if (isPlain) return { payload: bytes, count: rows.length, failure: undefined };
-  const payloads: Payload[] = [];
+  const payloads: ByteArray[] = [];
   let at = 0;
   try {
     for (const { length, encodedLength } of rows) {
@@ -773,10 +771,10 @@ async function decoded(
 }
 
 async function decompressed(
-  encoded: Payload,
+  encoded: ByteArray,
   { hashHex, length }: Chunk,
   codecs: Codecs | undefined,
-): Promise<Payload> {
+): Promise<ByteArray> {
   if (encoded.length === 0) {
     throw new DedupError("chunk_not_found", `the server does not have the chunk ${hashHex}`);
   }
@@ -791,7 +789,7 @@ async function decompressed(
     const message = `chunk ${hashHex} has ${payload.length} bytes (expected ${length})`;
     throw new ChunkerError("chunk_length_mismatch", message);
   }
-  return payload as Payload;
+  return payload as ByteArray;
 }
 
 function isFetched(way: Way | undefined): boolean {

@@ -1,3 +1,4 @@
+import type { ByteArray } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
 import type { ChunkEncoding } from "./upload-options.js";
@@ -35,7 +36,7 @@ export class ChunkEncoder {
   }
 
   /** Returns `payload` compressed, or unchanged if that is not longer. */
-  async encode(payload: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  async encode(payload: ByteArray): Promise<ByteArray> {
     if (this.#encoding === undefined) return payload;
     this.#codecs ??= loadCodecs().catch(() => undefined);
     const codecs = await this.#codecs;
@@ -43,6 +44,6 @@ export class ChunkEncoder {
     const { compressed, data } = await codecs.compressAdaptive(this.#encoding, payload, {
       level: this.#level,
     });
-    return compressed ? (data as Uint8Array<ArrayBuffer>) : payload;
+    return compressed ? (data as ByteArray) : payload;
   }
 }

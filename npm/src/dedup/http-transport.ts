@@ -1,4 +1,4 @@
-import { joined } from "../bytes.js";
+import { type ByteArray, joined } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { ChunkerError, type HashAlgorithm } from "../index.js";
 import { checkedOptions } from "../options.js";
@@ -110,7 +110,7 @@ export class HttpTransport implements Transport {
 
   async missing(
     hash: HashAlgorithm,
-    digests: Uint8Array<ArrayBuffer>,
+    digests: ByteArray,
     options: RequestOptions,
   ): Promise<MissingAnswer> {
     const path = `/v1/chunks/${hash}/missing`;
@@ -146,7 +146,7 @@ export class HttpTransport implements Transport {
 
   async readChunks(
     hash: HashAlgorithm,
-    digests: Uint8Array<ArrayBuffer>,
+    digests: ByteArray,
     { signal, encoding }: RequestOptions & { readonly encoding?: "zstd" | undefined },
   ): Promise<AsyncIterable<Uint8Array>> {
     const query = encoding === undefined ? "" : `?encoding=${encoding}`;
@@ -159,7 +159,7 @@ export class HttpTransport implements Transport {
 
   async putManifest(
     root: string,
-    manifest: Uint8Array<ArrayBuffer>,
+    manifest: ByteArray,
     { signal, isKnown }: CommitOptions,
   ): Promise<void> {
     const query = isKnown ? "?expect=known" : "";

@@ -1,5 +1,6 @@
 // The chunks of an older local file.
 
+import type { ByteArray } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { type ByteSource, chunks, digest as digestOf, type Manifest } from "../index.js";
 import { isBlob } from "../source.js";
@@ -47,7 +48,7 @@ export class LocalChunks {
   }
 
   /** Returns the bytes of a chunk, or `undefined` if the file has changed. */
-  async read(digest: Uint8Array, length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  async read(digest: Uint8Array, length: number): Promise<ByteArray | undefined> {
     const offset = this.#offsets.get(keyOf(digest));
     if (offset === undefined) return undefined;
     const bytes = await this.#file.read(offset, length).catch(() => undefined);

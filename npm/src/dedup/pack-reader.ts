@@ -1,4 +1,4 @@
-import { isEqual } from "../bytes.js";
+import { type ByteArray, isEqual } from "../bytes.js";
 import { DedupError } from "./error.js";
 import { orReason } from "./retry.js";
 import { HEAD_BYTES, parsePackHead, parseRows, ROW_BYTES, type Row } from "./wire.js";
@@ -7,7 +7,7 @@ import { HEAD_BYTES, parsePackHead, parseRows, ROW_BYTES, type Row } from "./wir
 export interface Stretch {
   readonly rows: readonly Row[];
   /** The chunks as they came, in their own buffer; nothing for a chunk that the server does not have. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: ByteArray;
 }
 
 /** Most bytes of chunks in a stretch, unless it is a single chunk. */
@@ -118,7 +118,7 @@ export class ByteReader {
   }
 
   /** Returns the next `length` bytes, or throws if there are fewer. */
-  async take(length: number): Promise<Uint8Array<ArrayBuffer>> {
+  async take(length: number): Promise<ByteArray> {
     const bytes = new Uint8Array(length);
     if ((await this.fill(bytes)) < length) throw this.failure;
     return bytes;

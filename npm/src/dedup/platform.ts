@@ -1,5 +1,6 @@
 // Differences between pages and Node, which the entry files set.
 
+import type { ByteArray } from "../bytes.js";
 import type { ByteSource } from "../index.js";
 import type { Exchange } from "./exchange.js";
 import type { Sink } from "./sink.js";
@@ -24,7 +25,7 @@ export interface LocalFile {
   /** Returns a source of all its bytes. */
   source(): ByteSource;
   /** Returns `length` bytes from `offset` on, fewer at the end of the file. */
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  read(offset: number, length: number): Promise<ByteArray>;
   close(): Promise<void>;
 }
 

@@ -1,7 +1,6 @@
+import type { ByteArray } from "../bytes.js";
 import type { ByteSource } from "../index.js";
 import { pieces } from "../source.js";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Bytes to allocate at a time: a buffer for each small chunk would burden the garbage collector. */
 const SLAB = 1024 * 1024;
@@ -11,9 +10,9 @@ const LONG = 32 * 1024;
 /** The bytes read from a source and not taken yet: those of the chunk being cut, and after it. */
 export class ReadBytes {
   /** The bytes, in order. */
-  readonly #parts: Bytes[] = [];
+  readonly #parts: ByteArray[] = [];
   /** The unused rest of the buffer for copies. */
-  #slab: Bytes = new Uint8Array(0);
+  #slab: ByteArray = new Uint8Array(0);
 
   /** Yields the pieces of `source`, and keeps their bytes. */
   async *keeping(
@@ -31,7 +30,7 @@ export class ReadBytes {
     }
   }
 
-  #copy(piece: Bytes): void {
+  #copy(piece: ByteArray): void {
     for (let at = 0; at < piece.length; ) {
       if (this.#slab.length === 0) this.#slab = new Uint8Array(SLAB);
       const part = piece.subarray(at, at + this.#slab.length);
@@ -43,7 +42,7 @@ export class ReadBytes {
   }
 
   /** Appends a part, or extends the last one if they are adjacent in one buffer. */
-  #append(part: Bytes): void {
+  #append(part: ByteArray): void {
     const last = this.#parts.at(-1);
     if (last?.buffer !== part.buffer || last.byteOffset + last.length !== part.byteOffset) {
       this.#parts.push(part);
@@ -54,10 +53,10 @@ export class ReadBytes {
   }
 
   /** Returns the next `length` bytes. */
-  take(length: number): readonly Bytes[] {
-    const taken: Bytes[] = [];
+  take(length: number): readonly ByteArray[] {
+    const taken: ByteArray[] = [];
     for (let left = length; left > 0; ) {
-      const first = this.#parts[0] as Bytes;
+      const first = this.#parts[0] as ByteArray;
       const part = first.subarray(0, left);
       taken.push(part);
       left -= part.length;

@@ -1,7 +1,8 @@
+import type { ByteArray } from "../bytes.js";
 /** A place for the bytes of a file, written in any order. */
 export interface Sink {
   /** Writes `bytes`, which may change once this has resolved. */
-  write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  write(offset: number, bytes: ByteArray): Promise<void>;
   /** Finishes the file, whose `length` bytes are all written. */
   close(length: number): Promise<void>;
   /** Abandons the file. */
@@ -13,7 +14,7 @@ export interface SeekableStream extends WritableStream {
   write(data: {
     readonly type: "write";
     readonly position: number;
-    readonly data: Uint8Array<ArrayBuffer>;
+    readonly data: ByteArray;
   }): Promise<void>;
   truncate(size: number): Promise<void>;
 }

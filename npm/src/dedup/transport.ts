@@ -1,3 +1,4 @@
+import type { ByteArray } from "../bytes.js";
 import type { HashAlgorithm } from "../index.js";
 import type { Limits } from "./wire.js";
 
@@ -29,7 +30,7 @@ export interface CommitOptions extends RequestOptions {
 /** A body in parts, sent one after another. */
 export interface Body {
   /** Contains Blobs only for a transport with {@link Transport.takesBlobs}. */
-  readonly parts: readonly (Uint8Array<ArrayBuffer> | Blob)[];
+  readonly parts: readonly (ByteArray | Blob)[];
   /** Bytes of all parts. */
   readonly length: number;
 }
@@ -84,11 +85,7 @@ export interface Transport {
   limits(options: RequestOptions): Promise<Limits>;
 
   /** Returns which of `digests`, 32 bytes each, the store lacks. */
-  missing(
-    hash: HashAlgorithm,
-    digests: Uint8Array<ArrayBuffer>,
-    options: RequestOptions,
-  ): Promise<MissingAnswer>;
+  missing(hash: HashAlgorithm, digests: ByteArray, options: RequestOptions): Promise<MissingAnswer>;
 
   /** Stores all chunks of a pack, or none. */
   putPack(hash: HashAlgorithm, pack: Body, options: PutOptions): Promise<void>;
@@ -102,7 +99,7 @@ export interface Transport {
   /** Returns the bytes of a pack with these chunks, in this order. Leaving the loop ends the request. */
   readChunks(
     hash: HashAlgorithm,
-    digests: Uint8Array<ArrayBuffer>,
+    digests: ByteArray,
     options: RequestOptions & { readonly encoding?: "zstd" | undefined },
   ): Promise<AsyncIterable<Uint8Array>>;
 
@@ -112,11 +109,7 @@ export interface Transport {
    * If the store lacks chunks of the manifest, rejects with a `DedupError` `chunks_missing` that lists their
    * digests in `missing`, and says in `count` how many there are.
    */
-  putManifest(
-    root: string,
-    manifest: Uint8Array<ArrayBuffer>,
-    options: CommitOptions,
-  ): Promise<void>;
+  putManifest(root: string, manifest: ByteArray, options: CommitOptions): Promise<void>;
 
   /** Returns the canonical bytes of a committed manifest; rejects if they are more than `maxBytes`. */
   getManifest(

@@ -1,6 +1,6 @@
 // One upload: reading, asking and sending, at the same time.
 
-import { bytesOf, isBytes, joined } from "../bytes.js";
+import { type ByteArray, bytesOf, isBytes, joined } from "../bytes.js";
 import { counted, invalidArgument } from "../errors.js";
 import { isFile, pathOf } from "../file.js";
 import {
@@ -89,9 +89,9 @@ interface Entry {
   /** Bytes of the supply that it has taken. */
   readonly room: number;
   /** Its bytes, in parts; undefined if they can be read again. */
-  payload: readonly Uint8Array<ArrayBuffer>[] | undefined;
+  payload: readonly ByteArray[] | undefined;
   /** What is sent, once it is encoded; its length differs from the chunk's if it is compressed. */
-  encoded?: Uint8Array<ArrayBuffer>;
+  encoded?: ByteArray;
 }
 
 export class UploadJob {
@@ -570,7 +570,7 @@ export class UploadJob {
       return { digest, length, encodedLength: encoded?.length ?? length };
     });
     const table = packTable(rows);
-    const parts: (Uint8Array<ArrayBuffer> | Blob)[] = [table];
+    const parts: (ByteArray | Blob)[] = [table];
     let length = table.length;
     for (const { encodedLength } of rows) length += encodedLength;
     for (let at = 0; at < pack.length; ) {
@@ -624,7 +624,7 @@ export class UploadJob {
    * Commits the file while nothing of it was missing, instead of asking about its end and waiting for answers.
    * Returns whether the server had all of it; if not, the refusal is the answer to all questions.
    */
-  async #isKnown(root: string, manifest: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  async #isKnown(root: string, manifest: ByteArray): Promise<boolean> {
     if (!this.#expectsKnown) return false;
     await this.#checkSource();
     let missing: ReadonlySet<string> = new Set();
@@ -664,7 +664,7 @@ export class UploadJob {
     if (isBlob(this.#source)) await this.#reread(0, 1);
   }
 
-  async #commit(root: string, manifest: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #commit(root: string, manifest: ByteArray): Promise<void> {
     for (let commits = 1; ; commits += 1) {
       try {
         await this.#requests.run((signal) =>
@@ -705,7 +705,7 @@ export class UploadJob {
   }
 
   /** Returns the bytes of a part of the source, or a slice that is read when it is sent. */
-  async #slice(start: number, end: number): Promise<Uint8Array<ArrayBuffer> | Blob> {
+  async #slice(start: number, end: number): Promise<ByteArray | Blob> {
     const source = this.#source;
     if (!isBlob(source) || !this.#transport.takesBlobs) return this.#reread(start, end);
     return source.slice(start, end);
@@ -716,7 +716,7 @@ export class UploadJob {
   }
 
   /** Reads bytes again; the server refuses them if they have changed. */
-  async #reread(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  async #reread(start: number, end: number): Promise<ByteArray> {
     const source = this.#source;
     if (isBytes(source)) return bytesOf(source).subarray(start, end);
     const bytes = await this.#whileReading(this.#readAt(start, end));
@@ -726,7 +726,7 @@ export class UploadJob {
     return bytes;
   }
 
-  async #readAt(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  async #readAt(start: number, end: number): Promise<ByteArray> {
     const file = this.#file;
     if (file !== undefined) return file.read(start, end - start);
     return new Uint8Array(await (this.#source as Blob).slice(start, end).arrayBuffer());

@@ -1,5 +1,6 @@
 // What goes over the wire; `docs/protocol.md` is its specification.
 
+import type { ByteArray } from "../bytes.js";
 import { fromHex, type HashAlgorithm, toHex } from "../index.js";
 import { DedupError } from "./error.js";
 
@@ -46,7 +47,7 @@ export function tableBytes(count: number): number {
 }
 
 /** Returns the start of a pack: everything but the chunks. */
-export function packTable(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
+export function packTable(rows: readonly Row[]): ByteArray {
   const table = new Uint8Array(tableBytes(rows.length));
   const view = new DataView(table.buffer);
   view.setUint32(0, PACK, true);

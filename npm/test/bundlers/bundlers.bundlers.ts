@@ -137,7 +137,12 @@ for (const [environment, file, flags] of [
       const folder = projectOf("jest", "jest");
       const jest = fileOf(folder, "jest", "bin/jest.js");
       const variables = { CHUNKER_BACKEND: backend, EXPECTED: expected, NODE_OPTIONS: flags };
-      const options = ["--ci", "--testTimeout=60000", `--env=${environment}`, `--testMatch=**/${file}`];
+      const options = [
+        "--ci",
+        "--testTimeout=60000",
+        `--env=${environment}`,
+        `--testMatch=**/${file}`,
+      ];
       await outputIn(folder, variables, "node", jest, ...options);
     });
   }
