@@ -61,12 +61,10 @@ test("transfers and their requests are measures with their counts, and lines", a
   });
   const kinds = measures.map((name) => name.replace(/[0-9a-f]{64}/, "…"));
   assert.deepEqual([...new Set(kinds)].sort(), [
-    "chunker: GET /v1",
-    "chunker: GET /v1/manifests/sha256-…",
-    "chunker: POST /v1/chunks/sha256/missing",
-    "chunker: POST /v1/chunks/sha256/read",
+    "chunker: GET /v1/files/sha256-…/chunks",
     "chunker: POST /v1/packs/sha256",
     "chunker: PUT /v1/manifests/sha256-…",
+    "chunker: PUT /v1/manifests/sha256-…?expect=known",
     "chunker: download",
     "chunker: upload",
   ]);
@@ -85,7 +83,7 @@ test("each level shows what the one before does, and more", async (t) => {
     performance.clearMeasures();
     const work = () => upload(randomBytes(300_000, 2), { transport, ...SHA256 });
     const { measures } = await shown({ level }, work);
-    counts[level] = ["chunker: upload", "chunker: POST", '"fastcdc"'].map(
+    counts[level] = ["chunker: upload", "chunker: PUT", '"fastcdc"'].map(
       (name) => countOf(measures, name) > 0,
     );
   }
