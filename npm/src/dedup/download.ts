@@ -489,7 +489,7 @@ export class Download implements AsyncIterable<ByteArray> {
     const { reader, end } = opened ?? (await this.#requestChunks(batch, isPlain));
     let next = 0;
     try {
-      const stretches = readPack(reader, batch, opened !== undefined);
+      const stretches = readPack(reader, batch, opened?.manifest.chunks.length);
       const lengthOf = ({ rows }: Stretch) => rows.reduce((sum, { length }) => sum + length, 0);
       yield* ahead(stretches, BYTES_AHEAD, lengthOf, (stretch) => {
         const chunks = batch.slice(next, next + stretch.rows.length);

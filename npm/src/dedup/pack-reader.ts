@@ -18,8 +18,8 @@ const IDLE_MS = 20;
 /**
  * Yields the chunks of the pack that comes next in `reader`. Its table must match `expected`: these digests,
  * these lengths or 0, and encoded forms that are not longer. The pack of a download may have fewer chunks, or
- * further ones, which are not read. If nothing arrives for a while, or the pack ends early, it yields the
- * complete chunks so far.
+ * further ones, up to `most` in all, which are not read. If nothing arrives for a while, or the pack ends early,
+ * it yields the complete chunks so far.
  *
  * Throws a {@link DedupError}: `protocol_error`, or a retryable `network_error` if the pack ends early; or
  * the signal's reason.
@@ -27,11 +27,14 @@ const IDLE_MS = 20;
 export async function* readPack(
   reader: ByteReader,
   expected: readonly { readonly hash: Uint8Array; readonly length: number }[],
-  isDownload: boolean,
+  most?: number,
 ): AsyncGenerator<Stretch, void, undefined> {
   try {
     const count = parsePackHead(await reader.take(HEAD_BYTES));
-    const isRight = isDownload ? count > 0 || expected.length === 0 : count === expected.length;
+    const isRight =
+      most === undefined
+        ? count === expected.length
+        : count <= most && (count > 0 || expected.length === 0);
     if (!isRight) {
       const message = `the server's answer has ${count} chunks (expected ${expected.length})`;
       throw new DedupError("protocol_error", message);
