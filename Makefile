@@ -31,7 +31,7 @@ demo-nix: setup ## push two builds to the binary cache on the BEAM with real nix
 	cd nif/examples/binary_cache && mix run demo.exs
 
 # Clippy sees the tests in `make lint`: here it would have all of their dependencies compiled twice.
-check: ## check the core alone, the start for contributors: formatting, clippy, and all tests that need no other programs; installs nothing
+check: ## check the core alone (start here): formatting, clippy, and all tests that need no other programs; installs nothing
 	cargo fmt --package chunker-cdc --check
 	cargo clippy --quiet --package chunker-cdc --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
@@ -48,7 +48,7 @@ test-packaged: # what the packages of npm and Hex hold
 	@MAKEFLAGS= $(MAKE) --no-print-directory test-npm test-server test-nif test-ingest test-cache release-check \
 		test-no-std miri
 
-lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, and that the documentation has no warnings
+lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, the pages' links, and that the documentation has no warnings
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets --all-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
@@ -207,10 +207,10 @@ nif-libraries: setup ## build the Elixir package's native library for all system
 pack-load: package ## pack what `make load-libraries` needs on other systems, in target/load
 	scripts/load-libraries.sh pack
 
-load-libraries: ## load this system's native libraries of target/addons/packages and target/libraries, and run the vectors (needs Node.js alone)
+load-libraries: ## load this system's native libraries of target/addons/packages and target/libraries, and run the vectors and a store (needs only Node.js)
 	scripts/load-libraries.sh
 
-emulate-addons: pack-load ## load the addons of target/addons/packages for Linux and Windows, emulated, and run the vectors and a store (PLATFORMS="linux-arm64-gnu …": these; installs qemu, Wine, musl)
+emulate-addons: pack-load ## load the addons of target/addons/packages for Linux and Windows, emulated, and run the vectors and a store (PLATFORMS="linux-arm64-gnu …": only these; installs qemu, Wine, musl)
 	scripts/emulate-addons.sh $(PLATFORMS)
 
 # The release workflow runs these. DRY_RUN=--dry-run tries the first two.
@@ -265,7 +265,7 @@ test-cache: setup ## test the binary cache on the BEAM: real nix, hostile reques
 bench-cache: setup ## measure pushing a NAR to the binary cache on the BEAM and pulling it: speed, and memory of the VM (MIB=2048; NIX=1: with real nix)
 	cd nif/examples/binary_cache && MIX_ENV=prod mix run large.exs $(or $(MIB),2048) $(if $(NIX),nix)
 
-test-bigfile: package ## upload 6 GB and an edited copy through the page in Chromium, and measure memory (GB=20: that many, of which 2 are distinct)
+test-bigfile: package ## upload 6 GB and an edited copy through the page in Chromium, and measure memory (GB=20: 20 GB, of which 2 are distinct)
 	$(if $(GB),CHUNKER_BIGFILE_BYTES=$(GB)000000000 CHUNKER_BIGFILE_DISTINCT=2000000000) npm --prefix npm run --silent test:bigfile
 
 conformance: package ## run the vectors in Python, native Rust, Node.js, Chromium and Elixir

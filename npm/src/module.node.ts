@@ -1,4 +1,4 @@
-// The default module in Node: inside of JavaScript, with the platform's SHA-256.
+// The default module in Node: embedded in JavaScript, with the platform's SHA-256.
 
 import { createHash } from "node:crypto";
 import { text as plain } from "#inline/chunker";

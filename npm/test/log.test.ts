@@ -64,7 +64,7 @@ test("the first chunk and one of 1024 are lines of the level all", async () => {
 test("an upload tells of its retries and its end, a download too", async () => {
   const transport = new MemoryTransport();
   transport.fault = ({ method, count }) => {
-    if (method === "missing" && count === 0) {
+    if (method === "putManifest" && count === 0) {
       throw new DedupError("network\nerror", "reset", { retryable: true });
     }
   };

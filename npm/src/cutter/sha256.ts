@@ -24,7 +24,7 @@ export function setRunningSha256(begin: () => RunningDigest): void {
   running = begin;
 }
 
-/** Calls `begin` before a chunk is hashed on another thread, and what it returns afterwards. */
+/** Calls `begin` before a chunk is hashed on another thread, and the function that it returns afterwards. */
 export function observeWholeSha256(begin: (bytes: number) => () => void): void {
   beginWhole = begin;
 }

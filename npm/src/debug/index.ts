@@ -1,5 +1,6 @@
-// `chunker-cdc/debug`: what this package does, as measures of User Timing and as lines on the console.
+// `chunker-cdc/debug`: shows what this package does, as measures of User Timing and as lines on the console.
 
+import { kindOf } from "../bytes.js";
 import { ChunkerError, counted, invalidArgument } from "../errors.js";
 import { use } from "../load.js";
 import { lineOf } from "../log.js";
@@ -26,15 +27,15 @@ const TRACK = { dataType: "track-entry", track: "chunker-cdc" };
 
 let prepare: () => Promise<void> = async () => {};
 
-/** Sets what must be done, as often as you like, before the debug module replaces the default one. */
+/** Sets what to do before the debug module replaces the default one: at each call of {@link debug}. */
 export function setPreparation(to: () => Promise<void>): void {
   prepare = to;
 }
 
 /**
  * Shows what this package does from now on, as measures of User Timing: they appear in the browser's
- * Performance panel and in `performance.getEntriesByType("measure")`. Each call replaces the level of the
- * one before.
+ * Performance panel and in `performance.getEntriesByType("measure")`. Each call replaces the level and the
+ * options of the one before.
  *
  * | level | also shows |
  * |---|---|
@@ -43,9 +44,9 @@ export function setPreparation(to: () => Promise<void>): void {
  * | `debug` | each of their requests, such as `POST /v1/packs/sha256` |
  * | `trace` | `fastcdc`, each search for a cut; `hashing`, each digest or part of one; and the event `chunk_emitted` for the first chunk, then one in 1024 |
  *
- * The first call loads another WebAssembly module, 54 KB with brotli, for all handles made later; it needs
- * SIMD. In Node.js it replaces the native addon too, except in `chunker-cdc/codecs`. Applies to one page,
- * worker or process: workers of a pool and threads show nothing.
+ * The first call loads another build of the WebAssembly module, 54 KB with brotli, which needs SIMD. Later
+ * calls and new objects use it; in Node.js, it also replaces the native addon, except in `chunker-cdc/codecs`.
+ * Applies to one page, worker or process: workers of a pool and threads show nothing.
  *
  * The platform keeps every measure until `performance.clearMarks()` and `performance.clearMeasures()`.
  *
@@ -55,11 +56,14 @@ export function setPreparation(to: () => Promise<void>): void {
 export async function debug(options?: DebugOptions): Promise<void> {
   const { level = "trace", console = true } = checkedOptions(options, ["level", "console"]);
   if (!DEBUG_LEVELS.includes(level)) {
-    throw invalidArgument(`unknown debug level (expected ${DEBUG_LEVELS.join(", ")})`);
+    const given = typeof level === "string" ? JSON.stringify(level) : kindOf(level);
+    throw invalidArgument(`unknown debug level ${given} (expected ${DEBUG_LEVELS.join(", ")})`);
   }
-  if (typeof console !== "boolean") throw invalidArgument("console is not a boolean");
+  if (typeof console !== "boolean") {
+    throw invalidArgument(`console is ${kindOf(console)} (expected a boolean)`);
+  }
   if (typeof globalThis.performance?.measure !== "function") {
-    throw counted(new ChunkerError("invalid_environment", "there is no performance.measure"));
+    throw counted(new ChunkerError("invalid_environment", "performance.measure is missing"));
   }
   await Promise.all([load(), prepare()]);
   const module = core();

@@ -101,8 +101,8 @@ const DEFAULT_MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
  * ```
  *
  * The manifest is verified against `root`, and each chunk against the manifest before it is returned, so the
- * result is what was committed, whatever the server sends. Manifest and chunks arrive in one streamed answer,
- * each chunk once; one that breaks off is continued where it was.
+ * result is what was committed, whatever the server sends. Without `reuse`, the manifest and the chunks arrive
+ * in one streamed answer, each chunk once. If it breaks off, the download requests only the rest.
  *
  * Reading and writing throw a `ChunkerError` (`aborted`, `chunk_digest_mismatch`, `invalid_manifest`, …)
  * or a {@link DedupError}.
@@ -270,7 +270,7 @@ export class Download implements AsyncIterable<ByteArray> {
     return manifest;
   }
 
-  /** Requests the manifest and all chunks; returns once the manifest is there. */
+  /** Requests the manifest and the chunks in one answer; returns once the manifest is verified. */
   async #open(): Promise<Opened> {
     for (const attempts = this.#requests.attempts(); ; ) {
       try {
@@ -304,7 +304,7 @@ export class Download implements AsyncIterable<ByteArray> {
     }
   }
 
-  /** Sends a request; resolves with its answer, which ends with the download at the latest. */
+  /** Sends a request, and returns its answer. It ends with the download at the latest. */
   async #begin(send: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>): Promise<Answer> {
     const { signal: outer } = this.#requests;
     const request = new AbortController();
@@ -446,7 +446,7 @@ export class Download implements AsyncIterable<ByteArray> {
     this.#requests.throwIfStopped();
   }
 
-  /** Yields `chunks`, verified: those that come with the manifest, the rest in as few requests as possible. */
+  /** Yields `chunks`, verified: first those of `opened`, then the rest, in as few requests as the server allows. */
   async *#fetch(
     chunks: readonly Chunk[],
     opened?: Opened,
@@ -489,7 +489,7 @@ export class Download implements AsyncIterable<ByteArray> {
     const { reader, end } = opened ?? (await this.#requestChunks(batch, isPlain));
     let next = 0;
     try {
-      const stretches = readPack(reader, batch, opened !== undefined);
+      const stretches = readPack(reader, batch, opened?.manifest.chunks.length);
       const lengthOf = ({ rows }: Stretch) => rows.reduce((sum, { length }) => sum + length, 0);
       yield* ahead(stretches, BYTES_AHEAD, lengthOf, (stretch) => {
         const chunks = batch.slice(next, next + stretch.rows.length);
@@ -531,7 +531,7 @@ export class Download implements AsyncIterable<ByteArray> {
     return { chunks: chunks.slice(0, count), payload, bytesOnWire, failure };
   }
 
-  /** Returns the most chunks of a request. */
+  /** Returns how many chunks one request may ask for. */
   async #mostDigests(): Promise<number> {
     this.#readDigests ??= (
       await this.#requests.run((signal) => this.#transport.limits({ signal }))
@@ -606,7 +606,7 @@ interface Answer {
   readonly end: () => void;
 }
 
-/** One whose manifest was read; its chunks follow. */
+/** An answer whose manifest was read; its chunks follow. */
 interface Opened extends Answer {
   readonly manifest: Manifest;
 }
@@ -732,7 +732,7 @@ class Arrivals {
     return { count, payload };
   }
 
-  /** Waits for the end after the last chunk. */
+  /** Lets the last answer end after its last chunk, so that its connection is kept. */
   async finish(): Promise<void> {
     await this.#arriving.next();
   }

@@ -16,9 +16,10 @@ const STRETCH_BYTES = 1024 * 1024;
 const IDLE_MS = 20;
 
 /**
- * Yields the chunks of the pack that `reader` comes to. Its table must match `expected`: these digests, these
- * lengths or 0, and encoded forms that are not longer. The pack of a download may have fewer chunks, or more:
- * those are left. If nothing arrives for a while, or the pack ends early, it yields the complete chunks so far.
+ * Yields the chunks of the pack that comes next in `reader`. Its table must match `expected`: these digests,
+ * these lengths or 0, and encoded forms that are not longer. The pack of a download may have fewer chunks, or
+ * further ones, up to `most` in all, which are not read. If nothing arrives for a while, or the pack ends early,
+ * it yields the complete chunks so far.
  *
  * Throws a {@link DedupError}: `protocol_error`, or a retryable `network_error` if the pack ends early; or
  * the signal's reason.
@@ -26,11 +27,14 @@ const IDLE_MS = 20;
 export async function* readPack(
   reader: ByteReader,
   expected: readonly { readonly hash: Uint8Array; readonly length: number }[],
-  isDownload: boolean,
+  most?: number,
 ): AsyncGenerator<Stretch, void, undefined> {
   try {
     const count = parsePackHead(await reader.take(HEAD_BYTES));
-    const isRight = isDownload ? count > 0 || expected.length === 0 : count === expected.length;
+    const isRight =
+      most === undefined
+        ? count === expected.length
+        : count <= most && (count > 0 || expected.length === 0);
     if (!isRight) {
       const message = `the server's answer has ${count} chunks (expected ${expected.length})`;
       throw new DedupError("protocol_error", message);
@@ -42,7 +46,7 @@ export async function* readPack(
       const absent = length === 0 && encodedLength === 0;
       const present = length === right && encodedLength > 0 && encodedLength <= length;
       if (!(absent || present) || !isEqual(digest, hash)) {
-        const message = `the server's answer has another chunk ${index} than the one asked for`;
+        const message = `chunk ${index} of the server's answer is not the one asked for`;
         throw new DedupError("protocol_error", message);
       }
     });
@@ -156,7 +160,7 @@ export class ByteReader {
     return false;
   }
 
-  /** Waits a moment for the end after the last byte: the connection of an answer that was read whole is kept. */
+  /** Waits a moment for the end after the last byte: only if an answer was read to its end is its connection kept. */
   async finish(): Promise<void> {
     await this.#next(true);
   }

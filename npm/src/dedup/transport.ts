@@ -16,14 +16,15 @@ export interface PutOptions extends RequestOptions {
 
 /** Options of {@link Transport.readFile}. */
 export interface ReadFileOptions extends RequestOptions {
+  /** Lets the server send chunks compressed, as it stores them. */
   readonly encoding?: "zstd" | undefined;
-  /** The part of the file, in bytes. Default: all of it. It may end behind the file. */
+  /** The part of the file, in bytes. Default: all of it. `end` may be beyond the end of the file. */
   readonly range?: { readonly start?: number | undefined; readonly end?: number | undefined };
 }
 
 /** Options of {@link Transport.putManifest}. */
 export interface CommitOptions extends RequestOptions {
-  /** Whether the server probably has all chunks, so that this takes the place of a question. */
+  /** Whether the client expects the server to have all chunks. If any is missing, it refuses at once. */
   readonly isKnown?: boolean | undefined;
 }
 
@@ -91,8 +92,8 @@ export interface Transport {
   putPack(hash: HashAlgorithm, pack: Body, options: PutOptions): Promise<void>;
 
   /**
-   * Returns the bytes of a file's manifest and of the chunks in a part of it, as `docs/protocol.md` puts them
-   * together. Leaving the loop ends the request.
+   * Returns a file's manifest and the chunks in a part of the file, in the format `CDL1` of
+   * `docs/protocol.md`. Leaving the loop ends the request.
    */
   readFile(root: string, options: ReadFileOptions): Promise<AsyncIterable<Uint8Array>>;
 
@@ -128,5 +129,6 @@ export interface Transport {
   /** Deletes a file; rejects with `root_not_found` if there is none. */
   deleteFile(root: string, options: RequestOptions): Promise<void>;
 
+  /** Returns how much the store holds. */
   usage(options: RequestOptions): Promise<Usage>;
 }

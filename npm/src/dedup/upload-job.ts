@@ -137,9 +137,9 @@ export class UploadJob {
   #missingBytes = 0;
   /** Whether to send chunks before the answer, since all chunks of the last one were missing. */
   #expectsNew: boolean;
-  /** Whether to commit the file without further questions, since no chunk was missing. */
+  /** Whether to commit the file instead of asking about its end, since no chunk was missing so far. */
   #expectsKnown: boolean;
-  /** Whether the file is committed, whatever is still asked. */
+  /** Whether the file is committed, even if some questions have no answer yet. */
   #isOver = false;
   #readToEnd = false;
   #needsRoom = false;
@@ -207,8 +207,11 @@ export class UploadJob {
       return await orReason(this.#work(), this.#stop.signal);
     } catch (error) {
       this.fail(error);
-      throw this.#stop.signal.reason;
+      // A callback may throw after the commit.
+      throw this.#stop.signal.aborted ? this.#stop.signal.reason : counted(error);
     } finally {
+      // What is still in progress then has nothing left to take, to give back or to report.
+      this.#stop.abort();
       signal?.removeEventListener("abort", onAbort);
       this.#bytes.give(this.#held);
       this.#packs.give(this.#packsHeld);
@@ -236,7 +239,7 @@ export class UploadJob {
     const manifest = Manifest.create(profile, this.#table);
     const root = rootOf({ hash, digest: manifest.rootDigest });
     const bytes = manifest.toBytes();
-    if (!(await this.#isKnown(root, bytes))) {
+    if (!(await this.#commitAsKnown(root, bytes))) {
       this.#ask();
       this.#readToEnd = true;
       this.#change();
@@ -361,7 +364,7 @@ export class UploadJob {
       if (this.#isOver) return;
       this.#openQuestions -= 1;
       const known = missing.filter((isMissing) => !isMissing).length;
-      this.#sort(entries, missing);
+      this.#takeAnswer(entries, missing);
       this.#expectsNew = known === 0;
       // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
@@ -371,11 +374,11 @@ export class UploadJob {
     });
   }
 
-  /** Takes an answer: which of `entries` are missing. */
-  #sort(entries: readonly Entry[], missing: readonly boolean[]): void {
+  /** Queues those of `entries` that are missing, and counts the others as known. */
+  #takeAnswer(entries: readonly Entry[], missing: readonly boolean[]): void {
     const allMissing = missing.every((isMissing) => isMissing);
     entries.forEach((entry, at) => {
-      // It may have been sent before the answer, or be in another one.
+      // It may have been sent before the answer, or another answer may have had it.
       if (!this.#asked.delete(entry)) return;
       this.#askedBytes -= entry.length;
       if (missing[at]) {
@@ -490,6 +493,7 @@ export class UploadJob {
     await this.#encode(entries);
     for (let rest = entries; rest.length > 0; ) {
       const taken = await this.#requests.run((signal) => this.#attempt(rest, signal));
+      if (this.#isOver) return;
       for (const entry of rest.slice(0, taken)) {
         const onWire = entry.encoded?.length ?? entry.length;
         this.#counts.add({ bytesSent: entry.length, bytesOnWire: onWire, newChunks: 1 });
@@ -617,10 +621,10 @@ export class UploadJob {
   }
 
   /**
-   * Commits the file while nothing of it was missing, instead of asking about its end and waiting for answers.
-   * Returns whether the server had all of it; if not, the refusal is the answer to all questions.
+   * If no chunk was missing so far, commits the file instead of asking about its end and waiting for answers.
+   * Returns whether that succeeded. If it was refused, the refusal answers all open questions.
    */
-  async #isKnown(root: string, manifest: ByteArray): Promise<boolean> {
+  async #commitAsKnown(root: string, manifest: ByteArray): Promise<boolean> {
     if (!this.#expectsKnown) return false;
     await this.#checkSource();
     let missing: ReadonlySet<string> = new Set();
@@ -637,20 +641,25 @@ export class UploadJob {
       if (missing.size === 0) throw caught;
       if (missing.size < (error.count ?? 0)) return false;
     }
-    for (const entry of this.#unasked) {
+    // The answer is newer than any to a question.
+    for (const entry of [...this.#unasked, ...this.#missing]) {
       this.#asked.add(entry);
       this.#askedBytes += entry.length;
     }
     this.#unasked = [];
     this.#unaskedBytes = 0;
+    this.#missing = [];
+    this.#missingBytes = 0;
     const entries = [...this.#asked];
     const isMissing = ({ index }: Entry) => missing.has(toHex(this.#table.digest(index)));
-    this.#sort(entries, entries.map(isMissing));
+    this.#takeAnswer(entries, entries.map(isMissing));
+    // Chunks that are on their way are there already.
+    if (this.#isOver) this.#bytesDone = this.#table.length;
     this.#emitProgress();
     return this.#isOver;
   }
 
-  /** Browsers compare a file's date with that of its choosing when they open it, and only then. */
+  /** Fails if a file was changed after it was chosen: browsers compare the dates only when they open it. */
   async #checkSource(): Promise<void> {
     if (isBlob(this.#source)) await this.#reread(0, 1);
   }

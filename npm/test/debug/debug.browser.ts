@@ -19,7 +19,7 @@ before(async () => {
 
 after(() => browser?.close());
 
-/** Uploads and downloads while everything is shown; \`found\` has the names of the measures. */
+/** Uploads and downloads while everything is shown; `found` has the names of the measures. */
 const SCRIPT = `
 import { chunk } from "/dist/index.browser.js";
 import { debug } from "/dist/debug/index.browser.js";

@@ -15,6 +15,7 @@ import {
   codeOf,
   collect,
   hanging,
+  inPieces,
   MemoryTransport,
   QUICK,
   randomBytes,
@@ -22,7 +23,7 @@ import {
   splitMix64,
   temporaryDirectory,
 } from "./support.js";
-import { packOf } from "./wire.js";
+import { type PackChunk, packOf } from "./wire.js";
 
 const data = randomBytes(300_001, 1);
 const profile = SMALL;
@@ -306,6 +307,48 @@ test("an answer that is cut goes on where it was; progress starts the attempts o
   const all = await collect(download(root, { transport, retry }));
   assert.deepEqual(all, Buffer.from(data));
   assert.ok(requests > 3 && requests < manifest.chunks.length, `${requests} requests`);
+});
+
+test("a download takes as much of its answer as is right, and ends where the chunks end", async () => {
+  const { transport, root, manifest } = await stored(data);
+  const pieces = manifest.chunks.map(({ hash: _, offset, length }) => {
+    return { hash: manifest.hash, bytes: data.subarray(offset, offset + length) };
+  });
+  const { head } = transport.store.download(root);
+  const manyChunks = packOf(pieces);
+  new DataView(manyChunks.buffer).setUint32(4, 0xffffffff, true);
+  const [first, second, ...others] = pieces as [PackChunk, PackChunk, ...PackChunk[]];
+  const cases: [string, Uint8Array, DownloadOptions["range"], string][] = [
+    ["fewer chunks", packOf(pieces.slice(0, 3)), {}, "resolved"],
+    ["more chunks", packOf(pieces), { end: 10_000 }, "resolved"],
+    ["more chunks than none", packOf(pieces), { start: 10, end: 10 }, "resolved"],
+    ["no chunks", packOf([]), {}, "protocol_error"],
+    ["more chunks than the file", manyChunks, { start: 10, end: 10 }, "protocol_error"],
+    ["another order", packOf([second, first, ...others]), {}, "protocol_error"],
+    ["a chunk twice", packOf([first, first, ...others]), {}, "protocol_error"],
+  ];
+  for (const [name, pack, range, code] of cases) {
+    let isLeft = false;
+    transport.readFile = async () =>
+      (async function* () {
+        try {
+          yield head;
+          for (;;) {
+            yield* inPieces(pack, 50_000);
+            await sleep(1);
+          }
+        } finally {
+          isLeft = true;
+        }
+      })();
+    const { start = 0, end } = range ?? {};
+    const reading = collect(download(root, { transport, range }));
+    assert.equal(await codeOf(reading), code, name);
+    if (code === "resolved")
+      assert.deepEqual(await reading, Buffer.from(data.subarray(start, end)));
+    await sleep(5);
+    assert.ok(isLeft, name);
+  }
 });
 
 test("what cannot be had compressed is asked for as it is, and the rest compressed again", async () => {

@@ -47,6 +47,47 @@ test("files are taken in turn, and share packs in flight and memory", async () =
   }
 });
 
+test("a file that is known after all ends its upload, and nothing is given back twice", async () => {
+  const transport = new MemoryTransport();
+  const file = randomBytes(9_000_001, 3);
+  const queue = new UploadQueue({ transport, profile, files: 1, concurrency: 1 });
+  await queue.add(file).done;
+  const [asked, sending, done] = [eventually(), eventually(), eventually()];
+  const { limits } = transport.store;
+  transport.missing = async (_, digests) => {
+    await asked.happened;
+    return { missing: new Uint8Array(digests.length / 32).fill(255), limits };
+  };
+  transport.fault = async ({ method }) => {
+    if (method === "putManifest") {
+      asked.happens();
+      await sending.happened;
+    } else if (method === "putPack") {
+      sending.happens();
+      await done.happened;
+    }
+  };
+  const { bytesDone, bytesInTransit } = await queue.add(file).done;
+  assert.deepEqual([bytesDone, bytesInTransit], [file.length, 0]);
+  done.happens();
+  await sleep(10);
+  assert.equal(transport.sending, 0);
+  transport.mostSending = 0;
+  transport.store.limits = { ...limits, packBytes: 100_000 };
+  transport.fault = () => {};
+  await queue.add(randomBytes(2_000_000, 4)).done;
+  assert.equal(transport.mostSending, 1);
+});
+
+/** Returns a promise, and how to resolve it. */
+function eventually() {
+  let happens = () => {};
+  const happened = new Promise<void>((resolve) => {
+    happens = resolve;
+  });
+  return { happened, happens };
+}
+
 test("a failure or a cancel of one does not stop the others, nor keeps what they share", async () => {
   const transport = new MemoryTransport();
   transport.store.limits = { ...transport.store.limits, packBytes: 60_000 };

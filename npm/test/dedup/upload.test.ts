@@ -538,6 +538,9 @@ test("an error of a callback or a source is the upload's error", async () => {
   const transport = new MemoryTransport();
   await assert.rejects(upload(data, { transport, profile, onProgress: fail }), thrown);
   await assert.rejects(upload(data, { transport, profile, onChunk: fail }), thrown);
+  await upload(data, { transport, profile });
+  const onChunk = ({ state }: ChunkEvent) => state === "known" && fail();
+  await assert.rejects(upload(data, { transport, profile, onChunk }), thrown);
   const source = (async function* () {
     yield data;
     throw thrown;
