@@ -10,8 +10,7 @@ use chunker::tracing_utils::{self, trace_sampled};
 use chunker::{Profile, compression, time_operation};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Read;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -244,12 +243,10 @@ fn a_folded_file_that_cannot_be_made_is_an_error() {
     assert!(std::error::Error::source(&error).is_some());
 }
 
-/// Installs Prometheus, listening, and returns a function that scrapes it.
+/// Installs Prometheus, and returns a function that renders what it would answer.
 fn prometheus() -> impl Fn() -> String {
-    let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let full = |name: &str| Matcher::Full(name.to_owned());
     let builder = PrometheusBuilder::new()
-        .with_http_listener(address)
         .set_buckets_for_metric(full("chunker.chunk_latency_seconds"), buckets::CHUNK_LATENCY)
         .and_then(|it| {
             it.set_buckets_for_metric(full("chunker.hash_latency_seconds"), buckets::HASH_LATENCY)
@@ -258,21 +255,8 @@ fn prometheus() -> impl Fn() -> String {
     let builder = builder
         .and_then(|it| it.set_buckets_for_metric(full("chunker.compression_latency_seconds"), buckets))
         .unwrap();
-    builder.install().unwrap();
-    move || {
-        let mut stream = (0..100).find_map(|_| {
-            TcpStream::connect(address).ok().or_else(|| {
-                std::thread::sleep(Duration::from_millis(50));
-                None
-            })
-        });
-        let stream = stream.as_mut().unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        answer
-    }
+    let recorder = builder.install_recorder().unwrap();
+    move || recorder.render()
 }
 
 #[test]

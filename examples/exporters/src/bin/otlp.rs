@@ -1,6 +1,6 @@
 //! Exports the library's metrics by OTLP, as JSON over HTTP, to a collector or, without one, to a
 //! receiver of its own that prints what arrives:
-//! `cargo run --release --features metrics --example otlp -- FILE... [http://collector:4318/v1/metrics]`
+//! `cargo run --release --package exporters --bin otlp -- FILE... [http://collector:4318/v1/metrics]`
 
 use chunker::chunking::{ChunkStream, ReadError};
 use chunker::metrics_utils::{Tally, Totals, totals};

@@ -1,5 +1,5 @@
 //! Serves the library's metrics to Prometheus while it chunks files again and again:
-//! `cargo run --release --features metrics --example prometheus -- FILE...`, then
+//! `cargo run --release --package exporters --bin prometheus -- FILE...`, then
 //! `curl http://127.0.0.1:9184/metrics`.
 
 use chunker::chunking::{ChunkStream, ChunkingError, ReadError};
