@@ -510,6 +510,7 @@ export class UploadJob {
 
   /** Sends as many of the first `entries` as fit into a pack; returns their number. */
   async #attempt(entries: readonly Entry[], signal: AbortSignal): Promise<number> {
+    const knewLimits = this.#knowsLimits;
     const count = this.#prefix(entries);
     const pack = entries.slice(0, count);
     const body = await this.#bodyOf(pack);
@@ -527,14 +528,19 @@ export class UploadJob {
       return count;
     } catch (caught) {
       signal.throwIfAborted();
-      return await this.#afterFailure(caught, pack, body);
+      return await this.#afterFailure(caught, pack, body, knewLimits);
     } finally {
       this.#bytesInTransit -= inTransit;
     }
   }
 
   /** Returns 0 if the same chunks may be sent in other packs right away; otherwise throws. */
-  async #afterFailure(caught: unknown, pack: readonly Entry[], { length }: Body): Promise<number> {
+  async #afterFailure(
+    caught: unknown,
+    pack: readonly Entry[],
+    { length }: Body,
+    knewLimits: boolean,
+  ): Promise<number> {
     const error = asDedupError(caught);
     if (error?.code === "network_error" || error?.code === "request_timeout") {
       // `fetch` says of a file that cannot be read what it says of a network that is down.
@@ -542,7 +548,7 @@ export class UploadJob {
       this.#packSize.lost(length);
     }
     if (error?.code === "pack_too_large" || error?.code === "too_many_chunks") {
-      if (this.#knowsLimits || pack.length === 1) throw error;
+      if (knewLimits || pack.length === 1) throw error;
       await this.#askLimits();
       return 0;
     }

@@ -167,6 +167,17 @@ test("chunks go in few packs, questions too, whatever the server's limits", asyn
   assert.deepEqual(await collect(download(root, { transport: narrow })), Buffer.from(data));
 });
 
+test("packs on their way when the limits become known are made again within them", async () => {
+  const transport = new MemoryTransport();
+  transport.store.limits = { ...transport.store.limits, packChunks: 3 };
+  transport.fault = async ({ method, count, signal }) => {
+    if (method === "missing" && !transport.calls.has("limits")) await sleep(100, null, { signal });
+    if (method === "putPack" && count > 0 && count < 4) await sleep(20);
+  };
+  const { root } = await upload(data, { transport, profile, maxBytesInFlight: 400_000 });
+  assert.deepEqual(transport.store.file(root), Buffer.from(data));
+});
+
 test("where all was missing packs do not wait for answers; where chunks are known they do", async () => {
   const source = randomBytes(24_000_000, 4);
   const open: (() => void)[] = [];
