@@ -46,6 +46,11 @@ impl Budget {
         permit.map(Reservation).map_err(|_closed| Busy)
     }
 
+    /// Returns how many of `bytes` there are at all: what [`take`](Self::take) takes for them.
+    pub(super) fn within(&self, bytes: u64) -> u64 {
+        bytes.min(u64::from(self.units) * UNIT)
+    }
+
     /// Takes memory only while more than half of all is free.
     pub(super) fn spare(&self, bytes: u64) -> Option<Reservation> {
         let units = units(bytes);
@@ -110,6 +115,7 @@ mod tests {
         let mut first = budget.take(8 * UNIT).now_or_never().unwrap().unwrap();
         let mut second = Box::pin(budget.take(4 * UNIT));
         assert!(second.as_mut().now_or_never().is_none());
+        assert_eq!(budget.within(100 * UNIT), 10 * UNIT);
         let mut third = Box::pin(budget.take(100 * UNIT)); // more than all: it gets all
         assert!(third.as_mut().now_or_never().is_none());
         assert_eq!(budget.waiting(), 2);

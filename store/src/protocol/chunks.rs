@@ -31,7 +31,7 @@ pub(super) async fn missing(
 }
 
 /// Bytes of the longest chunk that most files have: the largest of the profile `large`.
-const USUAL: u64 = 4 << 20;
+pub(super) const USUAL: u64 = 4 << 20;
 /// Bytes of a window where memory is short, and while there is room.
 const NEAR: u64 = 256 << 10;
 const FAR: u64 = 4 << 20;
@@ -92,9 +92,10 @@ pub(super) async fn pack(
     let places = inner.locate(&ids).await?;
     let rows: Vec<Row> = ids.iter().zip(&places).map(|(id, place)| row(id, *place, encoded)).collect();
     let longest = rows.iter().map(|row| u64::from(row.length)).max().unwrap_or_default();
-    if !memory.shrink(kept + near(longest)) {
+    let needed = reader.shared.budget.within(kept + near(longest));
+    if !memory.shrink(needed) {
         drop(memory); // wait without holding any
-        memory = take(reader, kept + near(longest)).await?;
+        memory = take(reader, needed).await?;
     }
     let bytes: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
     let ahead = ahead(&reader.shared.budget, &mut memory, longest, bytes);

@@ -1,7 +1,7 @@
 //! Files to download: a manifest, and the chunks that it lists, in one answer.
 
 use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
-use super::chunks::{self, begun, take};
+use super::chunks::{self, USUAL, begun, near, take};
 use super::exchange::Reader;
 use super::manifests;
 use super::wire::DOWNLOAD;
@@ -28,15 +28,24 @@ pub(super) async fn read(
 ) -> Result<Answer, Refusal> {
     let inner = &reader.store.inner;
     let size = manifests::size(inner, root).await?.ok_or_else(|| Refusal::root_not_found(root))?;
-    let memory = take(reader, chunks::memory(size.min(inner.options.manifest_limit))).await?;
     let name = Folder::Manifests.object(root);
-    let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
     let most = usize::try_from(reader.shared.options.read_digests).unwrap_or(usize::MAX);
-    let (store, verified) = (Arc::clone(inner), bytes.clone());
-    let ids = start_work(&inner.host, move || {
-        store.checked_manifest(&root, &verified).map(|manifest| distinct(&manifest, &part, most))
-    });
-    let ids = ids.await.map_err(StoreError::from)??;
+    let mut longest = USUAL;
+    let (bytes, ids, memory) = loop {
+        let kept = 4 * size.min(inner.options.manifest_limit);
+        let memory = take(reader, kept + near(longest)).await?;
+        let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
+        let (store, verified, part) = (Arc::clone(inner), bytes.clone(), part.clone());
+        let listed = start_work(&inner.host, move || {
+            store.checked_manifest(&root, &verified).map(|manifest| distinct(&manifest, &part, most))
+        });
+        let (ids, longest_listed) = listed.await.map_err(StoreError::from)??;
+        if longest_listed <= longest {
+            break (bytes, ids, memory);
+        }
+        // The manifest is read again: it must not take memory while this waits for more.
+        longest = longest_listed;
+    };
     let kept = 4 * bytes.len() as u64;
     let (pack, chunks, memory) = chunks::pack(reader, ids, encoded, kept, memory).await?;
     let mut head = DOWNLOAD.to_vec();
@@ -56,17 +65,21 @@ pub(super) async fn read(
     Ok(answer(begun(pieces, memory, before + 2).await?))
 }
 
-/// Returns the first `most` chunks that have a byte in the part of the file, each once.
-fn distinct(manifest: &Manifest, part: &Range<u64>, most: usize) -> Arc<[ChunkId]> {
+/// Returns the first `most` chunks that have a byte in the part of the file, each once, and the length of the
+/// longest.
+fn distinct(manifest: &Manifest, part: &Range<u64>, most: usize) -> (Arc<[ChunkId]>, u64) {
     let algorithm = manifest.hash_algorithm();
     let mut seen = HashSet::new();
     let inside = manifest.chunks().iter().filter(|chunk| {
         let end = chunk.offset + chunk.length as u64;
         chunk.offset < part.end && end > part.start && part.start < part.end
     });
-    inside
+    let mut longest = 0;
+    let ids = inside
         .filter(|chunk| seen.insert(chunk.hash))
         .take(most)
+        .inspect(|chunk| longest = longest.max(chunk.length as u64))
         .map(|chunk| ChunkId::new(algorithm, chunk.hash))
-        .collect()
+        .collect();
+    (ids, longest)
 }
