@@ -3,12 +3,16 @@ defmodule Chunker.Peers do
   Other nodes on this machine that chunk, and inputs that tell a process who reads them.
   """
 
+  import Chunker.Eventually
+
   @doc """
   Makes this VM a node, if it is none, which the peers connect to.
   """
   def distribute do
     unless Node.alive?() do
       {_, 0} = System.cmd("epmd", ["-daemon"])
+      # It listens a moment later.
+      true = eventually(fn -> match?({_, 0}, System.cmd("epmd", ["-names"])) end)
       {:ok, _} = :net_kernel.start([:"chunker-#{System.pid()}@127.0.0.1", :longnames])
       Node.set_cookie(:chunker_peers)
     end

@@ -604,6 +604,8 @@ impl System {
         if !report.is_sound() && !incomplete_names {
             broken("a check at the end finds nothing", format!("{report:?}"));
         }
+        // A commit of the uploads above may arrive once more.
+        self.executor.sleep(Duration::from_hours(1)).await;
         for name in self.world.names(Folder::Manifests) {
             let root: Root = name["manifests/".len()..].parse().unwrap();
             let _deleting = self.world.begin_delete(root);
