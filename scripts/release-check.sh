@@ -39,7 +39,7 @@ holds() {
 }
 
 licences="LICENSE-MIT LICENSE-APACHE"
-mapfile -t core < <(git ls-files src examples)
+mapfile -t core < <(git ls-files src examples ':!examples/exporters')
 mapfile -t store < <(git ls-files store/src | sed 's,^store/,,')
 mapfile -t nif < <(git ls-files nif/lib nif/native/chunker_nif/src | sed 's,^nif/,,')
 mapfile -t entries < <(node -p '

@@ -163,10 +163,14 @@ export class HttpTransport implements Transport {
     { signal, isKnown }: CommitOptions,
   ): Promise<void> {
     const query = isKnown ? "?expect=known" : "";
-    await this.#request("PUT", `/v1/manifests/${root}${query}`, {
+    const { answer, bytes } = await this.#request("PUT", `/v1/manifests/${root}${query}`, {
       signal,
       body: { parts: [manifest], length: manifest.length },
     });
+    if (answer.status === 202) {
+      const missing = missingOf((parseJson(bytes) ?? {}) as Record<string, unknown>);
+      throw new DedupError("chunks_missing", "the server lacks chunks of the file", missing);
+    }
   }
 
   async getManifest(
@@ -414,20 +418,25 @@ function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupEr
     retryable: isTemporary(status),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
-  const { code, message, missing, count } = (parseJson(body) ?? {}) as Record<string, unknown>;
+  const fields = (parseJson(body) ?? {}) as Record<string, unknown>;
+  const { code, message } = fields;
   if (typeof code !== "string" || typeof message !== "string") {
     const text = `${request} was answered with status ${status}`;
     if (status === 413) return new DedupError("body_too_large", text, details);
     return new DedupError("protocol_error", text, details);
   }
-  const digests = Array.isArray(missing)
-    ? missing.filter((digest) => isHexDigest(digest))
-    : undefined;
-  return new DedupError(code, message, {
-    ...details,
-    ...(digests === undefined ? {} : { missing: digests }),
+  return new DedupError(code, message, { ...details, ...missingOf(fields) });
+}
+
+/** Returns which chunks the server lacks, as far as an answer says so. */
+function missingOf({ missing, count }: Record<string, unknown>): {
+  missing?: string[];
+  count?: number;
+} {
+  return {
+    ...(Array.isArray(missing) ? { missing: missing.filter((digest) => isHexDigest(digest)) } : {}),
     ...(typeof count === "number" ? { count } : {}),
-  });
+  };
 }
 
 /** Whether the same request may succeed later (RFC 9110, section 15; RFC 8470). */

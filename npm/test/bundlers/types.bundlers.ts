@@ -33,6 +33,6 @@ for (const [version, compiler] of [
 
 test("the checker of types finds no fault in any entry with types", async () => {
   const checker = fileOf(tools, "@arethetypeswrong/cli", "dist/index.js");
-  const files = ["core.wasm", "core-simd128.wasm", "codecs.wasm", "threads.wasm"];
+  const files = ["core.wasm", "core-simd128.wasm", "codecs.wasm", "threads.wasm", "debug.wasm"];
   await output(tools, "node", checker, packed.tarball, "--exclude-entrypoints", ...files);
 });

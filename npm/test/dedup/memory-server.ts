@@ -124,7 +124,14 @@ export class MemoryServer {
       case "POST packs":
         return json(await store.putPack(hash, body));
       case "PUT manifests":
-        store.putManifest(name, body);
+        try {
+          store.putManifest(name, body);
+        } catch (error) {
+          if (!url.searchParams.has("expect") || (error as DedupError).code !== "chunks_missing")
+            throw error;
+          const { count, missing } = error as DedupError;
+          return send(response, Buffer.from(JSON.stringify({ count, missing })), {}, 202);
+        }
         return json({ root: name });
       case "GET manifests":
         return send(response, store.getManifest(name));
@@ -145,8 +152,8 @@ export class MemoryServer {
   }
 }
 
-function send(response: ServerResponse, bytes: Uint8Array, headers = {}): void {
-  response.writeHead(200, { "content-length": bytes.length, ...headers });
+function send(response: ServerResponse, bytes: Uint8Array, headers = {}, status = 200): void {
+  response.writeHead(status, { "content-length": bytes.length, ...headers });
   response.end(bytes);
 }
 

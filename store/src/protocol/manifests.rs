@@ -28,8 +28,8 @@ pub(super) const fn memory(length: u64) -> u64 {
     8 * length
 }
 
-/// Gives a file its name. If its chunks are only expected to be known, a question for them comes first: a refusal
-/// is usual then, and must not cost more than that.
+/// Gives a file its name. If its chunks are only expected to be known, a question for them comes first. That some
+/// are missing is usual then: it must not cost more, and is no error, which a browser would show on its console.
 pub(super) async fn commit(
     store: &Store,
     root: Root,
@@ -46,7 +46,8 @@ pub(super) async fn commit(
         let missing = digests.iter().zip(missing).filter(|(_, missing)| *missing);
         let missing: Vec<_> = missing.map(|(digest, _)| ChunkId::new(root.algorithm(), *digest)).collect();
         if !missing.is_empty() {
-            return Err(chunks_missing(&missing));
+            let json = Json::default().with("count", missing.len()).with("missing", named(&missing));
+            return Ok(Answer::json(202, json.finish()));
         }
     }
     let known = size(&inner, root).await?.is_some();
@@ -69,9 +70,13 @@ pub(super) async fn commit(
 }
 
 fn chunks_missing(chunks: &[ChunkId]) -> Refusal {
-    let named = chunks.iter().take(NAMED).map(|id| json::text(&hex::encode(id.digest)));
     let refusal = Refusal::new(409, "chunks_missing", format!("{} chunks are not stored", chunks.len()));
-    refusal.with_detail("count", chunks.len()).with_detail("missing", json::array(named))
+    refusal.with_detail("count", chunks.len()).with_detail("missing", named(chunks))
+}
+
+/// Returns the digests of the first of these chunks.
+fn named(chunks: &[ChunkId]) -> String {
+    json::array(chunks.iter().take(NAMED).map(|id| json::text(&hex::encode(id.digest))))
 }
 
 /// Returns a commit, the number of its chunks and the length of its file.

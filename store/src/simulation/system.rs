@@ -393,7 +393,7 @@ impl System {
         let mut missing = if self.executor.hits(node, 50.0) {
             let deletes = self.world.deletes_of(&read);
             let answer = self.ask(node, server, &Sent::commit_as_known(read, &manifest)).await?;
-            if answer.status != 409 {
+            if !matches!(answer.status, 202 | 409) {
                 self.done(node, number, self.trusted(number), chunks, deletes);
                 return Ok(());
             }
