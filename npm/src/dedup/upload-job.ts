@@ -319,7 +319,10 @@ export class UploadJob {
     const most = Math.min(this.#limits.missingDigests, this.#limits.packChunks);
     // What lies between them is a repetition, but kept with them.
     const kept = this.#table.length - this.#table.offsetOf(first.index);
-    const enough = this.#unaskedBytes >= this.#questionBytes || kept >= 2 * this.#questionBytes;
+    // While as many questions as may be are open, a larger one costs no more time than a small one.
+    const isBusy = this.#openQuestions >= QUESTIONS && !this.#expectsNew;
+    const wanted = isBusy ? this.#mostAsked : this.#questionBytes;
+    const enough = this.#unaskedBytes >= wanted || kept >= 2 * wanted;
     if (enough || this.#unasked.length >= most) this.#ask();
   }
 
@@ -369,6 +372,7 @@ export class UploadJob {
       // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
       this.#questionBytes = Math.min(next, this.#mostAsked);
+      this.#askIfEnough();
       this.#change();
       this.#emitProgress();
     });
