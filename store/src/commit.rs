@@ -77,9 +77,9 @@ impl Commit {
         Self { root, bytes, chunks }
     }
 
-    /// Returns the digests of the chunks.
-    pub(crate) fn digests(&self) -> Vec<[u8; 32]> {
-        self.chunks.iter().map(|(id, _)| id.digest).collect()
+    /// Returns the names of the chunks.
+    pub(crate) fn ids(&self) -> Arc<[ChunkId]> {
+        self.chunks.iter().map(|(id, _)| *id).collect()
     }
 }
 

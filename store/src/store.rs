@@ -98,8 +98,8 @@ impl Store {
     ///
     /// The answer is a hint, and may be some seconds old: it may report a chunk as missing that another
     /// process has just added, and one as present that is about to be collected. Only
-    /// [`commit`](Self::commit) is certain. A chunk of which this process has read only damaged copies is
-    /// missing: adding it again heals the store.
+    /// [`commit`](Self::commit) is certain. If this process has found every copy of a chunk that it read
+    /// to be damaged, the chunk is missing: adding it again heals the store.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed; [`StoreError::Doom`], when no commit could
@@ -109,13 +109,17 @@ impl Store {
         algorithm: HashAlgorithm,
         digests: &[[u8; 32]],
     ) -> Result<Vec<bool>, StoreError> {
+        self.missing_of(digests.iter().map(|&digest| ChunkId::new(algorithm, digest)).collect()).await
+    }
+
+    /// Returns for each chunk whether it is missing, as [`missing`](Self::missing) does.
+    pub(crate) async fn missing_of(&self, ids: Arc<[ChunkId]>) -> Result<Vec<bool>, StoreError> {
         let inner = &self.inner;
         let age = inner.view().dooms_listed.map(|listed| listed.age(inner.host.as_ref()));
         if age.is_none_or(|age| age > VIEW_AGE) || !inner.view().packs_listed {
             inner.refresh(false).await?;
         }
         inner.all_dooms_known()?; // better now than once everything is uploaded
-        let ids: Arc<[ChunkId]> = digests.iter().map(|&digest| ChunkId::new(algorithm, digest)).collect();
         let missing = inner.look_up(ids, |view, id| Ok(!view.has(id)?)).await?;
         crate::observability::looked_up(&missing);
         Ok(missing)

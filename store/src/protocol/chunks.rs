@@ -79,8 +79,8 @@ pub(super) async fn read(
 /// The pieces of a pack.
 pub(super) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
 
-/// Returns the length of a pack of these chunks, its pieces, of which the first is the table, and the memory
-/// that they take, besides `kept` bytes.
+/// Returns the length of a pack of these chunks, its pieces (the table comes first), and the memory that the
+/// request holds: `kept` bytes and what reading ahead takes.
 pub(super) async fn pack(
     reader: &Reader<'_>,
     ids: Arc<[ChunkId]>,

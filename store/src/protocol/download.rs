@@ -16,9 +16,6 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of a manifest that are sent in one piece.
-const PIECE: usize = 1 << 20;
-
 /// Answers the manifest of a file, and a pack of the chunks in a part of it.
 pub(super) async fn read(
     reader: &Reader<'_>,
@@ -58,9 +55,8 @@ pub(super) async fn read(
     if reader.head_only {
         return Ok(answer(AnswerBody::Empty));
     }
-    let starts = (0..bytes.len()).step_by(PIECE);
-    let before = 1 + starts.len();
-    let manifest = starts.map(move |start| Ok(bytes.slice(start..bytes.len().min(start + PIECE))));
+    let manifest = manifests::pieces(bytes);
+    let before = 1 + manifest.len();
     let pieces = stream::iter([Ok(Bytes::from(head))]).chain(stream::iter(manifest)).chain(chunks);
     Ok(answer(begun(pieces, memory, before + 2).await?))
 }

@@ -41,10 +41,10 @@ pub(super) async fn commit(
     let prepared = start_work(&inner.host, move || prepare(root, bytes)).await;
     let (commit, chunks, length) = prepared.map_err(StoreError::from)??;
     if is_known {
-        let digests = commit.digests();
-        let missing = store.missing(root.algorithm(), &digests).await?;
-        let missing = digests.iter().zip(missing).filter(|(_, missing)| *missing);
-        let missing: Vec<_> = missing.map(|(digest, _)| ChunkId::new(root.algorithm(), *digest)).collect();
+        let ids = commit.ids();
+        let missing = store.missing_of(Arc::clone(&ids)).await?;
+        let missing = ids.iter().zip(missing).filter(|(_, missing)| *missing);
+        let missing: Vec<_> = missing.map(|(id, _)| *id).collect();
         if !missing.is_empty() {
             let json = Json::default().with("count", missing.len()).with("missing", named(&missing));
             return Ok(Answer::json(202, json.finish()));
@@ -120,8 +120,12 @@ pub(super) async fn read(
         return Err(StoreError::ManifestDigest { name }.into());
     }
     let length = bytes.len() as u64;
-    let starts = (0..bytes.len()).step_by(PIECE);
-    let pieces = starts.map(move |start| Ok(bytes.slice(start..bytes.len().min(start + PIECE))));
-    let body = AnswerBody::Stream(AnswerStream::new(stream::iter(pieces), memory));
+    let body = AnswerBody::Stream(AnswerStream::new(stream::iter(pieces(bytes)), memory));
     Ok(stored_bytes(length, body, tag))
+}
+
+/// Returns the pieces in which a manifest is sent.
+pub(super) fn pieces(bytes: Bytes) -> impl ExactSizeIterator<Item = Result<Bytes, StoreError>> + Send {
+    let starts = (0..bytes.len()).step_by(PIECE);
+    starts.map(move |start| Ok(bytes.slice(start..bytes.len().min(start + PIECE))))
 }
