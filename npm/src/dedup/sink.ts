@@ -1,4 +1,5 @@
 import type { ByteArray } from "../bytes.js";
+
 /** A place for the bytes of a file, written in any order. */
 export interface Sink {
   /** Writes `bytes`, which may change once this has resolved. */
