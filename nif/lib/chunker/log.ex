@@ -30,7 +30,7 @@ defmodule Chunker.Log do
   @impl true
   def init(nil), do: {:ok, nil, {:continue, :look}}
 
-  # After a crash, lines may be waiting to be logged. Without the native library there are none.
+  # Lines from before a crash may still be queued. Without the native library, there are none.
   @impl true
   def handle_continue(:look, nil) do
     {:noreply, if(Chunker.available?(), do: look(nil))}
