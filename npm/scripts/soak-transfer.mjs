@@ -111,6 +111,7 @@ async function soak() {
       if (!running()) break;
       noteMemory(self);
       self.running.kill("SIGKILL");
+      await self.running.ended;
       count("servers killed");
       await sleep(Math.random() * 500);
       await start(self);
