@@ -24,7 +24,8 @@ export interface CommonUploadOptions {
   /**
    * Most bytes of chunks that were read and have not arrived; reading waits beyond it. Default: 64 MiB. Twice
    * as much is held if a file repeats much of itself; nothing is held of buffers, of Blobs in pages and of
-   * files given by their path, which are read again. With `compression`, the packs being sent are held in
+   * files given by their path, which are read again: while no chunk of them was missing, reading runs up to
+   * 16,384 chunks ahead of the answers. With `compression`, the packs being sent are held in
    * compressed form as well.
    */
   readonly maxBytesInFlight?: number | undefined;
