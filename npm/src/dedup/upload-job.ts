@@ -309,16 +309,20 @@ export class UploadJob {
     }
     this.#emit(index, "found");
     this.#emitProgress();
-    const room = payload === undefined && this.#readsAhead ? 0 : length;
+    const room = payload === undefined && this.#needsNoRoom(length) ? 0 : length;
     if (room > 0) await this.#takeRoom(room);
     this.#unasked.push({ index, length, room, payload });
     this.#unaskedBytes += length;
     this.#askIfEnough();
   }
 
-  /** Whether to read on without waiting for answers: a known file needs none of them. */
-  get #readsAhead(): boolean {
-    return this.#expectsKnown && this.#unasked.length + this.#asked.size < MOST_AHEAD;
+  /**
+   * Whether to read on without waiting for answers: a known file needs none of them. As many chunks of this length
+   * as there are packs must fit into the supply, in case they have to be sent.
+   */
+  #needsNoRoom(length: number): boolean {
+    const isShort = length * (this.#packs.capacity + 1) <= this.#bytes.capacity;
+    return this.#expectsKnown && isShort && this.#unasked.length + this.#asked.size < MOST_AHEAD;
   }
 
   #askIfEnough(): void {
