@@ -1,4 +1,4 @@
-import { type ByteArray, isEqual, joined } from "../bytes.js";
+import { type ByteArray, isEqual, joined, kindOf } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
@@ -18,10 +18,10 @@ import { type Destination, isSeekable, type Sink, seekableSink } from "./sink.js
 import type { Transport } from "./transport.js";
 import type { ChunkEncoding } from "./upload-options.js";
 import {
+  checkedRoot,
   DIGEST_BYTES,
   HEAD_BYTES,
   parseDownloadHead,
-  parseRoot,
   type Root,
   type Row,
 } from "./wire.js";
@@ -34,7 +34,8 @@ export interface DownloadOptions {
   readonly range?: ByteRange | undefined;
   /**
    * A local file with some of the same content, such as an older version. Chunks found in it are not
-   * fetched. It is chunked first, then read where its bytes are needed. In Node, it may be a path.
+   * fetched. The file is chunked first, and its bytes are read when they are needed. In Node, it may be a
+   * path.
    */
   readonly reuse?: LocalSource | undefined;
   /**
@@ -43,8 +44,8 @@ export interface DownloadOptions {
    */
   readonly compression?: ChunkEncoding | undefined;
   /**
-   * Most bytes of chunks to hold because the file repeats them. Others are fetched again. Writing to a file
-   * holds none. Default: 32 MiB.
+   * Limit for held chunks, in bytes: a chunk that the file repeats is held until its last use, or fetched
+   * again beyond the limit. Writing to a file holds none. Default: 32 MiB.
    */
   readonly maxBytesHeld?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -70,7 +71,7 @@ export interface DownloadProgress {
   readonly bytesReceived: number;
   /** Chunks from the server as sent, in bytes: fewer if compressed. */
   readonly bytesOnWire: number;
-  /** Part of `bytesReceived` not fetched, because an older file had it or the file repeats it. */
+  /** Part of `bytesReceived` not fetched, because the local file had it or the file repeats it. */
   readonly bytesReused: number;
   /** Chunks in `bytesReceived`. */
   readonly chunks: number;
@@ -129,17 +130,14 @@ export class Download implements AsyncIterable<ByteArray> {
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(root: string, options: DownloadOptions) {
     checkedOptions(options, DOWNLOAD_KEYS);
-    const parsed = parseRoot(root);
-    if (parsed === undefined) {
-      throw invalidArgument("a root is sha256- or blake3- and 64 lowercase hexadecimal digits");
-    }
+    const parsed = checkedRoot(root);
     const { transport, retry, range, compression } = options;
     if (typeof transport?.readChunks !== "function") {
-      throw invalidArgument("transport is not a Transport");
+      throw invalidArgument(`transport is ${kindOf(transport)} (expected a Transport)`);
     }
     checkRange(range);
     if (compression !== undefined && compression !== "zstd") {
-      throw invalidArgument(`compression must be "zstd", not ${compression}`);
+      throw invalidArgument(`compression is ${compression} (expected "zstd")`);
     }
     this.#name = root;
     this.#root = parsed;
@@ -237,7 +235,7 @@ export class Download implements AsyncIterable<ByteArray> {
     } finally {
       signal?.removeEventListener("abort", onAbort);
       // Ends requests in progress if the consumer stops early.
-      requests.stop(new ChunkerError("aborted", "the download was not read to its end"));
+      requests.stop(new ChunkerError("aborted", "the download was not read to the end"));
       opened?.end();
       manifest?.[Symbol.dispose]();
       await local?.close().catch(() => {});
@@ -264,7 +262,7 @@ export class Download implements AsyncIterable<ByteArray> {
     if (manifest.hash !== hash || !isEqual(manifest.rootDigest, digest)) {
       throw new DedupError(
         "digest_mismatch",
-        `the server sent another manifest than ${this.#name}`,
+        `the server sent a manifest other than ${this.#name}`,
       );
     }
     return manifest;
@@ -294,7 +292,7 @@ export class Download implements AsyncIterable<ByteArray> {
       if (length > most) {
         throw new ChunkerError(
           "manifest_too_large",
-          `manifest of bytes ${length} is above ${most}`,
+          `manifest is ${length} bytes long, above the limit of ${most}`,
         );
       }
       return { ...answer, manifest: this.#verified(await answer.reader.take(length)) };
@@ -304,7 +302,7 @@ export class Download implements AsyncIterable<ByteArray> {
     }
   }
 
-  /** Sends a request, and returns its answer. It ends with the download at the latest. */
+  /** Sends a request, and returns its answer, which ends when the download ends if not before. */
   async #begin(send: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>): Promise<Answer> {
     const { signal: outer } = this.#requests;
     const request = new AbortController();
@@ -315,7 +313,7 @@ export class Download implements AsyncIterable<ByteArray> {
     const end = () => {
       outer.removeEventListener("abort", onStop);
       reader?.end();
-      request.abort(new ChunkerError("aborted", "the answer was not read to its end"));
+      request.abort(new ChunkerError("aborted", "the answer was not read to the end"));
     };
     try {
       reader = new ByteReader(await orReason(send(request.signal), request.signal), request.signal);
@@ -379,7 +377,7 @@ export class Download implements AsyncIterable<ByteArray> {
     yield gathered.take();
   }
 
-  /** Writes each chunk where it belongs, as soon as it is there. */
+  /** Writes each chunk to its place as soon as it arrives. */
   async *#anywhere(parts: Parts, sink: Sink): AsyncGenerator<never> {
     const { local, start } = parts;
     const places = new Map<string, Chunk[]>();
@@ -431,7 +429,7 @@ export class Download implements AsyncIterable<ByteArray> {
     const reading = local?.read(chunk.hash, chunk.length) ?? Promise.resolve(undefined);
     const payload = await orReason(reading, this.#requests.signal);
     if (payload !== undefined) return payload;
-    // The older file has changed since it was chunked.
+    // The local file has changed since it was chunked.
     const arrivals = new Arrivals(this.#fetch([chunk]));
     try {
       return (await arrivals.take(() => false)).payload;
@@ -509,7 +507,7 @@ export class Download implements AsyncIterable<ByteArray> {
     return this.#begin((signal) => this.#transport.readChunks(hash, digests, { signal, encoding }));
   }
 
-  /** Returns the chunks of a stretch up to the first wrong one, and what is wrong with that. */
+  /** Returns the chunks of a stretch up to the first damaged one, and what is wrong with it. */
   async #checked(
     { rows, bytes }: Stretch,
     chunks: readonly Chunk[],
@@ -518,7 +516,7 @@ export class Download implements AsyncIterable<ByteArray> {
     let { payload, count, failure } = await decoded(rows, bytes, chunks, codecs);
     const intact = await countIntact(this.#root.hash, payload, chunks.slice(0, count));
     if (intact < count) {
-      const message = `the bytes received are not those of chunk ${chunks[intact]?.hashHex}`;
+      const message = `the bytes received for chunk ${chunks[intact]?.hashHex} do not match its digest`;
       failure = new ChunkerError("chunk_digest_mismatch", message);
       count = intact;
     }
@@ -549,9 +547,9 @@ export class Download implements AsyncIterable<ByteArray> {
   }
 }
 
-/** Most bytes of a payload that is gathered with others. */
+/** Longest payload that is gathered with others, in bytes. */
 const SHORT = 64 * 1024;
-/** Most bytes of gathered payloads. */
+/** Limit for gathered payloads, in bytes. */
 const MOST_GATHERED = 128 * 1024;
 
 /** Short, consecutive payloads that are returned together. */
@@ -584,7 +582,7 @@ class Gathered {
   }
 }
 
-/** Returns `payload`, or a copy if it shares its buffer: the consumer may transfer that. */
+/** Returns `payload`, or a copy if it shares its buffer: the consumer may transfer the buffer. */
 function ownBuffer(payload: ByteArray): ByteArray {
   return payload.length === payload.buffer.byteLength ? payload : payload.slice();
 }
@@ -612,8 +610,8 @@ interface Opened extends Answer {
 }
 
 /**
- * How to get a chunk: from the older file; by fetching it, and holding it if it repeats; or from those held,
- * possibly for the last time.
+ * Where a chunk comes from: the local file (`local`), the server (`fetch`, or `hold` to keep it for later), or
+ * the held chunks (`held`, or `last` to drop it afterwards).
  */
 type Way = "local" | "fetch" | "hold" | "held" | "last";
 
@@ -689,7 +687,7 @@ interface Checked extends Arrival {
   readonly failure: unknown;
 }
 
-/** Most bytes to verify or hold for the consumer while others arrive; a single chunk may exceed it. */
+/** Limit for bytes verified or held for the consumer while others arrive. A single chunk may exceed it. */
 const BYTES_AHEAD = 4 * 1024 * 1024;
 
 /** Hands out arrived chunks, as many at a time as the consumer can use. */
@@ -776,12 +774,12 @@ async function decompressed(
   codecs: Codecs | undefined,
 ): Promise<ByteArray> {
   if (encoded.length === 0) {
-    throw new DedupError("chunk_not_found", `the server does not have the chunk ${hashHex}`);
+    throw new DedupError("chunk_not_found", `the server does not have chunk ${hashHex}`);
   }
   if (codecs === undefined) {
     throw new DedupError(
       "protocol_error",
-      "the server sent an encoded chunk that was not requested",
+      "the server sent a compressed chunk, but none was requested",
     );
   }
   const payload = await codecs.decompress("zstd", encoded, { maxOutput: length });
@@ -799,20 +797,24 @@ function isFetched(way: Way | undefined): boolean {
 async function sinkFor(destination: Destination): Promise<Sink | undefined> {
   if (typeof destination === "string") {
     const { writeFile } = platform();
-    if (writeFile === undefined) throw invalidArgument("only Node can write files by path");
+    if (writeFile === undefined) {
+      throw invalidArgument("destination is a path, but only Node can write files by path");
+    }
     return writeFile(destination);
   }
   if (typeof destination?.getWriter !== "function") {
-    throw invalidArgument("destination is not a path or a WritableStream");
+    throw invalidArgument(
+      `destination is ${kindOf(destination)} (expected a path or a WritableStream)`,
+    );
   }
   return isSeekable(destination) ? seekableSink(destination) : undefined;
 }
 
 function checkRange(range: ByteRange | undefined): void {
   const { start = 0, end = Number.MAX_SAFE_INTEGER } = checkedOptions(range, ["start", "end"]);
-  for (const place of [start, end]) {
+  for (const [name, place] of Object.entries({ start, end })) {
     if (!Number.isSafeInteger(place) || place < 0) {
-      throw invalidArgument(`range has ${place}, which is not an integer from 0 to 2^53-1`);
+      throw invalidArgument(`range.${name} is ${place} (expected an integer from 0 to 2^53-1)`);
     }
   }
 }
