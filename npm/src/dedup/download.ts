@@ -9,7 +9,7 @@ import { beginSpan } from "../spans.js";
 import { ahead } from "./ahead.js";
 import { keyOf } from "./chunk-table.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
-import { DedupError } from "./error.js";
+import { asDedupError, DedupError } from "./error.js";
 import { LocalChunks, type LocalSource } from "./local.js";
 import { ByteReader, readPack, type Stretch } from "./pack-reader.js";
 import { platform } from "./platform.js";
@@ -270,36 +270,40 @@ export class Download implements AsyncIterable<ByteArray> {
 
   /** Requests the manifest and the chunks in one answer; returns once the manifest is verified. */
   async #open(): Promise<Opened> {
+    let isPlain = false;
     for (const attempts = this.#requests.attempts(); ; ) {
+      let answer: Answer | undefined;
       try {
-        return await this.#tryToOpen();
+        answer = await this.#requestFile(isPlain);
+        return { ...answer, manifest: await this.#manifestIn(answer) };
       } catch (error) {
+        answer?.end();
         this.#requests.throwIfStopped();
         await attempts.failed(error);
+        // If the server cannot send its compressed copy of a chunk, it may have another one.
+        isPlain ||= answer !== undefined || asDedupError(error)?.code === "chunk_damaged";
       }
     }
   }
 
-  async #tryToOpen(): Promise<Opened> {
+  #requestFile(isPlain: boolean): Promise<Answer> {
     const { range = {} } = this.#options;
-    const encoding = this.#encoding;
-    const answer = await this.#begin((signal) =>
+    const encoding = isPlain ? undefined : this.#encoding;
+    return this.#begin((signal) =>
       this.#transport.readFile(this.#name, { signal, encoding, range }),
     );
-    try {
-      const length = parseDownloadHead(await answer.reader.take(HEAD_BYTES));
-      const most = this.#maxManifestBytes;
-      if (length > most) {
-        throw new ChunkerError(
-          "manifest_too_large",
-          `manifest is ${length} bytes long, above the limit of ${most}`,
-        );
-      }
-      return { ...answer, manifest: this.#verified(await answer.reader.take(length)) };
-    } catch (error) {
-      answer.end();
-      throw error;
+  }
+
+  async #manifestIn({ reader }: Answer): Promise<Manifest> {
+    const length = parseDownloadHead(await reader.take(HEAD_BYTES));
+    const most = this.#maxManifestBytes;
+    if (length > most) {
+      throw new ChunkerError(
+        "manifest_too_large",
+        `manifest is ${length} bytes long, above the limit of ${most}`,
+      );
     }
+    return this.#verified(await reader.take(length));
   }
 
   /** Sends a request, and returns its answer, which ends when the download ends if not before. */
