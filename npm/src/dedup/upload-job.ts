@@ -210,8 +210,10 @@ export class UploadJob {
       // A callback may throw after the commit.
       throw this.#stop.signal.aborted ? this.#stop.signal.reason : counted(error);
     } finally {
-      // What is still in progress then has nothing left to take, to give back or to report.
+      // What is still in progress then has nothing left to take, to give back or to report. Questions without
+      // an answer would keep the process alive.
       this.#stop.abort();
+      this.#requests.stop(new ChunkerError("aborted", "the upload has ended"));
       signal?.removeEventListener("abort", onAbort);
       this.#bytes.give(this.#held);
       this.#packs.give(this.#packsHeld);
@@ -643,7 +645,6 @@ export class UploadJob {
         this.#transport.putManifest(root, manifest, { signal, isKnown: true }),
       );
       this.#isOver = true;
-      this.#requests.retire(new ChunkerError("aborted", "the upload is finished"));
     } catch (caught) {
       const error = asDedupError(caught);
       if (error?.code !== "chunks_missing" || error.missing === undefined) throw caught;
