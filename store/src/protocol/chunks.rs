@@ -181,8 +181,8 @@ pub(super) async fn take(reader: &Reader<'_>, bytes: u64) -> Result<Reservation,
     reader.shared.budget.take(bytes).await.map_err(|_busy| Refusal::server_busy())
 }
 
-/// Returns a body once its first `count` pieces have been read, so that an early failure is still answered with a
-/// code.
+/// Returns a body once its first `count` pieces have been read, so that an early failure is still answered
+/// with a code.
 pub(super) async fn begun(
     pieces: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin + 'static,
     memory: Reservation,

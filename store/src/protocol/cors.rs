@@ -16,7 +16,8 @@ pub(super) fn headers(options: &EngineOptions, head: &RequestHead) -> Headers {
     }
     let mut headers = vec![("Cross-Origin-Resource-Policy", "cross-origin".to_owned())];
     let allowed = match (&options.origins, head.header("origin")) {
-        // Also without an Origin: a browser caches what `<video>` reads, and a page may fetch it from the cache.
+        // Also without an Origin: a browser caches what `<video>` reads, and a page may fetch it from the
+        // cache.
         (Origins::Any, _) => Some("*".to_owned()),
         (Origins::These(origins), Some(origin)) => {
             origins.iter().any(|other| other == origin).then(|| origin.to_owned())
@@ -35,8 +36,8 @@ pub(super) fn headers(options: &EngineOptions, head: &RequestHead) -> Headers {
     headers
 }
 
-/// Returns the further headers of the answer to a preflight, if the origin is allowed: the methods of the path, and
-/// every header that the page wants to send, because authorization depends on their values.
+/// Returns the further headers of the answer to a preflight, if the origin is allowed: the methods of the
+/// path, and every header that the page wants to send, because authorization depends on their values.
 pub(super) fn preflight(head: &RequestHead, allowed: &Headers, methods: &str) -> Headers {
     let known = allowed.iter().any(|(name, _)| *name == "Access-Control-Allow-Origin");
     if !known || head.header("access-control-request-method").is_none() {

@@ -25,8 +25,8 @@ const BATCHES: usize = 2;
 /// Base-2 logarithm of the largest window of a zstd frame (RFC 9659).
 const WINDOW_LOG: u32 = 23;
 
-/// Returns the memory that receiving a pack of this length takes, in bytes: what has arrived, encoded or not, and
-/// the batches in progress.
+/// Returns the memory that receiving a pack of this length takes, in bytes: what has arrived, encoded or not,
+/// and the batches in progress.
 pub(super) const fn memory(length: u64) -> u64 {
     let with_batches = length + (4 << 20);
     let with_rows = length * 8; // tiny chunks, whose rows are longer than they are

@@ -28,8 +28,8 @@ pub(super) const fn memory(length: u64) -> u64 {
     8 * length
 }
 
-/// Commits a file. With `is_known`, checks first whether chunks are missing. That is common, so it must be cheap, and
-/// it is not an error, which a browser would log to its console.
+/// Commits a file. With `is_known`, checks first whether chunks are missing. That is common, so it must be
+/// cheap, and it is not an error, which a browser would log to its console.
 pub(super) async fn commit(
     store: &Store,
     root: Root,

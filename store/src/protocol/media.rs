@@ -1,4 +1,4 @@
-//! `Content-Type` and `Content-Disposition` of files. Clients choose them from a list that is safe in a browser.
+//! `Content-Type` and `Content-Disposition` of files, as clients choose them, within what is safe in a browser.
 
 use super::answer::Refusal;
 use super::request::Query;

@@ -18,10 +18,10 @@
 //! 4. [`Exchange::finish`] returns the [`Answer`]. [`Answer::committed`] names a committed file, before
 //!    the client gets its answer.
 //!
-//! You can drop each of them at any time; nothing is left behind. A write whose body has arrived completely may
-//! still happen, but never in part. The engine measures no time. A shell should limit how long a *peer* makes no
-//! progress: while the shell waits for a piece of a body, or for the peer to take a piece of an answer, but not
-//! while it waits for the engine.
+//! You can drop each of them at any time; nothing is left behind. A write whose body has arrived completely
+//! may still happen, but never in part. The engine measures no time. A shell should limit how long a *peer*
+//! makes no progress: while the shell waits for a piece of a body, or for the peer to take a piece of an
+//! answer, but not while it waits for the engine.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -36,7 +36,7 @@
 //! let headers = [("content-length", "32"), ("content-type", "application/octet-stream")];
 //! let head = RequestHead::new("POST", "/v1/chunks/blake3/missing", headers);
 //! let Begun::Request(request) = engine.begin(&head) else { unreachable!("it is well formed") };
-//! // Here a shell decides who may ask.
+//! // Here a shell authorizes the request.
 //! let Ok(mut exchange) = request.start(&store).await else { unreachable!("there is memory") };
 //! if exchange.needs_body() {
 //!     let pushed = exchange.push(Bytes::from(vec![7; 32])).await;

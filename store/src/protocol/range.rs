@@ -26,8 +26,8 @@ impl Part {
     }
 }
 
-/// Returns the range in a header, which is empty if the file has no such byte. Returns `None` if the header is to be
-/// ignored: another unit, several ranges, or no range at all.
+/// Returns the range in a header, which is empty if the file has no such byte. Returns `None` if the header
+/// is to be ignored: another unit, several ranges, or no range at all.
 fn parse(header: &str, length: u64) -> Option<Range<u64>> {
     let (unit, range) = header.split_once('=')?;
     let (first, last) = range.trim_matches([' ', '\t']).split_once('-')?;

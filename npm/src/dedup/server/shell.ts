@@ -38,7 +38,7 @@ export interface Incoming<R> {
   readonly gone: AbortSignal;
   /** Lets the client send the body. */
   proceed(): void;
-  /** Resolves with the next piece of the body, or nothing at its end; rejects if the client has closed the connection. */
+  /** Resolves with the next piece of the body, or nothing at its end; rejects if the connection was closed. */
   next(): Promise<Uint8Array | undefined>;
 }
 
