@@ -4,14 +4,16 @@
 //! use chunker_store::protocol::{Engine, EngineOptions, Refusal};
 //! use chunker_store::service::StoreService;
 //! use chunker_store::{Store, StoreOptions};
+//! use subtle::ConstantTimeEq as _;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::open("memory://service", StoreOptions::new()).await?;
 //! let engine = Engine::new(EngineOptions::new())?;
 //! let service = StoreService::new(engine, move |head, operation| {
-//!     let known = head.header("authorization") == Some("Bearer secret");
-//!     std::future::ready(match known || !operation.writes() {
+//!     let given = head.header("authorization").unwrap_or_default();
+//!     let is_known = bool::from(given.as_bytes().ct_eq(b"Bearer secret"));
+//!     std::future::ready(match is_known || !operation.writes() {
 //!         true => Ok(store.clone()),
 //!         false => Err(Refusal::unauthorized("Bearer")),
 //!     })
