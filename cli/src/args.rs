@@ -328,7 +328,7 @@ impl ByteRange {
             Some((first, "")) => Ok(Self::From(number(first)?)),
             Some((first, last)) => match (number(first)?, number(last)?) {
                 (first, last) if first <= last => Ok(Self::Between(first, last)),
-                _ => Err("it ends before it begins".to_owned()),
+                _ => Err("the range ends before it starts".to_owned()),
             },
             None => Err("expected A-B, A- or -N".to_owned()),
         }

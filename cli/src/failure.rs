@@ -92,7 +92,7 @@ impl Failure {
         }
     }
 
-    /// Says whether it concerns one input, so that others can still be read.
+    /// Returns whether it concerns one input, so that others can still be read.
     pub(crate) const fn is_of_input(&self) -> bool {
         matches!(
             self,

@@ -48,7 +48,7 @@ impl Target {
         &self.file
     }
 
-    /// Says whether bytes can be written in any order.
+    /// Returns whether bytes can be written in any order.
     pub(crate) fn is_seekable(&self) -> bool {
         self.temporary.is_some()
     }

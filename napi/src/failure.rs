@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 
-/// A code and a message: the core's, or one of those that only bindings have.
+/// A code and a message: from the core, or one that only bindings have.
 #[derive(Debug)]
 pub struct Failure {
     pub(crate) code: &'static str,
@@ -37,7 +37,7 @@ impl Failure {
         message: Cow::Borrowed("seed is not an integer from 0 to 2^64-1 (above 2^53-1, pass a bigint)"),
     };
 
-    /// A value that no argument of this kind can have.
+    /// An argument with an invalid value.
     pub(crate) const fn argument(message: &'static str) -> Self {
         Self { code: "invalid_argument", message: Cow::Borrowed(message) }
     }
@@ -48,19 +48,19 @@ impl Failure {
         Self { code: "invalid_chunking_options", message: message.into() }
     }
 
-    /// The value of an option that no option of this name can have.
+    /// An option with an invalid value.
     pub(crate) fn field(name: &str, expected: &str) -> Self {
         Self { code: "invalid_argument", message: format!("{name} is not {expected}").into() }
     }
 
-    /// Node gives no promise, which is so only while the process ends.
+    /// Node creates no promise, which happens only while the process ends.
     pub(crate) fn promise(error: &napi::Error) -> Self {
         Self { code: "internal_error", message: error.to_string().into() }
     }
 
     /// Memory ran out for `length` more bytes.
     pub(crate) fn memory(length: usize) -> Self {
-        let message = format!("out of memory for {length} bytes");
+        let message = format!("cannot allocate {length} bytes");
         Self { code: "memory_limit_exceeded", message: message.into() }
     }
 
@@ -69,12 +69,12 @@ impl Failure {
         Self { code: "io_error", message: format!("{path}: {error}").into() }
     }
 
-    /// The system gives no more threads.
+    /// The system cannot start another thread.
     pub(crate) fn threads(error: &dyn Error) -> Self {
         Self { code: "io_error", message: format!("cannot start a thread: {error}").into() }
     }
 
-    /// A panic of a thread of ours: a bug.
+    /// A panic in one of our threads: a bug.
     pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
         let reason = payload.downcast_ref::<String>().map(String::as_str);
         let reason = reason.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
@@ -121,7 +121,7 @@ macro_rules! from_core_with_source {
 from_core_with_source!(ChunkingError, CompressionError);
 from_core!(InvalidRoot);
 
-/// What a store could not do, with all of its causes.
+/// An error of a store, with all of its causes.
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let mut message = match &error {
@@ -137,7 +137,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Returns a message with the names that JavaScript has for options.
+/// Returns a message with the JavaScript names of options.
 fn camel_case(message: &str) -> String {
     let mut words = message.split('_');
     let first = words.next().unwrap_or_default().to_owned();

@@ -4,11 +4,11 @@ use crate::failure::Failure;
 use crate::number::{from_f64, is_undefined};
 use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
 
-/// The fields of an object. The TypeScript above knows which there may be.
+/// The fields of an object. The TypeScript caller checks their names.
 pub(crate) struct Fields<'env>(pub(crate) Object<'env>);
 
 impl Fields<'_> {
-    /// Sets what `set` sets to the integer in a field, if it is there.
+    /// Passes the integer in a field to `set`, if the field exists.
     pub(crate) fn integer<T>(&self, name: &str, target: T, set: fn(T, u64) -> T) -> Result<T, Failure> {
         match self.get::<f64>(name, "an integer from 0 to 2^53-1")? {
             None => Ok(target),
@@ -19,7 +19,7 @@ impl Fields<'_> {
         }
     }
 
-    /// Sets what `set` sets to the boolean in a field, if it is there.
+    /// Passes the boolean in a field to `set`, if the field exists.
     pub(crate) fn boolean<T>(&self, name: &str, target: T, set: fn(T, bool) -> T) -> Result<T, Failure> {
         Ok(match self.get(name, "a boolean")? {
             None => target,
@@ -27,12 +27,12 @@ impl Fields<'_> {
         })
     }
 
-    /// Returns the text in a field, if it is there.
+    /// Returns the text in a field, if it exists.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
         self.get(name, "a string")
     }
 
-    /// Returns the texts in a field, if it is there.
+    /// Returns the texts in a field, if it exists.
     pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Failure> {
         self.get(name, "an array of strings")
     }

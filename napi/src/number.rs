@@ -4,10 +4,10 @@ use crate::failure::Failure;
 use napi::ValueType;
 use napi::bindgen_prelude::{Either, Unknown};
 
-/// The largest integer up to which JavaScript's numbers are exact.
+/// JavaScript numbers are exact up to this integer.
 pub(crate) const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// What may be a number.
+/// A number, or any other value.
 pub(crate) type Number<'a> = Either<f64, Unknown<'a>>;
 
 /// Returns `number` if it is an integer in `0..=2^53-1`.
@@ -38,7 +38,7 @@ pub(crate) fn integer(value: Number<'_>, refusal: impl FnOnce() -> Failure) -> R
 /// Returns a size for the core to check; `None` stands for `undefined`.
 pub(crate) fn size(value: Number<'_>, name: &str) -> Result<Option<usize>, Failure> {
     let size = integer(value, || Failure::size(name))?;
-    // Above every limit of the core, as all that this platform cannot address.
+    // A size that this platform cannot address is above every limit of the core.
     Ok(size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)))
 }
 

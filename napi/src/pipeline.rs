@@ -1,7 +1,8 @@
-//! Chunks found off the event loop: the core's pipeline, of a file or of what JavaScript pushes.
+//! Chunks found off the event loop, by the core's pipeline: those of a file, or of pieces that JavaScript
+//! pushes.
 //!
-//! Each pipeline has two threads, which read and wait; a pool of [`threads`] hashes. What they found is
-//! kept until JavaScript asks, and they rest while that is much.
+//! Each pipeline has two threads that read and wait; a pool of [`threads`] hashes. Chunks are kept until
+//! JavaScript takes them; while there are many, the threads pause.
 
 mod input;
 mod output;
@@ -31,7 +32,7 @@ pub use threads::Threads;
 /// Finds the chunks of a file, or of pieces that are pushed.
 #[napi(js_name = "Pipeline")]
 pub struct JsPipeline {
-    /// What is pushed; `None` for a file.
+    /// The pushed pieces; `None` for a file.
     input: Option<Arc<Input>>,
     output: Arc<Output>,
 }
@@ -45,7 +46,7 @@ pub struct PipelineFailure {
     pub message: String,
 }
 
-/// Records of chunks, why there are no more, or nothing after the last.
+/// Records of chunks, or the reason why there are no more, or nothing after the last.
 type Next<'env> = Either3<Uint8ArraySlice<'env>, PipelineFailure, Null>;
 
 #[napi]
@@ -81,8 +82,8 @@ impl JsPipeline {
         self.input.as_ref().ok_or(Failure::CLOSED)?.push(piece)
     }
 
-    /// Resolves when there is room for another piece, or no more is wanted; with `false` when there is
-    /// none before chunks are taken.
+    /// Resolves when there is room for another piece, or no more is needed. Resolves with `false` if there is
+    /// no room until chunks are taken.
     #[napi(catch_unwind)]
     pub fn room<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, bool>> {
         let input = self.input.clone();
@@ -103,7 +104,7 @@ impl JsPipeline {
         }
     }
 
-    /// Ends it there too, but lets the pipeline fail after the chunks that end before.
+    /// Ends the input there too, but makes the pipeline fail after the chunks that are complete by then.
     #[napi(catch_unwind)]
     pub fn fail(&self) {
         if let Some(input) = &self.input {
@@ -111,8 +112,8 @@ impl JsPipeline {
         }
     }
 
-    /// Resolves with the records of the next chunks, all that are known; with `null` after the last; or with
-    /// why there are no more.
+    /// Resolves with the records of the next chunks, as many as were found; with `null` after the last; or
+    /// with the reason why there are no more.
     #[napi(catch_unwind)]
     pub fn next<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Next<'env>>> {
         let output = Arc::clone(&self.output);
@@ -132,7 +133,7 @@ impl JsPipeline {
         })
     }
 
-    /// Stops all work; what was found and not taken is lost.
+    /// Stops all work; chunks that were not taken are lost.
     #[napi(catch_unwind)]
     pub fn free(&self) {
         self.output.close();
@@ -145,7 +146,7 @@ impl Drop for JsPipeline {
     }
 }
 
-/// Starts the thread that fills `output` with the chunks of what `open` returns.
+/// Starts the thread that fills `output` with the chunks of the input that `open` returns.
 fn start<R: Read + Send + 'static>(
     pool: Arc<ThreadPool>,
     open: impl FnOnce() -> Result<R, Failure> + Send + 'static,

@@ -1,8 +1,8 @@
 //! The upload protocol's engine, for servers written in JavaScript.
 //!
-//! A request is begun by its head; the shell says who may ask, and starts it with a store. From then on a task
-//! has it: JavaScript pushes the body into a bounded queue, which costs a promise only when that is full, and
-//! pulls the answer.
+//! The engine begins a request from its head; the shell authorizes it, and starts it with a store. From then
+//! on, the request runs in a task: JavaScript pushes the body into a bounded queue, which needs a promise
+//! only when the queue is full, and pulls the answer.
 
 use crate::bytes;
 use crate::failure::Failure;
@@ -24,9 +24,9 @@ use std::mem::take;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// Bytes of a body to hand on together: each time wakes a thread.
+/// Bytes of a body to pass on together, since each transfer wakes a thread.
 const PIECE: usize = 256 << 10;
-/// With this many pieces waiting to be taken, there is no room for more.
+/// Limit for the pieces in the queue.
 const QUEUE: usize = 4;
 
 /// The protocol's engine.
@@ -58,7 +58,7 @@ impl JsEngine {
         Ok(Self(Engine::new(options)?))
     }
 
-    /// Begins a request by its head; `headers` are names and values in turn.
+    /// Begins a request from its head; `headers` are names and values in turn.
     #[napi(catch_unwind)]
     pub fn begin(&self, method: String, target: String, headers: Vec<String>) -> Either<JsRequest, JsAnswer> {
         match self.0.begin(&head(method, target, headers)) {
@@ -67,7 +67,7 @@ impl JsEngine {
         }
     }
 
-    /// Refuses a request, regardless of what it is, and returns the answer.
+    /// Refuses a request, whatever it asks for, and returns the answer.
     #[napi(catch_unwind)]
     pub fn refuse(
         &self,
@@ -81,7 +81,7 @@ impl JsEngine {
         self.0.refuse(&head(method, target, headers), refusal(status, code, message)).into()
     }
 
-    /// Returns the bytes that requests have taken of the memory they may take.
+    /// Returns the memory that requests have taken of the budget, in bytes.
     #[napi(catch_unwind)]
     pub fn memory_taken(&self) -> f64 {
         exact(self.0.memory_taken())
@@ -103,7 +103,7 @@ fn head(method: String, target: String, headers: Vec<String>) -> RequestHead {
     RequestHead::new(method, target, pairs)
 }
 
-/// Returns a refusal of the shell's; without a message it is the engine's of this code.
+/// Returns a refusal by the shell. Without a message, it has the engine's for this code.
 fn refusal(status: u16, code: String, message: Option<String>) -> Refusal {
     match (message, code.as_str()) {
         (Some(message), _) => Refusal::new(status, code, message),
@@ -122,37 +122,37 @@ fn refusal(status: u16, code: String, message: Option<String>) -> Refusal {
 /// A request whose head is well formed.
 #[napi(js_name = "Request")]
 pub struct JsRequest(
-    /// `None` once it is started.
+    /// `None` once the request was started.
     Option<Request>,
 );
 
 #[napi]
 impl JsRequest {
-    /// Returns the name of what it asks for.
+    /// Returns the name of the operation.
     #[napi(catch_unwind)]
     pub fn operation(&self) -> Result<&'static str, Failure> {
         Ok(self.get()?.operation().name())
     }
 
-    /// Returns whether that changes what is stored.
+    /// Returns whether the operation changes the store.
     #[napi(catch_unwind)]
     pub fn writes(&self) -> Result<bool, Failure> {
         Ok(self.get()?.operation().writes())
     }
 
-    /// Returns the file that it concerns, if it is one.
+    /// Returns the file that the request concerns, if any.
     #[napi(catch_unwind)]
     pub fn root(&self) -> Result<Option<String>, Failure> {
         Ok(self.get()?.root().map(|root| root.to_string()))
     }
 
-    /// Returns the length of its body in bytes.
+    /// Returns the length of the body in bytes.
     #[napi(catch_unwind)]
     pub fn body_length(&self) -> Result<f64, Failure> {
         Ok(exact(self.get()?.body_length()))
     }
 
-    /// Starts it with a store.
+    /// Starts the request with a store.
     #[napi(catch_unwind)]
     pub fn start(&mut self, store: &JsStore) -> Result<JsExchange, Failure> {
         let request = self.0.take().ok_or(Failure::CLOSED)?;
@@ -175,13 +175,13 @@ impl JsRequest {
     }
 }
 
-/// Takes the pieces of a body from a queue, as far as they are needed, and returns the answer.
+/// Takes the pieces of a body from a queue while the exchange needs more, and returns the answer.
 async fn carry_out(
     mut exchange: Exchange,
     mut queue: mpsc::Receiver<Bytes>,
     ready: oneshot::Sender<bool>,
 ) -> Answer {
-    ready.send(exchange.needs_body()).unwrap_or_default(); // a shell that does not ask pushes anyway
+    ready.send(exchange.needs_body()).unwrap_or_default(); // the receiver is gone if the shell did not ask
     while exchange.needs_body() {
         let Some(piece) = queue.recv().await else { break };
         if let Err(answer) = exchange.push(piece).await {
@@ -192,11 +192,13 @@ async fn carry_out(
     exchange.finish().await
 }
 
-/// Hands a piece of a body on, and returns whether there is room for another one.
+/// Passes on a piece of a body, and returns whether there is room for another one.
 fn send(piece: Vec<u8>, pieces: &mpsc::Sender<Bytes>) -> Result<bool, Failure> {
     match pieces.try_send(piece.into()) {
         Ok(()) => Ok(pieces.capacity() > 0),
-        Err(mpsc::error::TrySendError::Full(_)) => Err(Failure::argument("there is no room")),
+        Err(mpsc::error::TrySendError::Full(_)) => {
+            Err(Failure::argument("the queue is full: await room() first"))
+        }
         Err(mpsc::error::TrySendError::Closed(_)) => Ok(false),
     }
 }
@@ -204,25 +206,25 @@ fn send(piece: Vec<u8>, pieces: &mpsc::Sender<Bytes>) -> Result<bool, Failure> {
 /// A request that is being worked on.
 #[napi(js_name = "Exchange")]
 pub struct JsExchange {
-    /// Told once a body can be read; `None` once somebody waits for that.
+    /// Receives whether a body is needed, once it can be read; `None` once awaited.
     started: Option<oneshot::Receiver<bool>>,
-    /// What makes the next piece, and where pieces go; `None` after the end of the body.
+    /// The piece being filled, and the queue; `None` after the end of the body.
     pieces: Option<(Vec<u8>, mpsc::Sender<Bytes>)>,
-    /// What answers; `None` once somebody waits for the answer.
+    /// The task that answers; `None` once awaited.
     task: Option<JoinHandle<Result<Answer, Failure>>>,
     abort: AbortHandle,
 }
 
 #[napi]
 impl JsExchange {
-    /// Resolves with whether it needs a body, once that can be read.
+    /// Resolves with whether a body is needed, once it can be read.
     #[napi(catch_unwind)]
     pub fn started<'env>(&mut self, env: &'env Env) -> Result<PromiseRaw<'env, bool>, Failure> {
         let started = self.started.take().ok_or(Failure::CLOSED)?;
         promise(env, async move { Ok(started.await.unwrap_or(false)) }, |_, needs_body| Ok(needs_body))
     }
 
-    /// Appends a copy of bytes of the body, and returns whether there is room for more.
+    /// Appends a copy of `bytes` to the body, and returns whether there is room for more.
     #[napi(catch_unwind)]
     pub fn push(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
         let (piece, pieces) = self.pieces.as_mut().ok_or(Failure::CLOSED)?;
@@ -231,7 +233,7 @@ impl JsExchange {
         if piece.len() < PIECE { Ok(true) } else { send(take(piece), pieces) }
     }
 
-    /// Resolves when there is room for more; with `false` when no more is wanted.
+    /// Resolves with `true` when there is room for more, or with `false` when no more is needed.
     #[napi(catch_unwind)]
     pub fn room<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, bool>, Failure> {
         let (_, pieces) = self.pieces.as_ref().ok_or(Failure::CLOSED)?;
@@ -256,7 +258,7 @@ impl JsExchange {
         settle(env, task, |_, answer| Ok(answer.into()))
     }
 
-    /// Gives it up: nothing is left of it, or a write whose body was whole.
+    /// Abandons the request. A write whose body was complete may still happen.
     #[napi(catch_unwind)]
     pub fn free(&mut self) {
         self.abort.abort();
@@ -272,12 +274,12 @@ impl Drop for JsExchange {
     }
 }
 
-/// What is sent back.
+/// An answer.
 #[napi(js_name = "Answer")]
 pub struct JsAnswer {
     status: u16,
     headers: Vec<(&'static str, String)>,
-    /// `None` once it is taken.
+    /// `None` once taken.
     body: Option<AnswerBody>,
     committed: Option<Committed>,
     cause: Option<StoreError>,
@@ -297,16 +299,16 @@ pub struct CommittedFile {
     pub root: String,
     /// Its length in bytes.
     pub length: f64,
-    /// Whether it did not have this name before.
+    /// Whether the file is new.
     pub new: bool,
 }
 
 /// What went wrong in the store.
 #[napi(object, object_from_js = false)]
 pub struct Cause {
-    /// Its code.
+    /// The code of the error.
     pub code: &'static str,
-    /// What it says.
+    /// The message of the error.
     pub message: String,
 }
 
@@ -318,13 +320,13 @@ impl JsAnswer {
         self.status.into()
     }
 
-    /// Returns names and values of the headers in turn, once.
+    /// Returns the names and values of the headers in turn; once.
     #[napi(catch_unwind)]
     pub fn headers(&mut self) -> Vec<String> {
         take(&mut self.headers).into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
     }
 
-    /// Returns the body, once: bytes, or what gives them piece by piece, or nothing.
+    /// Returns the body: bytes, a stream of pieces, or nothing; once.
     #[napi(catch_unwind)]
     pub fn body<'env>(
         &mut self,
@@ -337,7 +339,7 @@ impl JsAnswer {
         })
     }
 
-    /// Returns the file that got its name, if one did.
+    /// Returns the file that the request committed, if any.
     #[napi(catch_unwind)]
     pub fn committed(&self) -> Option<CommittedFile> {
         self.committed.map(|Committed { root, length, new, .. }| CommittedFile {
@@ -347,7 +349,7 @@ impl JsAnswer {
         })
     }
 
-    /// Returns what went wrong in the store, once, if it is more than the client is told.
+    /// Returns what went wrong in the store, if the client is told less; once.
     #[napi(catch_unwind)]
     pub fn cause(&mut self) -> Option<Cause> {
         let Failure { code, message } = self.cause.take()?.into();

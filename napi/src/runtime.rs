@@ -1,4 +1,4 @@
-//! Where stores and uploads work: threads beside Node's, whose results settle promises.
+//! The threads of stores and uploads, whose results settle promises.
 
 use crate::failure::Failure;
 use chunker_store::host::blocking_threads;
@@ -9,13 +9,13 @@ use std::sync::OnceLock;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 
-/// Threads that wait; what computes or reads a disk has others.
+/// Threads that wait. Other threads compute and read disks.
 const THREADS: usize = 2;
 
 /// The runtime of all stores of this process, once one is opened.
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
-/// Returns the runtime, which it starts if need be.
+/// Returns the runtime; starts it if necessary.
 pub(crate) fn handle() -> Result<&'static Handle, Failure> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime.handle());
@@ -27,7 +27,7 @@ pub(crate) fn handle() -> Result<&'static Handle, Failure> {
     Ok(RUNTIME.get_or_init(|| started).handle())
 }
 
-/// Starts `work`, and returns a promise of what `convert` makes of its result.
+/// Starts `work`, and returns a promise of its result, converted by `convert`.
 pub(crate) fn promise<'env, T: Send + 'static, V: ToNapiValue>(
     env: &'env Env,
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
@@ -36,7 +36,7 @@ pub(crate) fn promise<'env, T: Send + 'static, V: ToNapiValue>(
     settle(env, handle()?.spawn(work), convert)
 }
 
-/// Returns a promise of what `convert` makes of the result of `task`.
+/// Returns a promise of the result of `task`, converted by `convert`.
 pub(crate) fn settle<'env, T: Send + 'static, V: ToNapiValue>(
     env: &'env Env,
     task: JoinHandle<Result<T, Failure>>,
@@ -50,7 +50,7 @@ pub(crate) fn settle<'env, T: Send + 'static, V: ToNapiValue>(
     promise.map_err(|error| Failure::promise(&error))
 }
 
-/// Returns why a task has no result: it was given up, or it panicked.
+/// Returns why a task has no result: it was abandoned, or it panicked.
 fn why(lost: JoinError) -> Failure {
     match lost.try_into_panic() {
         Ok(payload) => Failure::panic(&*payload),

@@ -58,14 +58,15 @@ impl JsStore {
         promise(env, listing, |_, files| Ok(Files(Pulled::new(files))))
     }
 
-    /// Takes a file's name away; resolves with whether it had one.
+    /// Deletes a file; resolves with whether there was one.
     #[napi(catch_unwind)]
     pub fn delete<'env>(&self, env: &'env Env, root: String) -> Result<PromiseRaw<'env, bool>, Failure> {
         let (store, root) = (self.0.clone(), root.parse::<Root>()?);
         promise(env, async move { Ok(store.delete(&root).await?) }, |_, deleted| Ok(deleted))
     }
 
-    /// Resolves with the bytes of a file from `start` to `end`, which are `undefined` for its own.
+    /// Resolves with the bytes of a file from `start` to `end`; `undefined` stands for the start and end of
+    /// the file.
     #[napi(catch_unwind)]
     pub fn read<'env>(
         &self,
@@ -86,7 +87,7 @@ impl JsStore {
         promise(env, reading, |_, pieces| Ok(Pieces(Pulled::new(pieces))))
     }
 
-    /// Deletes what no file needs: see [`Store::collect`].
+    /// Deletes data that no file needs: see [`Store::collect`].
     #[napi(catch_unwind)]
     pub fn collect<'env>(
         &self,
@@ -106,7 +107,7 @@ impl JsStore {
         promise(env, stop.before(collecting), |_, report| Ok(report.into()))
     }
 
-    /// Looks whether the store is sound: see [`Store::check`].
+    /// Checks whether the store is sound: see [`Store::check`].
     #[napi(catch_unwind)]
     pub fn check<'env>(
         &self,
@@ -126,7 +127,7 @@ impl JsStore {
 fn store_options(fields: &Fields<'_>) -> Result<StoreOptions, Failure> {
     let options = fields.boolean("create", StoreOptions::new(), StoreOptions::create)?;
     let options = fields.integer("level", options, |options, level| {
-        options.level(i32::try_from(level).unwrap_or(i32::MAX)) // which no codec has
+        options.level(i32::try_from(level).unwrap_or(i32::MAX)) // above the levels of every codec
     })?;
     let options = fields.integer("packSize", options, StoreOptions::pack_size)?;
     let options = fields.integer("concurrency", options, |options, requests| {
@@ -142,26 +143,26 @@ fn store_options(fields: &Fields<'_>) -> Result<StoreOptions, Failure> {
     })
 }
 
-/// Ends what goes on for long.
+/// Stops long-running work.
 #[napi]
 #[derive(Default)]
 pub struct Stop(watch::Sender<bool>);
 
 #[napi]
 impl Stop {
-    /// Returns what can end something.
+    /// Returns a handle that can stop work.
     #[napi(constructor, catch_unwind)]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends it: its promise rejects.
+    /// Stops the work: its promise rejects.
     #[napi(catch_unwind)]
     pub fn now(&self) {
         self.0.send_replace(true);
     }
 
-    /// Returns what `work` gives, unless it is ended before.
+    /// Returns the result of `work`, unless it is stopped first.
     fn before<T: Send>(
         &self,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,

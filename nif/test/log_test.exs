@@ -70,7 +70,7 @@ defmodule Chunker.LogTest do
     assert Enum.count(logged, &(&1 =~ "error_returned code=truncated_data")) == 1024
 
     assert Enum.filter(logged, &(&1 =~ "lost")) == [
-             "[warning] 3976 lines were lost: they came too fast domain=elixir.chunker "
+             "[warning] 3976 log lines were lost because they came too fast domain=elixir.chunker "
            ]
   end
 

@@ -147,7 +147,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 
 /** Returns the error for work that `signal` stopped. */
 export function aborted(signal: AbortSignal): ChunkerError {
-  return new ChunkerError("aborted", "aborted by the signal", { cause: signal.reason });
+  return new ChunkerError("aborted", "the operation was aborted by its signal", {
+    cause: signal.reason,
+  });
 }
 
 /** Lets other tasks of the thread run. */

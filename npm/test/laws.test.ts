@@ -18,6 +18,22 @@ test("a stream of Node gives the chunks of its bytes", async () => {
   assert.deepEqual(found, await api.chunk(data, { profile: LARGE }));
 });
 
+test("a stream is read without a buffer of ours: Chromium sometimes never settles such a read", async () => {
+  const data = splitMix64(12, 1_000_000);
+  const stream = new Blob([data]).stream();
+  const getReader = stream.getReader.bind(stream) as typeof stream.getReader;
+  stream.getReader = ((options?: ReadableStreamGetReaderOptions) => {
+    const reader = getReader(options as undefined);
+    if (options?.mode === "byob") reader.read = () => new Promise<never>(() => {});
+    return reader;
+  }) as typeof stream.getReader;
+  const options = { profile: LARGE };
+  assert.deepEqual(
+    await api.chunk(stream as unknown as Uint8Array, options),
+    await api.chunk(data, options),
+  );
+});
+
 test("the plain and the simd128 module agree", async () => {
   // The CommonJS files are a second instance of the package, here with the plain module.
   const require = createRequire(import.meta.url);

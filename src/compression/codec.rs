@@ -114,7 +114,7 @@ impl Codec {
     }
 }
 
-/// Says whether `data` is skippable frames, and after them nothing or a frame with this magic number.
+/// Returns whether `data` is skippable frames, and after them nothing or a frame with this magic number.
 #[cfg(any(feature = "zstd", feature = "lz4"))]
 fn begins_frame(mut data: &[u8], magic: [u8; 4]) -> bool {
     let mut has_skipped = false;

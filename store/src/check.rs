@@ -17,11 +17,11 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Bytes of a pack to read in one go.
+/// Bytes of a pack to read at once.
 const WINDOW: u64 = 4 << 20;
-/// Packs that are read at the same time: each takes a window of memory.
+/// Packs to read at the same time: each takes a window of memory.
 const PACKS: usize = 4;
-/// Files whose chunks are looked up together.
+/// Files whose chunks to look up together.
 const FILES: usize = 64;
 
 /// Options of a check.
@@ -81,11 +81,11 @@ pub struct CheckReport {
     pub hurt_files: Vec<HurtFile>,
     /// Names of objects that are damaged, or that do not belong in a store.
     pub strange_objects: Vec<String>,
-    /// What is wrong with the damaged ones: dooms, and manifests of commits in progress.
+    /// The damaged ones, with what is wrong: dooms, and manifests of commits in progress.
     pub damaged_objects: Vec<DamagedObject>,
     /// Chunks that were copied out of damaged packs.
     pub rescued_chunks: u64,
-    /// Damaged packs that were deleted because nothing in them is needed any more.
+    /// Damaged packs that were deleted because no file needs them any longer.
     pub deleted_packs: u64,
 }
 
@@ -134,10 +134,10 @@ pub struct HurtFile {
 impl Store {
     /// Checks every footer and every manifest, and with [`CheckOptions::read_data`] every byte.
     ///
-    /// Commits, writers and collections may continue meanwhile; the report leaves out objects that they
+    /// Commits, writers and collections may continue during the check; the report leaves out objects that they
     /// delete. With [`CheckOptions::repair`], damaged packs are doomed, and deleted as soon as no file needs
-    /// anything in them; a process that dies meanwhile leaves the rest to the next collection. Without it,
-    /// nothing is written.
+    /// anything in them; if the process dies, the next collection does the rest. Without it, nothing is
+    /// written.
     ///
     /// # Errors
     /// [`StoreError::Object`], if the store cannot be listed or read. Damage is reported, and not an error.
@@ -192,11 +192,11 @@ async fn check_pending(inner: &Inner, object: &str) -> Result<(), StoreError> {
     }
 }
 
-/// Copies that are not there for a reader.
+/// Copies that a reader cannot use.
 #[derive(Debug, Default)]
 struct Bad {
     chunks: HashSet<(ChunkId, TimeName)>,
-    /// Packs of which nothing can be read.
+    /// Packs that cannot be read at all.
     packs: HashSet<TimeName>,
 }
 
@@ -254,7 +254,7 @@ fn is_unreadable(error: Option<&PackError>) -> bool {
     matches!(error, Some(PackError::Unreadable { .. }))
 }
 
-/// Checks one pack, and whether the view is right about it; `None` when it was deleted meanwhile.
+/// Checks one pack, and whether the view is right about it; `None` if it was deleted in the meantime.
 async fn check_pack(
     inner: &Arc<Inner>,
     name: TimeName,
@@ -382,7 +382,7 @@ fn wanted<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Arc<[(ChunkI
     chunks.filter(|chunk| seen.insert(*chunk)).collect()
 }
 
-/// Returns the chunks of which no good copy of this length is known.
+/// Returns the chunks without a known good copy of this length.
 async fn lost_chunks(
     inner: &Arc<Inner>,
     chunks: &Arc<[(ChunkId, usize)]>,
@@ -397,7 +397,7 @@ async fn lost_chunks(
     Ok(lost)
 }
 
-/// Dooms the damaged packs, and finishes that as far as it can be.
+/// Dooms the damaged packs, and deletes them as far as possible.
 async fn repair(
     inner: &Arc<Inner>,
     options: &CheckOptions,
@@ -410,14 +410,14 @@ async fn repair(
     let mut collector = Collector::new(Arc::clone(inner), collect).await?;
     let doomed: HashSet<TimeName> =
         inner.view().present().filter(|pack| pack.doomed).map(|pack| pack.name).collect();
-    // What cannot be read now may be sound.
+    // A pack that cannot be read now may be sound.
     let packs = report.damaged_packs.iter().filter(|damaged| !is_unreadable(damaged.error.as_ref()));
     let packs: Vec<TimeName> =
         packs.map(|damaged| damaged.pack).filter(|pack| !doomed.contains(pack)).collect();
     for packs in packs.chunks(DOOMED_PACKS) {
         collector.doom(packs.to_vec()).await?;
     }
-    // Any other error is a damaged manifest: nothing may be deleted then, and the report has it already.
+    // Any other error is a damaged manifest: then nothing may be deleted, and the report already has it.
     if let Err(error @ StoreError::Object(_)) = collector.finish().await {
         return Err(error);
     }

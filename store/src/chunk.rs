@@ -117,8 +117,7 @@ impl InvalidRoot {
     }
 }
 
-/// Returns the byte that stands for an algorithm in packs and in the index; 0 for one that this version
-/// cannot store.
+/// Returns the byte for an algorithm in packs and in the index, or 0 if this version cannot store it.
 pub(crate) const fn algorithm_byte(algorithm: HashAlgorithm) -> u8 {
     match algorithm {
         HashAlgorithm::Sha256 => 1,
@@ -127,7 +126,7 @@ pub(crate) const fn algorithm_byte(algorithm: HashAlgorithm) -> u8 {
     }
 }
 
-/// Returns the algorithm that a byte stands for.
+/// Returns the algorithm for a byte.
 pub(crate) fn algorithm_of(byte: u8) -> Option<HashAlgorithm> {
     HashAlgorithm::ALL.into_iter().find(|&algorithm| algorithm_byte(algorithm) == byte)
 }

@@ -1,5 +1,5 @@
-//! Garbage collection: packs are doomed, then their live chunks are copied, then they are deleted.
-//! Committers, readers and other collectors continue meanwhile.
+//! Garbage collection: dooms packs, copies their live chunks, then deletes them. Committers, readers and
+//! other collectors can continue at the same time.
 
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
@@ -20,9 +20,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The most chunks in packs that are doomed together: they are held in memory.
+/// Limit for the chunks in packs that are doomed together: they are held in memory.
 const DOOMED_CHUNKS: u64 = 1 << 20;
-/// How often a collector looks again before it leaves a doom to the next one.
+/// How often a collector tries to finish a doom before it leaves it to the next collection.
 const LOOKS: u32 = 16;
 /// Small packs that are worth merging.
 const SMALL_PACKS: usize = 8;
@@ -65,7 +65,7 @@ impl CollectOptions {
     }
 
     /// Rewrites packs with at least this percentage of waste. Default: 20; 100 deletes only packs that
-    /// are nothing but waste.
+    /// contain nothing else.
     #[must_use]
     pub const fn max_waste(mut self, percent: u8) -> Self {
         self.max_waste = percent;
@@ -279,7 +279,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Finishes every doom there is: copies what is live in its packs, and deletes them (rule 4).
+    /// Finishes every doom: copies the live chunks out of its packs, and deletes the packs (rule 4).
     pub(crate) async fn finish(&mut self) -> Result<(), StoreError> {
         self.finish_with(None).await
     }
@@ -294,7 +294,7 @@ impl Collector {
         }
         let lag = inner.format.listing_lag;
         if !lag.is_zero() && inner.rules.hold(Rule::Grace) {
-            inner.host.sleep(lag * 2).await; // rule 7: now everybody sees these dooms, and we their packs
+            inner.host.sleep(lag * 2).await; // rule 7: now every process sees these dooms, and we see its packs
         }
         // Only now: another task may have read a doom before its packs were listed.
         inner.refresh(true).await?;
@@ -306,7 +306,7 @@ impl Collector {
         self.files.start_over();
         for look in 0.. {
             if look == LOOKS {
-                return Ok(()); // so much happens here that somebody else will finish them
+                return Ok(()); // others change the store so often that one of them will finish
             }
             // Rule 4: pending, then manifests, then dooms, then packs.
             let mut unreadable_needed: Vec<ChunkId> = Vec::new();
@@ -349,7 +349,7 @@ impl Collector {
             keep.extend(&unreadable); // who knows what is in them
         }
         inner.settle_packs().await?;
-        // Rule 10: one that another collector finished and deleted meanwhile says nothing any more.
+        // Rule 10: a doom that another collector has finished and deleted is no longer valid.
         dooms.retain(|name, _| inner.view().knows_doom(*name));
         self.delete(dooms, &present, &keep, listed).await
     }
@@ -368,7 +368,7 @@ impl Collector {
         Ok(unfinished.map(|(name, packs)| (name, packs.to_vec())).collect())
     }
 
-    /// Reads what is in the packs of these dooms.
+    /// Reads the footers of the packs of these dooms.
     async fn targets(&self, dooms: &BTreeMap<TimeName, Vec<TimeName>>) -> Result<Targets, StoreError> {
         let packs: BTreeSet<TimeName> = dooms.values().flatten().copied().collect();
         let mut targets = Targets::default();
@@ -429,7 +429,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Deletes the packs of these dooms but some, and notes which dooms are finished. All of them were there
+    /// Deletes the packs of these dooms, except some, and notes which dooms are finished. All of them existed
     /// at the moment `listed`.
     async fn delete(
         &mut self,
@@ -460,7 +460,7 @@ impl Collector {
                 self.options.progress.report(Step::DeletePacks, done, total);
             }
             if finished {
-                // Rule 5: the doom stays for those who know its packs, and its time begins now.
+                // Rule 5: the doom stays for processes that know its packs, and its time starts now.
                 if self.inner.rules.hold(Rule::KeptDooms) {
                     self.inner.objects.put(&Folder::Finished.object(doom), Vec::new()).await?;
                 } else {
@@ -488,7 +488,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Removes what asked for the time and died.
+    /// Removes clock objects of processes that died.
     async fn sweep_clock(&self) -> Result<(), StoreError> {
         for object in self.inner.objects.list(Folder::Clock, None).await? {
             if self.now.duration_since(object.modified).is_ok_and(|age| age > PENDING_EXPIRY) {
@@ -499,18 +499,18 @@ impl Collector {
     }
 }
 
-/// What is in packs that are to be deleted.
+/// The chunks in packs that are to be deleted.
 #[derive(Debug, Default)]
 struct Targets {
-    /// The packs and their sizes. No other is deleted: what is in it was not looked at.
+    /// The packs and their sizes. No others are deleted, because their chunks are unknown.
     present: BTreeMap<TimeName, u64>,
-    /// The packs in which a chunk is.
+    /// The packs that contain a chunk.
     entries: HashMap<ChunkId, Vec<TimeName>>,
     /// Packs whose footers are damaged.
     unreadable: BTreeSet<TimeName>,
 }
 
-/// Chunks that were counted: a bit for each in the snapshot, and the names of the others.
+/// The chunks counted so far: a bit for each one in the snapshot, and the names of the others.
 struct Marks {
     snapshot: Option<Arc<Snapshot>>,
     bits: Vec<u64>,
@@ -523,7 +523,7 @@ impl Marks {
         Self { snapshot, bits, others: HashSet::new() }
     }
 
-    /// Marks a chunk, and says whether it was marked before.
+    /// Marks a chunk, and returns whether it was marked before.
     fn mark(&mut self, id: &ChunkId) -> bool {
         let mut first = None;
         if let Some(snapshot) = &self.snapshot {

@@ -1,4 +1,4 @@
-//! How files are committed and deleted.
+//! Commits and deletes files.
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::{CommitError, StoreError};
@@ -12,7 +12,7 @@ use chunker::manifest::Manifest;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// How often a commit starts again that was overtaken; one that was suspended for a day is, once.
+/// How often a commit starts again if its pending manifest expired; one suspended for a day does so once.
 const ATTEMPTS: u32 = 8;
 
 impl Store {
@@ -36,7 +36,7 @@ impl Store {
             crate::observability::failed(error.code());
         })?;
         crate::observability::committed();
-        // What was learned is kept for the next process, whether that works or not.
+        // Keeps what was learned for the next process, if possible.
         drop(self.inner.keep_snapshot(1, 16).await);
         Ok(root)
     }
@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-/// A file that is to get its name.
+/// A file that is being committed.
 #[derive(Debug)]
 pub(crate) struct Commit {
     pub(crate) root: Root,
@@ -66,7 +66,7 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
-    /// Prepares the commit of a manifest with these canonical bytes, which takes long for a large one.
+    /// Prepares the commit of a manifest with these canonical bytes; slow if it is large.
     pub(crate) fn new(manifest: &Manifest, bytes: Bytes) -> Self {
         let algorithm = manifest.hash_algorithm();
         let root = Root::new(algorithm, algorithm.digest(&bytes));
@@ -90,7 +90,7 @@ struct Refused {
     standing: Standing,
 }
 
-/// Returns why a file with such chunks is not committed: a wrong length cannot be mended by adding chunks.
+/// Returns why a file with such chunks is not committed. Adding chunks cannot fix a wrong length.
 fn refusal(chunks: Vec<Refused>) -> CommitError {
     match chunks.iter().find(|chunk| chunk.standing == Standing::OtherLength) {
         Some(&Refused { id, length, .. }) => StoreError::from(ChunkError::Length { id, length }).into(),
@@ -109,7 +109,7 @@ impl Inner {
             return Err(StoreError::ManifestTooLarge { length, limit }.into());
         }
         for _ in 0..ATTEMPTS {
-            // Rule 2: who looks for live chunks from now on sees this file, or we see its doom.
+            // Rule 2: from now on, a collector that looks for live chunks sees this file, or we see its doom.
             let pending = Folder::Pending.object(self.new_name()?);
             if !self.rules.hold(Rule::PendingFirst) {
                 self.refresh(false).await?;
@@ -135,7 +135,7 @@ impl Inner {
         Err(StoreError::Contended { attempts: ATTEMPTS }.into())
     }
 
-    /// Returns the chunks of which no copy of this length may be relied on.
+    /// Returns the chunks without a reliable copy of this length.
     async fn refused_chunks(
         self: &Arc<Self>,
         chunks: &Arc<[(ChunkId, usize)]>,
@@ -147,11 +147,11 @@ impl Inner {
         Ok(refused.map(|(&(id, length), standing)| Refused { id, length, standing }).collect())
     }
 
-    /// Publishes a manifest that is pending, and says whether the pending one lasted so long.
+    /// Publishes a pending manifest, and returns whether it still existed.
     async fn publish(&self, pending: &str, manifest: &str, bytes: &Bytes) -> Result<bool, ObjectError> {
         let late_lists = !self.format.listing_lag.is_zero();
-        // Rule 6: a rename cannot happen after the pending manifest expired. Where lists are late, both must
-        // be there for a while.
+        // Rule 6: a rename fails once the pending manifest has expired. Where lists are late, both objects must
+        // exist for a while.
         if !late_lists && self.rules.hold(Rule::LastingPending) {
             match self.objects.rename(pending, manifest).await {
                 Some(Err(error)) if error.is_not_found() => return Ok(false),

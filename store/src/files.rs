@@ -41,7 +41,7 @@ pub struct Usage {
 impl Store {
     /// Returns the files, sorted by root.
     ///
-    /// The list may or may not include a file that is committed or deleted meanwhile.
+    /// The list may or may not include files that are committed or deleted while it is read.
     ///
     /// # Errors
     /// [`StoreError::Object`], when the store cannot be listed; in the stream, when a manifest cannot be
@@ -50,7 +50,7 @@ impl Store {
         Ok(self.files_in(self.inner.objects.list(Folder::Manifests, None).await?))
     }
 
-    /// Returns the next files after one, ordered by root, at most `most`.
+    /// Returns at most `most` files after one, sorted by root.
     pub(crate) async fn files_after(
         &self,
         after: Option<Root>,
@@ -109,17 +109,17 @@ impl Store {
 /// Bytes of the longest head of a manifest: magic, version, profile id with its length, length of the file.
 const HEAD: u64 = 7 + 1 + 1 + 255 + 8;
 
-/// What the head of a manifest says.
+/// The facts in the head of a manifest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileHead {
     /// Length of the file in bytes.
     pub(crate) length: u64,
-    /// Length of the longest chunk that its profile can give, in bytes.
+    /// Length of the longest chunk that its profile allows, in bytes.
     pub(crate) longest: u64,
 }
 
 impl Inner {
-    /// Returns what the head of a file's manifest of `size` bytes says, if it is there.
+    /// Returns the facts in the head of a file's manifest of `size` bytes, if the file exists.
     pub(crate) async fn file_head(&self, root: Root, size: u64) -> Result<Option<FileHead>, StoreError> {
         let name = Folder::Manifests.object(root);
         let Some(head) = found(self.objects.get(&name, Some(0..size.min(HEAD))).await)? else {

@@ -1,4 +1,4 @@
-//! The object `format`: what lies here, and of which version.
+//! The object `format`, which marks a store and its version.
 //!
 //! ```text
 //! chunker-store 1
@@ -11,17 +11,17 @@ use std::time::Duration;
 
 /// The object's name.
 pub(crate) const NAME: &str = "format";
-/// The most bytes that the object may have.
+/// Limit for the size of the object, in bytes.
 pub(crate) const LONGEST: u64 = 1024;
 /// The version of the store that this library reads and writes.
 pub const VERSION: u32 = 1;
 
-/// What all who use a store must agree on.
+/// The facts on which all users of a store must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
-    /// Tells this store from another one that was at the same place before.
+    /// Distinguishes this store from another one that was in the same place before.
     pub(crate) id: TimeName,
-    /// How long an object may be missing in lists after it was written, and be there after it was deleted.
+    /// How long lists may lack an object after it is written, and still have it after it is deleted.
     pub(crate) listing_lag: Duration,
 }
 

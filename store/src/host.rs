@@ -31,7 +31,7 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
     /// Starts a task that runs beside the caller.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
-    /// Runs `work`, which computes or waits for a disk, where it blocks no task.
+    /// Runs `work`, which computes or waits for a disk, on a thread where it blocks no task.
     fn run(&self, work: Box<dyn FnOnce() + Send>);
 
     /// Returns the number of [`run`](Self::run) calls that can execute at the same time.
@@ -105,7 +105,7 @@ impl Host for TokioHost {
 #[error("a background task ended without a result")]
 pub struct TaskLost;
 
-/// A result in the making: a task or work that has begun and goes on whether it is awaited or not.
+/// A running task or piece of work. It continues even if it is not awaited.
 #[derive(Debug)]
 pub(crate) struct Task<T>(oneshot::Receiver<T>);
 
@@ -120,7 +120,7 @@ impl<T> Future for Task<T> {
     }
 }
 
-/// Starts `work` on a thread for such work.
+/// Starts `work` on a thread for blocking work.
 pub(crate) fn start_work<T: Send + 'static>(
     host: &Arc<dyn Host>,
     work: impl FnOnce() -> T + Send + 'static,
@@ -140,7 +140,7 @@ pub(crate) fn start_task<T: Send + 'static>(
     Task(receiver)
 }
 
-/// Returns what `future` gives, or `None` if that takes longer than `duration`.
+/// Returns the output of `future`, or `None` if that takes longer than `duration`.
 pub(crate) async fn within<T>(
     host: &Arc<dyn Host>,
     duration: Duration,
@@ -152,7 +152,7 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// A moment that can be compared with a later one, also when the machine slept in between.
+/// A moment that can be compared with a later one, even if the machine slept in between.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     elapsed: Duration,
@@ -164,15 +164,15 @@ impl Moment {
         Self { elapsed: host.elapsed(), time: host.now() }
     }
 
-    /// Returns the longer of the times that have passed by the two clocks: one stands still while the
-    /// machine sleeps, the other can be set back.
+    /// Returns the longer of the times that passed on two clocks: one stops while the machine sleeps, the
+    /// other can be set back.
     pub(crate) fn age(&self, host: &dyn Host) -> Duration {
         let by_time = host.now().duration_since(self.time).unwrap_or_default();
         by_time.max(host.elapsed().saturating_sub(self.elapsed))
     }
 
-    /// Says whether this moment is surely more than `duration` after another one, whatever was done to the
-    /// time of day.
+    /// Returns whether this moment is certainly more than `duration` after another one, even if the time of
+    /// day was changed.
     pub(crate) fn is_after(&self, other: &Self, duration: Duration) -> bool {
         self.elapsed > other.elapsed.saturating_add(duration)
     }

@@ -1,4 +1,4 @@
-//! What files need: their manifests, published and pending, read for a collector or a check.
+//! Finds the chunks that files need: reads published and pending manifests for a collection or a check.
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
@@ -13,21 +13,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Bytes of manifests that are in memory at the same time.
+/// Limit for the manifests in memory at the same time, in bytes.
 const MANIFEST_BYTES: u64 = 128 << 20;
 
-/// Reads manifests, each once, however often it looks.
+/// Reads each manifest once, even over several passes.
 #[derive(Debug)]
 pub(crate) struct LiveFiles {
     inner: Arc<Inner>,
-    /// The time by the store's own clock, when looking began.
+    /// The time by the store's own clock at the start of the first pass.
     now: SystemTime,
-    /// Whether pending manifests that are too old are deleted.
+    /// Whether to delete pending manifests that have expired.
     expires: bool,
     progress: Callback,
     seen: HashSet<Root>,
     seen_pending: HashSet<String>,
-    /// Pending manifests that were too old, and are deleted.
+    /// Pending manifests that had expired and were deleted.
     pub(crate) expired: u64,
     /// Published manifests that were read.
     pub(crate) files: u64,
@@ -39,7 +39,7 @@ impl LiveFiles {
         Self { inner, now, expires, progress, seen, seen_pending, expired: 0, files: 0 }
     }
 
-    /// Forgets what was read, so that the next look reads all.
+    /// Forgets what was read, so that the next pass reads everything.
     pub(crate) fn start_over(&mut self) {
         self.seen.clear();
         self.seen_pending.clear();
@@ -49,7 +49,7 @@ impl LiveFiles {
     /// Calls `visit` with every manifest that was not read before: first those that are pending, then those
     /// that are published, in lists that are made in this order.
     ///
-    /// One that cannot be read is an error: what it needs is not known.
+    /// A manifest that cannot be read is an error, because the chunks that its file needs are unknown.
     pub(crate) async fn look(
         &mut self,
         mut visit: impl FnMut(&Manifest) -> Result<(), StoreError>,
@@ -87,10 +87,11 @@ impl LiveFiles {
     }
 }
 
-/// A file and its manifest, which is `None` if it is not there any more.
+/// A file and its manifest, or `None` if the file no longer exists.
 pub(crate) type ReadManifest = (Root, Result<Option<Manifest>, StoreError>);
 
-/// Splits a list of things with sizes into runs that together have at most `most` bytes, or are one thing.
+/// Splits a list of items with sizes into runs of at most `most` bytes in total; a longer item is a run of
+/// its own.
 fn groups<N>(list: Vec<(N, u64)>, most: u64) -> Vec<Vec<(N, u64)>> {
     let mut groups: Vec<Vec<_>> = Vec::new();
     let mut bytes: u64 = 0;
@@ -138,7 +139,7 @@ impl Inner {
         stream::iter(groups).flatten().boxed()
     }
 
-    /// Returns the manifest of a file from what was read of it.
+    /// Returns the manifest of a file from the bytes that were read.
     async fn listed_manifest(
         &self,
         root: &Root,
@@ -146,12 +147,12 @@ impl Inner {
     ) -> Result<Option<Manifest>, StoreError> {
         match bytes.map(|bytes| self.checked_manifest(root, &bytes)) {
             Ok(Ok(manifest)) => Ok(Some(manifest)),
-            // It was deleted since it was listed, or put again in place of a damaged one; or it is damaged.
+            // It was deleted or replaced after it was listed, or it is damaged.
             _ => self.read_manifest(root).await,
         }
     }
 
-    /// Returns the time by the clock of what holds the store.
+    /// Returns the time by the clock of the file system or service.
     pub(crate) async fn store_time(&self) -> Result<SystemTime, StoreError> {
         let name = Folder::Clock.object(self.new_name()?);
         self.objects.put(&name, Vec::new()).await?;

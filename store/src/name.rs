@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 pub struct TimeName(u128);
 
 impl TimeName {
-    /// Returns a name of this moment.
+    /// Returns a name for this moment.
     pub(crate) fn now(host: &dyn Host) -> io::Result<Self> {
         let mut random = [0; 16];
         host.random(&mut random)?;
@@ -25,7 +25,7 @@ impl TimeName {
         Self(milliseconds(time) << 80 | 0x7 << 76 | 0b10 << 62 | random)
     }
 
-    /// Returns the first name of the moment that lies `before` the time of this one.
+    /// Returns the first name of the moment `before` the time of this one.
     pub(crate) fn earlier(self, before: Duration) -> Self {
         Self((self.0 >> 80).saturating_sub(before.as_millis()) << 80)
     }

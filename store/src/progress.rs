@@ -29,7 +29,7 @@ pub enum Step {
     DeletePacks,
 }
 
-/// What is called with the progress.
+/// A callback for progress.
 #[derive(Clone, Default)]
 pub(crate) struct Callback(Option<Arc<dyn Fn(Progress) + Send + Sync>>);
 

@@ -1,4 +1,4 @@
-//! How chunks and files are read: merged ranges, several at a time, every byte verified.
+//! Reads chunks and files: merges ranges, reads several at a time, and verifies every byte.
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
@@ -21,11 +21,11 @@ use std::mem::replace;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Chunks that are fetched together.
+/// Chunks to fetch together.
 const WINDOW_CHUNKS: usize = 1024;
-/// How often chunks are looked for that are not where they were.
+/// How often to look for chunks that are no longer where they were.
 const LOOKS: u32 = 16;
-/// The longest range that is made of several.
+/// Length of the longest merged range, in bytes.
 const LONGEST_RANGE: u64 = 4 << 20;
 
 /// How much to fetch ahead.
@@ -33,12 +33,12 @@ const LONGEST_RANGE: u64 = 4 << 20;
 pub(crate) struct Ahead {
     /// Bytes of chunks after which a window is full; the last chunk may exceed them.
     pub(crate) window: u64,
-    /// Windows that are under way at the same time.
+    /// Windows to fetch at the same time.
     pub(crate) windows: usize,
 }
 
 impl Ahead {
-    /// What keeps a program busy that has memory to spare.
+    /// Enough to keep a program with memory to spare busy.
     pub(crate) const FAR: Self = Self { window: 8 << 20, windows: 3 };
 }
 
@@ -84,7 +84,7 @@ impl Store {
 
     /// Returns the bytes of a file, or a range of them, in verified pieces.
     ///
-    /// The bytes are correct, whatever happens to the store meanwhile. Until the file is deleted, no
+    /// The bytes are correct, whatever happens to the store in the meantime. Until the file is deleted, no
     /// collection interferes with a read.
     ///
     /// # Errors
@@ -171,7 +171,7 @@ pub(crate) fn until_failure<T, E>(
     results.take_while(move |result| ready(!replace(&mut failed, result.is_err())))
 }
 
-/// Returns a chunk of a manifest that was looked for, if it was found and has the length that the manifest says.
+/// Returns a requested chunk of a manifest, if it was found and has the length in the manifest.
 pub(crate) fn of_length(id: ChunkId, fetched: Option<Fetched>, length: usize) -> Result<Fetched, StoreError> {
     let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
     if fetched.chunk.len() != length {
@@ -180,7 +180,7 @@ pub(crate) fn of_length(id: ChunkId, fetched: Option<Fetched>, length: usize) ->
     Ok(fetched)
 }
 
-/// A chunk that is to be read, and where.
+/// A chunk to read, and its place.
 #[derive(Clone, Copy)]
 struct Wanted {
     id: ChunkId,
@@ -219,7 +219,7 @@ struct Batch {
 }
 
 impl Inner {
-    /// Splits a window into ones of a bounded number of bytes, as far as their chunks are known.
+    /// Splits a window into windows of bounded size, as far as its chunks are known.
     pub(crate) async fn split_window(
         self: &Arc<Self>,
         ids: Vec<ChunkId>,
@@ -243,13 +243,13 @@ impl Inner {
         Ok(windows)
     }
 
-    /// Learns which packs there are, unless that is known from some time in the past.
+    /// Lists the packs, unless they were listed before.
     async fn list_packs_once(self: &Arc<Self>) -> Result<(), StoreError> {
         if self.view().packs_listed { Ok(()) } else { self.refresh(false).await }
     }
 
-    /// Returns these chunks in this order; looks again, with a whole list of packs, for those that are not
-    /// where they were.
+    /// Returns these chunks in this order; looks again, with a complete list of packs, for those that are no
+    /// longer where they were.
     pub(crate) async fn fetch(
         self: Arc<Self>,
         ids: Vec<ChunkId>,
@@ -260,8 +260,8 @@ impl Inner {
         let mut wanted = ids.clone();
         wanted.sort_unstable();
         wanted.dedup();
-        // Rule 9: collectors copy before they delete, so what is not where it was is looked for again: among
-        // new packs, then in two whole views. What is damaged may have a copy that is not known yet.
+        // Rule 9: collectors copy before they delete, so look again for a missing chunk: among new packs,
+        // then in two complete views. A damaged chunk may have a copy that is not known yet.
         let lag = self.format.listing_lag;
         let mut unknown = 0;
         for _ in 0..LOOKS {
@@ -317,8 +317,8 @@ impl Inner {
         Ok(places)
     }
 
-    /// Fetches chunks from where the view says they are, from other copies if one is damaged, but from none
-    /// that `failed` before; says whether it knew a place for any.
+    /// Fetches chunks from where the view says they are, or from another copy if one is damaged, but not from
+    /// copies that `failed` before; returns whether it knew a place for any.
     pub(crate) async fn fetch_known(
         self: &Arc<Self>,
         ids: &[ChunkId],
@@ -354,7 +354,7 @@ impl Inner {
         Ok(most > 0)
     }
 
-    /// Merges chunks that lie near each other.
+    /// Merges chunks that are close together.
     fn batches(&self, mut wanted: Vec<(ChunkId, Copy)>) -> Vec<Batch> {
         wanted.sort_unstable_by_key(|(_, copy)| (copy.pack, copy.place.offset));
         let mut batches: Vec<Batch> = Vec::new();
@@ -374,7 +374,7 @@ impl Inner {
         batches
     }
 
-    /// Reads and verifies chunks of one pack. What is not there is left out, so that others are tried.
+    /// Reads and verifies chunks of one pack. Leaves out missing ones, so that other copies are tried.
     async fn read_batch(
         self: Arc<Self>,
         Batch { pack, range, chunks }: Batch,

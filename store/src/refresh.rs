@@ -1,4 +1,4 @@
-//! How a process learns what others have written: lists, footers, and the snapshot of all it knows.
+//! Finds out what other processes have written: lists objects, reads footers, and keeps a snapshot.
 
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
@@ -20,13 +20,13 @@ use std::sync::Arc;
 
 /// Bytes of the first read at the end of a pack: the footer of 1,500 chunks.
 const TAIL: u64 = 64 << 10;
-/// The most packs that one doom names.
+/// Limit for the packs in one doom.
 pub(crate) const DOOMED_PACKS: usize = 1 << 20;
 /// Bytes of the longest doom: a line for every pack.
 const LONGEST_DOOM: u64 = DOOMED_PACKS as u64 * 37;
-/// Packs whose footers are read before the table may be written.
+/// Number of footers to read before the table may be written.
 const BATCH: usize = 1024;
-/// The most chunks that are kept in memory.
+/// Limit for the chunks kept in memory.
 const MOST: usize = 2 << 20;
 /// Chunks whose footers the next process should not have to read again.
 const WORTH_KEEPING: usize = 4096;
@@ -34,7 +34,7 @@ const WORTH_KEEPING: usize = 4096;
 const RECENT: usize = 1 << 20;
 
 impl Inner {
-    /// Brings the view up to date: all dooms, then the packs after the newest, or all when `full`.
+    /// Updates the view: reads all dooms, then the packs after the newest one, or all packs if `full`.
     pub(crate) async fn refresh(self: &Arc<Self>, full: bool) -> Result<(), StoreError> {
         loop {
             let start = Moment::now(self.host.as_ref());
@@ -47,7 +47,7 @@ impl Inner {
                 (view.sequence(), after)
             };
             let list = self.objects.list(Folder::Packs, after.as_deref()).await?;
-            // A list that lay about while dooms came and went says nothing any more.
+            // A list is out of date if dooms may have come and gone since.
             if !self.is_recent(start) {
                 continue;
             }
@@ -58,14 +58,14 @@ impl Inner {
         }
     }
 
-    /// Says whether what was learned since a moment still holds: no doom that could have been read since then
-    /// is forgotten yet (rule 10).
+    /// Returns whether what was learned since a moment is still valid: no doom that could have been read since
+    /// then is forgotten yet (rule 10).
     pub(crate) fn is_recent(&self, start: Moment) -> bool {
         start.age(self.host.as_ref()) < DOOM_RETENTION / 2
     }
 
-    /// Checks that every doom could be read: what is doomed is not known otherwise, and neither may a
-    /// commit rely on a pack, nor may one be deleted.
+    /// Checks that every doom could be read. Otherwise it is unknown which packs are doomed, so no commit may
+    /// rely on a pack, and no pack may be deleted.
     pub(crate) fn all_dooms_known(&self) -> Result<(), StoreError> {
         match self.view().damaged_doom {
             Some(name) => Err(StoreError::Doom { name: Folder::Dooms.object(name) }),
@@ -73,7 +73,7 @@ impl Inner {
         }
     }
 
-    /// Returns the packs of a doom, `None` in it when it is damaged, and `None` when it is not there.
+    /// Returns the packs of a doom: `Some(None)` if the doom is damaged, `None` if it does not exist.
     pub(crate) async fn read_doom(
         &self,
         name: TimeName,
@@ -86,7 +86,7 @@ impl Inner {
         Ok(bytes.map(|bytes| parse_doom(&bytes)))
     }
 
-    /// Reads the dooms that are not known yet, and says whether all packs must be listed.
+    /// Reads the dooms that are not known yet, and returns whether all packs must be listed.
     async fn read_dooms(self: &Arc<Self>, start: Moment) -> Result<bool, StoreError> {
         let newest = self.view().newest_doom().map(|name| name.to_string());
         let after = newest.filter(|_| !self.rules.hold(Rule::WholeDooms));
@@ -107,14 +107,14 @@ impl Inner {
         let now = Moment::now(self.host.as_ref());
         let mut view = self.view_mut();
         if after.is_none() {
-            // Rule 10: a doom that was there long enough to be in this list is deleted if it is not.
+            // Rule 10: a doom that is old enough to be in this list, and is not, was deleted.
             let is_over = |seen: Moment| start.is_after(&seen, self.format.listing_lag);
             let freed = view.apply_dooms(&listed.into_keys().collect(), now, is_over);
             if self.rules.hold(Rule::ForgottenDooms) {
                 view.forget_packs(&freed);
             }
         }
-        // A damaged one that is not there any more was removed by a person, who knows what that means.
+        // A damaged doom that no longer exists was removed by an operator.
         let mut vanished = view.damaged_doom.take().is_some();
         for (name, packs) in dooms {
             match packs {
@@ -132,8 +132,8 @@ impl Inner {
         Ok(!view.packs_listed)
     }
 
-    /// Makes the packs of others durable that are known here: whoever lists a pack may be faster than its
-    /// writer is with making its name durable (rule 1).
+    /// Makes known packs of other processes durable: a pack can be listed before its writer has made its name
+    /// durable (rule 1).
     pub(crate) async fn settle_packs(&self) -> Result<(), StoreError> {
         let unsettled = self.view().unsettled();
         if let Some(unsettled) = unsettled {
@@ -143,7 +143,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Reads the footers of packs that a list has which began at `start`, and says whether it was in time.
+    /// Reads the footers of packs in a list that began at `start`, and returns whether that was in time.
     async fn read_footers(
         self: &Arc<Self>,
         packs: Vec<(TimeName, u64)>,
@@ -173,7 +173,7 @@ impl Inner {
         Ok(true)
     }
 
-    /// Returns the entries of a pack, or what is wrong with its footer, or `None` if the pack is not there.
+    /// Returns the entries of a pack, or what is wrong with its footer, or `None` if the pack does not exist.
     pub(crate) async fn read_footer(
         &self,
         name: TimeName,
@@ -196,7 +196,7 @@ impl Inner {
         Ok(bytes.map(|bytes| parse_footer(&bytes?, size)))
     }
 
-    /// Returns a range of a pack, or what is wrong with it, or `None` if the pack is not there.
+    /// Returns a range of a pack, or what is wrong with it, or `None` if the pack does not exist.
     pub(crate) async fn read_pack(
         &self,
         name: TimeName,
@@ -209,8 +209,8 @@ impl Inner {
         match error.kind {
             ErrorKind::NotFound => Ok(None),
             ErrorKind::UnexpectedEof => Ok(Some(Err(PackError::Truncated))),
-            // One pack that cannot be read must not take the store down; a store that cannot be read must
-            // not pass for one without chunks.
+            // One unreadable pack must not make the store unusable, and an unreadable store must not look like
+            // an empty one.
             kind if self.objects.is_of_one(&error) && self.objects.get(format::NAME, None).await.is_ok() => {
                 Ok(Some(Err(PackError::Unreadable { kind })))
             }
@@ -218,7 +218,7 @@ impl Inner {
         }
     }
 
-    /// Reads the footer of a pack again in which chunks are not where they should be, and says whether the
+    /// Reads the footer of a pack again in which chunks are not where they should be, and returns whether the
     /// view was wrong: then it is not any more.
     pub(crate) async fn correct(
         self: &Arc<Self>,
@@ -251,7 +251,7 @@ impl Inner {
         }
     }
 
-    /// Asks the view about chunks; should its snapshot turn out to be damaged, makes another one first.
+    /// Asks the view about chunks. If its snapshot turns out to be damaged, makes a new one and asks again.
     pub(crate) async fn look_up<C: Send + Sync + 'static, T: Send + 'static>(
         self: &Arc<Self>,
         ids: Arc<[C]>,
@@ -270,7 +270,7 @@ impl Inner {
         }
     }
 
-    /// Removes this machine's snapshots, which are wrong.
+    /// Removes this machine's snapshots, because they are wrong.
     pub(crate) async fn discard_cache(&self) -> Result<(), StoreError> {
         let cache = self.cache.clone();
         within(&self.host, CACHE_PATIENCE, start_work(&self.host, move || cache.discard()))
@@ -279,7 +279,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Reads all footers again, and uses no snapshot any more: this machine's are damaged.
+    /// Reads all footers again, and stops using snapshots, because this machine's are damaged.
     async fn forget_chunks(self: &Arc<Self>) -> Result<(), StoreError> {
         crate::observability::index_damaged();
         {
@@ -291,7 +291,8 @@ impl Inner {
     }
 
     /// Writes the table into a new snapshot if at least `least` chunks, and a `share`th of the snapshot's,
-    /// are in none; one at a time, and no longer than a while: a cache that hangs must not stop the work.
+    /// are in none. Writes one at a time, for a limited time, because a cache that hangs must not stop the
+    /// work.
     pub(crate) async fn keep_snapshot(
         self: &Arc<Self>,
         least: usize,
@@ -319,7 +320,7 @@ impl Inner {
     }
 }
 
-/// Returns the bytes of a doom: the names of its packs, a line each.
+/// Returns the bytes of a doom: the names of its packs, one per line.
 pub(crate) fn doom_text(packs: &[TimeName]) -> String {
     packs.iter().map(|pack| format!("{pack}\n")).collect()
 }
@@ -329,5 +330,5 @@ fn parse_doom(bytes: &[u8]) -> Option<Vec<TimeName>> {
     text.lines().map(|line| line.parse().ok()).collect()
 }
 
-/// The longest footer to read in one go: it fits in memory.
+/// Longest footer to read at once, in bytes: it must fit in memory.
 const _: () = assert!(crate::pack::format::MAX_CHUNKS as usize * ENTRY < 64 << 20);

@@ -1,4 +1,4 @@
-//! A store, and what this process knows of it.
+//! A store, and what this process knows about it.
 
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
@@ -35,7 +35,7 @@ pub(crate) struct Inner {
     pub(crate) cache: Cache,
 }
 
-/// How old a view may be when it says which chunks are missing. A commit looks again.
+/// Maximum age of the view that says which chunks are missing. A commit looks again.
 const VIEW_AGE: Duration = Duration::from_secs(5);
 
 impl Store {
@@ -44,7 +44,7 @@ impl Store {
     ///
     /// The last three need the feature `aws`, `gcp` or `azure`, and take credentials and endpoint from the
     /// usual environment variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …). Writes the object `format`
-    /// if there is no store yet and [`StoreOptions::create`] allows it, else nothing.
+    /// if there is no store yet and [`StoreOptions::create`] allows it; otherwise writes nothing.
     ///
     /// # Errors
     /// [`StoreError::Format`] when there is no store, something else, or a store of another version;
@@ -137,7 +137,7 @@ impl Store {
     }
 }
 
-/// Returns the format of the store in `objects`, which it makes if there is none and that is asked for.
+/// Returns the format of the store in `objects`; creates a store if there is none and the options allow it.
 async fn open_format(
     objects: &dyn Objects,
     host: &dyn Host,
@@ -150,13 +150,13 @@ async fn open_format(
         return Err(FormatError::NoStore { url: objects.url().to_owned() }.into());
     }
     if objects.holds_anything().await? {
-        // Another process may have made the store meanwhile.
+        // Another process may have created the store in the meantime.
         return read_format(objects).await?.ok_or_else(|| FormatError::NotAStore.into());
     }
     let id = TimeName::now(host).map_err(StoreError::Random)?;
     let format = Format { id, listing_lag: options.listing_lag };
     objects.create(format::NAME, format.to_text().into()).await?;
-    // Of several that make the store at the same time, one wins.
+    // If several processes create the store at the same time, one wins.
     read_format(objects).await?.ok_or_else(|| FormatError::NotAStore.into())
 }
 

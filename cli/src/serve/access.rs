@@ -55,7 +55,7 @@ fn digest(token: &str) -> [u8; 32] {
     HashAlgorithm::Sha256.digest(token.as_bytes())
 }
 
-/// Says whether a `Host` is a name of a loopback address, whatever its port.
+/// Returns whether a `Host` is a name of a loopback address, whatever its port.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -38,8 +38,7 @@ fn about_server(server: &Server, method: &Method, head: &RequestHead) -> Option<
         _ => return None,
     };
     if !matches!(*method, Method::GET | Method::HEAD) {
-        let refusal = Refusal::new(405, "method_not_allowed", "this path does not support the method");
-        return Some(engine.refuse(head, refusal.with_header("Allow", "GET, HEAD")));
+        return Some(engine.refuse(head, Refusal::method_not_allowed(&head.method, "GET, HEAD")));
     }
     Some(Answer::text(text))
 }

@@ -1,4 +1,4 @@
-//! The pieces that JavaScript pushes, as a reader.
+//! A reader of the pieces that JavaScript pushes.
 
 use crate::failure::Failure;
 use std::collections::VecDeque;
@@ -6,29 +6,29 @@ use std::io::{self, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// With this many bytes waiting to be read, there is no room for more.
+/// Limit for the bytes that wait to be read.
 const MOST: usize = 8 << 20;
 
-/// Buffers kept for further pieces: that of a new one costs more than the copy of its bytes.
+/// Buffers kept for further pieces: a new buffer costs more than copying the bytes.
 const SPARES: usize = 8;
 
-/// What was pushed and not read.
+/// The pieces that were pushed and not read yet.
 pub(super) struct Input {
-    /// Told when the reader begins to wait: what was found by then is all that there is for now.
+    /// Notified when the reader starts to wait: no further chunks can be found for now.
     starved: Arc<Notify>,
     queue: Mutex<Queue>,
-    /// Told of pieces and of the end: for the thread that reads.
+    /// Notified of pieces and of the end; the reading thread waits for it.
     pushed: Condvar,
-    /// Told of room, and that no more is wanted: for JavaScript.
+    /// Notified of room, and when no more is needed; JavaScript waits for it.
     taken: Notify,
 }
 
 #[derive(Default)]
 struct Queue {
     pieces: VecDeque<Vec<u8>>,
-    /// Bytes of the first piece that were read.
+    /// Bytes already read of the first piece.
     read: usize,
-    /// Bytes that were not.
+    /// Bytes that were not read yet.
     length: usize,
     spares: Vec<Vec<u8>>,
     ended: bool,
@@ -54,7 +54,7 @@ impl Input {
             return if queue.closed { Ok(false) } else { Err(Failure::CLOSED) };
         }
         let mut copy = queue.spares.pop().unwrap_or_default();
-        drop(queue); // JavaScript is the only one who pushes: nothing comes between
+        drop(queue); // only JavaScript pushes, so nothing can come in between
         copy.clear();
         copy.try_reserve(piece.len()).map_err(|_| Failure::memory(piece.len()))?;
         copy.extend_from_slice(piece);
@@ -67,8 +67,8 @@ impl Input {
         Ok(room)
     }
 
-    /// Waits until there is room for another piece, or no more is wanted. Returns `false` when there is
-    /// none before JavaScript takes chunks: it may never do so, and the process is not to wait for that.
+    /// Waits until there is room for another piece, or no more is needed. Returns `false` if there is no room
+    /// until JavaScript takes chunks: it may never take them, and the process must not wait for that.
     pub(super) async fn room(&self) -> bool {
         loop {
             let taken = self.taken.notified();
@@ -97,13 +97,13 @@ impl Input {
         self.pushed.notify_one();
     }
 
-    /// Lets reading fail after the pieces that were pushed.
+    /// Makes reading fail after the pieces that were pushed.
     pub(super) fn fail(&self) {
         self.queue().failed = true;
         self.end();
     }
 
-    /// Closes the input, since no more is wanted: the reader ends immediately.
+    /// Closes the input, since no more is needed: the reader ends immediately.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
         queue.closed = true;
@@ -124,7 +124,7 @@ impl Input {
     }
 }
 
-/// Reads what is pushed.
+/// Reads the pieces that are pushed.
 pub(super) struct Pushed(pub(super) Arc<Input>);
 
 impl Read for Pushed {
@@ -144,7 +144,7 @@ impl Read for Pushed {
         while length < space.len()
             && let Some(piece) = queue.pieces.pop_front()
         {
-            // The copy holds up no push: JavaScript appends at the other end.
+            // The copy does not delay pushes: JavaScript appends at the other end.
             let start = queue.read;
             drop(queue);
             let part = (piece.len() - start).min(space.len() - length);

@@ -6,21 +6,21 @@ use chunker::chunking::ChunkDescriptor;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Bytes of chunks to report together, unless the input has no more for now: fewer would wake JavaScript
-/// too often.
+/// Bytes of chunks to report together, unless the input has no more for now. Fewer would wake JavaScript too
+/// often.
 const BATCH: u64 = 4 << 20;
 
 /// Bytes of chunks that may wait to be taken.
 const MOST: u64 = 64 << 20;
 
-/// What was found.
+/// The chunks found so far.
 pub(super) struct Output {
-    /// What the chunks are found in; `None` for a file, which has always more.
+    /// The input; `None` for a file, which always has more.
     input: Option<Arc<Input>>,
     state: Mutex<State>,
-    /// Told of chunks, of the end, and by the input when it has no more: for JavaScript.
+    /// Notified of chunks, of the end, and by the input when it has no more; JavaScript waits for it.
     found: Arc<Notify>,
-    /// Told of room, and that no more is wanted: for the thread that fills this.
+    /// Notified of room, and when no more is needed; the finding thread waits for it.
     taken: Condvar,
 }
 
@@ -49,14 +49,14 @@ impl Output {
         Self { input: None, state: Mutex::default(), found: Arc::default(), taken: Condvar::new() }
     }
 
-    /// Returns the output for chunks of what is pushed, and where to push it.
+    /// Returns the output for chunks of pushed pieces, and the input to push them to.
     pub(super) fn of_pieces() -> (Self, Arc<Input>) {
         let output = Self::of_file();
         let input = Arc::new(Input::new(Arc::clone(&output.found)));
         (Self { input: Some(Arc::clone(&input)), ..output }, input)
     }
 
-    /// Adds `chunk` by `append`, and waits for room after it. Returns whether more chunks are wanted.
+    /// Adds `chunk` by `append`, and waits for room after it. Returns whether more chunks are needed.
     pub(super) fn add(
         &self,
         chunk: &ChunkDescriptor,
@@ -85,7 +85,7 @@ impl Output {
         self.found.notify_waiters();
     }
 
-    /// Stops the search: no more chunks are wanted.
+    /// Stops the search: no more chunks are needed.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;

@@ -19,7 +19,7 @@ impl Threads {
         Ok(Self(Some(Arc::new(pool.map_err(|error| Failure::threads(&error))?))))
     }
 
-    /// Lets them end when no pipeline needs them.
+    /// Lets the threads end when no pipeline needs them.
     #[napi(catch_unwind)]
     pub fn free(&mut self) {
         self.0 = None;

@@ -9,13 +9,13 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
-/// A stream that is polled only while somebody waits for what comes next.
+/// A stream that is polled only while the next items are awaited.
 pub(crate) struct Pulled<T> {
     stream: Arc<Mutex<Option<Pulling<T>>>>,
     closed: watch::Sender<bool>,
 }
 
-/// A stream, and the error that it ended with after what was taken last.
+/// A stream, and the error that ended it after the items taken last.
 struct Pulling<T> {
     stream: BoxStream<'static, Result<T, StoreError>>,
     error: Option<StoreError>,
@@ -27,7 +27,7 @@ impl<T: Send + 'static> Pulled<T> {
         Self { stream: Arc::new(Mutex::new(Some(pulling))), closed: watch::Sender::new(false) }
     }
 
-    /// Waits for the next items, and returns all that are there, up to `enough`; none at the end.
+    /// Waits for the next items, and returns those that are ready, up to `enough`; none at the end.
     pub(crate) fn next(
         &self,
         enough: fn(&[T]) -> bool,
@@ -43,7 +43,7 @@ impl<T: Send + 'static> Pulled<T> {
         }
     }
 
-    /// Drops the stream, also while somebody waits for what comes next.
+    /// Drops the stream, even while the next items are awaited.
     pub(crate) fn close(&self) -> Result<(), Failure> {
         self.closed.send_replace(true);
         let stream = Arc::clone(&self.stream);

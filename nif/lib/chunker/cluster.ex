@@ -23,7 +23,7 @@ defmodule Chunker.Cluster do
 
   alias Chunker.Error
 
-  # How often an input may take a node with it.
+  # How often an input is tried again after its node was lost.
   @attempts 3
   @read_bytes 1024 * 1024
 
@@ -67,7 +67,7 @@ defmodule Chunker.Cluster do
     _ = Chunker.profile!(options)
     caller = self()
 
-    # A process of its own, to which all tasks are linked: none is left when the caller is killed.
+    # All tasks are linked to this process, so none is left when the caller is killed.
     fn -> coordinate(caller, sources, options, Map.new(nodes, &{&1, per_node})) end
     |> Task.async()
     |> Task.await(:infinity)
@@ -87,7 +87,7 @@ defmodule Chunker.Cluster do
     state = start(state)
 
     if state.running == %{} do
-      # No node is left for those that wait.
+      # No node is left for the waiting sources.
       for {index, _, _} <- state.waiting, into: state.results, do: {index, {:error, :nodedown}}
     else
       state |> next() |> work()
@@ -137,7 +137,8 @@ defmodule Chunker.Cluster do
       {:EXIT, ^caller, reason} ->
         exit(reason)
 
-      # Tasks are linked and monitored; left in the mailbox, these would be passed over at every receive.
+      # Exit signals of linked tasks, which are also monitored. Left in the mailbox, they would slow down
+      # every receive.
       {:EXIT, _, _} ->
         next(state)
     end
@@ -163,7 +164,7 @@ defmodule Chunker.Cluster do
 
   defp release(state, ref) do
     {{node, job}, running} = Map.pop!(state.running, ref)
-    # A node may have been lost since.
+    # The node may have been lost in the meantime.
     free = if is_map_key(state.free, node), do: Map.update!(state.free, node, &(&1 + 1)), else: state.free
     {job, %{state | running: running, free: free}}
   end

@@ -1,13 +1,13 @@
 defmodule Chunker.Log do
   @moduledoc false
-  # Fetches the lines of the native library and gives them to Logger: threads of a library cannot.
+  # Passes the log lines of the native library to Logger, which the threads of a library cannot call.
 
   use GenServer
   require Logger
 
   alias Chunker.Native
 
-  # Milliseconds between two looks, while lines are wanted.
+  # Interval in milliseconds at which to look for lines, while logging is on.
   @interval 50
 
   @type level :: :none | :error | :warning | :info | :debug | :all
@@ -16,7 +16,7 @@ defmodule Chunker.Log do
   @spec start_link(term) :: GenServer.on_start()
   def start_link(_), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
 
-  # Returns when the lines up to now are with Logger.
+  # Returns once Logger has all lines up to now.
   @spec set_level(level) :: :ok
   def set_level(level) do
     unless level in @levels,
@@ -51,7 +51,7 @@ defmodule Chunker.Log do
         do: Logger.log(level, text, time: micros, domain: [:chunker])
 
     if lost > 0,
-      do: Logger.warning("#{lost} lines were lost: they came too fast", domain: [:chunker])
+      do: Logger.warning("#{lost} log lines were lost because they came too fast", domain: [:chunker])
 
     if Native.log_level() != :none, do: Process.send_after(self(), :look, @interval)
   end

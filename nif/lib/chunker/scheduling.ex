@@ -1,8 +1,8 @@
 defmodule Chunker.Scheduling do
   @moduledoc false
-  # Which scheduler a call runs on, by size (`Chunker.Config`): little work on that of the caller, more
-  # on a dirty one, and much in slices, so that others get the dirty scheduler in between, and that a
-  # caller that is killed stops the work.
+  # Chooses the scheduler of a call by size (`Chunker.Config`). Small calls run on the caller's scheduler,
+  # larger ones on a dirty scheduler, and the largest in slices, so that other calls get a turn in between,
+  # and the work stops if its caller is killed.
 
   alias Chunker.{Config, Native}
 
@@ -36,7 +36,7 @@ defmodule Chunker.Scheduling do
   defp with_payload({hash, offset, length}, data),
     do: {hash, offset, length, binary_part(data, offset, length)}
 
-  # What an item of a batch costs besides its bytes, as bytes that take as long.
+  # The fixed cost of an item in a batch, in bytes that would take as long.
   @item_bytes 256
 
   @spec chunk_data_batch([binary], profile) :: result([result(chunks)])
@@ -54,7 +54,7 @@ defmodule Chunker.Scheduling do
 
         {:each, large} ->
           results = each(large, config, &chunk_data(&1, profile))
-          # Only options can be wrong, and they are wrong for all.
+          # Only the options can be invalid, and they are the same for all.
           Enum.find(results, {:ok, results}, &match?({:error, _}, &1))
       end)
     end
@@ -71,8 +71,8 @@ defmodule Chunker.Scheduling do
   defp size(data) when is_binary(data), do: byte_size(data)
   defp size(_), do: 0
 
-  # Batches that keep all threads busy for as long as a slice takes, and runs of inputs that each need
-  # slices. An input costs `item_bytes` besides its own.
+  # Returns batches that keep all threads busy for as long as a slice takes, and runs of inputs that need
+  # slices of their own. The fixed cost of an input is `item_bytes`.
   defp batches(binaries, item_bytes, config), do: batches(binaries, [], 0, item_bytes, config)
 
   defp batches([], [], _, _, _), do: []
@@ -100,7 +100,7 @@ defmodule Chunker.Scheduling do
     with {:ok, results} <- call.(batch), do: collect(rest, [results | done], call)
   end
 
-  # As many in parallel as there may be threads; all stop if the caller is killed.
+  # Runs as many in parallel as the configuration has threads. All stop if the caller is killed.
   defp each(large, config, call) do
     options = [max_concurrency: config.threads, timeout: :infinity]
     for {:ok, result} <- Task.async_stream(large, call, options), do: result
@@ -170,7 +170,7 @@ defmodule Chunker.Scheduling do
     {one_call_bytes, slice_bytes} = dirty_bytes(pace, config)
 
     cond do
-      # A dictionary is prepared by every call, which takes longer than little data do.
+      # Every call prepares the dictionary, which takes longer than compressing a little data.
       dictionary == nil and pace == :fast and byte_size(data) <= div(config.normal_bytes, 4) ->
         Native.compress_normal(codec, data, level, nil)
 
@@ -183,13 +183,13 @@ defmodule Chunker.Scheduling do
     end
   end
 
-  # How many bytes a microsecond of compression handles: hundreds, tens, or few.
+  # Bytes that compression handles in a microsecond: hundreds, tens, or a few.
   defp pace(:lz4, _), do: :fast
   defp pace(:zstd, level) when level == nil or level <= 3, do: :fast
   defp pace(:zstd, level) when level <= 9, do: :medium
   defp pace(_, _), do: :slow
 
-  # How many bytes one call, or one slice, may handle on a dirty scheduler.
+  # Bytes that one call, or one slice, may handle on a dirty scheduler.
   defp dirty_bytes(:slow, config), do: {div(config.slice_bytes, 4), div(config.slice_bytes, 16)}
   defp dirty_bytes(_, config), do: {config.sliced_bytes, config.slice_bytes}
 
@@ -263,7 +263,7 @@ defmodule Chunker.Scheduling do
 
       {:each, large} ->
         results = each(large, config, &compress(codec, &1, level, dictionary))
-        # Not the data can be that, only the codec.
+        # Only the codec can be an invalid argument, not the data.
         Enum.find(results, {:ok, results}, &(&1 == {:error, :invalid_argument}))
     end)
   end
@@ -274,7 +274,7 @@ defmodule Chunker.Scheduling do
   def decompress(codec, data, limits, dictionary) do
     {one_call_bytes, slice_bytes} = codec |> decompression_pace() |> dirty_bytes(Config.get())
 
-    # Empty frames take time too, but no output of theirs would end the call.
+    # Empty frames take time too, but have no output that would end the call.
     if byte_size(data) > one_call_bytes do
       with {:ok, decompressor} <- Native.decompressor_open_dirty(codec, limits, dictionary),
            do: decompress_slices(decompressor, data, slice_bytes, [])
@@ -290,7 +290,7 @@ defmodule Chunker.Scheduling do
   defp decompression_pace(codec) when codec in [:zstd, :lz4], do: :fast
   defp decompression_pace(_), do: :slow
 
-  # Feeds one slice after another, and reads all that each gives.
+  # Feeds one slice after another, and reads the output of each.
   defp decompress_slices(decompressor, data, slice_bytes, parts) do
     case data do
       <<slice::binary-size(slice_bytes), rest::binary>> when rest != "" ->
@@ -351,7 +351,7 @@ defmodule Chunker.Scheduling do
     end
   end
 
-  # If a slice gives nothing, reads what the next one gives.
+  # Skips slices without output.
   defp decompressor_read(decompressor, codec, config) do
     case Native.decompressor_read_dirty(decompressor, decompressor_slice_bytes(codec, config)) do
       {:ok, {"", true}} -> decompressor_read(decompressor, codec, config)

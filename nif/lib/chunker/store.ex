@@ -148,7 +148,7 @@ defmodule Chunker.Store do
     Work.call(&Native.store_get(store, options[:hash], digest, &1), options[:timeout])
   end
 
-  # Chunks that are asked for, and added, at once.
+  # Limits for the chunks to ask for and add together.
   @batch_bytes 8 * 1024 * 1024
   @batch_chunks 1024
 
@@ -250,7 +250,7 @@ defmodule Chunker.Store do
   @doc """
   Returns a stream of the bytes of a file, as verified binaries.
 
-  The bytes are correct, whatever happens to the store meanwhile. Raises `Chunker.Error` where the file is
+  The bytes are correct, whatever happens to the store in the meantime. Raises `Chunker.Error` where the file is
   damaged, and at once if `root` is not a root. Reads 1 MiB ahead.
 
   ## Options
@@ -267,7 +267,7 @@ defmodule Chunker.Store do
   def read(store, root, options \\ []) do
     options = Keyword.validate!(options, range: nil, timeout: :infinity)
     open = fn -> store |> Native.store_read(root, options[:range]) |> Work.result() |> Error.unwrap!() end
-    # What is not a root is found here, and not when the stream is read.
+    # Reports an invalid root here, and not when the stream is read.
     _ = Native.reader_close(open.())
     Work.stream(open, &Native.reader_next/2, &Native.reader_close/1, options[:timeout])
   end
@@ -367,8 +367,8 @@ defmodule Chunker.Store do
 
     * `:min_age` - age in milliseconds below which packs are left alone, by default a day. An upload that
       takes longer must add some chunks again before it commits
-    * `:max_waste` - percentage of waste from which a pack is rewritten, by default 20; with 100, only packs
-      that are nothing but waste are deleted
+    * `:max_waste` - percentage of waste at which a pack is rewritten, by default 20; with 100, only packs that
+      contain nothing else are deleted
     * `:dry_run` - whether to report only, and write nothing, by default false
     * `:timeout`
   """

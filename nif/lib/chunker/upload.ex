@@ -149,14 +149,21 @@ defmodule Chunker.Upload do
     end
   end
 
-  # What writes no bytes, a deletion, is not for a quota to stop.
+  # A quota does not apply to a deletion, which writes no bytes.
   defp within_quota(%{quota: quota}, %{writes: true, body_length: length} = request)
        when quota != nil and length > 0 do
     case quota.(request) do
-      :infinity -> :ok
-      left when is_number(left) and length <= left -> :ok
-      left when is_number(left) -> {:refuse, :insufficient_storage}
-      other -> raise ArgumentError, "quota: returned #{inspect(other)}, which is not a number of bytes"
+      :infinity ->
+        :ok
+
+      left when is_number(left) and length <= left ->
+        :ok
+
+      left when is_number(left) ->
+        {:refuse, :insufficient_storage}
+
+      other ->
+        raise ArgumentError, "quota: returned #{inspect(other)} (expected a number of bytes or :infinity)"
     end
   end
 

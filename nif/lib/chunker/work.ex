@@ -1,14 +1,14 @@
 defmodule Chunker.Work do
   @moduledoc false
-  # Work that the native library does beside the schedulers. It is started with a reference, and ends with the
-  # message `{reference, result}`; none comes after the work was stopped, or its value closed.
+  # Work of the native library on its own threads. It is started with a reference, and ends with the message
+  # `{reference, result}`, unless the work was stopped or its value closed before.
 
   alias Chunker.{Error, Native}
 
   @type failure :: {Chunker.error(), message :: String.t() | nil, [Chunker.digest()]}
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
-  # Starts a call, and returns its result; after `timeout` milliseconds it is stopped.
+  # Starts a call, and returns its result; after `timeout` milliseconds, it stops the call.
   @spec call((reference -> {:ok, call :: reference} | {:error, failure}), timeout) :: result(term)
   def call(start, timeout \\ :infinity) do
     reference = make_ref()
@@ -28,8 +28,8 @@ defmodule Chunker.Work do
     end
   end
 
-  # Does one step with a value of the library, and returns its result; after `timeout` milliseconds the value is
-  # closed.
+  # Runs one step on a value of the library, and returns its result; after `timeout` milliseconds, it closes the
+  # value.
   @spec step((reference -> {:ok, :ok} | {:error, failure}), timeout, (() -> term)) :: result(term)
   def step(start, timeout \\ :infinity, close \\ fn -> :ok end) do
     reference = make_ref()
@@ -45,8 +45,8 @@ defmodule Chunker.Work do
     end
   end
 
-  # Returns what `next` yields for a value, list by list until one is empty. The next list is made while the last
-  # one is used. Raises `Chunker.Error`.
+  # Returns a stream of the lists that `next` yields for a value, up to the first empty one. The next list is
+  # prepared while the last one is used. Raises `Chunker.Error`.
   @spec stream((() -> value), (value, reference -> term), (value -> term), timeout) :: Enumerable.t()
         when value: reference
   def stream(open, next, close, timeout \\ :infinity) do

@@ -1,5 +1,5 @@
 import { ByteQueue } from "../byte-queue.js";
-import { type ByteArray, isEqual, joined, whole } from "../bytes.js";
+import { type ByteArray, isEqual, joined, kindOf, whole } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
@@ -10,7 +10,7 @@ import { beginSpan } from "../spans.js";
 import { ahead } from "./ahead.js";
 import { keyOf } from "./chunk-table.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
-import { DedupError } from "./error.js";
+import { asDedupError, DedupError } from "./error.js";
 import { LocalChunks, type LocalSource } from "./local.js";
 import { ByteReader, readPack, type Stretch } from "./pack-reader.js";
 import { platform } from "./platform.js";
@@ -19,10 +19,10 @@ import { type Destination, isSeekable, type Sink, seekableSink } from "./sink.js
 import type { Transport } from "./transport.js";
 import type { ChunkEncoding } from "./upload-options.js";
 import {
+  checkedRoot,
   DIGEST_BYTES,
   HEAD_BYTES,
   parseDownloadHead,
-  parseRoot,
   type Root,
   type Row,
 } from "./wire.js";
@@ -35,7 +35,8 @@ export interface DownloadOptions {
   readonly range?: ByteRange | undefined;
   /**
    * A local file with some of the same content, such as an older version. Chunks found in it are not
-   * fetched. It is chunked first, then read where its bytes are needed. In Node, it may be a path.
+   * fetched. The file is chunked first, and its bytes are read when they are needed. In Node, it may be a
+   * path.
    */
   readonly reuse?: LocalSource | undefined;
   /**
@@ -44,8 +45,8 @@ export interface DownloadOptions {
    */
   readonly compression?: ChunkEncoding | undefined;
   /**
-   * Most bytes of chunks to hold because the file repeats them. Others are fetched again. Writing to a file
-   * holds none. Default: 32 MiB.
+   * Limit for held chunks, in bytes: a chunk that the file repeats is held until its last use, or fetched
+   * again beyond the limit. Writing to a file holds none. Default: 32 MiB.
    */
   readonly maxBytesHeld?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -71,7 +72,7 @@ export interface DownloadProgress {
   readonly bytesReceived: number;
   /** Chunks from the server as sent, in bytes: fewer if compressed. */
   readonly bytesOnWire: number;
-  /** Part of `bytesReceived` not fetched, because an older file had it or the file repeats it. */
+  /** Part of `bytesReceived` not fetched, because the local file had it or the file repeats it. */
   readonly bytesReused: number;
   /** Chunks in `bytesReceived`. */
   readonly chunks: number;
@@ -130,17 +131,14 @@ export class Download implements AsyncIterable<ByteArray> {
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(root: string, options: DownloadOptions) {
     checkedOptions(options, DOWNLOAD_KEYS);
-    const parsed = parseRoot(root);
-    if (parsed === undefined) {
-      throw invalidArgument("a root is sha256- or blake3- and 64 lowercase hexadecimal digits");
-    }
+    const parsed = checkedRoot(root);
     const { transport, retry, range, compression } = options;
     if (typeof transport?.readChunks !== "function") {
-      throw invalidArgument("transport is not a Transport");
+      throw invalidArgument(`transport is ${kindOf(transport)} (expected a Transport)`);
     }
     checkRange(range);
     if (compression !== undefined && compression !== "zstd") {
-      throw invalidArgument(`compression must be "zstd", not ${compression}`);
+      throw invalidArgument(`compression is ${compression} (expected "zstd")`);
     }
     this.#name = root;
     this.#root = parsed;
@@ -238,7 +236,7 @@ export class Download implements AsyncIterable<ByteArray> {
     } finally {
       signal?.removeEventListener("abort", onAbort);
       // Ends requests in progress if the consumer stops early.
-      requests.stop(new ChunkerError("aborted", "the download was not read to its end"));
+      requests.stop(new ChunkerError("aborted", "the download was not read to the end"));
       opened?.end();
       manifest?.[Symbol.dispose]();
       await local?.close().catch(() => {});
@@ -265,7 +263,7 @@ export class Download implements AsyncIterable<ByteArray> {
     if (manifest.hash !== hash || !isEqual(manifest.rootDigest, digest)) {
       throw new DedupError(
         "digest_mismatch",
-        `the server sent another manifest than ${this.#name}`,
+        `the server sent a manifest other than ${this.#name}`,
       );
     }
     return manifest;
@@ -273,39 +271,43 @@ export class Download implements AsyncIterable<ByteArray> {
 
   /** Requests the manifest and the chunks in one answer; returns once the manifest is verified. */
   async #open(): Promise<Opened> {
+    let isPlain = false;
     for (const attempts = this.#requests.attempts(); ; ) {
+      let answer: Answer | undefined;
       try {
-        return await this.#tryToOpen();
+        answer = await this.#requestFile(isPlain);
+        return { ...answer, manifest: await this.#manifestIn(answer) };
       } catch (error) {
+        answer?.end();
         this.#requests.throwIfStopped();
         await attempts.failed(error);
+        // If the server cannot send its compressed copy of a chunk, it may have another one.
+        isPlain ||= answer !== undefined || asDedupError(error)?.code === "chunk_damaged";
       }
     }
   }
 
-  async #tryToOpen(): Promise<Opened> {
+  #requestFile(isPlain: boolean): Promise<Answer> {
     const { range = {} } = this.#options;
-    const encoding = this.#encoding;
-    const answer = await this.#begin((signal) =>
+    const encoding = isPlain ? undefined : this.#encoding;
+    return this.#begin((signal) =>
       this.#transport.readFile(this.#name, { signal, encoding, range }),
     );
-    try {
-      const length = parseDownloadHead(await answer.reader.take(HEAD_BYTES));
-      const most = this.#maxManifestBytes;
-      if (length > most) {
-        throw new ChunkerError(
-          "manifest_too_large",
-          `manifest of bytes ${length} is above ${most}`,
-        );
-      }
-      return { ...answer, manifest: this.#verified(await answer.reader.take(length)) };
-    } catch (error) {
-      answer.end();
-      throw error;
-    }
   }
 
-  /** Sends a request, and returns its answer. It ends with the download at the latest. */
+  async #manifestIn({ reader }: Answer): Promise<Manifest> {
+    const length = parseDownloadHead(await reader.take(HEAD_BYTES));
+    const most = this.#maxManifestBytes;
+    if (length > most) {
+      throw new ChunkerError(
+        "manifest_too_large",
+        `manifest is ${length} bytes long, above the limit of ${most}`,
+      );
+    }
+    return this.#verified(await reader.take(length));
+  }
+
+  /** Sends a request, and returns its answer, which ends when the download ends if not before. */
   async #begin(send: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>): Promise<Answer> {
     const { signal: outer } = this.#requests;
     const request = new AbortController();
@@ -316,7 +318,7 @@ export class Download implements AsyncIterable<ByteArray> {
     const end = () => {
       outer.removeEventListener("abort", onStop);
       reader?.end();
-      request.abort(new ChunkerError("aborted", "the answer was not read to its end"));
+      request.abort(new ChunkerError("aborted", "the answer was not read to the end"));
     };
     try {
       reader = new ByteReader(await orReason(send(request.signal), request.signal), request.signal);
@@ -383,7 +385,7 @@ export class Download implements AsyncIterable<ByteArray> {
     yield gathered.take();
   }
 
-  /** Writes each chunk where it belongs, as soon as it is there. */
+  /** Writes each chunk to its place as soon as it arrives. */
   async *#anywhere(parts: Parts, sink: Sink): AsyncGenerator<never> {
     const { local, start } = parts;
     const places = new Map<string, Chunk[]>();
@@ -435,7 +437,7 @@ export class Download implements AsyncIterable<ByteArray> {
     const reading = local?.read(chunk.hash, chunk.length) ?? Promise.resolve(undefined);
     const payload = await orReason(reading, this.#requests.signal);
     if (payload !== undefined) return payload;
-    // The older file has changed since it was chunked.
+    // The local file has changed since it was chunked.
     const arrivals = new Arrivals(this.#fetch([chunk]));
     try {
       return whole((await arrivals.take(() => false)).pieces);
@@ -513,7 +515,7 @@ export class Download implements AsyncIterable<ByteArray> {
     return this.#begin((signal) => this.#transport.readChunks(hash, digests, { signal, encoding }));
   }
 
-  /** Returns the chunks of a stretch up to the first wrong one, and what is wrong with that. */
+  /** Returns the chunks of a stretch up to the first damaged one, and what is wrong with it. */
   async #checked(
     { rows, parts }: Stretch,
     chunks: readonly Chunk[],
@@ -522,7 +524,7 @@ export class Download implements AsyncIterable<ByteArray> {
     let { pieces, count, failure } = await decoded(rows, parts, chunks, codecs);
     const intact = await countIntact(this.#root.hash, pieces, chunks.slice(0, count));
     if (intact < count) {
-      const message = `the bytes received are not those of chunk ${chunks[intact]?.hashHex}`;
+      const message = `the bytes received for chunk ${chunks[intact]?.hashHex} do not match its digest`;
       failure = new ChunkerError("chunk_digest_mismatch", message);
       count = intact;
     }
@@ -553,12 +555,12 @@ export class Download implements AsyncIterable<ByteArray> {
   }
 }
 
-/** Shorter payloads are gathered; the socket's pieces in Node are as long as this, and not copied. */
+/** Shorter pieces are gathered, in bytes. Most pieces of a socket in Node are exactly this long. */
 const SHORT = 64 * 1024;
-/** Most bytes of gathered payloads. */
+/** Limit for gathered pieces, in bytes. */
 const MOST_GATHERED = 128 * 1024;
 
-/** Short, consecutive payloads that are returned together. */
+/** Short, consecutive pieces that are returned together. */
 class Gathered {
   #bytes = new Uint8Array(0);
   length = 0;
@@ -588,7 +590,7 @@ class Gathered {
   }
 }
 
-/** Returns `payload`, or a copy if it shares its buffer: the consumer may transfer that. */
+/** Returns `payload`, or a copy if it shares its buffer: the consumer may transfer the buffer. */
 function ownBuffer(payload: ByteArray): ByteArray {
   return payload.length === payload.buffer.byteLength ? payload : payload.slice();
 }
@@ -616,8 +618,8 @@ interface Opened extends Answer {
 }
 
 /**
- * How to get a chunk: from the older file; by fetching it, and holding it if it repeats; or from those held,
- * possibly for the last time.
+ * Where a chunk comes from: the local file (`local`), the server (`fetch`, or `hold` to keep it for later), or
+ * the held chunks (`held`, or `last` to drop it afterwards).
  */
 type Way = "local" | "fetch" | "hold" | "held" | "last";
 
@@ -705,7 +707,7 @@ interface Checked extends Arrival {
   readonly failure: unknown;
 }
 
-/** Most bytes to verify or hold for the consumer while others arrive; a single chunk may exceed it. */
+/** Limit for bytes verified or held for the consumer while others arrive. A single chunk may exceed it. */
 const BYTES_AHEAD = 4 * 1024 * 1024;
 
 /** Hands out arrived chunks, as many at a time as the consumer can use. */
@@ -785,12 +787,12 @@ async function decompressed(
   codecs: Codecs | undefined,
 ): Promise<ByteArray> {
   if (encoded.length === 0) {
-    throw new DedupError("chunk_not_found", `the server does not have the chunk ${hashHex}`);
+    throw new DedupError("chunk_not_found", `the server does not have chunk ${hashHex}`);
   }
   if (codecs === undefined) {
     throw new DedupError(
       "protocol_error",
-      "the server sent an encoded chunk that was not requested",
+      "the server sent a compressed chunk, but none was requested",
     );
   }
   const payload = await codecs.decompress("zstd", encoded, { maxOutput: length });
@@ -808,20 +810,24 @@ function isFetched(way: Way | undefined): boolean {
 async function sinkFor(destination: Destination): Promise<Sink | undefined> {
   if (typeof destination === "string") {
     const { writeFile } = platform();
-    if (writeFile === undefined) throw invalidArgument("only Node can write files by path");
+    if (writeFile === undefined) {
+      throw invalidArgument("destination is a path, but only Node can write files by path");
+    }
     return writeFile(destination);
   }
   if (typeof destination?.getWriter !== "function") {
-    throw invalidArgument("destination is not a path or a WritableStream");
+    throw invalidArgument(
+      `destination is ${kindOf(destination)} (expected a path or a WritableStream)`,
+    );
   }
   return isSeekable(destination) ? seekableSink(destination) : undefined;
 }
 
 function checkRange(range: ByteRange | undefined): void {
   const { start = 0, end = Number.MAX_SAFE_INTEGER } = checkedOptions(range, ["start", "end"]);
-  for (const place of [start, end]) {
+  for (const [name, place] of Object.entries({ start, end })) {
     if (!Number.isSafeInteger(place) || place < 0) {
-      throw invalidArgument(`range has ${place}, which is not an integer from 0 to 2^53-1`);
+      throw invalidArgument(`range.${name} is ${place} (expected an integer from 0 to 2^53-1)`);
     }
   }
 }

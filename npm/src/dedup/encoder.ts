@@ -6,7 +6,7 @@ import type { ChunkEncoding } from "./upload-options.js";
 /** Some higher levels need a larger window than a server may allow. */
 const MAX_LEVEL = 19;
 
-/** Compresses chunks if requested, possible, and worthwhile. */
+/** Compresses chunks if that is requested, possible and worthwhile. */
 export class ChunkEncoder {
   readonly #encoding: ChunkEncoding | undefined;
   readonly #level: number | undefined;
@@ -15,15 +15,15 @@ export class ChunkEncoder {
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(encoding: ChunkEncoding | undefined, level: number | undefined) {
     if (encoding !== undefined && encoding !== "zstd") {
-      throw invalidArgument(`compression must be "zstd", not ${encoding}`);
+      throw invalidArgument(`compression is ${encoding} (expected "zstd")`);
     }
     if (level !== undefined) {
       if (encoding === undefined) {
-        throw invalidArgument("compressionLevel needs a compression");
+        throw invalidArgument("compressionLevel is given without compression");
       }
       if (!Number.isInteger(level) || level < 1 || level > MAX_LEVEL) {
         throw invalidArgument(
-          `compressionLevel must be an integer from 1 to ${MAX_LEVEL}, not ${level}`,
+          `compressionLevel is ${level} (expected an integer from 1 to ${MAX_LEVEL})`,
         );
       }
     }

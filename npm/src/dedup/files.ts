@@ -1,16 +1,16 @@
 // What a server holds.
 
-import { counted, invalidArgument } from "../errors.js";
+import { counted } from "../errors.js";
 import { ChunkerError } from "../index.js";
 import { checkedOptions } from "../options.js";
 import { asDedupError } from "./error.js";
 import { Requests, type RetryOptions } from "./retry.js";
 import type { StoredFile, Transport, Usage } from "./transport.js";
-import { parseRoot } from "./wire.js";
+import { checkedRoot } from "./wire.js";
 
 /** How {@link listFiles}, {@link deleteFile} and {@link usage} work. */
 export interface FilesOptions {
-  /** The way to the server. */
+  /** The connection to the server. */
   readonly transport: Transport;
   readonly signal?: AbortSignal | undefined;
   readonly retry?: RetryOptions | undefined;
@@ -35,9 +35,7 @@ export async function* listFiles(
 
 /** Deletes the file that `root` names; resolves with whether there was one. */
 export async function deleteFile(root: string, options: FilesOptions): Promise<boolean> {
-  if (parseRoot(root) === undefined) {
-    throw invalidArgument("a root is sha256- or blake3- and 64 lowercase hexadecimal digits");
-  }
+  checkedRoot(root);
   try {
     await asking(options, (transport, signal) => transport.deleteFile(root, { signal }));
     return true;
@@ -59,7 +57,8 @@ async function asking<T>(
   checkedOptions(options, KEYS);
   const { transport, signal, retry } = options;
   const requests = new Requests(retry);
-  const onAbort = () => requests.stop(new ChunkerError("aborted", "aborted by its signal"));
+  const onAbort = () =>
+    requests.stop(new ChunkerError("aborted", "the request was aborted by its signal"));
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {

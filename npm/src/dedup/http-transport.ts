@@ -33,7 +33,10 @@ type HeadersLike = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
 /** Options of {@link HttpTransport}. */
 export interface HttpTransportOptions {
-  /** URL that the `/v1/…` paths are appended to: `""` for the page's own origin, or an absolute URL. */
+  /**
+   * URL that the `/v1/…` paths are appended to. In a page, it may be a path on the page's origin, such as
+   * `/store`. Default: `""`, the root of the page's origin.
+   */
   readonly baseUrl?: string | undefined;
   /** Headers of every request, such as an authorization; a function is called before each request. */
   readonly headers?: HeadersLike | (() => HeadersLike | Promise<HeadersLike>) | undefined;
@@ -44,7 +47,7 @@ export interface HttpTransportOptions {
   readonly credentials?: Credentials | undefined;
   /**
    * How long the server may make no progress, in milliseconds: accept nothing of a body, or send nothing of
-   * an answer. Requests may take as long as they need. Default: 60,000.
+   * an answer. A request that makes progress has no time limit. Default: 60,000.
    */
   readonly stallTimeoutMs?: number | undefined;
   /**
@@ -59,7 +62,7 @@ const CREDENTIALS = ["omit", "same-origin", "include"];
 const DEFAULT_STALL_TIMEOUT_MS = 60_000;
 /** Longest wait for `Retry-After`: a longer one is a mistake or an attack. */
 const MAX_RETRY_AFTER_MS = 120_000;
-/** Longest answer to read into memory, except a manifest: one of 10,000 missing chunks. */
+/** Longest answer to read into memory, except a manifest: enough to list 10,000 missing chunks. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 const BINARY = "application/octet-stream";
 
@@ -90,12 +93,14 @@ export class HttpTransport implements Transport {
     this.#headers = headers;
     if (typeof headers !== "function") headersOf(headers);
     if (credentials !== undefined && !CREDENTIALS.includes(credentials)) {
-      throw invalidArgument(`credentials must be one of ${CREDENTIALS.join(", ")}`);
+      throw invalidArgument(
+        `credentials are ${JSON.stringify(credentials)} (expected ${CREDENTIALS.join(", ")})`,
+      );
     }
     this.#credentials = credentials ?? "same-origin";
     this.#stallTimeoutMs = stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS;
     if (!(this.#stallTimeoutMs > 0)) {
-      throw invalidArgument(`stallTimeoutMs must be above 0, not ${stallTimeoutMs}`);
+      throw invalidArgument(`stallTimeoutMs is ${stallTimeoutMs} (expected a number above 0)`);
     }
     this.takesBlobs = blobs;
     this.#exchange = fetch === undefined ? exchange : fetchExchange(fetch, blobs);
@@ -104,7 +109,7 @@ export class HttpTransport implements Transport {
   async limits(options: RequestOptions): Promise<Limits> {
     const { bytes } = await this.#request("GET", "/v1", options);
     const limits = parseLimits((parseJson(bytes) as { limits?: unknown } | undefined)?.limits);
-    if (limits === undefined) throw unexpected("GET /v1", "the limits");
+    if (limits === undefined) throw unexpected("GET /v1", "does not contain the limits");
     return limits;
   }
 
@@ -119,7 +124,7 @@ export class HttpTransport implements Transport {
       body: { parts: [digests], length: digests.length },
     });
     if (bytes.length !== Math.ceil(digests.length / 32 / 8)) {
-      throw unexpected(`POST ${path}`, "a bit for each digest");
+      throw unexpected(`POST ${path}`, "does not have one bit per digest");
     }
     const limits = answer.header("chunker-limits");
     return {
@@ -196,7 +201,7 @@ export class HttpTransport implements Transport {
     const { files, next } = (parseJson(bytes) ?? {}) as Partial<FilesAnswer>;
     const listed = Array.isArray(files) && files.every(isStoredFile);
     if (!listed || next === undefined || !(next === null || parseRoot(next) !== undefined)) {
-      throw unexpected(`GET ${path}`, "a list of files");
+      throw unexpected(`GET ${path}`, "is not a list of files");
     }
     return { files, next };
   }
@@ -210,7 +215,8 @@ export class HttpTransport implements Transport {
     const usage = parseJson(bytes) as Usage | undefined;
     const { files, packs, doomedPacks, chunks, bytes: stored } = usage ?? {};
     const numbers = [files, packs, doomedPacks, chunks, stored];
-    if (!numbers.every(Number.isFinite)) throw unexpected("GET /v1/usage", "numbers");
+    if (!numbers.every(Number.isFinite))
+      throw unexpected("GET /v1/usage", "does not contain the usage");
     return usage as Usage;
   }
 
@@ -284,7 +290,7 @@ export class HttpTransport implements Transport {
   }
 }
 
-/** A request in progress: what ends it, and why. */
+/** A request in progress, and the reason it ended. */
 class OneRequest {
   readonly method: string;
   readonly path: string;
@@ -360,7 +366,7 @@ class OneRequest {
   failure(error: unknown): unknown {
     if (this.#outer.aborted) return this.#outer.reason;
     if (this.#stalled) {
-      const message = `no progress of ${this.name}`;
+      const message = `${this.name} made no progress`;
       return new DedupError("request_timeout", message, { retryable: true, cause: error });
     }
     if (asDedupError(error) !== undefined || error instanceof ChunkerError) return error;
@@ -377,15 +383,19 @@ function checkedUrl(baseUrl: string, byFetch: boolean): string {
     throw invalidArgument(`baseUrl ${JSON.stringify(trimmed)} is not an absolute URL`, { cause });
   }
   const { protocol, username, password, port } = url;
-  if (protocol !== "http:" && protocol !== "https:") {
-    throw invalidArgument(`baseUrl is neither http nor https, but ${protocol}`);
-  }
   if (username !== "" || password !== "") {
-    throw invalidArgument("baseUrl has a user or password: send them as the header authorization");
+    throw invalidArgument(
+      "baseUrl contains a user or password: send an authorization header instead",
+    );
+  }
+  if (protocol !== "http:" && protocol !== "https:") {
+    throw invalidArgument(`baseUrl ${trimmed} is not an http or https URL`);
   }
   if (url.search !== "" || url.hash !== "")
-    throw invalidArgument("baseUrl has a query or fragment");
-  if (byFetch && isBadPort(port)) throw invalidArgument(`fetch refuses requests to port ${port}`);
+    throw invalidArgument(`baseUrl ${trimmed} has a query or a fragment`);
+  if (byFetch && isBadPort(port)) {
+    throw invalidArgument(`baseUrl ${trimmed} has port ${port}, which fetch refuses`);
+  }
   return trimmed;
 }
 
@@ -393,14 +403,17 @@ function headersOf(init: HeadersLike | undefined): Headers {
   try {
     return new Headers(init);
   } catch (cause) {
-    throw invalidArgument("headers are not valid: their values must be one line of Latin-1", {
-      cause,
-    });
+    throw invalidArgument(
+      "headers are invalid (expected names, and values of one line of Latin-1)",
+      {
+        cause,
+      },
+    );
   }
 }
 
-function unexpected(request: string, expected: string): DedupError {
-  return new DedupError("protocol_error", `the answer to ${request} is not ${expected}`);
+function unexpected(request: string, problem: string): DedupError {
+  return new DedupError("protocol_error", `the answer to ${request} ${problem}`);
 }
 
 /** Returns the error in an unsuccessful answer. */

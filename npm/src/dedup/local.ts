@@ -65,7 +65,9 @@ export class LocalChunks {
 async function openLocal(source: LocalSource): Promise<LocalFile> {
   if (typeof source === "string") {
     const { readFile } = platform();
-    if (readFile === undefined) throw invalidArgument("paths can be read in Node only");
+    if (readFile === undefined) {
+      throw invalidArgument("reuse is a path, but only Node can read files by path");
+    }
     return readFile(source);
   }
   const blob = isBlob(source as ByteSource) ? (source as Blob) : new Blob([source as BlobPart]);

@@ -137,11 +137,6 @@ export class Requests {
     for (const controller of this.#running) controller.abort(reason);
   }
 
-  /** Starts no more requests and repeats none; those in progress may end. */
-  retire(reason: unknown): void {
-    this.#stop.abort(reason);
-  }
-
   throwIfStopped(): void {
     this.#stop.signal.throwIfAborted();
   }

@@ -1,6 +1,6 @@
 // One upload: reading, asking and sending, at the same time.
 
-import { type ByteArray, bytesOf, isBytes, joined } from "../bytes.js";
+import { type ByteArray, bytesOf, isBytes, joined, kindOf } from "../bytes.js";
 import { counted, invalidArgument } from "../errors.js";
 import { isFile, pathOf } from "../file.js";
 import {
@@ -57,7 +57,7 @@ export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as co
 
 const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
-/** Most concurrent questions. */
+/** Limit for concurrent questions. */
 const QUESTIONS = 4;
 /** Most chunks without an answer for which reading does not wait, while the file may be known as a whole. */
 const MOST_AHEAD = 16_384;
@@ -154,7 +154,7 @@ export class UploadJob {
     this.#options = options;
     this.#transport = options.transport;
     if (typeof options.transport?.putPack !== "function") {
-      throw invalidArgument("transport is not a Transport");
+      throw invalidArgument(`transport is ${kindOf(options.transport)} (expected a Transport)`);
     }
     const own = suppliesOf(options);
     const { bytes, packs } = supplies ?? own;
@@ -212,8 +212,10 @@ export class UploadJob {
       // A callback may throw after the commit.
       throw this.#stop.signal.aborted ? this.#stop.signal.reason : counted(error);
     } finally {
-      // What is still in progress then has nothing left to take, to give back or to report.
+      // What is still in progress then has nothing left to take, to give back or to report. Questions without
+      // an answer would keep the process alive.
       this.#stop.abort();
+      this.#requests.stop(new ChunkerError("aborted", "the upload has ended"));
       signal?.removeEventListener("abort", onAbort);
       this.#bytes.give(this.#held);
       this.#packs.give(this.#packsHeld);
@@ -576,8 +578,8 @@ export class UploadJob {
       }
       throw new DedupError(
         "body_too_large",
-        `a proxy before the server refuses a body of ${length} bytes, which is one chunk: raise its ` +
-          "limit (nginx: client_max_body_size), or use a profile with smaller chunks",
+        `a proxy refuses a body of ${length} bytes, the size of a single chunk: raise its limit (nginx: ` +
+          "client_max_body_size), or use a profile with smaller chunks",
         { status: 413, cause: error },
       );
     }
@@ -656,7 +658,6 @@ export class UploadJob {
         this.#transport.putManifest(root, manifest, { signal, isKnown: true }),
       );
       this.#isOver = true;
-      this.#requests.retire(new ChunkerError("aborted", "the upload is finished"));
     } catch (caught) {
       const error = asDedupError(caught);
       if (error?.code !== "chunks_missing" || error.missing === undefined) throw caught;
@@ -827,7 +828,7 @@ function sourceChanged(how: string, cause?: unknown): DedupError {
 
 export function positiveInteger(name: string, value: number): number {
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw invalidArgument(`${name} must be a positive integer, not ${value}`);
+    throw invalidArgument(`${name} is ${value} (expected a positive integer)`);
   }
   return value;
 }

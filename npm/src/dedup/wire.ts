@@ -1,6 +1,7 @@
 // What goes over the wire; `docs/protocol.md` is its specification.
 
-import type { ByteArray } from "../bytes.js";
+import { type ByteArray, kindOf } from "../bytes.js";
+import { invalidArgument } from "../errors.js";
 import { fromHex, type HashAlgorithm, toHex } from "../index.js";
 import { DedupError } from "./error.js";
 
@@ -116,6 +117,16 @@ export interface Root {
 /** Returns the name of the file whose manifest has this digest. */
 export function rootOf({ hash, digest }: Root): string {
   return `${hash}-${toHex(digest)}`;
+}
+
+/** @throws {ChunkerError} `invalid_argument` if `text` is not a file's name. */
+export function checkedRoot(text: unknown): Root {
+  const root = parseRoot(text);
+  if (root !== undefined) return root;
+  const given = typeof text === "string" ? JSON.stringify(text) : kindOf(text);
+  throw invalidArgument(
+    `root is ${given} (expected sha256- or blake3-, then 64 lowercase hexadecimal digits)`,
+  );
 }
 
 /** Returns the parts of a file's name, or `undefined` if `text` is not one. */

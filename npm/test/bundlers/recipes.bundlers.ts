@@ -1,4 +1,4 @@
-// Every recipe of docs/recipes.md works as it stands there.
+// Every recipe of docs/recipes.md works exactly as printed there.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

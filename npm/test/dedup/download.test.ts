@@ -374,6 +374,31 @@ test("what cannot be had compressed is asked for as it is, and the rest compress
   assert.deepEqual(encodings, ["zstd", "zstd", undefined, "zstd"]);
 });
 
+test("a download that fails to open is asked for uncompressed only if the answer was damaged or cut", async () => {
+  const { transport, root } = await stored(data);
+  const failures: [string, unknown][] = [
+    ["zstd", new DedupError("network_error", "", { retryable: true })],
+    ["zstd", new DedupError("server_busy", "", { status: 503, retryable: true })],
+    ["as it is", new DedupError("chunk_damaged", "", { status: 500, retryable: true })],
+    ["as it is", "cut"],
+  ];
+  for (const [expected, failure] of failures) {
+    const encodings: unknown[] = [];
+    const faulty: typeof transport.readFile = async (root, options) => {
+      encodings.push(options.encoding ?? "as it is");
+      if (encodings.length > 1)
+        return MemoryTransport.prototype.readFile.call(transport, root, options);
+      if (failure !== "cut") throw failure;
+      const { head } = transport.store.download(root);
+      return inPieces(head.subarray(0, 100), 50);
+    };
+    transport.readFile = faulty as typeof transport.readFile;
+    const all = await collect(download(root, { transport, compression: "zstd", retry: QUICK }));
+    assert.deepEqual(all, Buffer.from(data));
+    assert.deepEqual(encodings, ["zstd", expected]);
+  }
+});
+
 test("memory stays bounded while a consumer waits, however well the chunks are compressed", async () => {
   // Text of one line each 64 bytes: chunks that differ, and shrink to a hundredth.
   const lines = Array.from({ length: 2 ** 19 }, (_, line) => `${line}`.padStart(63, "."));

@@ -255,6 +255,33 @@ test("of a file that may be known, reading runs ahead of the answers, but not wi
   assert.equal(await codeOf(uploading), "aborted");
 });
 
+test("an upload that has resolved leaves nothing that keeps the process alive", async () => {
+  const transport = new MemoryTransport();
+  await upload(long, { transport, profile });
+  const timers = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const open = new Set<AbortSignal>();
+  const isUnanswered = { missing: true, putManifest: false };
+  transport.fault = async ({ method, signal }) => {
+    open.add(signal);
+    if (isUnanswered[method as keyof typeof isUnanswered]) await hanging(signal);
+    if (method === "putManifest") job.pause();
+    open.delete(signal);
+  };
+  let job: Upload;
+  for (const missing of [true, false]) {
+    isUnanswered.missing = missing;
+    // A known file, and a new one: paused while it is committed, which sets a timer.
+    const source = missing ? long : randomBytes(9_000_001, 12);
+    job = new Upload(source, { transport, profile });
+    await job.done;
+    assert.ok([...open].every(({ aborted }) => aborted));
+    assert.equal(open.size > 0, missing);
+    open.clear();
+    const left = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    assert.equal(left, timers);
+  }
+});
+
 test("the refusal of a file that was thought known says what to send", async () => {
   const transport = new MemoryTransport();
   const edited = data.slice().fill(0, 100_000, 101_000);

@@ -1,4 +1,4 @@
-//! The folder with the snapshots of one store. Whatever goes wrong here, the store works without it.
+//! The folder with the snapshots of one store. If anything goes wrong here, the store works without it.
 
 use super::snapshot::{self, Snapshot};
 use super::view::Parts;
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// How the file of a snapshot begins.
+/// How the name of a snapshot starts.
 const INDEX: &str = "index-";
-/// How a file begins that is not whole yet.
+/// How the name of an incomplete file starts.
 const TEMPORARY: &str = "new-";
 
-/// How long the store waits for its cache before it goes on without.
+/// How long the store waits for its cache before it continues without it.
 pub(crate) const CACHE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The folder, if there is one.
@@ -44,17 +44,17 @@ impl Cache {
         Self { enabled: Arc::new(folder.is_some().into()), busy: Arc::default(), folder }
     }
 
-    /// Returns the turn to write a snapshot, unless somebody has it.
+    /// Returns the turn to write a snapshot, unless it is taken.
     pub(crate) fn turn(&self) -> Option<Turn<'_>> {
         (!self.busy.swap(true, Ordering::Acquire)).then(|| Turn(&self.busy))
     }
 
-    /// Says whether snapshots are kept.
+    /// Returns whether snapshots are kept.
     pub(crate) fn is_enabled(&self) -> bool {
         self.enabled.load(Ordering::Relaxed)
     }
 
-    /// Keeps no snapshots from now on: the folder cannot be written, or what it has is damaged.
+    /// Keeps no snapshots from now on: the folder cannot be written, or its content is damaged.
     pub(crate) fn disable(&self) {
         self.enabled.store(false, Ordering::Relaxed);
     }
@@ -119,8 +119,8 @@ fn write(path: &Path, parts: &Parts) -> io::Result<()> {
     snapshot::write(File::create_new(path)?, &parts.packs, most, parts.rows())
 }
 
-/// Returns `name`, or one that comes after those of all snapshots: a clock that was once ahead must not make
-/// an old one last. Names that leave no later one are removed.
+/// Returns `name`, or a name after those of all snapshots, so that a clock that was once ahead does not keep
+/// an old snapshot in use. Removes names that leave no later one.
 fn later_name(folder: &Path, name: TimeName) -> io::Result<TimeName> {
     let mut latest = name;
     for other in names(folder, INDEX)? {
@@ -132,7 +132,7 @@ fn later_name(folder: &Path, name: TimeName) -> io::Result<TimeName> {
     Ok(latest)
 }
 
-/// Returns the names in a folder that begin so.
+/// Returns the names in a folder that start with a prefix.
 fn names(folder: &Path, prefix: &'static str) -> io::Result<impl Iterator<Item = String>> {
     let names = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     Ok(names.filter(move |name| name.starts_with(prefix)))

@@ -1,4 +1,4 @@
-//! What this process knows of the store: its packs, what is in them, and which of them are doomed.
+//! What this process knows about the store: its packs, their chunks, and which packs are doomed.
 
 mod cache;
 mod snapshot;

@@ -1,13 +1,13 @@
-//! An immutable sorted table of chunks in a file that is mapped into memory.
+//! An immutable, sorted table of chunks in a memory-mapped file.
 //!
-//! The file is a cache of this machine, written and read by one version of the crate. It is trusted for
-//! nothing: its head has a digest, and every block of entries a checksum that is checked at each look-up.
+//! The file is a cache on this machine, written and read by one version of the crate. It is not trusted: its
+//! head has a digest, and every block of entries a checksum that each look-up checks.
 //!
 //! | bytes | content |
 //! |---|---|
 //! | 64 | head: magic, number of packs, entries and bits of the fan-out, BLAKE3 of these and of the tables |
 //! | packs × 32 | name, size, number of entries, zeros |
-//! | 2 × (2^bits + 1) × 4 | fan-out of each algorithm: where the entries begin whose digests begin so |
+//! | 2 × (2^bits + 1) × 4 | fan-out of each algorithm: the first entry for each prefix of a digest |
 //! | blocks × 1024 | 21 entries of 48 bytes, zeros, CRC-32 |
 
 use crate::chunk::{ChunkId, algorithm_byte, algorithm_of};
@@ -24,10 +24,10 @@ const ENTRY: usize = 48;
 const BLOCK: usize = 1024;
 const PER_BLOCK: usize = BLOCK / ENTRY;
 const ALGORITHMS: usize = 2;
-/// Entries that share a place in the fan-out, about.
+/// Entries per place in the fan-out, approximately.
 const PER_BUCKET_LOG: u32 = 3;
 
-/// A pack as the table knows it.
+/// A pack in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SnapshotPack {
     pub(crate) name: TimeName,
@@ -35,7 +35,7 @@ pub(crate) struct SnapshotPack {
     pub(crate) chunks: u32,
 }
 
-/// One row: a chunk, the pack's number in the table, and where it lies there.
+/// A row: a chunk, the number of its pack in the table, and its place in the pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) id: ChunkId,
@@ -70,7 +70,7 @@ impl Row {
     }
 }
 
-/// The table, in memory as far as it was looked at.
+/// The table; the system loads the parts that are used.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     map: memmap2::Mmap,
@@ -80,7 +80,7 @@ pub(crate) struct Snapshot {
     rows: [usize; ALGORITHMS],
 }
 
-/// The table is damaged: it must be made again.
+/// The table is damaged and must be rebuilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Damaged;
 
@@ -211,7 +211,7 @@ fn bucket_of(digest: &[u8; 32], bits: u32) -> usize {
 
 #[expect(unsafe_code, reason = "a map of a file is unsafe")]
 fn map(file: &File) -> io::Result<memmap2::Mmap> {
-    // SAFETY: a snapshot is written under another name and renamed when it is whole; nothing in this
+    // SAFETY: a snapshot is written under another name and renamed once it is complete; nothing in this
     // crate writes to one or shortens it afterwards. A foreign process that does so to a file in the cache
     // folder can change what is read, which every look-up checks, or end this process.
     unsafe { memmap2::Mmap::map(file) }

@@ -1,4 +1,4 @@
-//! The table of chunks: a snapshot, what came after it, and the state of every pack.
+//! The table of chunks: a snapshot, later chunks, and the state of every pack.
 
 use super::snapshot::{Damaged, Row, Snapshot, SnapshotPack};
 use crate::chunk::ChunkId;
@@ -10,36 +10,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// What is known of the store, at some time in the past.
+/// What is known about the store, as of some time in the past.
 #[derive(Debug, Default)]
 pub(crate) struct View {
     packs: BTreeMap<TimeName, Pack>,
     snapshot: Option<Arc<Snapshot>>,
-    /// The names of the numbers in the snapshot; `None` where it was wrong about a pack.
+    /// The names of the packs in the snapshot, by number; `None` if it was wrong about the pack.
     numbers: Vec<Option<TimeName>>,
     recent: Arc<BTreeMap<(ChunkId, TimeName), Place>>,
     /// Every pack that one of `dooms` names.
     doomed: BTreeSet<TimeName>,
-    /// Every doom that has been read, and may still be there.
+    /// Every doom that was read and may still exist.
     dooms: BTreeMap<TimeName, Doom>,
-    /// A doom that cannot be read: what it names is unknown.
+    /// A doom that cannot be read, so that its packs are unknown.
     pub(crate) damaged_doom: Option<TimeName>,
     /// When the last full list of dooms began.
     pub(crate) dooms_listed: Option<Moment>,
     /// Whether all packs were listed since `dooms_listed` was last outdated.
     pub(crate) packs_listed: bool,
     newest: Option<TimeName>,
-    /// Counts what is added, so that a list cannot deny what came after it began.
+    /// Counts additions, so that a list does not remove packs that were added after it began.
     sequence: u64,
-    /// Counts the lists that had packs of others that were not known to be there.
+    /// Counts the lists that had unknown packs of other processes.
     foreign: u64,
     /// The last of these lists whose packs are durable.
     settled: u64,
-    /// Copies that a reader found damaged, [`MOST_DAMAGED`] of them at most.
+    /// Copies that a reader found damaged, at most [`MOST_DAMAGED`].
     damaged: BTreeSet<(ChunkId, TimeName)>,
 }
 
-/// How many damaged copies are remembered: 6 MB of them.
+/// How many damaged copies to remember: about 6 MB.
 const MOST_DAMAGED: usize = 100_000;
 
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ struct Pack {
     chunks: u32,
     state: PackState,
     added: u64,
-    /// When it was written, by the clock of what holds it; unknown until it was listed.
+    /// When it was written, by the clock of the file system or service; unknown until it is listed.
     modified: Option<SystemTime>,
 }
 
@@ -56,22 +56,22 @@ struct Pack {
 #[derive(Debug)]
 struct Doom {
     packs: Vec<TimeName>,
-    /// When it was last known to be there.
+    /// When it was last known to exist.
     seen: Moment,
 }
 
 /// Whether a pack can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PackState {
-    /// It was in the last list that could have had it.
+    /// Yes: it was in the last list that could have had it.
     Present,
-    /// It was not.
+    /// No: it was not.
     Gone,
-    /// It is there, and its footer is damaged or says another length.
+    /// No: its footer is damaged or gives another length.
     Damaged(PackError),
 }
 
-/// What is known of a pack that is there.
+/// What is known about an existing pack.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PresentPack<'a> {
     pub(crate) name: TimeName,
@@ -87,18 +87,18 @@ pub(crate) struct PresentPack<'a> {
 pub(crate) struct Copy {
     pub(crate) pack: TimeName,
     pub(crate) place: Place,
-    /// The pack is not doomed, the copy not known to be damaged: what is committed may rely on it.
+    /// The pack is not doomed and the copy not known to be damaged, so a commit may rely on it.
     pub(crate) usable: bool,
 }
 
-/// How a chunk of a manifest is there.
+/// Whether the store has a chunk of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// A copy may be relied on.
+    /// It has a reliable copy of that length.
     Present,
-    /// None may.
+    /// It has no reliable copy.
     Missing,
-    /// One may, but a chunk of another length is in it.
+    /// It has a reliable copy, but of another length.
     OtherLength,
 }
 
@@ -117,7 +117,7 @@ impl View {
         view
     }
 
-    /// Forgets the chunks, and keeps what was read of dooms.
+    /// Forgets the chunks, and keeps the dooms.
     pub(crate) fn without_chunks(&mut self) -> Self {
         Self {
             doomed: std::mem::take(&mut self.doomed),
@@ -134,12 +134,12 @@ impl View {
         self.snapshot.clone()
     }
 
-    /// Returns every copy of a chunk in a pack that is there, usable ones first.
+    /// Returns every copy of a chunk in an existing pack, usable ones first.
     pub(crate) fn copies(&self, id: &ChunkId) -> Result<Vec<Copy>, Damaged> {
         let mut copies = Vec::new();
         let mut add = |pack, place: Place| {
             let Some(known) = self.packs.get(&pack) else { return };
-            // A damaged footer says nothing of the chunks; what is known of them is from before.
+            // A damaged footer tells nothing about the chunks; what is known about them is older.
             if known.state != PackState::Gone
                 && u64::from(place.offset) + u64::from(place.stored) <= known.size
             {
@@ -164,14 +164,14 @@ impl View {
         Ok(copies)
     }
 
-    /// Says whether a chunk has a copy that may be relied on.
+    /// Returns whether a chunk has a reliable copy.
     pub(crate) fn has(&self, id: &ChunkId) -> Result<bool, Damaged> {
         let mut has = false;
         self.each_usable(id, |_| has = true)?;
         Ok(has)
     }
 
-    /// Says whether a chunk of this length has a copy that may be relied on.
+    /// Returns whether a chunk of this length has a reliable copy.
     pub(crate) fn standing(&self, id: &ChunkId, length: usize) -> Result<Standing, Damaged> {
         let mut standing = Standing::Missing;
         self.each_usable(id, |place| {
@@ -184,7 +184,7 @@ impl View {
         Ok(standing)
     }
 
-    /// Calls `found` with every copy of a chunk that may be relied on.
+    /// Calls `found` with every reliable copy of a chunk.
     fn each_usable(&self, id: &ChunkId, mut found: impl FnMut(Place)) -> Result<(), Damaged> {
         let is_usable = |pack| self.packs.get(&pack).is_some_and(|known| self.is_usable(id, pack, known));
         if let Some(snapshot) = &self.snapshot {
@@ -206,7 +206,7 @@ impl View {
         Ok(())
     }
 
-    /// Says whether the copy of a chunk in this pack may be relied on.
+    /// Returns whether the copy of a chunk in this pack is reliable.
     fn is_usable(&self, id: &ChunkId, pack: TimeName, known: &Pack) -> bool {
         known.state == PackState::Present
             && !self.doomed.contains(&pack)
@@ -221,8 +221,7 @@ impl View {
         range.into_iter().flatten().map(|(&(_, pack), &place)| (pack, place))
     }
 
-    /// Adds a pack whose footer was written or read. What the snapshot says of one with another size is
-    /// dropped.
+    /// Adds a pack whose footer was written or read. Drops what the snapshot says about a pack of another size.
     pub(crate) fn add(&mut self, name: TimeName, size: u64, entries: &[Entry]) {
         self.sequence += 1;
         self.newest = self.newest.max(Some(name));
@@ -243,7 +242,7 @@ impl View {
         }
     }
 
-    /// Puts what a footer says in the place of what was known of its pack.
+    /// Replaces what was known about a pack by what its footer says.
     pub(crate) fn replace(&mut self, name: TimeName, size: u64, entries: &[Entry]) {
         self.forget_rows(name);
         if let Some(pack) = self.packs.get_mut(&name) {
@@ -252,7 +251,7 @@ impl View {
         self.add(name, size, entries);
     }
 
-    /// Says whether this is what is known of a pack.
+    /// Returns whether this is what is known about a pack.
     pub(crate) fn agrees(&self, name: TimeName, size: u64, entries: &[Entry]) -> Result<bool, Damaged> {
         let known = self.packs.get(&name);
         let known = known.filter(|pack| pack.size == size && pack.chunks as usize == entries.len());
@@ -292,7 +291,7 @@ impl View {
         pack.state = PackState::Damaged(error);
     }
 
-    /// Notes that a reader found the copy of a chunk in this pack damaged, so that another one is read.
+    /// Notes that a reader found the copy of a chunk in this pack damaged, so that readers use another one.
     pub(crate) fn add_damaged_copy(&mut self, id: ChunkId, pack: TimeName) {
         if self.damaged.len() < MOST_DAMAGED {
             self.damaged.insert((id, pack));
@@ -304,7 +303,7 @@ impl View {
         self.packs.get(&name).map(|pack| pack.size)
     }
 
-    /// Notes that these packs are doomed, by a doom that was there at the moment `seen`.
+    /// Notes that these packs are doomed, by a doom that existed at the moment `seen`.
     pub(crate) fn doom(&mut self, doom: TimeName, packs: Vec<TimeName>, seen: Moment) {
         self.doomed.extend(packs.iter().copied());
         self.dooms.insert(doom, Doom { packs, seen });
@@ -323,9 +322,9 @@ impl View {
         self.dooms.iter().map(|(name, doom)| (*name, doom.packs.as_slice()))
     }
 
-    /// Applies a whole list of dooms that is complete at the moment `now`: forgets those that it lacks and
-    /// that `is_over` says are not there any more, given when each was last known to be. Returns the packs
-    /// that no doom names any more.
+    /// Applies a full list of dooms that was complete at the moment `now`: forgets those that it lacks, if
+    /// `is_over`, which is given the time when each was last known to exist, returns that they are gone.
+    /// Returns the packs that no doom names any longer.
     pub(crate) fn apply_dooms(
         &mut self,
         listed: &BTreeSet<TimeName>,
@@ -353,7 +352,7 @@ impl View {
         freed
     }
 
-    /// Forgets all about packs: only a later list can say that one is there.
+    /// Forgets everything about packs: only a later list can show that one exists.
     pub(crate) fn forget_packs(&mut self, packs: &BTreeSet<TimeName>) {
         if packs.is_empty() {
             return;
@@ -375,13 +374,13 @@ impl View {
         }
     }
 
-    /// The number that a list of packs must be given to [`apply`](Self::apply), taken before it begins.
+    /// The number to pass to [`apply`](Self::apply) with a list of packs; take it before the list begins.
     pub(crate) fn sequence(&self) -> u64 {
         self.sequence
     }
 
     /// Applies a list of packs that began at `sequence`, and returns those whose footers must be read.
-    /// When it was `full`, known packs that it lacks are gone.
+    /// If it was `full`, known packs that it lacks are gone.
     pub(crate) fn apply(&mut self, list: &[Found], full: bool, sequence: u64) -> Vec<(TimeName, u64)> {
         let mut unknown = Vec::new();
         let mut listed = BTreeSet::new();
@@ -401,7 +400,7 @@ impl View {
                         unknown.push((name, *size)); // perhaps it can be read now
                     }
                 }
-                // What is known is wrong, or the pack is: its footer says which.
+                // Either the view or the pack is wrong; the footer tells which.
                 _ => unknown.push((name, *size)),
             }
         }
@@ -417,8 +416,8 @@ impl View {
         unknown
     }
 
-    /// Returns what [`settle`](Self::settle) is given once the packs are durable that are known now, or
-    /// `None` if they are.
+    /// Returns the value to pass to [`settle`](Self::settle) once all packs known now are durable, or `None`
+    /// if they already are.
     pub(crate) fn unsettled(&self) -> Option<u64> {
         (self.settled < self.foreign).then_some(self.foreign)
     }
@@ -432,7 +431,7 @@ impl View {
         self.newest
     }
 
-    /// Returns the packs that are there.
+    /// Returns the existing packs.
     pub(crate) fn present(&self) -> impl Iterator<Item = PresentPack<'_>> {
         let there = self.packs.iter().filter(|(_, pack)| pack.state != PackState::Gone);
         there.map(|(&name, Pack { size, chunks, state, modified, .. })| PresentPack {
@@ -450,7 +449,7 @@ impl View {
         self.recent.len()
     }
 
-    /// Returns what the next snapshot is made of.
+    /// Returns the parts of the next snapshot.
     pub(crate) fn parts(&self) -> Parts {
         let present = self.packs.iter().filter(|(_, pack)| pack.state == PackState::Present);
         let packs: Vec<_> = present
@@ -466,7 +465,7 @@ impl View {
         }
     }
 
-    /// Goes over to a snapshot that was made of `parts`.
+    /// Switches to a snapshot made of `parts`.
     pub(crate) fn adopt(&mut self, snapshot: Snapshot, parts: &Parts) {
         self.numbers = parts.packs.iter().map(|pack| Some(pack.name)).collect();
         self.snapshot = Some(Arc::new(snapshot));
@@ -476,12 +475,12 @@ impl View {
         } else {
             Arc::make_mut(&mut self.recent).retain(|(_, pack), _| !numbers.contains_key(pack));
         }
-        // Packs that were gone have no chunks any more; should one come back, its footer is read again.
+        // Packs that are gone have no chunks any longer. If one comes back, its footer is read again.
         self.packs.retain(|name, pack| pack.state != PackState::Gone || numbers.contains_key(name));
     }
 }
 
-/// What a snapshot is made of.
+/// The parts of a snapshot.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) packs: Vec<SnapshotPack>,

@@ -1,4 +1,4 @@
-//! S3 and what speaks its protocol.
+//! S3 and compatible services.
 
 use super::http::Connector;
 use object_store::aws::AmazonS3Builder;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Returns the objects of a bucket, with credentials and endpoint from the environment.
 pub(super) fn open(bucket: &str) -> Result<Arc<dyn ObjectStore>, String> {
-    // Over plain HTTP only where `AWS_ENDPOINT_URL` says so: servers in the same machine or network.
+    // Plain HTTP only if `AWS_ENDPOINT_URL` has it: for servers on the same machine or network.
     let plain = std::env::var("AWS_ENDPOINT_URL").is_ok_and(|url| url.starts_with("http://"));
     let options = ClientOptions::new().with_allow_http(plain);
     let builder = AmazonS3Builder::from_env().with_client_options(options);

@@ -1,8 +1,8 @@
 //! The HTTP client of remote stores: hyper and rustls with Mozilla's roots, which cross-compile to every
 //! target, where `object_store`'s own client does not.
 //!
-//! Certificates in the file that `SSL_CERT_FILE` names are trusted too. HTTPS goes through the proxy that
-//! `HTTPS_PROXY` or `ALL_PROXY` names, unless `NO_PROXY` excepts the host; plain HTTP, which is for servers
+//! It also trusts the certificates in the file that `SSL_CERT_FILE` names. HTTPS goes through the proxy that
+//! `HTTPS_PROXY` or `ALL_PROXY` names, unless `NO_PROXY` excludes the host. Plain HTTP, which is for servers
 //! nearby and for the metadata of cloud machines, does not.
 
 use bytes::Bytes;
@@ -33,12 +33,12 @@ use std::time::Duration;
 use tokio::time::Sleep;
 use tower_service::Service as TowerService;
 
-/// How long the other side may do nothing.
+/// How long the other side may make no progress.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The slowest link for which uploads are given time, in bytes a second.
 const SLOWEST: u64 = 16 << 10;
 
-/// Makes the client.
+/// Returns the client.
 #[derive(Debug)]
 pub(super) struct Connector;
 
@@ -154,7 +154,7 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> HttpErrorKind {
     HttpErrorKind::Unknown
 }
 
-/// A body that fails if nothing of it arrives for a while. Time without a reader does not count.
+/// A body that fails if nothing arrives for a while. Time without a reader does not count.
 struct Patient<B> {
     body: B,
     idle: Pin<Box<Sleep>>,

@@ -23,14 +23,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
-/// Where a store lies.
+/// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
     Folder(PathBuf),
     Remote { url: Url, service: Service, bucket: String, prefix: Path },
 }
 
-/// What holds remote objects.
+/// The service that holds remote objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Memory,
@@ -39,7 +39,7 @@ pub(crate) enum Service {
     Azure,
 }
 
-/// The stores in memory of this process, by name.
+/// The in-memory stores of this process, by name.
 static MEMORY: Mutex<BTreeMap<String, Arc<InMemory>>> = Mutex::new(BTreeMap::new());
 
 impl Location {
@@ -48,7 +48,7 @@ impl Location {
         if address.is_empty() {
             return Err(invalid("it is empty".to_owned()).into());
         }
-        // A letter and a colon begin a path on Windows.
+        // On Windows, a path can start with a letter and a colon.
         let scheme = address.split_once("://").map(|(scheme, _)| scheme).filter(|scheme| scheme.len() > 1);
         let Some(scheme) = scheme else { return Ok(Self::Folder(address.into())) };
         let service = match scheme {

@@ -1,4 +1,4 @@
-//! Objects as files of a folder, made durable here.
+//! Objects as files in a folder; this module makes them durable.
 //!
 //! A file is written under a temporary name, synced, renamed, and its folder is synced: after a crash, it is
 //! complete or absent.
@@ -20,13 +20,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Where files lie until they are whole.
+/// Folder of files that are not complete yet.
 const TEMPORARY: &str = "tmp";
 
-/// Small files that are read together.
+/// Small files to read together.
 const TOGETHER: usize = 64;
 
-/// A folder whose files are objects.
+/// Objects in the files of a folder.
 #[derive(Debug)]
 pub(crate) struct Disk {
     inner: Arc<Inner>,
@@ -38,7 +38,7 @@ pub(crate) struct Disk {
 struct Inner {
     root: PathBuf,
     changes: Arc<dyn Changes>,
-    /// Folders whose own names this process has made durable: their creator may not have come that far.
+    /// Folders whose names this process has made durable, because their creator may not have done it yet.
     durable: Mutex<HashSet<PathBuf>>,
 }
 
@@ -60,7 +60,7 @@ impl Disk {
         Ok(Self { inner: Arc::new(Inner::new(root, changes)), url, host })
     }
 
-    /// Returns a name that no other file has.
+    /// Returns an unused name.
     fn temporary(&self, name: &str) -> Result<String, ObjectError> {
         let mut random = [0; 16];
         self.host.random(&mut random).map_err(|error| ObjectError::from_io(Operation::Put, name, error))?;
@@ -104,7 +104,7 @@ impl Objects for Disk {
 
     fn get_many(self: Arc<Self>, mut wanted: Wanted, _concurrency: usize) -> GotMany {
         let parallelism = self.host.parallelism();
-        // To change threads costs more than to read a small file.
+        // Switching threads costs more than reading a small file.
         let groups = std::iter::from_fn(move || {
             let group: Vec<_> = wanted.by_ref().take(TOGETHER).collect();
             (!group.is_empty()).then_some(group)
@@ -146,8 +146,8 @@ impl Objects for Disk {
             let path = disk.path(name);
             match disk.changes.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                // A manifest that a crash brings back would name chunks that are collected; any other object
-                // does no harm.
+                // A manifest that a crash brings back would name collected chunks. Any other object does no
+                // harm.
                 Ok(()) if name.starts_with(Folder::Manifests.name()) => disk.sync_folder_of(&path),
                 _ => Ok(()),
             }
@@ -214,7 +214,7 @@ impl Inner {
         self.write(name, temporary, parts, |temporary, path| self.changes.rename(temporary, path))
     }
 
-    /// Writes a file unless there is one of that name.
+    /// Writes a file unless the name exists.
     fn create(&self, name: &str, temporary: &str, bytes: Bytes) -> io::Result<()> {
         let changes = &self.changes;
         self.write(name, temporary, &[bytes], |temporary, path| match changes.link(temporary, path) {
@@ -244,7 +244,7 @@ impl Inner {
         self.sync_folder_of(&path)
     }
 
-    /// Says whether there is anything but empty folders of a store and what lies in its temporary one.
+    /// Returns whether there is anything besides a store's empty folders and temporary files.
     fn holds_anything(&self) -> io::Result<bool> {
         let entries = match fs::read_dir(&self.root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -301,7 +301,7 @@ impl Inner {
         Ok(files)
     }
 
-    /// Makes the folder of a file that is about to be written, and those above it, durably.
+    /// Creates the folder of a file that is about to be written, and its parents, durably.
     fn make_folder_of(&self, path: &Path) -> io::Result<()> {
         let Some(folder) = path.parent() else { return Ok(()) };
         let known = |durable: &Mutex<HashSet<PathBuf>>| {
@@ -337,8 +337,8 @@ impl Inner {
     }
 }
 
-/// Returns what a name leads to, or `None` if the name was removed meanwhile. A link whose target cannot be
-/// found is an error: what it stands for is in the store, and nobody may act as if it were not.
+/// Returns the metadata of a name, or `None` if the name was removed in the meantime. A link without its target
+/// is an error: the object belongs to the store, and must not be treated as absent.
 fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
@@ -350,7 +350,7 @@ fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// Says whether a folder's sync failed, or cannot be had: SMB, FUSE and some NAS answer EINVAL, ENOTSUP or
+/// Returns whether a folder's sync failed, or cannot be had: SMB, FUSE and some NAS answer EINVAL, ENOTSUP or
 /// ENOENT.
 fn is_fatal(error: &io::Error) -> bool {
     !matches!(

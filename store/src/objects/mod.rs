@@ -1,4 +1,4 @@
-//! Objects: immutable bytes with names, in folders; on a disk or behind `object_store`.
+//! Objects: immutable bytes with names, in folders, on a disk or behind `object_store`.
 
 pub(crate) mod disk;
 pub(crate) mod remote;
@@ -11,18 +11,18 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// What holds the store's objects.
+/// Storage for a store's objects.
 #[async_trait::async_trait]
 pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
-    /// Returns what this is to people and to the cache: a URL.
+    /// Returns the URL that identifies this storage to people and to the cache.
     fn url(&self) -> &str;
 
-    /// Stores the concatenated `parts`; once it returns, they survive a crash. An object of that name is
-    /// replaced. After an error the object may be there or not, but never a part of it.
+    /// Stores the concatenated `parts`, and replaces an object of that name. Once this returns, they survive a
+    /// crash. After an error, the object is stored completely or not at all.
     async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError>;
 
-    /// Stores an object of a name that nobody may have used yet; where that can be done in one step, one that
-    /// is there already stays. Read it back to see whose it is.
+    /// Stores an object under a name that should be unused. Where that can be done in one step, an existing
+    /// object stays. Read it back to see which one won.
     async fn create(&self, name: &str, bytes: Bytes) -> Result<(), ObjectError> {
         self.put(name, vec![bytes]).await
     }
@@ -39,7 +39,7 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
         stream::iter(reads).buffered(concurrency).boxed()
     }
 
-    /// Returns what is known of an object.
+    /// Returns the metadata of an object.
     async fn head(&self, name: &str) -> Result<Found, ObjectError>;
 
     /// Returns the objects of a folder by name, or those whose names come after `after`.
@@ -51,31 +51,31 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Renames an object in one step, durably, or returns `None` where that cannot be done.
     async fn rename(&self, from: &str, to: &str) -> Option<Result<(), ObjectError>>;
 
-    /// Makes durable what others are writing in a folder, as far as lists show it: they may not have come
-    /// so far. Most services show nothing earlier.
+    /// Makes objects durable that other processes have written to a folder and that lists show already. Most
+    /// services show only durable objects.
     async fn settle(&self, _folder: Folder) -> Result<(), ObjectError> {
         Ok(())
     }
 
-    /// Says whether there is any object here, of whatever name; what a store leaves that was not made to the
-    /// end does not count.
+    /// Returns whether there is any object here, whatever its name. The remains of an unfinished store do not
+    /// count.
     async fn holds_anything(&self) -> Result<bool, ObjectError>;
 
-    /// Removes what writers left that died; returns how many files that were.
+    /// Removes the temporary files of writers that died; returns how many there were.
     async fn sweep(&self, older_than: Duration) -> Result<u64, ObjectError>;
 
-    /// Says whether a read may have failed because of this one object, and others can be read.
+    /// Returns whether a read may have failed only for this object, so that others can still be read.
     fn is_of_one(&self, error: &ObjectError) -> bool {
         error.kind == io::ErrorKind::PermissionDenied
     }
 
-    /// Bytes between two ranges that are cheaper to read than to ask twice.
+    /// Longest gap between two ranges that is cheaper to read than a second request, in bytes.
     fn gap(&self) -> u64;
 }
 
-/// Objects of which ranges are wanted.
+/// Ranges of objects to read.
 pub(crate) type Wanted = Box<dyn Iterator<Item = (String, Range<u64>)> + Send>;
-/// The ranges of objects, or why they cannot be had.
+/// The bytes of these ranges, or why they cannot be read.
 pub(crate) type GotMany = BoxStream<'static, Result<Bytes, ObjectError>>;
 
 /// The folders of a store.
@@ -104,7 +104,7 @@ impl Folder {
         }
     }
 
-    /// Returns the whole name of an object in this folder.
+    /// Returns the full name of an object in this folder.
     pub(crate) fn object(self, name: impl fmt::Display) -> String {
         format!("{}/{name}", self.name())
     }
@@ -117,7 +117,7 @@ pub(crate) struct Found {
     pub(crate) name: String,
     /// Length in bytes.
     pub(crate) size: u64,
-    /// When it was written, by the clock of what holds it.
+    /// When it was written, by the clock of the file system or service.
     pub(crate) modified: SystemTime,
 }
 
@@ -182,7 +182,7 @@ impl ObjectError {
     }
 }
 
-/// Returns an object if it is there and has at most `limit` bytes, or its length if that is more.
+/// Returns an object if it exists and has at most `limit` bytes, or its length if it has more.
 pub(crate) async fn get_bounded(
     objects: &dyn Objects,
     name: &str,

@@ -1,4 +1,4 @@
-//! Objects behind the `object_store` crate: memory, S3, GCS, Azure, and what embedders bring.
+//! Objects behind the `object_store` crate: memory, S3, GCS, Azure, and storage of embedders.
 
 use super::{Folder, Found, ObjectError, Objects, Operation};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The objects whose names begin with a prefix.
+/// The objects whose names start with a prefix.
 #[derive(Debug)]
 pub(crate) struct Remote {
     store: Arc<dyn ObjectStore>,
@@ -117,7 +117,7 @@ fn failed(operation: Operation, name: &str, error: Error) -> ObjectError {
     ObjectError { operation, name: name.to_owned(), kind, source: error.into() }
 }
 
-/// Returns the kind of the I/O error that another error was made of.
+/// Returns the kind of the I/O error at the root of another error.
 fn io_kind(error: &(dyn std::error::Error + 'static)) -> io::ErrorKind {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes

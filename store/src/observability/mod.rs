@@ -1,4 +1,4 @@
-//! What the store reports of its work: counters of the `metrics` facade and events of `tracing`.
+//! Observability: counters for the `metrics` facade and events for `tracing`.
 //!
 //! Each part is compiled only with its feature. It is called once per pack, window or operation.
 

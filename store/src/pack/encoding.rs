@@ -1,4 +1,4 @@
-//! How chunks become stored bytes and the reverse. Runs on the host's threads, with a scratch per thread.
+//! Encodes chunks as stored bytes, and decodes them. Runs on the host's threads, with a buffer per thread.
 
 use super::format::{Encoding, MAX_CHUNK, Place};
 use crate::chunk::ChunkId;
@@ -18,7 +18,7 @@ pub(crate) struct Incoming {
 pub(crate) enum Kind {
     /// The chunk's bytes, whose digest must be checked.
     Unverified,
-    /// The chunk's bytes, whose digest the caller has just made.
+    /// The chunk's bytes, whose digest the caller has just computed.
     Hashed,
     /// zstd frames of the chunk, to be checked within limits and kept.
     Frame(DecompressionLimits),
@@ -37,7 +37,7 @@ thread_local! {
     static SCRATCH: RefCell<CompressionScratch> = RefCell::new(CompressionScratch::new());
 }
 
-/// The longest chunk of which all is compressed to see whether that pays.
+/// The longest chunk that is compressed completely to see whether it shrinks.
 const SAMPLED: usize = 64 << 10;
 /// Bytes of each of the three samples of a longer chunk.
 const SAMPLE: usize = 8 << 10;
@@ -46,7 +46,7 @@ const SAMPLE: usize = 8 << 10;
 pub(crate) fn encode(mut chunks: Vec<Incoming>, level: Option<i32>) -> Result<Vec<Encoded>, ChunkError> {
     SCRATCH.with_borrow_mut(|scratch| {
         let mut encoded = Vec::with_capacity(chunks.len());
-        // What is compressed lies in one buffer: an allocation a chunk is what put would wait for.
+        // Compressed chunks share one buffer: an allocation for each would slow `put` down.
         let mut compressed = Vec::new();
         let mut ends = Vec::new();
         for chunk in &mut chunks {
@@ -119,11 +119,11 @@ fn encode_one(
     compress(bytes, level, output).map(drop)
 }
 
-/// What becomes of frames that came from outside.
+/// How to store frames that the caller passed.
 enum Frame {
-    /// They are stored as they are; their content has this length.
+    /// As they are; their content has this length.
     Kept { length: u32 },
-    /// Their window is too large for readers of the store: this is the content.
+    /// As this content, because their window is too large for readers of the store.
     Unpacked(Vec<u8>),
 }
 
@@ -149,7 +149,7 @@ fn check_frame(
     }
 }
 
-/// Says whether `data` begins like a format whose content is compressed.
+/// Returns whether `data` starts like a compressed format.
 fn looks_compressed(data: &[u8]) -> bool {
     const MAGIC: [(usize, &[u8]); 13] = [
         (0, b"\x28\xb5\x2f\xfd"),   // zstd
@@ -170,7 +170,7 @@ fn looks_compressed(data: &[u8]) -> bool {
     MAGIC.iter().any(begins)
 }
 
-/// Returns a chunk from what is stored of it, verified.
+/// Returns a verified chunk from its stored bytes.
 pub(crate) fn decode(id: ChunkId, place: Place, stored: Bytes) -> Result<Bytes, ChunkError> {
     let chunk = match place.encoding {
         Encoding::Raw => stored,

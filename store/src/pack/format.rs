@@ -11,8 +11,8 @@
 //!
 //! An entry is 1 byte algorithm of the digest (1 SHA-256, 2 BLAKE3), 1 byte encoding (0 raw, 1 zstd
 //! frames), 4 bytes length, 4 bytes stored length, 32 bytes digest of the chunk's bytes (not of the stored
-//! ones). Where a chunk begins follows from the stored lengths before, so that there is exactly one form;
-//! the lengths of all parts add up to the object's.
+//! ones). The offset of a chunk follows from the stored lengths before it, so there is exactly one form. The
+//! lengths of all parts add up to the object's.
 
 use crate::chunk::{ChunkId, algorithm_byte, algorithm_of};
 use bytes::Bytes;
@@ -58,7 +58,7 @@ impl Encoding {
 pub struct Entry {
     /// The chunk's name.
     pub id: ChunkId,
-    /// Where its stored bytes lie in the pack.
+    /// Where its stored bytes are in the pack.
     pub place: Place,
 }
 
@@ -84,7 +84,7 @@ impl Place {
     }
 }
 
-/// A pack in the making: entries, and the parts of its body.
+/// A pack being built: its entries, and the parts of its body.
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     entries: Vec<Entry>,
@@ -103,7 +103,7 @@ impl Builder {
         self.entries.is_empty()
     }
 
-    /// Says whether a chunk of this stored length still fits within the format's limits.
+    /// Returns whether a chunk of this stored length still fits within the format's limits.
     pub(crate) fn fits(&self, stored: u32) -> bool {
         self.entries.len() < MAX_CHUNKS as usize && self.size() + u64::from(stored) + ENTRY as u64 <= MAX_PACK
     }
@@ -173,7 +173,7 @@ pub fn footer_length(tail: &[u8], size: u64) -> Result<usize, PackError> {
 
 /// Returns the entries of a pack of `size` bytes that ends with `tail`, which holds the footer at least.
 ///
-/// Allocates in proportion to `tail`, whatever it claims.
+/// Allocates in proportion to `tail`, whatever its footer claims.
 ///
 /// # Errors
 /// [`PackError`], when they are not the footer of such a pack.
@@ -218,10 +218,10 @@ fn parse_entry(bytes: &[u8; ENTRY], offset: u64) -> Option<Entry> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackError {
-    /// The object does not end like a pack, or begin like one.
+    /// The object does not start or end like a pack.
     #[error("the pack is truncated or overwritten")]
     Truncated,
-    /// The object is there, but cannot be read.
+    /// The object exists, but cannot be read.
     #[error("cannot read the pack: {kind}")]
     Unreadable {
         /// The error of the disk or the service.
@@ -236,7 +236,7 @@ pub enum PackError {
     /// The number of chunks is not allowed.
     #[error("the pack claims {count} chunks (expected 1 to {MAX_CHUNKS})")]
     ChunkCount {
-        /// The number it says.
+        /// The number in the footer.
         count: u32,
     },
     /// The parts do not add up to the object.

@@ -1,4 +1,4 @@
-//! How chunks get into packs: encoded on all cores, written several at a time.
+//! Writes chunks into packs: encodes them on all cores, and writes several packs at a time.
 
 use super::encoding::{Encoded, Incoming, Kind, encode};
 use super::format::{Builder, MAX_CHUNK};
@@ -15,9 +15,9 @@ use chunker::hashing::HashAlgorithm;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Bytes of chunks that are encoded in one go.
+/// Bytes of chunks to encode together.
 const BATCH: usize = 1 << 20;
-/// Packs that are written at the same time.
+/// Packs to write at the same time.
 const WRITES: usize = 4;
 
 /// Adds chunks to a store, in packs.
@@ -166,7 +166,7 @@ impl PackWriter {
         .await
     }
 
-    /// Does what may fail; after a failure, or when it was cancelled, the writer is of no use any more.
+    /// Runs a step that may fail. After a failure or a cancellation, the writer is unusable.
     async fn guarded<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Self) -> Result<T, StoreError>,
@@ -237,7 +237,7 @@ impl PackWriter {
     }
 }
 
-/// Writes a pack under a name of this moment; only then is it known.
+/// Writes a pack under a name for this moment, then adds it to the view.
 async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), StoreError> {
     let size = pack.size();
     let (entries, parts) = pack.finish();
@@ -254,9 +254,9 @@ async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), St
     Ok(())
 }
 
-/// Writes chunks that are encoded and verified, in one pack if they fit; durable once it returns.
+/// Writes encoded, verified chunks, in one pack if they fit; they are durable once this returns.
 ///
-/// A failure or a crash leaves each pack whole or not at all.
+/// A failure or a crash leaves each pack completely or not at all.
 pub(crate) async fn write_chunks(inner: &Arc<Inner>, chunks: Vec<Encoded>) -> Result<(), StoreError> {
     let (mut pack, mut raw) = (Builder::default(), 0);
     for Encoded { id, encoding, length, stored } in chunks {

@@ -39,7 +39,7 @@ pub enum AnswerBody {
     Empty,
     /// All of it.
     Bytes(Bytes),
-    /// Piece by piece.
+    /// In pieces.
     Stream(AnswerStream),
 }
 
@@ -100,7 +100,7 @@ impl Answer {
         Self::new(200, AnswerBody::Bytes(bytes.into())).with("Content-Type", OCTETS)
     }
 
-    /// Returns an answer of the shell's own, 200 with a text.
+    /// Returns an answer for a path that the shell serves itself: status 200 and a text.
     #[must_use]
     pub fn text(text: impl Into<Bytes>) -> Self {
         let text = text.into();
@@ -128,7 +128,7 @@ impl Answer {
     }
 }
 
-/// The type of bytes of which nothing is known.
+/// The type of bytes that have no known type.
 pub(super) const OCTETS: &str = "application/octet-stream";
 
 /// Why a request is refused. Shells can have their own reasons; see
@@ -180,13 +180,20 @@ impl Refusal {
     /// 403: the client may not do this.
     #[must_use]
     pub fn forbidden() -> Self {
-        Self::new(403, "forbidden", "forbidden")
+        Self::new(403, "forbidden", "you may not do this")
     }
 
     /// 403: the server is read-only.
     #[must_use]
     pub fn read_only() -> Self {
         Self::new(403, "read_only", "this server is read-only")
+    }
+
+    /// 405: the path does not support `method`, but those in `allowed`, which are separated by `, `.
+    #[must_use]
+    pub fn method_not_allowed(method: &str, allowed: &str) -> Self {
+        let message = format!("this path does not support {method} (expected {allowed})");
+        Self::new(405, "method_not_allowed", message).with_header("Allow", allowed)
     }
 
     /// 408: the client paused too long while sending the body.
@@ -222,7 +229,7 @@ impl Refusal {
     }
 
     pub(super) fn length_required() -> Self {
-        Self::new(411, "length_required", "a body needs Content-Length, without Transfer-Encoding")
+        Self::new(411, "length_required", "a body needs a Content-Length and no Transfer-Encoding")
     }
 
     pub(super) fn invalid_pack(message: impl Into<String>) -> Self {
@@ -231,33 +238,33 @@ impl Refusal {
 
     pub(super) fn duplicate(algorithm: chunker::hashing::HashAlgorithm, digest: [u8; 32]) -> Self {
         let id = ChunkId::new(algorithm, digest);
-        Self::new(400, "duplicate_digest", format!("{id} occurs twice")).of(id)
+        Self::new(400, "duplicate_digest", format!("chunk {id} occurs twice")).of(id)
     }
 
-    pub(super) fn above(code: &'static str, what: &str, value: u64, limit: u64) -> Self {
-        let refusal = Self::new(413, code, format!("{what} {value} is above {limit}"));
-        refusal.with_detail("limit", limit)
+    /// `found` says what has how much: `the pack has 40000000 bytes`.
+    pub(super) fn above(code: &'static str, found: impl fmt::Display, limit: u64) -> Self {
+        Self::new(413, code, format!("{found} (limit: {limit})")).with_detail("limit", limit)
     }
 
     pub(super) fn chunk_not_found(id: ChunkId) -> Self {
-        Self::new(404, "chunk_not_found", format!("{id} is not stored")).of(id)
+        Self::new(404, "chunk_not_found", format!("chunk {id} is not in the store")).of(id)
     }
 
     pub(super) fn root_not_found(root: Root) -> Self {
-        Self::new(404, "root_not_found", format!("{root} is not stored"))
+        Self::new(404, "root_not_found", format!("file {root} is not in the store"))
     }
 
-    /// A chunk that a client sent is not what it should be.
+    /// A chunk from a client is damaged.
     pub(super) fn of_chunk(error: &ChunkError) -> Self {
         Self::new(400, error.code(), chain(error)).of(error.id())
     }
 
-    /// A manifest that a client sent is not what it should be.
+    /// A manifest from a client is invalid.
     pub(super) fn of_manifest(error: &ManifestError) -> Self {
         Self::new(400, error.code(), chain(error))
     }
 
-    /// Adds a field, whose value is JSON, to the body.
+    /// Adds a field to the body; its value is JSON.
     pub(super) fn with_detail(mut self, name: &'static str, json: impl fmt::Display) -> Self {
         self.0.details.push((name, json.to_string()));
         self
@@ -301,7 +308,7 @@ impl From<StoreError> for Refusal {
                 Self::new(500, "manifest_damaged", "the stored manifest is damaged")
             }
             StoreError::ManifestTooLarge { length, limit } => {
-                Self::above("manifest_too_large", "manifest of bytes", *length, *limit)
+                Self::above("manifest_too_large", format_args!("the manifest has {length} bytes"), *limit)
             }
             StoreError::Contended { .. } => unavailable(),
             StoreError::Object(object) => match object.kind {
@@ -326,7 +333,7 @@ impl Refusal {
     }
 }
 
-/// Returns what an error and its causes say.
+/// Returns the messages of an error and its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,13 +1,13 @@
-//! The memory that requests take, in all: a request that finds too little waits in line.
+//! The memory that all requests share. A request that finds too little waits in line.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes that are counted together.
+/// Bytes in a unit of the budget.
 const UNIT: u64 = 1 << 10;
 
-/// Memory that is shared by requests, first come, first served.
+/// Memory that requests share, first come, first served.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     free: Arc<Semaphore>,
@@ -25,14 +25,14 @@ pub(super) struct Reservation(OwnedSemaphorePermit);
 pub(super) struct Busy;
 
 impl Budget {
-    /// Returns a budget of `bytes`, for which at most `line` requests wait.
+    /// Returns a budget of `bytes`; at most `line` requests wait for it.
     pub(super) fn new(bytes: u64, line: usize) -> Self {
         let units = units(bytes);
         let free = Arc::new(Semaphore::new(units as usize));
         Self { free, units, waiting: Arc::default(), line }
     }
 
-    /// Takes memory, or all there is if that is less; waits until it is free.
+    /// Takes memory, at most the whole budget; waits until it is free.
     ///
     /// Do not wait here while holding a reservation: waiters would deadlock.
     pub(super) async fn take(&self, bytes: u64) -> Result<Reservation, Busy> {
@@ -46,12 +46,12 @@ impl Budget {
         permit.map(Reservation).map_err(|_closed| Busy)
     }
 
-    /// Returns how many of `bytes` there are at all: what [`take`](Self::take) takes for them.
+    /// Returns how many bytes [`take`](Self::take) takes for `bytes`: no more than the whole budget.
     pub(super) fn within(&self, bytes: u64) -> u64 {
         bytes.min(u64::from(self.units) * UNIT)
     }
 
-    /// Takes memory only while more than half of all is free.
+    /// Takes memory if half of the budget stays free; otherwise returns nothing.
     pub(super) fn spare(&self, bytes: u64) -> Option<Reservation> {
         let units = units(bytes);
         let plenty = self.free.available_permits() >= units as usize + self.units as usize / 2;

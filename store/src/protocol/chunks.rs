@@ -1,4 +1,4 @@
-//! Questions for chunks, and chunks in a stream.
+//! Which chunks are missing, and chunks in a stream.
 
 use super::answer::{Answer, AnswerBody, AnswerStream, OCTETS, Refusal};
 use super::budget::{Budget, Reservation};
@@ -17,7 +17,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Answers which chunks are missing.
+/// Answers with the chunks that are missing.
 pub(super) async fn missing(
     reader: &Reader<'_>,
     algorithm: HashAlgorithm,
@@ -30,24 +30,24 @@ pub(super) async fn missing(
     Ok(Answer::bytes(bitmap).with("Chunker-Limits", reader.shared.options.announced()))
 }
 
-/// Bytes of the longest chunk that most files have: the largest of the profile `large`.
+/// Longest chunk in most files, in bytes: the maximum of the profile `large`.
 pub(super) const USUAL: u64 = 4 << 20;
-/// Bytes of a window where memory is short, and while there is room.
+/// Bytes to read ahead when memory is short, and when it is not.
 const NEAR: u64 = 256 << 10;
 const FAR: u64 = 4 << 20;
 
-/// Returns the bytes that a question for chunks may take before it is known how long they are.
+/// Returns the memory that a request for chunks takes before their lengths are known, in bytes.
 pub(super) const fn memory(length: u64) -> u64 {
     4 * length + near(USUAL)
 }
 
-/// Returns the bytes that are taken by one window ahead and the one that is sent: of the first also as it
-/// is stored.
+/// Returns the memory for the window being sent and the next one, in bytes. The next one is also held as it is
+/// stored.
 pub(super) const fn near(longest: u64) -> u64 {
     4 * (NEAR + longest)
 }
 
-/// Takes more memory while there is room, and returns how far to read ahead; `known` is the length of all.
+/// Takes more memory if there is room, and returns how far to read ahead. `known` is the length of all chunks.
 pub(super) fn ahead(budget: &Budget, memory: &mut Reservation, longest: u64, known: u64) -> Ahead {
     let more = (5 * (FAR + longest)).saturating_sub(near(longest));
     match budget.spare(more).filter(|_| known > FAR) {
@@ -59,7 +59,7 @@ pub(super) fn ahead(budget: &Budget, memory: &mut Reservation, longest: u64, kno
     }
 }
 
-/// Answers chunks in the order asked.
+/// Answers with chunks, in the order of the request.
 pub(super) async fn read(
     reader: &Reader<'_>,
     algorithm: HashAlgorithm,
@@ -80,7 +80,7 @@ pub(super) async fn read(
 pub(super) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
 
 /// Returns the length of a pack of these chunks, its pieces (the table comes first), and the memory that the
-/// request holds: `kept` bytes and what reading ahead takes.
+/// request holds: `kept` bytes, and what reading ahead needs.
 pub(super) async fn pack(
     reader: &Reader<'_>,
     ids: Arc<[ChunkId]>,
@@ -112,7 +112,7 @@ pub(super) async fn pack(
     Ok((length, stream::iter([Ok(head)]).chain(pieces).boxed(), memory))
 }
 
-/// Returns the chunks of a question, each of which must be there once.
+/// Returns the chunks in a request, which must name each only once.
 fn parse(algorithm: HashAlgorithm, digests: &[u8]) -> Result<Arc<[ChunkId]>, Refusal> {
     let (digests, _) = digests.as_chunks::<32>();
     let mut seen = HashSet::with_capacity(digests.len());
@@ -122,7 +122,7 @@ fn parse(algorithm: HashAlgorithm, digests: &[u8]) -> Result<Arc<[ChunkId]>, Ref
     }
 }
 
-/// Bytes of the largest window that every decoder has (RFC 9659). Frames of longer chunks may need more.
+/// Largest zstd window that every decoder supports, in bytes (RFC 9659). Frames of longer chunks may need more.
 const WINDOW: u32 = 8 << 20;
 
 fn row(id: &ChunkId, place: Option<Place>, encoded: bool) -> Row {
@@ -138,11 +138,11 @@ fn row(id: &ChunkId, place: Option<Place>, encoded: bool) -> Row {
     }
 }
 
-/// Returns the bytes of a chunk as the table has announced them.
+/// Returns the bytes of a chunk in the form that the table announced.
 fn piece(id: ChunkId, fetched: Fetched, row: Row) -> Result<Bytes, StoreError> {
     let Fetched { chunk, stored, place } = fetched;
     let bytes = if row.encoded == row.length { chunk } else { stored };
-    // Another copy may have been read than was announced.
+    // The copy that was read may differ from the one announced.
     let same = row.encoded == row.length || place.encoding == Encoding::Zstd;
     if same && bytes.len() == row.encoded as usize && place.length == row.length {
         Ok(bytes)
@@ -151,7 +151,7 @@ fn piece(id: ChunkId, fetched: Fetched, row: Row) -> Result<Bytes, StoreError> {
     }
 }
 
-/// Answers one chunk.
+/// Answers with one chunk.
 pub(super) async fn read_one(
     reader: &Reader<'_>,
     id: ChunkId,
@@ -176,13 +176,13 @@ pub(super) async fn read_one(
     Ok(stored_bytes(length, body, tag))
 }
 
-/// Takes memory, for which it waits in line.
+/// Waits in line for memory.
 pub(super) async fn take(reader: &Reader<'_>, bytes: u64) -> Result<Reservation, Refusal> {
     reader.shared.budget.take(bytes).await.map_err(|_busy| Refusal::server_busy())
 }
 
-/// Returns a body once its first `count` pieces are there, so that what fails at once is refused with a
-/// code.
+/// Returns a body once its first `count` pieces have been read, so that an early failure is still answered
+/// with a code.
 pub(super) async fn begun(
     pieces: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin + 'static,
     memory: Reservation,

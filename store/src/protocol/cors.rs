@@ -1,5 +1,4 @@
-//! Pages of other origins: what a browser asks before it lets one through (the Fetch standard, "CORS
-//! protocol").
+//! Requests from pages of other origins (the Fetch standard, "CORS protocol").
 
 use super::options::{EngineOptions, Origins};
 use super::request::RequestHead;
@@ -17,7 +16,8 @@ pub(super) fn headers(options: &EngineOptions, head: &RequestHead) -> Headers {
     }
     let mut headers = vec![("Cross-Origin-Resource-Policy", "cross-origin".to_owned())];
     let allowed = match (&options.origins, head.header("origin")) {
-        // Also to who has no origin: a browser keeps what `<video>` has read, and a page may fetch it then.
+        // Also without an Origin: a browser caches what `<video>` reads, and a page may fetch it from the
+        // cache.
         (Origins::Any, _) => Some("*".to_owned()),
         (Origins::These(origins), Some(origin)) => {
             origins.iter().any(|other| other == origin).then(|| origin.to_owned())
@@ -36,8 +36,8 @@ pub(super) fn headers(options: &EngineOptions, head: &RequestHead) -> Headers {
     headers
 }
 
-/// Returns what a preflight is answered besides, if the origin is allowed: the methods of the path, and the
-/// headers that the page wants to send, whatever they are: who may ask is decided by their values.
+/// Returns the further headers of the answer to a preflight, if the origin is allowed: the methods of the
+/// path, and every header that the page wants to send, because authorization depends on their values.
 pub(super) fn preflight(head: &RequestHead, allowed: &Headers, methods: &str) -> Headers {
     let known = allowed.iter().any(|(name, _)| *name == "Access-Control-Allow-Origin");
     if !known || head.header("access-control-request-method").is_none() {

@@ -1,4 +1,4 @@
-//! Files to download: a manifest, and the chunks that it lists, in one answer.
+//! Downloads: a manifest and the chunks that it lists, in one answer.
 
 use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
 use super::chunks::{self, USUAL, begun, near, take};
@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Answers the manifest of a file, and a pack of the chunks in a part of it.
+/// Answers with the manifest of a file, and a pack of the chunks in a part of it.
 pub(super) async fn read(
     reader: &Reader<'_>,
     root: Root,
@@ -40,7 +40,7 @@ pub(super) async fn read(
         if longest_listed <= longest {
             break (bytes, ids, memory);
         }
-        // The manifest is read again: it must not take memory while this waits for more.
+        // The manifest is read again, since it must not hold memory while this waits for more.
         longest = longest_listed;
     };
     let kept = 4 * bytes.len() as u64;
@@ -61,8 +61,7 @@ pub(super) async fn read(
     Ok(answer(begun(pieces, memory, before + 2).await?))
 }
 
-/// Returns the first `most` chunks that have a byte in the part of the file, each once, and the length of the
-/// longest.
+/// Returns the first `most` distinct chunks that overlap the part of the file, and the length of the longest.
 fn distinct(manifest: &Manifest, part: &Range<u64>, most: usize) -> (Arc<[ChunkId]>, u64) {
     let algorithm = manifest.hash_algorithm();
     let mut seen = HashSet::new();

@@ -21,17 +21,17 @@ use tokio::sync::Semaphore;
 #[derive(Clone, Debug)]
 pub struct Engine(Arc<Shared>);
 
-/// What all exchanges of an engine share.
+/// State that all exchanges of an engine share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: EngineOptions,
     pub(super) budget: Budget,
     pub(super) recent: Recent,
-    /// As many permits as there are cores: chunks are checked and encoded by no more threads than that.
+    /// One permit per core: no more threads than that check and encode chunks.
     pub(super) work: Semaphore,
 }
 
-/// The part of the memory that manifests which were read lately take besides.
+/// Recently read manifests take one part in this many of the memory, on top of it.
 const RECENT: u64 = 8;
 
 /// The result of [`Engine::begin`].
@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// Refuses a request for the shell's own reasons, regardless of what it is, and returns the answer.
+    /// Refuses a request for the shell's own reasons, whatever it asks for, and returns the answer.
     #[must_use]
     pub fn refuse(&self, head: &RequestHead, refusal: Refusal) -> Answer {
         let context =
@@ -82,7 +82,7 @@ impl Engine {
         context.answer(Err(refusal))
     }
 
-    /// Bytes that requests have taken of the [budget](EngineOptions::memory).
+    /// Memory that requests have taken, in bytes, of the [budget](EngineOptions::memory).
     #[must_use]
     pub fn memory_taken(&self) -> u64 {
         self.0.budget.taken()
@@ -95,7 +95,7 @@ impl Engine {
     }
 }
 
-/// What every answer to a request has.
+/// What every answer to a request needs.
 #[derive(Debug)]
 struct Context {
     headers: Vec<(&'static str, String)>,
@@ -132,13 +132,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// What it asks for.
+    /// What the request asks for.
     #[must_use]
     pub const fn operation(&self) -> Operation {
         self.asked.operation()
     }
 
-    /// The file that it concerns, if any.
+    /// The file that the request concerns, if any.
     #[must_use]
     pub const fn root(&self) -> Option<Root> {
         self.asked.root()
@@ -150,13 +150,13 @@ impl Request {
         self.length.unwrap_or_default()
     }
 
-    /// Refuses it.
+    /// Refuses the request, and returns the answer.
     #[must_use]
     pub fn refuse(self, refusal: Refusal) -> Answer {
         self.context.answer(Err(refusal))
     }
 
-    /// Starts work on it with a store; waits in line for memory.
+    /// Starts work on the request with a store; waits in line for memory.
     ///
     /// # Errors
     /// The answer `server_busy`, if the line is full.
@@ -168,7 +168,7 @@ impl Request {
             Asked::Commit { .. } => manifests::memory(length),
             _ => 4 * length,
         });
-        // Without a body, it takes memory once it knows how much it needs.
+        // A request without a body takes memory once it knows how much it needs.
         let memory = match bytes {
             None => None,
             Some(bytes) => match shared.budget.take(bytes).await {
@@ -216,8 +216,8 @@ enum Body {
 }
 
 impl Exchange {
-    /// Whether it needs more bytes of the body to be [pushed](Self::push). If a request has no body, drop
-    /// whatever is sent as one.
+    /// Whether more of the body must be [pushed](Self::push). If the request needs no body, drop the one that
+    /// was sent.
     #[must_use]
     pub const fn needs_body(&self) -> bool {
         self.received < self.length && !matches!(self.body, Body::None | Body::Refused)
@@ -250,7 +250,7 @@ impl Exchange {
                 Ok(())
             }
             Body::None => Ok(()),
-            Body::Refused => Err(Refusal::malformed("the body was refused")),
+            Body::Refused => Err(Refusal::malformed("the body was already refused")),
         }
     }
 
@@ -286,7 +286,7 @@ impl Exchange {
             (Asked::List { after, limit }, _) => files::list(&store, after, limit).await,
             (Asked::Usage, _) => files::usage(&store).await,
             (Asked::Describe, _) => Ok(describe(&shared.options)),
-            (_, _) => Err(Refusal::malformed("the body was refused")),
+            (_, _) => Err(Refusal::malformed("the body was already refused")),
         };
         context.answer(result)
     }
@@ -297,7 +297,7 @@ fn describe(options: &EngineOptions) -> Answer {
     Answer::json(200, json.with("limits", options.announced()).finish())
 }
 
-/// What answers stored bytes.
+/// Access to stored bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     pub(super) shared: &'a Shared,
@@ -306,7 +306,7 @@ pub(super) struct Reader<'a> {
     pub(super) head_only: bool,
 }
 
-/// What keeps stored bytes from running as a page, and lets the client keep them: they never change.
+/// Adds headers that keep stored bytes from running as a page, and let clients cache them: they never change.
 pub(super) fn stored(answer: Answer, tag: String) -> Answer {
     answer
         .with("ETag", tag)
@@ -314,7 +314,7 @@ pub(super) fn stored(answer: Answer, tag: String) -> Answer {
         .with("Content-Security-Policy", "sandbox")
 }
 
-/// Returns the answer to a client that has the bytes already.
+/// Returns the answer to a client that already has the bytes.
 pub(super) fn unchanged(tag: String) -> Answer {
     stored(Answer::new(304, AnswerBody::Empty), tag)
 }

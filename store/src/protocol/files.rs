@@ -15,7 +15,7 @@ use crate::store::Store;
 use futures::TryStreamExt as _;
 use std::sync::Arc;
 
-/// Answers a file, or a part of it.
+/// Answers with a file, or a part of it.
 pub(super) async fn read(
     reader: &Reader<'_>,
     root: Root,
@@ -46,7 +46,7 @@ pub(super) async fn read(
     };
     let (part, status) = match Part::of(conditions, total, &tag) {
         Part::Whole => (0..total, 200),
-        Part::Range(_) if reader.head_only => (0..total, 200), // a range is for GET alone
+        Part::Range(_) if reader.head_only => (0..total, 200), // HEAD ignores ranges
         Part::Range(range) => (range, 206),
         Part::Unsatisfiable if reader.head_only => (0..total, 200),
         Part::Unsatisfiable => {
@@ -95,10 +95,10 @@ fn share(size: u64, length: u64, total: u64) -> u64 {
     u64::try_from(share).unwrap_or(size)
 }
 
-/// Takes a file's name away.
+/// Deletes a file.
 pub(super) async fn delete(store: &Store, root: Root) -> Result<Answer, Refusal> {
     let deleting = store.clone();
-    // It is not given up halfway when the client has gone.
+    // A task of its own: the client may disconnect halfway.
     let deleted = start_task(&store.inner.host, async move { deleting.delete(&root).await }).await;
     if deleted.map_err(StoreError::from)?? {
         Ok(Answer::new(204, AnswerBody::Empty))
@@ -107,7 +107,7 @@ pub(super) async fn delete(store: &Store, root: Root) -> Result<Answer, Refusal>
     }
 }
 
-/// Answers a part of the list of files.
+/// Answers with a part of the list of files.
 pub(super) async fn list(store: &Store, after: Option<Root>, limit: usize) -> Result<Answer, Refusal> {
     let files = store.files_after(after, limit + 1).await?;
     let mut files: Vec<FileEntry> = files.try_collect().await?;
@@ -129,7 +129,7 @@ pub(super) async fn list(store: &Store, after: Option<Root>, limit: usize) -> Re
     Ok(Answer::json(200, json.finish()))
 }
 
-/// Answers how much is stored.
+/// Answers with how much is stored.
 pub(super) async fn usage(store: &Store) -> Result<Answer, Refusal> {
     let usage = store.usage().await?;
     let json = Json::default()

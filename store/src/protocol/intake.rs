@@ -1,4 +1,4 @@
-//! How a pack is taken in: checked while it arrives, encoded beside it, and written once it is whole.
+//! Receives a pack: checks and encodes its chunks while it arrives, and writes it once it is complete.
 
 use super::answer::{Answer, Refusal};
 use super::budget::Reservation;
@@ -18,22 +18,22 @@ use futures::FutureExt as _;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-/// Bytes of chunks that are checked and encoded in one go.
+/// Bytes of chunks to check and encode together.
 const BATCH: usize = 1 << 20;
-/// Batches of one pack that are under way; then the sender waits.
+/// Limit for the batches of one pack in progress; then the sender waits.
 const BATCHES: usize = 2;
 /// Base-2 logarithm of the largest window of a zstd frame (RFC 9659).
 const WINDOW_LOG: u32 = 23;
 
-/// Returns the bytes that a pack of this length takes while it is taken in: what has arrived, or what has
-/// become of it, and the batches under way.
+/// Returns the memory that receiving a pack of this length takes, in bytes: what has arrived, encoded or not,
+/// and the batches in progress.
 pub(super) const fn memory(length: u64) -> u64 {
     let with_batches = length + (4 << 20);
-    let with_rows = length * 8; // chunks of a byte or so: there is more to know of them than they have
+    let with_rows = length * 8; // tiny chunks, whose rows are longer than they are
     if with_rows < with_batches { with_rows } else { with_batches }
 }
 
-/// A pack that arrives.
+/// A pack that is arriving.
 #[derive(Debug)]
 pub(super) struct Intake {
     shared: Arc<Shared>,
@@ -41,16 +41,16 @@ pub(super) struct Intake {
     algorithm: HashAlgorithm,
     memory: Arc<Reservation>,
     table: TableReader,
-    /// What the table says; empty before it is whole.
+    /// The rows of the table; empty until all have arrived.
     rows: Vec<Row>,
-    /// The row of the chunk that arrives.
+    /// The row of the chunk that is arriving.
     next: usize,
     chunk: Vec<u8>,
     batch: Vec<Incoming>,
     batch_bytes: usize,
     batches: VecDeque<Task<Result<Vec<Encoded>, IntakeError>>>,
     encoded: Vec<Encoded>,
-    /// While this lives, batches are worth being encoded.
+    /// Batches are encoded only while this exists.
     wanted: Arc<()>,
 }
 
@@ -121,7 +121,7 @@ impl Intake {
                 self.end_batch().await?;
             }
         }
-        // What is known to be wrong is refused right away.
+        // Refuses the pack as soon as a batch has failed.
         while let Some(batch) = self.batches.front_mut().and_then(|batch| batch.now_or_never()) {
             self.batches.pop_front();
             self.encoded.extend(batch.map_err(StoreError::from)??);
@@ -142,7 +142,7 @@ impl Intake {
         self.next += 1;
     }
 
-    /// Checks and encodes the chunks of a batch when it is its turn, unless they are no longer wanted.
+    /// Checks and encodes the chunks of a batch in its turn, unless they are no longer wanted.
     fn start_batch(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;
@@ -168,7 +168,7 @@ impl Intake {
         Ok(())
     }
 
-    /// Writes the pack, which has arrived whole, and returns once it is durable.
+    /// Writes the complete pack, and returns once it is durable.
     pub(super) async fn finish(mut self) -> Result<Answer, Refusal> {
         if !self.batch.is_empty() {
             self.start_batch();
@@ -190,7 +190,7 @@ impl Intake {
             let _memory = memory;
             write_chunks(&inner, chunks).await
         };
-        // It is not given up halfway when the client has gone.
+        // A task of its own: the client may disconnect halfway.
         start_task(&self.inner.host, write).await.map_err(StoreError::from)??;
         Ok(Answer::json(200, json.finish()))
     }

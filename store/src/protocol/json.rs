@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// An object in the making.
+/// An object being built.
 #[derive(Debug, Default)]
 pub(super) struct Json(String);
 
 impl Json {
-    /// Adds a field whose value is JSON already, such as a number.
+    /// Adds a field; `value` is JSON, such as a number.
     pub(super) fn with(mut self, name: &str, value: impl Display) -> Self {
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
         self.0 += &format!("\"{name}\":{value}");
@@ -44,7 +44,7 @@ pub(super) fn text(value: &str) -> String {
     json
 }
 
-/// Returns a JSON array of values that are JSON already.
+/// Returns a JSON array of `values`, which are JSON.
 pub(super) fn array<T: Display>(values: impl IntoIterator<Item = T>) -> String {
     let mut json = String::from("[");
     for (index, value) in values.into_iter().enumerate() {
@@ -55,7 +55,7 @@ pub(super) fn array<T: Display>(values: impl IntoIterator<Item = T>) -> String {
     json
 }
 
-/// Returns a time in UTC to the second, as RFC 3339 has it; one before 1970 is the start of that year.
+/// Returns a time in UTC to the second, in the format of RFC 3339. Times before 1970 become 1970-01-01.
 pub(super) fn time(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (days, second) = (seconds / 86_400, seconds % 86_400);
@@ -64,8 +64,8 @@ pub(super) fn time(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Returns year, month and day of a day since 1970 (Hinnant, "chrono-compatible low-level date algorithms",
-/// `civil_from_days`).
+/// Returns the year, month and day of a number of days since 1970 (Hinnant, "chrono-compatible low-level date
+/// algorithms", `civil_from_days`).
 const fn date(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468; // since 0000-03-01
     let (era, day) = (shifted / 146_097, shifted % 146_097);

@@ -17,19 +17,19 @@ use chunker::manifest::Manifest;
 use futures::stream;
 use std::sync::Arc;
 
-/// The most chunks that a refusal names.
+/// Limit for the chunks that a refusal names.
 const NAMED: usize = 10_000;
 /// Bytes of a manifest that are sent in one piece.
 const PIECE: usize = 1 << 20;
 
-/// Returns the bytes that a commit takes: 36 for every chunk as it arrives, and about 240 to find out
-/// whether it is there.
+/// Returns the memory that a commit takes, in bytes: 36 per chunk for the manifest, and about 240 to find out
+/// whether the chunk is stored.
 pub(super) const fn memory(length: u64) -> u64 {
     8 * length
 }
 
-/// Gives a file its name. If its chunks are only expected to be known, a question for them comes first. That some
-/// are missing is usual then: it must not cost more, and is no error, which a browser would show on its console.
+/// Commits a file. With `is_known`, checks first whether chunks are missing. That is common, so it must be
+/// cheap, and it is not an error, which a browser would log to its console.
 pub(super) async fn commit(
     store: &Store,
     root: Root,
@@ -56,7 +56,7 @@ pub(super) async fn commit(
         let _memory = memory;
         store.commit_prepared(commit).await
     };
-    // It is not given up halfway when the client has gone.
+    // A task of its own: the client may disconnect halfway.
     match start_task(&inner.host, task).await.map_err(StoreError::from)? {
         Ok(_) => {}
         Err(CommitError::MissingChunks { chunks }) => return Err(chunks_missing(&chunks)),
@@ -70,11 +70,12 @@ pub(super) async fn commit(
 }
 
 fn chunks_missing(chunks: &[ChunkId]) -> Refusal {
-    let refusal = Refusal::new(409, "chunks_missing", format!("{} chunks are not stored", chunks.len()));
+    let refusal =
+        Refusal::new(409, "chunks_missing", format!("{} chunks are not in the store", chunks.len()));
     refusal.with_detail("count", chunks.len()).with_detail("missing", named(chunks))
 }
 
-/// Returns the digests of the first of these chunks.
+/// Returns the digests of the first chunks, as JSON.
 fn named(chunks: &[ChunkId]) -> String {
     json::array(chunks.iter().take(NAMED).map(|id| json::text(&hex::encode(id.digest))))
 }
@@ -90,13 +91,13 @@ fn prepare(root: Root, bytes: Bytes) -> Result<(Commit, usize, u64), Refusal> {
     Ok((commit, manifest.chunks().len(), manifest.total_length()))
 }
 
-/// Returns the size of a file's manifest in bytes, if it is there.
+/// Returns the size of a file's manifest in bytes, if it exists.
 pub(super) async fn size(inner: &Inner, root: Root) -> Result<Option<u64>, StoreError> {
     let object = found(inner.objects.head(&Folder::Manifests.object(root)).await)?;
     Ok(object.map(|object| object.size))
 }
 
-/// Answers the canonical bytes of a manifest.
+/// Answers with the canonical bytes of a manifest.
 pub(super) async fn read(
     reader: &Reader<'_>,
     root: Root,

@@ -1,4 +1,4 @@
-//! How a file is presented: its type and its name, as the client asks within safe bounds.
+//! `Content-Type` and `Content-Disposition` of files, as clients choose them, within what is safe in a browser.
 
 use super::answer::Refusal;
 use super::request::Query;
@@ -28,7 +28,7 @@ const SAFE: [&str; 21] = [
     "video/webm",
 ];
 
-/// Characters of the longest name.
+/// Length of the longest name, in characters.
 const LONGEST_NAME: usize = 255;
 
 /// How a file is presented.
@@ -42,12 +42,15 @@ impl Presentation {
     pub(super) fn of(query: &Query<'_>) -> Result<Self, Refusal> {
         let media_type = query.field("type")?.map(|wanted| {
             let safe = SAFE.into_iter().find(|safe| *safe == wanted);
-            safe.ok_or_else(|| Refusal::invalid_query("type is not one of the safe types"))
+            safe.ok_or_else(|| {
+                Refusal::invalid_query("the query field `type` is not a type that this server sends")
+            })
         });
         let name = query.field("name")?;
         let length = name.as_ref().map_or(1, |name| name.chars().count());
         if !(1..=LONGEST_NAME).contains(&length) {
-            return Err(Refusal::invalid_query("name does not have 1 to 255 characters"));
+            let message = format!("the query field `name` has {length} characters (expected 1 to 255)");
+            return Err(Refusal::invalid_query(message));
         }
         Ok(Self { media_type: media_type.transpose()?, name })
     }
@@ -60,8 +63,7 @@ impl Presentation {
         }
     }
 
-    /// Returns the value of `Content-Disposition` (RFC 6266): the name for every client, and in ASCII for
-    /// those that know no other.
+    /// Returns the value of `Content-Disposition` (RFC 6266): the name in UTF-8, and in ASCII for old clients.
     pub(super) fn disposition(&self) -> Option<String> {
         let name: String = self.name.as_ref()?.chars().map(harmless).collect();
         let kind = if self.media_type.is_some() { "inline" } else { "attachment" };
@@ -82,7 +84,7 @@ impl Presentation {
     }
 }
 
-/// Replaces what a name must not have: what ends or hides it, or leads into another folder.
+/// Replaces characters that would end or hide a name, or lead into another folder.
 fn harmless(char: char) -> char {
     match char {
         '/'
@@ -96,7 +98,7 @@ fn harmless(char: char) -> char {
     }
 }
 
-/// Says whether every client reads a character the same within quotes; some decode `%`.
+/// Returns whether all clients read a character the same way within quotes; some decode `%`.
 const fn quotable(char: char) -> bool {
     matches!(char, ' '..='~') && !matches!(char, '"' | '%')
 }

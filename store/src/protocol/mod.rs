@@ -1,8 +1,8 @@
 //! The protocol's engine: chunks and files over HTTP, without sockets.
 //!
 //! `docs/protocol.md` in the repository specifies what goes over the wire. The engine decides routes,
-//! limits, answers and codes, and verifies every byte; a shell around it owns sockets, time and
-//! authorization. `chunker serve` is one.
+//! limits, answers and codes, and verifies every byte. A shell around it owns sockets, time and
+//! authorization; `chunker serve` is such a shell.
 //!
 //! ```text
 //! head ─▶ Engine::begin ─▶ Request ─▶ start(store) ─▶ Exchange ─▶ push, push, … ─▶ finish ─▶ Answer
@@ -10,18 +10,18 @@
 //!               └─▶ Answer (preflights, refusals by the head alone)
 //! ```
 //!
-//! 1. [`Engine::begin`] decides what the head alone decides. It answers preflights, so a shell authorizes
-//!    only afterwards, by [`Request::operation`], and [refuses](Request::refuse) the request or chooses
+//! 1. [`Engine::begin`] answers what the head alone decides, such as preflights. A shell authorizes only
+//!    afterwards, by [`Request::operation`], and [refuses](Request::refuse) the request or chooses
 //!    a store.
 //! 2. [`Request::start`] waits in line for memory. Read the body only once it returns.
 //! 3. [`Exchange::push`] takes the body in pieces of any size, and waits while it has enough of them.
 //! 4. [`Exchange::finish`] returns the [`Answer`]. [`Answer::committed`] names a committed file, before
 //!    the client gets its answer.
 //!
-//! You can drop each of them at any moment, and nothing is left behind. Only a write whose body has arrived
-//! completely may still happen, completely. The engine measures no time: a shell limits how long a *peer*
-//! makes no progress, while it waits for a piece of a body or for the peer to take a piece of an answer, and
-//! never while it waits for the engine.
+//! You can drop each of them at any time; nothing is left behind. A write whose body has arrived completely
+//! may still happen, but never in part. The engine measures no time. A shell should limit how long a *peer*
+//! makes no progress: while the shell waits for a piece of a body, or for the peer to take a piece of an
+//! answer, but not while it waits for the engine.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -36,7 +36,7 @@
 //! let headers = [("content-length", "32"), ("content-type", "application/octet-stream")];
 //! let head = RequestHead::new("POST", "/v1/chunks/blake3/missing", headers);
 //! let Begun::Request(request) = engine.begin(&head) else { unreachable!("it is well formed") };
-//! // Here a shell decides who may ask.
+//! // Here a shell authorizes the request.
 //! let Ok(mut exchange) = request.start(&store).await else { unreachable!("there is memory") };
 //! if exchange.needs_body() {
 //!     let pushed = exchange.push(Bytes::from(vec![7; 32])).await;

@@ -60,7 +60,7 @@ impl Default for EngineOptions {
     }
 }
 
-/// Bytes of the pack that a client may send before it knows the limits.
+/// Size in bytes of the pack that a client may send before it knows the limits.
 const SMALLEST_PACK: u64 = 4 << 20;
 
 impl EngineOptions {
@@ -151,7 +151,7 @@ impl EngineOptions {
         self
     }
 
-    /// The start of all paths, such as `/store`. Default: empty.
+    /// Prefix of all paths, such as `/store`. Default: none.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();

@@ -10,7 +10,7 @@ pub(super) enum Part {
     Whole,
     /// These bytes.
     Range(Range<u64>),
-    /// None: the range has no byte of the file.
+    /// Nothing: the range contains no byte of the file.
     Unsatisfiable,
 }
 
@@ -26,8 +26,8 @@ impl Part {
     }
 }
 
-/// Returns the range of a header, empty when the file has no such byte, or `None` if it is to be ignored:
-/// another unit, several ranges, or not one.
+/// Returns the range in a header, which is empty if the file has no such byte. Returns `None` if the header
+/// is to be ignored: another unit, several ranges, or no range at all.
 fn parse(header: &str, length: u64) -> Option<Range<u64>> {
     let (unit, range) = header.split_once('=')?;
     let (first, last) = range.trim_matches([' ', '\t']).split_once('-')?;
@@ -42,7 +42,7 @@ fn parse(header: &str, length: u64) -> Option<Range<u64>> {
     })
 }
 
-/// Returns a number of any size, as far as a file can be long.
+/// Returns a number; one that is too large becomes `u64::MAX`.
 pub(super) fn number(digits: &str) -> Option<u64> {
     let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     valid.then(|| digits.parse().unwrap_or(u64::MAX))
@@ -66,7 +66,7 @@ impl Conditions {
         Self { range: one("range"), if_range: one("if-range"), if_none_match: tags.collect() }
     }
 
-    /// Says whether the client has what `tag` stands for.
+    /// Returns whether the client already has the version with this `tag`.
     pub(super) fn has(&self, tag: &str) -> bool {
         let mut tags = self.if_none_match.iter().flat_map(|tags| tags.split(',')).map(str::trim);
         tags.any(|other| other == "*" || other.strip_prefix("W/").unwrap_or(other) == tag)

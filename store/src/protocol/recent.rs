@@ -6,7 +6,7 @@ use chunker::manifest::Manifest;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The manifests read last, of all stores together, by as much as they may take.
+/// The manifests read last, of all stores together, within a limit of memory.
 #[derive(Debug)]
 pub(super) struct Recent {
     files: Mutex<VecDeque<File>>,
@@ -27,13 +27,13 @@ impl File {
 }
 
 impl Recent {
-    /// Returns room for manifests that take `limit` bytes in all.
+    /// Returns an empty cache for manifests that take `limit` bytes in all.
     pub(super) fn new(limit: u64) -> Self {
         Self { files: Mutex::default(), limit }
     }
 
-    /// Returns the manifest of a file, verified when it was read. Whether the file still has its name is for
-    /// the caller to see.
+    /// Returns the manifest of a file, verified when it was read. The caller checks whether the file still
+    /// exists.
     pub(super) fn get(&self, store: TimeName, root: Root) -> Option<Arc<Manifest>> {
         let mut files = self.files();
         let index = files.iter().position(|file| file.store == store && file.root == root)?;
@@ -43,7 +43,7 @@ impl Recent {
         Some(manifest)
     }
 
-    /// Keeps a manifest in the place of those that were not asked for the longest.
+    /// Adds a manifest, and drops the least recently used ones.
     pub(super) fn keep(&self, store: TimeName, root: Root, manifest: Arc<Manifest>) {
         let file = File { store, root, manifest };
         let mut files = self.files();

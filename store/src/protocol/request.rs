@@ -1,4 +1,4 @@
-//! What is asked: the head of a request, and its query.
+//! The head of a request, and its query.
 
 use super::answer::Refusal;
 
@@ -35,7 +35,7 @@ impl RequestHead {
         named.map(|(_, value)| value.trim_matches([' ', '\t']))
     }
 
-    /// Returns the length of the body, which must be there.
+    /// Returns the length of the body; a request without one is refused.
     pub(super) fn body_length(&self) -> Result<u64, Refusal> {
         if self.header("transfer-encoding").is_some() {
             return Err(Refusal::length_required());
@@ -50,7 +50,7 @@ impl RequestHead {
     }
 }
 
-/// The fields of a query that a request knows; others are ignored.
+/// The fields of a query. Unknown ones are ignored.
 pub(super) struct Query<'a>(&'a str);
 
 impl<'a> Query<'a> {
@@ -58,12 +58,12 @@ impl<'a> Query<'a> {
         Self(query)
     }
 
-    /// Returns the value of a field, decoded, if it is there.
+    /// Returns the decoded value of a field, if the query has it.
     pub(super) fn field(&self, name: &'static str) -> Result<Option<String>, Refusal> {
         let mut values = url::form_urlencoded::parse(self.0.as_bytes()).filter(|(field, _)| field == name);
         let value = values.next().map(|(_, value)| value.into_owned());
         match values.next() {
-            Some(_) => Err(Refusal::invalid_query(format!("{name} is repeated"))),
+            Some(_) => Err(Refusal::invalid_query(format!("the query field `{name}` is repeated"))),
             None => Ok(value),
         }
     }

@@ -14,27 +14,27 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// What this server is.
+    /// Describe the server: version, encodings, limits.
     Describe,
-    /// Which chunks are missing.
+    /// Say which chunks are missing.
     AskMissing,
-    /// To store chunks.
+    /// Store chunks.
     WritePack,
-    /// Many chunks.
+    /// Send many chunks.
     ReadChunks,
-    /// One chunk.
+    /// Send one chunk.
     ReadChunk,
-    /// To commit a file.
+    /// Commit a file.
     Commit,
-    /// A manifest.
+    /// Send a manifest.
     ReadManifest,
-    /// A file, or a part of it.
+    /// Send a file, or a part of it.
     ReadFile,
-    /// To delete a file.
+    /// Delete a file.
     Delete,
-    /// The list of files.
+    /// List the files.
     List,
-    /// The size of the store.
+    /// Say how much is stored.
     Usage,
 }
 
@@ -160,29 +160,34 @@ impl<'a> Place<'a> {
 
 /// What the head of a request says.
 pub(super) enum Routed {
-    /// It asks what is possible here.
+    /// It asks which methods the path has.
     Methods(&'static str),
     /// It asks for something, with a body of this length.
     Asked(Asked, Option<u64>),
 }
 
-/// The most digits of `limit`.
+/// Files in the longest list.
 const LONGEST_LIST: usize = 1000;
 
 /// Returns what a request asks for, or why its head alone is refused.
 pub(super) fn route(options: &EngineOptions, head: &RequestHead) -> Result<Routed, Refusal> {
     if !head.target.starts_with('/') || !head.target.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Refusal::malformed("the path has bytes other than visible ASCII"));
+        return Err(Refusal::malformed(
+            "the path does not start with / or has bytes other than visible ASCII",
+        ));
     }
     let (path, query) = head.target.split_once('?').unwrap_or((&head.target, ""));
     let place = path.strip_prefix(options.prefix.as_str()).and_then(Place::of);
-    let place = place.ok_or_else(|| Refusal::new(404, "not_found", "no such path"))?;
+    let place = place.ok_or_else(|| {
+        let message =
+            format!("this path is not part of the protocol (paths start with {}/v1)", options.prefix);
+        Refusal::new(404, "not_found", message)
+    })?;
     if head.method == "OPTIONS" {
         return Ok(Routed::Methods(place.methods()));
     }
     if !place.methods().split(", ").any(|method| method == head.method) {
-        let refusal = Refusal::new(405, "method_not_allowed", "this path does not support the method");
-        return Err(refusal.with_header("Allow", place.methods()));
+        return Err(Refusal::method_not_allowed(&head.method, place.methods()));
     }
     let (query, conditions) = (Query::new(query), || Conditions::of(head));
     let asked = match (place, head.method.as_str()) {
@@ -218,7 +223,7 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
     };
     let unsupported = |message| Refusal::new(415, "unsupported_media_type", message);
     if head.header("content-encoding").is_some() {
-        return Err(unsupported("Content-Encoding is not supported"));
+        return Err(unsupported("the body has a Content-Encoding, which is not supported"));
     }
     let media_type = head.header("content-type").unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
@@ -228,7 +233,11 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
     let length = head.body_length()?;
     let digests = |limit: u64| {
         if length > limit * 32 {
-            return Err(Refusal::above("too_many_digests", "number of digests", length / 32, limit));
+            return Err(Refusal::above(
+                "too_many_digests",
+                format_args!("the request has {} digests", length / 32),
+                limit,
+            ));
         }
         if length == 0 || length % 32 != 0 {
             return Err(Refusal::new(
@@ -243,14 +252,22 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
         Asked::AskMissing(_) => digests(options.missing_digests)?,
         Asked::ReadChunks { .. } => digests(options.read_digests)?,
         Asked::WritePack(_) if length > options.pack_bytes => {
-            return Err(Refusal::above("pack_too_large", "pack of bytes", length, options.pack_bytes));
+            return Err(Refusal::above(
+                "pack_too_large",
+                format_args!("the pack has {length} bytes"),
+                options.pack_bytes,
+            ));
         }
         Asked::WritePack(_) if length <= (wire::HEAD + wire::ROW) as u64 => {
-            return Err(Refusal::invalid_pack("the body is too short for a pack"));
+            return Err(Refusal::invalid_pack("the body is too short to be a pack"));
         }
         Asked::Commit { .. } if length > options.manifest_bytes => {
             let limit = options.manifest_bytes;
-            return Err(Refusal::above("manifest_too_large", "manifest of bytes", length, limit));
+            return Err(Refusal::above(
+                "manifest_too_large",
+                format_args!("the manifest has {length} bytes"),
+                limit,
+            ));
         }
         _ => {}
     }
@@ -259,33 +276,36 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
 
 fn list(query: &Query<'_>) -> Result<Asked, Refusal> {
     let after = query.field("after")?.map(|after| after.parse());
-    let after = after.transpose().map_err(|_| Refusal::invalid_query("after is not a root"))?;
+    let after =
+        after.transpose().map_err(|_| Refusal::invalid_query("the query field `after` is not a root"))?;
     let limit = match query.field("limit")? {
         None => LONGEST_LIST,
         Some(limit) => {
             let digits = limit.bytes().all(|byte| byte.is_ascii_digit());
             let limit = limit.parse().ok().filter(|limit| digits && (1..=LONGEST_LIST).contains(limit));
-            limit.ok_or_else(|| Refusal::invalid_query("limit is not from 1 to 1000"))?
+            limit.ok_or_else(|| {
+                Refusal::invalid_query("the query field `limit` is not an integer from 1 to 1000")
+            })?
         }
     };
     Ok(Asked::List { after, limit })
 }
 
-/// Says whether a client expects the server to have all chunks of a file.
+/// Returns whether a client expects the server to have all chunks of a file.
 fn is_known(query: &Query<'_>) -> Result<bool, Refusal> {
     match query.field("expect")?.as_deref() {
         None => Ok(false),
         Some("known") => Ok(true),
-        Some(_) => Err(Refusal::invalid_query("expect is not known")),
+        Some(_) => Err(Refusal::invalid_query("the query field `expect` is not `known`")),
     }
 }
 
-/// Says whether chunks may be sent as they are stored.
+/// Returns whether chunks may be sent as they are stored.
 fn encoded(query: &Query<'_>) -> Result<bool, Refusal> {
     match query.field("encoding")?.as_deref() {
         None => Ok(false),
         Some("zstd") => Ok(true),
-        Some(_) => Err(Refusal::invalid_query("encoding is not zstd")),
+        Some(_) => Err(Refusal::invalid_query("the query field `encoding` is not `zstd`")),
     }
 }
 
@@ -293,9 +313,9 @@ fn encoded(query: &Query<'_>) -> Result<bool, Refusal> {
 fn part(query: &Query<'_>) -> Result<Range<u64>, Refusal> {
     let place = |name, default| match query.field(name)? {
         None => Ok(default),
-        Some(digits) => {
-            number(&digits).ok_or_else(|| Refusal::invalid_query(format!("{name} is not a number of bytes")))
-        }
+        Some(digits) => number(&digits).ok_or_else(|| {
+            Refusal::invalid_query(format!("the query field `{name}` is not a number of bytes"))
+        }),
     };
     Ok(place("start", 0)?..place("end", u64::MAX)?)
 }

@@ -24,7 +24,7 @@ pub const HEAD: usize = 8;
 /// Bytes of one chunk in the table.
 pub const ROW: usize = 32 + 4 + 4;
 
-/// What the table says of one chunk.
+/// A row of the table, which describes one chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The chunk's digest.
@@ -74,8 +74,8 @@ impl TableReader {
         Self { algorithm, length, bytes: Vec::new() }
     }
 
-    /// Takes what belongs to the table from the start of `piece`, and returns the rows once they are all
-    /// there and hold what they promise.
+    /// Takes what belongs to the table from the start of `piece`, and returns the rows once all have arrived
+    /// and are valid.
     pub(super) fn take(
         &mut self,
         piece: &mut &[u8],
@@ -95,7 +95,7 @@ impl TableReader {
         Ok(Some(rows))
     }
 
-    /// Takes bytes until there are `length`, and says whether there are.
+    /// Takes bytes until there are `length`, and returns whether there are.
     fn fill(&mut self, piece: &mut &[u8], length: usize) -> bool {
         let lacking = length.saturating_sub(self.bytes.len()).min(piece.len());
         let (taken, rest) = piece.split_at(lacking);
@@ -108,45 +108,39 @@ impl TableReader {
         let Some((head, _)) = self.bytes.split_first_chunk::<HEAD>() else { return Ok(0) };
         let [m0, m1, m2, m3, c0, c1, c2, c3] = *head;
         if [m0, m1, m2, m3] != *MAGIC {
-            return Err(Refusal::invalid_pack("bad magic, expected CPK1"));
+            return Err(Refusal::invalid_pack("the pack does not start with CPK1"));
         }
         let count = u32::from_le_bytes([c0, c1, c2, c3]);
         let (most, limit) = (u64::from(count), options.pack_chunks);
         if most > limit {
-            return Err(Refusal::above("too_many_chunks", "number of chunks", most, limit));
+            return Err(Refusal::above("too_many_chunks", format_args!("the pack has {most} chunks"), limit));
         }
         // Every chunk has a row and at least one byte.
         if count == 0 || most * (ROW as u64 + 1) + HEAD as u64 > self.length {
-            return Err(Refusal::invalid_pack("chunk count does not match Content-Length"));
+            return Err(Refusal::invalid_pack("the number of chunks does not match Content-Length"));
         }
         usize::try_from(count).map_err(|_| Refusal::internal())
     }
 
     fn check(&self, rows: &[Row], options: &EngineOptions) -> Result<(), Refusal> {
         if rows.iter().any(|row| row.encoded == 0 || row.encoded > row.length) {
-            return Err(Refusal::invalid_pack("an encoded length is not between 1 and the chunk's length"));
+            return Err(Refusal::invalid_pack(
+                "the pack has a chunk whose encoded length is not between 1 and its length",
+            ));
         }
         let encoded: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
         if encoded + (HEAD + rows.len() * ROW) as u64 != self.length {
-            return Err(Refusal::invalid_pack("the lengths do not add up to Content-Length"));
+            return Err(Refusal::invalid_pack("the lengths of the chunks do not add up to Content-Length"));
         }
-        let longest = rows.iter().map(|row| row.length.into()).max().unwrap_or_default();
+        let longest: u64 = rows.iter().map(|row| row.length.into()).max().unwrap_or_default();
         if longest > options.chunk_bytes_limit() {
-            return Err(Refusal::above(
-                "chunk_too_large",
-                "chunk of bytes",
-                longest,
-                options.chunk_bytes_limit(),
-            ));
+            let found = format_args!("a chunk has {longest} bytes");
+            return Err(Refusal::above("chunk_too_large", found, options.chunk_bytes_limit()));
         }
-        let length = rows.iter().map(|row| u64::from(row.length)).sum();
+        let length: u64 = rows.iter().map(|row| u64::from(row.length)).sum();
         if length > options.pack_length_limit() {
-            return Err(Refusal::above(
-                "pack_too_large",
-                "chunks of bytes",
-                length,
-                options.pack_length_limit(),
-            ));
+            let found = format_args!("the chunks of the pack have {length} bytes");
+            return Err(Refusal::above("pack_too_large", found, options.pack_length_limit()));
         }
         let mut seen = HashSet::with_capacity(rows.len());
         match rows.iter().find(|row| !seen.insert(row.digest)) {

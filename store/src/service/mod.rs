@@ -4,14 +4,16 @@
 //! use chunker_store::protocol::{Engine, EngineOptions, Refusal};
 //! use chunker_store::service::StoreService;
 //! use chunker_store::{Store, StoreOptions};
+//! use subtle::ConstantTimeEq as _;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::open("memory://service", StoreOptions::new()).await?;
 //! let engine = Engine::new(EngineOptions::new())?;
 //! let service = StoreService::new(engine, move |head, operation| {
-//!     let known = head.header("authorization") == Some("Bearer secret");
-//!     std::future::ready(match known || !operation.writes() {
+//!     let given = head.header("authorization").unwrap_or_default();
+//!     let is_known = bool::from(given.as_bytes().ct_eq(b"Bearer secret"));
+//!     std::future::ready(match is_known || !operation.writes() {
 //!         true => Ok(store.clone()),
 //!         false => Err(Refusal::unauthorized("Bearer")),
 //!     })
@@ -51,9 +53,9 @@ use tokio::time::timeout;
 
 /// How long a client may pause while it sends a body, by default.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long it may take until this process sees what has arrived.
+/// How long this process may take to see what has arrived.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
-/// Most bytes of a refused body to read, so that the connection can be kept.
+/// Limit for reading a refused body so that the connection can be kept, in bytes.
 const DRAINED: u64 = 1 << 20;
 /// How long to read a refused body before the connection is closed: closing it with unread bytes would lose
 /// the answer.
@@ -148,8 +150,8 @@ impl StoreService {
         response
     }
 
-    /// Sends an answer that the server chose itself, as [`respond`](Self::respond) does its own: counts it as
-    /// `operation`, and drains what the client still sends of the body.
+    /// Sends an answer that the server chose itself, as [`respond`](Self::respond) does: counts it as
+    /// `operation`, and drains the rest of the body.
     #[must_use]
     pub fn respond_with<B>(
         &self,
@@ -234,7 +236,7 @@ where
     }
 }
 
-/// Returns the response to a request with what is left of its body.
+/// Returns the response to a request, and drains the rest of its body in the background.
 fn reply<B>(
     parts: &http::request::Parts,
     body: B,
@@ -258,15 +260,15 @@ where
     response
 }
 
-/// Reads what is left of a body and drops it.
+/// Reads and drops the rest of a body.
 async fn drain<B: Body + Unpin>(mut body: B) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-/// Returns what the client sends next, or `None` if it takes too long.
+/// Returns the next piece from the client, or `None` if it takes too long.
 ///
-/// After a process was suspended, its timers fire before it sees what has arrived meanwhile, so this looks a
-/// second time.
+/// After a process was suspended, its timers fire before it sees what has arrived in the meantime, so this
+/// looks a second time.
 async fn within<T>(patience: Duration, arrival: impl Future<Output = T>) -> Option<T> {
     let mut arrival = pin!(arrival);
     match timeout(patience, arrival.as_mut()).await {

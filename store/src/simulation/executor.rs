@@ -151,7 +151,7 @@ impl Executor {
         *moment = (*moment).max((epoch + 1) << 32); // what it does again after a crash is not hit again alike
     }
 
-    /// Says whether a node is hit by a fault that happens in `percent` of a hundred cases.
+    /// Returns whether a node is hit by a fault that happens in `percent` of a hundred cases.
     pub(super) fn hits(&self, node: NodeId, percent: f64) -> bool {
         if percent == 0.0 {
             return false;

@@ -645,7 +645,7 @@ impl Expected {
         Self { root, chunks, bytes, deletes, promised }
     }
 
-    /// Says whether a reader may fail so; what was acknowledged and not deleted can only be out of reach, or
+    /// Returns whether a reader may fail so; what was acknowledged and not deleted can only be out of reach, or
     /// rotten and called so.
     fn judge(&self, system: &System, error: ClientError) -> ClientError {
         let world = &system.world;

@@ -274,7 +274,7 @@ impl World {
         self.log(node, format!("byte {at} of {name} rots"));
     }
 
-    /// Says whether bits of a file have rotted somewhere.
+    /// Returns whether bits of a file have rotted somewhere.
     pub(super) fn is_rotten(&self, root: &Root, chunks: &[ChunkId]) -> bool {
         let state = self.state();
         state.rotten_manifests.contains(root) || chunks.iter().any(|id| state.rotten.contains(id))
@@ -388,7 +388,7 @@ impl NodeObjects {
         Ok(())
     }
 
-    /// Says whether a request that changes something is sent twice.
+    /// Returns whether a request that changes something is sent twice.
     fn is_repeated(&self) -> bool {
         let percent = self.world.faults().repeated;
         self.executor.hits(self.node, percent)

@@ -11,7 +11,7 @@ defmodule Chunker.Upload.Engine do
           answer
 
         {:request, request} ->
-          # Here a shell decides who may ask, and which store is meant.
+          # Here a shell authorizes the request and chooses the store.
           case Engine.start(request, store) do
             {:answer, answer} -> answer
             :enough -> Engine.finish(request)
@@ -19,10 +19,10 @@ defmodule Chunker.Upload.Engine do
           end
       end
 
-  You can stop after any step: `close/1`, or the end of the process that began, leaves nothing behind. Only a
-  write whose body has arrived completely may still happen, completely. The engine measures no time: a shell
-  limits how long its *peer* makes no progress, while it waits for a piece of a body or for the peer to take a
-  piece of an answer, and never while it waits for the engine.
+  You can stop after any step: `close/1`, or the end of the process that began the request, leaves nothing
+  behind. A write whose body has arrived completely may still happen, but never in part. The engine measures
+  no time. A shell should limit how long its *peer* makes no progress: while the shell waits for a piece of a
+  body, or for the peer to take a piece of an answer, but not while it waits for the engine.
   """
 
   alias Chunker.{Error, Native, Store, Work}

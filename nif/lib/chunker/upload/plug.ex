@@ -2,7 +2,7 @@ defmodule Chunker.Upload.Plug do
   @moduledoc """
   `Chunker.Upload` as a plug, for Plug and Phoenix.
 
-      # In a module of your application; made when it starts, and kept:
+      # In a module of your application, which puts the upload there when it starts:
       def upload, do: :persistent_term.get(MyApp.Upload)
 
       # In an endpoint or a router, before Plug.Parsers and Plug.Head:
@@ -11,21 +11,20 @@ defmodule Chunker.Upload.Plug do
   Give the upload the same `:prefix`, here `"/store"`: it matches paths as sent. Hooks find the `Plug.Conn` in
   `request.context`.
 
-  This package neither depends on Plug nor has to be compiled after it: the module calls `Plug.Conn` if it is
-  there.
+  This package does not depend on Plug, and can be compiled before it: the module calls `Plug.Conn` at run time.
 
   ## Options
 
     * `:upload` - a function that returns the `Chunker.Upload`, required
-    * `:patience` - number of milliseconds for which the sender of a body may send nothing, by default 30,000;
-      after that, the answer is 408
+    * `:patience` - how long a client may send nothing of a body, in milliseconds, by default 30,000; after
+      that, the answer is 408
 
-  The web server decides how long the reader of an answer may read nothing: Bandit and Cowboy have a
+  The web server decides how long a client may read nothing of an answer: Bandit and Cowboy have a
   `send_timeout`. They also count the server's own pauses, and may require that 16 KiB arrive within
   `:patience`.
 
-  If stored data turns out to be damaged while an answer is sent, the plug raises `Chunker.Error`, which makes
-  the web server cut the connection.
+  If stored data turns out to be damaged while an answer is being sent, the plug raises `Chunker.Error`, so that
+  the web server cuts the connection.
   """
 
   alias Chunker.Upload
@@ -33,7 +32,7 @@ defmodule Chunker.Upload.Plug do
   # The package must compile without it.
   @compile {:no_warn_undefined, Plug.Conn}
 
-  # The most bytes that one read returns, and that the web server requests from its socket.
+  # Limits in bytes for one read, and for what the web server requests from its socket.
   @piece_bytes 65_536
   @read_bytes 16_384
 
@@ -66,7 +65,7 @@ defmodule Chunker.Upload.Plug do
     options = [length: @piece_bytes, read_length: @read_bytes, read_timeout: patience]
 
     case Plug.Conn.read_body(conn, options) do
-      # Called because there must be a body.
+      # This function is called only if there must be a body.
       {:ok, "", _} when read == :unread ->
         raise "the request body was already read: put Chunker.Upload.Plug before Plug.Parsers"
 
@@ -104,7 +103,7 @@ defmodule Chunker.Upload.Plug do
     end
   end
 
-  # What is left of the body comes, if ever, too late.
+  # The rest of the body would come too late, if ever.
   defp close_after(conn, 408), do: Plug.Conn.put_resp_header(conn, "connection", "close")
   defp close_after(conn, _), do: conn
 
@@ -112,7 +111,7 @@ defmodule Chunker.Upload.Plug do
     Enum.reduce_while(pieces, conn, fn piece, conn ->
       case Plug.Conn.chunk(conn, piece) do
         {:ok, conn} -> {:cont, conn}
-        # The reader has gone.
+        # The client has closed the connection.
         {:error, _} -> {:halt, conn}
       end
     end)

@@ -214,7 +214,7 @@ class Handler {
     const happened = new Promise<void>((resolve) => {
       settle = resolve;
     });
-    if (response.destroyed) throw new Error("the client is gone"); // and "close" will not follow
+    if (response.destroyed) throw closed(); // no "close" will follow
     response.once(event, settle).once("close", settle);
     try {
       if (act() === true) return;
@@ -222,11 +222,15 @@ class Handler {
         response.destroy();
         throw new Error(`the answer was not read for ${this.shell.stallTimeoutMs} ms`);
       }
-      if (response.destroyed && !response.writableFinished) throw new Error("the client is gone");
+      if (response.destroyed && !response.writableFinished) throw closed();
     } finally {
       response.off(event, settle).off("close", settle);
     }
   }
+}
+
+function closed(): Error {
+  return new Error("the client closed the connection");
 }
 
 function incomingOf(

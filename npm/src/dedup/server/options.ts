@@ -1,3 +1,4 @@
+import { kindOf } from "../../bytes.js";
 import { invalidArgument } from "../../errors.js";
 import { checkedOptions } from "../../options.js";
 import type { Refusal } from "./error.js";
@@ -24,7 +25,7 @@ export interface UploadRequest {
   readonly writes: boolean;
   /** The file it concerns, if any: `sha256-…`. */
   readonly root: string | undefined;
-  /** Length of the body in bytes; 0 if there is none. */
+  /** Length of the body in bytes, 0 if there is none. */
   readonly bodyLength: number;
 }
 
@@ -92,7 +93,7 @@ export interface UploadHandlerOptions<R> {
   readonly origins?: readonly string[] | "*" | undefined;
   /** Whether pages of other origins may send cookies. Not with `"*"`. Default: false. */
   readonly credentials?: boolean | undefined;
-  /** Most memory in bytes for all requests together, at least twice `packBytes`. Default: 256 MiB. */
+  /** Limit for the memory of all requests together, in bytes: at least twice `packBytes`. Default: 256 MiB. */
   readonly memory?: number | undefined;
   readonly limits?: UploadLimits | undefined;
   /** How long a client may make no progress sending or reading, in milliseconds. Default: 30,000. */
@@ -132,18 +133,20 @@ export function checkedHandlerOptions<R>(options: UploadHandlerOptions<R>) {
   for (const hook of ["authorize", "quota", "onCommit", "onError"] as const) {
     const value = checked[hook];
     if (value !== undefined && typeof value !== "function") {
-      throw invalidArgument(`${hook} is not a function`);
+      throw invalidArgument(`${hook} is ${kindOf(value)} (expected a function)`);
     }
   }
   if (store === undefined && authorize === undefined) {
-    throw invalidArgument("missing store (or an authorize that chooses one)");
+    throw invalidArgument("store is missing (expected a store, or an authorize that returns one)");
   }
   const isStore = storeHandleOf(store) !== undefined || typeof store === "string";
   if (store !== undefined && !isStore && !(store instanceof URL)) {
-    throw invalidArgument("store is not a Store, a path or a URL");
+    throw invalidArgument(`store is ${kindOf(store)} (expected a Store, a path or a URL)`);
   }
   if (typeof stallTimeoutMs !== "number" || !(stallTimeoutMs > 0 && stallTimeoutMs < 2 ** 31)) {
-    throw invalidArgument(`stallTimeoutMs ${stallTimeoutMs} is not from 1 to 2147483647`);
+    throw invalidArgument(
+      `stallTimeoutMs is ${stallTimeoutMs} (expected a number above 0 and below 2147483648)`,
+    );
   }
   const engine = {
     ...checkedOptions(checked.limits, LIMIT_KEYS),

@@ -1,6 +1,7 @@
 // What both kinds of servers (`node:http` and fetch) do with a request. The engine in the addon implements
-// the protocol; this adds hooks, timeouts, and clients that go away.
+// the protocol; this adds hooks and timeouts, and handles clients that disconnect.
 
+import { kindOf } from "../../bytes.js";
 import {
   type Answer,
   asked,
@@ -33,11 +34,11 @@ export interface Incoming<R> {
   readonly headers: readonly string[];
   /** Whether its body was already read by someone else. */
   readonly isConsumed: boolean;
-  /** Aborted when the client goes away. */
+  /** Aborted when the client closes the connection. */
   readonly gone: AbortSignal;
   /** Lets the client send the body. */
   proceed(): void;
-  /** Resolves with the next piece of the body, or nothing at its end; rejects if the client is gone. */
+  /** Resolves with the next piece of the body, or nothing at its end; rejects if the connection was closed. */
   next(): Promise<Uint8Array | undefined>;
 }
 
@@ -49,7 +50,7 @@ export interface Reply {
   readonly body: ReturnType<Answer["body"]>;
 }
 
-/** The client has gone away. */
+/** The client has closed the connection. */
 class Gone extends Error {}
 
 /** Answers requests. */
@@ -86,7 +87,7 @@ export class Shell<R> {
     });
   }
 
-  /** Returns the answer, or nothing if the client is gone. */
+  /** Returns the answer, or nothing if the client has closed the connection. */
   async answer(incoming: Incoming<R>): Promise<Reply | undefined> {
     const { method, target, headers } = incoming;
     try {
@@ -116,7 +117,7 @@ export class Shell<R> {
   /** Reports a failure to the hook. */
   report(error: unknown, request?: R): void {
     const tell = async () => this.#options.onError?.(error, request);
-    tell().catch(() => {}); // it has nobody to tell of a failure of its own
+    tell().catch(() => {}); // nobody is left to report its own failure to
   }
 
   async #carryOut(incoming: Incoming<R>, request: Request): Promise<Answer> {
@@ -159,16 +160,20 @@ export class Shell<R> {
     if (refusal !== undefined) throw refusal;
     const chosen = storeHandleOf(verdict);
     if (chosen === undefined && verdict !== undefined && verdict !== true) {
-      throw new TypeError("authorize returned neither a Store, a Refusal, a boolean nor nothing");
+      throw new TypeError(
+        `authorize returned ${kindOf(verdict)} (expected a Store, a Refusal, a boolean or nothing)`,
+      );
     }
     if (quota !== undefined && asks.writes && asks.bodyLength > 0) {
       const left = await quota(request, asks);
-      if (typeof left !== "number" || Number.isNaN(left)) throw new TypeError("quota is no number");
+      if (typeof left !== "number" || Number.isNaN(left)) {
+        throw new TypeError(`quota returned ${left} (expected a number)`);
+      }
       if (asks.bodyLength > left) throw new Refusal(507, "insufficient_storage");
     }
     const store = chosen ?? (await this.#opened(request));
     if (store === undefined)
-      throw new TypeError("no store: none was given and authorize chose none");
+      throw new TypeError("there is no store: none was passed, and authorize returned none");
     return store;
   }
 
@@ -214,7 +219,7 @@ export class Shell<R> {
   #consumed({ request }: Incoming<R>): Refusal {
     const message = "the body was already read: mount the handler before body parsers";
     this.report(new Error(message), request);
-    return new Refusal(501, "body_consumed", message); // it will not get better by being repeated
+    return new Refusal(501, "body_consumed", message); // a retry would not help
   }
 }
 

@@ -1,3 +1,4 @@
+import { kindOf } from "../../bytes.js";
 import { invalidArgument } from "../../errors.js";
 import { checkedOptions, checkSignal } from "../../options.js";
 import { aborted, orAborted, throwIfAborted } from "../../source.js";
@@ -162,7 +163,7 @@ export function storeHandleOf(value: unknown): StoreHandle | undefined {
 function addressOf(address: string | URL): string {
   if (typeof address === "string") return address;
   if (Object.prototype.toString.call(address) === "[object URL]") return address.href;
-  throw invalidArgument("the store address is neither a path nor a URL");
+  throw invalidArgument(`address is ${kindOf(address)} (expected a path or a URL)`);
 }
 
 /** Yields what is pulled until `ends` holds; ends the stream when the loop is left. */
