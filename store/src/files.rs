@@ -6,6 +6,7 @@ use crate::objects::{Folder, Found, found};
 use crate::read::Results;
 use crate::store::{Inner, Store};
 use chunker::Profile;
+use chunker::manifest::Manifest;
 use futures::stream::{self, StreamExt as _};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -110,12 +111,20 @@ impl Store {
 const HEAD: u64 = 7 + 1 + 1 + 255 + 8;
 
 /// The facts in the head of a manifest.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileHead {
     /// Length of the file in bytes.
     pub(crate) length: u64,
     /// Length of the longest chunk that its profile allows, in bytes.
     pub(crate) longest: u64,
+}
+
+impl FileHead {
+    /// Returns the facts in the head of this manifest.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        let longest = manifest.profile().options().max_size() as u64;
+        Self { length: manifest.total_length(), longest }
+    }
 }
 
 impl Inner {

@@ -9,8 +9,9 @@ use super::media::Presentation;
 use super::range::{Conditions, Part};
 use crate::chunk::Root;
 use crate::error::StoreError;
-use crate::files::FileEntry;
+use crate::files::{FileEntry, FileHead};
 use crate::host::start_task;
+use crate::objects::Folder;
 use crate::store::Store;
 use futures::TryStreamExt as _;
 use std::sync::Arc;
@@ -37,13 +38,11 @@ pub(super) async fn read(
         return Ok(unchanged(tag));
     }
     let recent = reader.shared.recent.get(inner.format.id, root);
-    let (total, longest) = match &recent {
-        Some(manifest) => (manifest.total_length(), manifest.profile().options().max_size() as u64),
-        None => {
-            let head = inner.file_head(root, size).await?.ok_or_else(|| Refusal::root_not_found(root))?;
-            (head.length, head.longest)
-        }
+    let head = match &recent {
+        Some(manifest) => FileHead::of(manifest),
+        None => inner.file_head(root, size).await?.ok_or_else(|| Refusal::root_not_found(root))?,
     };
+    let total = head.length;
     let (part, status) = match Part::of(conditions, total, &tag) {
         Part::Whole => (0..total, 200),
         Part::Range(_) if reader.head_only => (0..total, 200), // HEAD ignores ranges
@@ -62,7 +61,7 @@ pub(super) async fn read(
     let body = if reader.head_only || length == 0 {
         AnswerBody::Empty
     } else {
-        let longest = longest.min(total);
+        let longest = head.longest.min(total);
         let needed = 2 * share(size, length, total) + near(longest);
         let reading = if recent.is_some() { 0 } else { 4 * size };
         let mut memory = take(reader, needed.max(reading + near(longest))).await?;
@@ -71,6 +70,10 @@ pub(super) async fn read(
             None => {
                 let manifest = inner.read_manifest(&root).await?;
                 let manifest = Arc::new(manifest.ok_or_else(|| Refusal::root_not_found(root))?);
+                // What the head said is not verified: it may have been damaged, and the file stored again since.
+                if FileHead::of(&manifest) != head {
+                    return Err(StoreError::ManifestDigest { name: Folder::Manifests.object(root) }.into());
+                }
                 reader.shared.recent.keep(inner.format.id, root, Arc::clone(&manifest));
                 manifest
             }

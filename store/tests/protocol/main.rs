@@ -128,6 +128,34 @@ fn some_chunks(count: u64, length: usize) -> Vec<Chunk> {
 }
 
 #[test]
+fn a_file_whose_manifest_is_repaired_while_it_is_read_is_never_cut_short() {
+    let local = Local::with(EngineOptions::new().pack_bytes(4 << 20).chunk_bytes(1 << 20).memory(8 << 20));
+    let data = suite::noise(300_000, 16);
+    let root = suite::upload(&local, &data, ALGORITHM);
+    let path = local.folder.path().join("manifests").join(&root);
+    let intact = std::fs::read(&path).unwrap();
+    let mut damaged = intact.clone();
+    let length = 9 + usize::from(intact[8]);
+    damaged[length..length + 8].copy_from_slice(&200_000_u64.to_le_bytes());
+    std::fs::write(&path, damaged).unwrap();
+    local.runtime.block_on(async {
+        // Holds all memory, so that the file waits for some after its head was read.
+        let pack = local.start(&suite::write_pack(ALGORITHM, &some_chunks(3, 1 << 20))).await.unwrap();
+        let request = Sent::new("GET", &format!("/v1/files/{root}"));
+        let repaired = async {
+            while local.engine.waiting() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            std::fs::write(&path, intact).unwrap();
+            drop(pack);
+        };
+        let (answer, ()) = futures::join!(local.exchange(&request), repaired);
+        received(answer).await.refused(500, "manifest_damaged");
+        assert_eq!(received(local.exchange(&request).await).await.ok(200), data);
+    });
+}
+
+#[test]
 fn an_upload_that_is_given_up_at_any_byte_leaves_nothing() {
     let local = Local::new();
     let request = suite::write_pack(ALGORITHM, &some_chunks(3, 70));
