@@ -7,8 +7,8 @@ import type { Addon, Pipeline, Threads } from "./native.js";
 import type { SourceOptions } from "./options.js";
 import { aborted, type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
 
-/** Pieces of memory to copy before other tasks of the thread run: less than 1 ms. */
-const PIECES_PER_TASK = 2;
+/** MiB to copy before other tasks of the thread run: less than 1 ms. */
+const MIB_PER_TASK = 2;
 
 /** One source on its way through a pipeline. Threads read files themselves; other sources are copied to them. */
 export class Piping {
@@ -107,7 +107,7 @@ export class Piping {
       const { onProgress } = this.#options;
       const totalBytes = lengthOf(this.#source);
       let bytesRead = 0;
-      for await (const piece of pieces(this.#source, this.#reading.signal, PIECES_PER_TASK)) {
+      for await (const piece of pieces(this.#source, this.#reading.signal, MIB_PER_TASK)) {
         const room = calling(() => this.#pipeline.push(piece));
         bytesRead += piece.length;
         onProgress?.(totalBytes === undefined ? { bytesRead } : { bytesRead, totalBytes });

@@ -16,8 +16,8 @@ export type ByteSource =
 
 /** Sources are read and passed on in pieces of at most 1 MiB, the fastest size for reads in a page. */
 const PIECE = 1024 * 1024;
-/** Pieces of memory between pauses: about 20 ms of hashing, so that a page stays responsive. */
-const PIECES_PER_TASK = 8;
+/** MiB between pauses: about 20 ms of hashing, so that a page stays responsive. */
+const MIB_PER_TASK = 8;
 
 /** Returns the length of `source` in bytes, if it is known before reading. */
 export function lengthOf(source: ByteSource): number | undefined {
@@ -29,17 +29,25 @@ export function lengthOf(source: ByteSource): number | undefined {
  * Yields the bytes of `source` in pieces of at most 1 MiB, each valid until the next is requested. If the
  * consumer stops early, the source is cancelled.
  *
- * @param piecesPerTask Pieces of memory after which other tasks of the thread get to run.
+ * @param mibPerTask MiB after which other tasks of the thread get to run: what is in memory, or has arrived
+ * already, would keep them waiting.
  * @throws {ChunkerError} `aborted`, `invalid_argument` if the source or a piece of it is not bytes, or
  * `io_error` for a file. Errors of the source pass through.
  */
 export function pieces(
   source: ByteSource,
   signal: AbortSignal | undefined,
-  piecesPerTask = PIECES_PER_TASK,
+  mibPerTask = MIB_PER_TASK,
 ): AsyncGenerator<ByteArray, void, undefined> {
-  if (isBytes(source)) return memoryPieces(source, signal, piecesPerTask);
   if (isFile(source)) return filePieces(source, signal);
+  return pausing(readPieces(source, signal), mibPerTask * PIECE);
+}
+
+function readPieces(
+  source: Exclude<ByteSource, string | URL>,
+  signal: AbortSignal | undefined,
+): Iterable<ByteArray> | AsyncIterable<ByteArray> {
+  if (isBytes(source)) return memoryPieces(source, signal);
   if (isBlob(source)) {
     return has(source, "stream")
       ? streamPieces(source.stream(), signal)
@@ -52,13 +60,22 @@ export function pieces(
   );
 }
 
-async function* memoryPieces(data: Bytes, signal: AbortSignal | undefined, piecesPerTask: number) {
-  let count = 0;
+/** Yields `pieces`, and lets other tasks run each time `bytes` were taken. */
+async function* pausing(pieces: Iterable<ByteArray> | AsyncIterable<ByteArray>, bytes: number) {
+  let taken = 0;
+  for await (const piece of pieces) {
+    taken += piece.length;
+    yield piece;
+    if (taken < bytes) continue;
+    taken = 0;
+    await nextTask();
+  }
+}
+
+function* memoryPieces(data: Bytes, signal: AbortSignal | undefined) {
   for (const piece of slices(data, "data")) {
     throwIfAborted(signal);
     yield piece;
-    count++;
-    if (count % piecesPerTask === 0) await nextTask();
   }
 }
 
@@ -152,13 +169,13 @@ export function aborted(signal: AbortSignal): ChunkerError {
   });
 }
 
-/** Lets other tasks of the thread run. */
+/** Lets other tasks of the thread run; `scheduler.yield()` would come back before the answers of requests. */
 function nextTask(): Promise<void> {
   const { scheduler, setImmediate } = globalThis as {
-    scheduler?: { yield?(): Promise<void> };
+    scheduler?: { postTask?(task: () => void): Promise<void> };
     setImmediate?: (task: () => void) => void;
   };
-  if (scheduler?.yield !== undefined) return scheduler.yield();
+  if (scheduler?.postTask !== undefined) return scheduler.postTask(() => {});
   return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
 }
 

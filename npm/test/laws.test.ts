@@ -34,6 +34,37 @@ test("a stream is read without a buffer of ours: Chromium sometimes never settle
   );
 });
 
+test("other tasks run while a source is read that never keeps the reader waiting", async () => {
+  const piece = splitMix64(13, 1_000_000);
+  const count = 40;
+  const stream = () => {
+    let sent = 0;
+    return new ReadableStream<Uint8Array>({
+      pull(controller) {
+        sent += 1;
+        if (sent > count) controller.close();
+        else controller.enqueue(piece);
+      },
+    });
+  };
+  const iterable = async function* () {
+    for (let at = 0; at < count; at += 1) yield piece;
+  };
+  const bytes = new Uint8Array(count * piece.length);
+  for (const source of [bytes, new Blob([bytes]), stream(), iterable()]) {
+    let tasks = 0;
+    let isOver = false;
+    const run = () => {
+      tasks += 1;
+      if (!isOver) setImmediate(run);
+    };
+    setImmediate(run);
+    for await (const _ of api.chunks(source, { profile: { ...LARGE, hash: "blake3" } }));
+    isOver = true;
+    assert.ok(tasks >= 4, `${tasks} tasks`);
+  }
+});
+
 test("the plain and the simd128 module agree", async () => {
   // The CommonJS files are a second instance of the package, here with the plain module.
   const require = createRequire(import.meta.url);
