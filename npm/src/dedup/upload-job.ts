@@ -189,7 +189,7 @@ export class UploadJob {
   /** Ends the upload; the first error is the one that is reported. */
   fail(error: unknown): void {
     if (this.#stop.signal.aborted || this.#isOver) return;
-    // Before what stops by it says so with an error of its own.
+    // Before the work that this stops fails with errors of its own.
     this.#stop.abort(counted(error));
     this.#requests.stop(error);
     this.#changed?.();
