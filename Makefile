@@ -374,11 +374,11 @@ test-serve: package ## test the npm client against chunker serve, killing both a
 	cargo build --quiet --package chunker-cli
 	CHUNKER_SERVE=$(CURDIR)/target/debug/chunker npm --prefix npm run --silent test:serve
 
-bench-transfer: package target/peers/tus ## compare uploads and downloads with tus and a plain GET, as ratios (SERVERS="node serve beam"; CLIENTS="node chromium"; LINKS="0 20 40 100 slow"; AVERAGES="1M 64K 16K"; ROUNDS=5; MIB=128)
+bench-transfer: package target/peers/tus ## compare uploads and downloads with tus and a plain GET, as ratios (SERVERS="node serve beam"; CLIENTS="node chromium"; LINKS="0 20 40 100 slow"; AVERAGES="1M 64K 16K"; HASHES="sha256 blake3"; ROUNDS=5; MIB=128)
 	npm/node_modules/.bin/tsc -p npm/test
 	$(if $(findstring serve,$(SERVERS)),cargo build --quiet --release --package chunker-cli)
 	$(if $(findstring beam,$(SERVERS)),cd nif/examples/ingest && MIX_ENV=prod mix compile)
-	node npm/scripts/bench-transfer.mjs target/peers/tus $(foreach option,CLIENTS SERVERS LINKS AVERAGES ROUNDS MIB, \
+	node npm/scripts/bench-transfer.mjs target/peers/tus $(foreach option,CLIENTS SERVERS LINKS AVERAGES HASHES ROUNDS MIB, \
 		$(if $($(option)),--$(shell echo $(option) | tr A-Z a-z) "$($(option))"))
 
 target/peers/tus:

@@ -140,26 +140,29 @@ impl JsHasher {
 
 /// Resolves with the number of chunks before the first one that does not match its digest.
 ///
-/// `bytes` holds the chunks one after another; `lengths` has the length of each in bytes, and `digests` its
+/// `parts` holds the chunks one after another; `lengths` has the length of each in bytes, and `digests` its
 /// 32 bytes.
 #[napi(catch_unwind)]
 pub fn count_intact<'env>(
     env: &'env Env,
     hash: Either<String, Unknown<'_>>,
-    bytes: &[u8],
+    parts: Vec<&[u8]>,
     lengths: &[u32],
     digests: &[u8],
 ) -> Result<PromiseRaw<'env, u32>, Failure> {
     let algorithm = hash_algorithm(hash)?;
     let length: u64 = lengths.iter().copied().map(u64::from).sum();
+    let held: usize = parts.iter().map(|part| part.len()).sum();
     let (rows, rest) = digests.as_chunks::<32>();
-    if length != bytes.len() as u64 || rows.len() != lengths.len() || !rest.is_empty() {
+    if length != held as u64 || rows.len() != lengths.len() || !rest.is_empty() {
         return Err(Failure::argument("the lengths do not match the bytes and digests"));
     }
     let mut copy = spares().pop().unwrap_or_default();
     copy.clear();
-    copy.try_reserve_exact(bytes.len()).map_err(|_| Failure::memory(bytes.len()))?;
-    copy.extend_from_slice(bytes);
+    copy.try_reserve_exact(held).map_err(|_| Failure::memory(held))?;
+    for part in parts {
+        copy.extend_from_slice(part);
+    }
     let chunks: Vec<_> = lengths.iter().copied().zip(rows.iter().copied()).collect();
     let work = spawn_blocking(move || {
         let count = intact(algorithm, &copy, &chunks);

@@ -1,7 +1,7 @@
 // Transfers over links of different round trips and rates: ours against tus and a plain GET, by ratios.
 //
 //   node scripts/bench-transfer.mjs PEERS [--clients "node chromium"] [--servers "node serve beam"]
-//     [--links "0 20 40 100 slow"] [--averages "1M 64K 16K"] [--rounds 5] [--mib 128]
+//     [--links "0 20 40 100 slow"] [--averages "1M 64K 16K"] [--hashes "sha256 blake3"] [--rounds 5] [--mib 128]
 //
 // PEERS is a folder in which tus-js-client, @tus/server and @tus/file-store are installed. Clients and servers are
 // processes of their own, and so is the link: a relay that delays, and lets so many bytes a second pass. Every
@@ -35,7 +35,11 @@ const SERVERS = {
     line: 'env MIX_ENV=prod sh -c \'cd nif/examples/ingest && exec mix run serve.exs "$1" --port 0\' sh "$1"',
   },
 };
-const PROFILES = { "1M": "large", "64K": "medium", "16K": "small" };
+const SIZES = {
+  "1M": "262144-1048576-4194304",
+  "64K": "16384-65536-262144",
+  "16K": "4096-16384-65536",
+};
 const LINKS = {
   0: { name: "0 ms", rtt: 0, rate: 0 },
   20: { name: "20 ms", rtt: 20, rate: 0 },
@@ -51,7 +55,8 @@ const { values: options, positionals } = parseArgs({
     clients: string("node"),
     servers: string("node"),
     links: string(Object.keys(LINKS).join(" ")),
-    averages: string(Object.keys(PROFILES).join(" ")),
+    averages: string(Object.keys(SIZES).join(" ")),
+    hashes: string("sha256 blake3"),
     rounds: string("5"),
     mib: string("128"),
   },
@@ -64,7 +69,11 @@ if (peers === undefined) {
 const clients = chosen("clients", CLIENTS);
 const servers = chosen("servers", SERVERS);
 const links = chosen("links", LINKS);
-const averages = chosen("averages", PROFILES);
+const averages = chosen("averages", SIZES);
+const hashes = chosen("hashes", { sha256: "SHA-256", blake3: "BLAKE3" });
+const profiles = averages.flatMap(([avg, sizes]) =>
+  hashes.map(([hash, name]) => [`${avg} ${name}`, `fastcdc-v2020/nc1/${sizes}/${hash}`]),
+);
 const bytes = Number(options.mib) * MIB;
 
 /** Returns the values of `all` that an option names. */
@@ -123,28 +132,28 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
     await writeEdited(path, edited);
     await run("tus", { job: "tus", path });
     await run("get", { job: "get", path });
-    for (const [avg, profile] of averages) {
-      await run(`${avg} read`, { job: "read", path, profile });
-      const { root } = await run(`${avg} new`, { job: "upload", path, profile });
-      await run(`${avg} known`, { job: "upload", path, profile });
-      const { bytesSent } = await run(`${avg} edited`, { job: "upload", path: edited, profile });
-      await run(`${avg} download`, { job: "download", root });
-      if (round === 0) wire += ` ${avg} ${(bytesSent / MIB).toFixed(2)}`;
+    for (const [label, profile] of profiles) {
+      await run(`${label} read`, { job: "read", path, profile });
+      const { root } = await run(`${label} new`, { job: "upload", path, profile });
+      await run(`${label} known`, { job: "upload", path, profile });
+      const { bytesSent } = await run(`${label} edited`, { job: "upload", path: edited, profile });
+      await run(`${label} download`, { job: "download", root });
+      if (round === 0) wire += ` ${label} ${(bytesSent / MIB).toFixed(2)}`;
     }
   }
   const ratio = (a, b) => median(times.get(a).map((seconds, at) => seconds / times.get(b)[at]));
-  const speed = (label) => (bytes / MIB / median(times.get(label))).toFixed(0);
+  const speed = (of) => (bytes / MIB / median(times.get(of))).toFixed(0);
   console.log(`\n${name}: tus ${speed("tus")} MiB/s, plain GET ${speed("get")} MiB/s;`);
   console.log(`of an edited copy were sent, in MiB:${wire}`);
-  console.log("average | new, × tus | known, × reading | edited, s | download, × GET | new, MiB/s");
-  for (const [avg] of averages) {
+  console.log("chunks | new, × tus | known, × reading | edited, s | download, × GET | new, MiB/s");
+  for (const [label] of profiles) {
     const cells = [
-      avg,
-      ratio("tus", `${avg} new`).toFixed(2),
-      ratio(`${avg} read`, `${avg} known`).toFixed(2),
-      median(times.get(`${avg} edited`)).toFixed(2),
-      ratio("get", `${avg} download`).toFixed(2),
-      speed(`${avg} new`),
+      label,
+      ratio("tus", `${label} new`).toFixed(2),
+      ratio(`${label} read`, `${label} known`).toFixed(2),
+      median(times.get(`${label} edited`)).toFixed(2),
+      ratio("get", `${label} download`).toFixed(2),
+      speed(`${label} new`),
     ];
     console.log(cells.join(" | "));
   }

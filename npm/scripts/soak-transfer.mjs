@@ -97,12 +97,12 @@ async function soak() {
 
   const servers = commands.map((command) => ({ command, running: undefined }));
 
-  /** Starts a server, at the address that it had before. */
+  /** Starts a server, at the address that it had before, unless another socket has been given its port. */
   async function start(self) {
     const port = self.running ? new URL(self.running.url).port : "0";
     const own = `${chunker} --store "$2" serve --listen "127.0.0.1:$1"`;
     const line = self.command === "serve" ? own : `${self.command} --port "$1" "$2"`;
-    self.running = await startServer(line, port, store);
+    self.running = await startServer(line, port, store).catch(() => startServer(line, "0", store));
   }
 
   async function server(self) {
@@ -111,6 +111,7 @@ async function soak() {
       if (!running()) break;
       noteMemory(self);
       self.running.kill("SIGKILL");
+      await self.running.ended;
       count("servers killed");
       await sleep(Math.random() * 500);
       await start(self);

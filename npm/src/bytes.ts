@@ -71,6 +71,12 @@ export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** Returns the bytes of `parts` in one buffer: that of the part itself if there is only one. */
+export function whole(parts: readonly ByteArray[]): ByteArray {
+  const [only] = parts;
+  return only !== undefined && parts.length === 1 ? only : joined(parts);
+}
+
 /** Returns the bytes of `parts` in a new buffer. */
 export function joined(parts: readonly Uint8Array[]): ByteArray {
   let length = 0;

@@ -40,7 +40,7 @@ export interface Addon {
   /** Resolves with the number of chunks before the first one that does not match its digest. */
   countIntact(
     hash: string,
-    bytes: Uint8Array,
+    parts: readonly Uint8Array[],
     lengths: Uint32Array,
     digests: Uint8Array,
   ): Promise<number>;

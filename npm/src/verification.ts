@@ -37,7 +37,7 @@ export function verifyChunk({ chunks, hash }: Listed, index: number, data: Bytes
     throw new ChunkerError("chunk_index_out_of_range", `the manifest has no chunk ${index}`);
   }
   checkLength(index, bytes.length, chunk);
-  checkDigest(index, digestNow(hash, bytes), chunk);
+  checkDigest(index, digestNow(hash, [bytes]), chunk);
 }
 
 /** Throws unless `source` is exactly the input. */
@@ -84,7 +84,7 @@ export async function* reassemble(
     if (payload === undefined) {
       payload = await fetched(fetch, index, chunk, signal);
       checkLength(index, payload.length, chunk);
-      checkDigest(index, await digestOf(hash, payload), chunk);
+      checkDigest(index, await digestOf(hash, [payload]), chunk);
       throwIfAborted(signal);
     }
     const next = chunks[index + 1];

@@ -1,6 +1,7 @@
 // Digests, by the platform where that is faster, or else by the module.
 
-import { type ByteArray, isEqual } from "../bytes.js";
+import { ByteQueue } from "../byte-queue.js";
+import { type ByteArray, isEqual, whole } from "../bytes.js";
 import type { Handle } from "../disposable.js";
 import { ChunkerError, calling, counted, failureOf } from "../errors.js";
 import { core } from "../load.js";
@@ -38,20 +39,25 @@ export function wholeDigest(
   return hash === "sha256" && runningSha256() === undefined ? wholeSha256() : undefined;
 }
 
-/** Returns the digest of `bytes`, which may change once this has returned. */
-export function digestOf(hash: HashAlgorithm, bytes: ByteArray): Uint8Array | Promise<Uint8Array> {
-  const digest = bytes.length < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
-  if (digest === undefined) return digestNow(hash, bytes);
-  return digest(bytes).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);
+/** Returns the digest of the bytes in `parts`, which may change once this has returned. */
+export function digestOf(
+  hash: HashAlgorithm,
+  parts: readonly ByteArray[],
+): Uint8Array | Promise<Uint8Array> {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const digest = length < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
+  if (digest === undefined) return digestNow(hash, parts);
+  return digest(whole(parts)).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);
 }
 
 /**
- * Resolves with the number of chunks before the first one that does not match its digest. `bytes` holds the
+ * Resolves with the number of chunks before the first one that does not match its digest. `parts` holds the
  * chunks one after another, and must not change until then.
  */
 export async function countIntact(
   hash: HashAlgorithm,
-  bytes: ByteArray,
+  parts: readonly ByteArray[],
   chunks: readonly { readonly hash: Uint8Array; readonly length: number }[],
 ): Promise<number> {
   const native = addon();
@@ -60,27 +66,23 @@ export async function countIntact(
     const digests = new Uint8Array(32 * chunks.length);
     for (const [at, { hash }] of chunks.entries()) digests.set(hash, 32 * at);
     try {
-      return await native.countIntact(hash, bytes, lengths, digests);
+      return await native.countIntact(hash, parts, lengths, digests);
     } catch (error) {
       throw counted(failureOf(error));
     }
   }
-  let start = 0;
-  const found = chunks.map(({ length }) => {
-    const chunk = bytes.subarray(start, start + length);
-    start += length;
-    return digestOf(hash, chunk);
-  });
+  const queue = new ByteQueue(parts);
+  const found = chunks.map(({ length }) => digestOf(hash, queue.take(length)));
   const digests = await Promise.all(found);
   const wrong = chunks.findIndex(({ hash }, at) => !isEqual(hash, digests[at] as Uint8Array));
   return wrong < 0 ? chunks.length : wrong;
 }
 
-/** Returns the digest of `bytes` synchronously. */
-export function digestNow(hash: HashAlgorithm, bytes: Uint8Array): Uint8Array {
+/** Returns the digest of the bytes in `parts` synchronously. */
+export function digestNow(hash: HashAlgorithm, parts: readonly Uint8Array[]): Uint8Array {
   const running = beginDigest(hash);
   try {
-    running.update(bytes);
+    for (const part of parts) running.update(part);
     return running.digest();
   } finally {
     running.free();

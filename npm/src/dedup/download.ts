@@ -1,4 +1,5 @@
-import { type ByteArray, isEqual, joined, kindOf } from "../bytes.js";
+import { ByteQueue } from "../byte-queue.js";
+import { type ByteArray, isEqual, joined, kindOf, whole } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
@@ -150,7 +151,7 @@ export class Download implements AsyncIterable<ByteArray> {
     return { totalBytes: this.#totalBytes, ...this.#counts.own };
   }
 
-  /** Yields the bytes in order, one or more chunks at a time. The caller owns them. */
+  /** Yields the bytes in order, in pieces of any length. The caller owns them. */
   [Symbol.asyncIterator](): AsyncGenerator<ByteArray, void, undefined> {
     return this.#running((parts) => this.#inOrder(parts));
   }
@@ -341,31 +342,34 @@ export class Download implements AsyncIterable<ByteArray> {
         const chunk = chunks[at] as Chunk;
         const way = ways[at] as Way;
         let [count, reused] = [1, true];
-        let payload: ByteArray;
+        let pieces: readonly ByteArray[];
         if (isFetched(way)) {
-          ({ count, payload } = await arrivals.take((index) => isFetched(ways[at + index])));
+          ({ count, pieces } = await arrivals.take((index) => isFetched(ways[at + index])));
           reused = false;
-          for (const [index, { hash, offset, length }] of chunks.slice(at, at + count).entries()) {
-            if (ways[at + index] !== "hold") continue;
-            const start = offset - chunk.offset;
-            held.set(keyOf(hash), payload.slice(start, start + length));
+          const queue = new ByteQueue(pieces);
+          for (const [index, { hash, length }] of chunks.slice(at, at + count).entries()) {
+            const own = queue.take(length);
+            if (ways[at + index] === "hold") held.set(keyOf(hash), joined(own));
           }
         } else if (way === "local") {
-          payload = await this.#readLocal(parts, chunk);
+          pieces = [await this.#readLocal(parts, chunk)];
         } else {
           const key = keyOf(chunk.hash);
-          payload = held.get(key) as ByteArray;
+          pieces = [held.get(key) as ByteArray];
           if (way === "last") held.delete(key);
         }
         at += count;
-        const part = partOf(parts, chunk.offset, payload);
-        if (!gathered.fits(part)) yield* this.#handOn(gathered);
-        if (gathered.fits(part)) {
-          gathered.add(part, count, reused);
-          continue;
+        const inside = partOf(parts, chunk.offset, pieces);
+        for (const [index, piece] of inside.entries()) {
+          const ended = index === inside.length - 1 ? count : 0;
+          if (!gathered.fits(piece)) yield* this.#handOn(gathered);
+          if (gathered.fits(piece)) {
+            gathered.add(piece, ended, reused);
+            continue;
+          }
+          this.#received(piece.length, reused ? piece.length : 0, ended);
+          yield way === "held" ? piece.slice() : ownBuffer(piece);
         }
-        this.#received(part.length, reused ? part.length : 0, count);
-        yield way === "held" ? part.slice() : ownBuffer(part);
       }
       yield* this.#handOn(gathered);
       await arrivals.finish();
@@ -391,11 +395,12 @@ export class Download implements AsyncIterable<ByteArray> {
       if (equal === undefined) places.set(key, [chunk]);
       else equal.push(chunk);
     }
-    const write = async (offset: number, payload: ByteArray, count: number, isReused: boolean) => {
-      const part = partOf(parts, offset, payload);
+    const write = async (offset: number, pieces: Pieces, count: number, isReused: boolean) => {
+      const inside = partOf(parts, offset, pieces);
       const place = Math.max(offset - start, 0);
-      await orReason(sink.write(place, part), this.#requests.signal);
-      this.#received(part.length, isReused ? part.length : 0, count);
+      await orReason(sink.write(place, inside), this.#requests.signal);
+      const length = lengthOf(inside);
+      this.#received(length, isReused ? length : 0, count);
     };
     const absent: (readonly Chunk[])[] = [];
     for (const equal of places.values()) {
@@ -403,7 +408,7 @@ export class Download implements AsyncIterable<ByteArray> {
       const reading = local?.read(hash, length) ?? Promise.resolve(undefined);
       const payload = await orReason(reading, this.#requests.signal);
       if (payload === undefined) absent.push(equal);
-      else for (const { offset } of equal) await write(offset, payload, 1, true);
+      else for (const { offset } of equal) await write(offset, [payload], 1, true);
     }
     const fetched = absent.map(([chunk]) => chunk as Chunk);
     const arrivals = new Arrivals(this.#fetch(fetched, parts.opened));
@@ -411,15 +416,14 @@ export class Download implements AsyncIterable<ByteArray> {
       for (let at = 0; at < absent.length; ) {
         const { offset } = fetched[at] as Chunk;
         // Adjacent chunks are written together.
-        const { count, payload } = await arrivals.take((index, bytes) => {
+        const { count, pieces } = await arrivals.take((index, bytes) => {
           return fetched[at + index]?.offset === offset + bytes;
         });
-        await write(offset, payload, count, false);
+        await write(offset, pieces, count, false);
+        const queue = new ByteQueue(pieces);
         for (const [first, ...others] of absent.slice(at, at + count)) {
-          const from = (first as Chunk).offset - offset;
-          for (const { offset, length } of others) {
-            await write(offset, payload.subarray(from, from + length), 1, true);
-          }
+          const own = queue.take((first as Chunk).length);
+          for (const { offset } of others) await write(offset, own, 1, true);
         }
         at += count;
       }
@@ -436,7 +440,7 @@ export class Download implements AsyncIterable<ByteArray> {
     // The local file has changed since it was chunked.
     const arrivals = new Arrivals(this.#fetch([chunk]));
     try {
-      return (await arrivals.take(() => false)).payload;
+      return whole((await arrivals.take(() => false)).pieces);
     } finally {
       await arrivals.end();
     }
@@ -513,12 +517,12 @@ export class Download implements AsyncIterable<ByteArray> {
 
   /** Returns the chunks of a stretch up to the first damaged one, and what is wrong with it. */
   async #checked(
-    { rows, bytes }: Stretch,
+    { rows, parts }: Stretch,
     chunks: readonly Chunk[],
     codecs: Codecs | undefined,
   ): Promise<Checked> {
-    let { payload, count, failure } = await decoded(rows, bytes, chunks, codecs);
-    const intact = await countIntact(this.#root.hash, payload, chunks.slice(0, count));
+    let { pieces, count, failure } = await decoded(rows, parts, chunks, codecs);
+    const intact = await countIntact(this.#root.hash, pieces, chunks.slice(0, count));
     if (intact < count) {
       const message = `the bytes received for chunk ${chunks[intact]?.hashHex} do not match its digest`;
       failure = new ChunkerError("chunk_digest_mismatch", message);
@@ -529,8 +533,8 @@ export class Download implements AsyncIterable<ByteArray> {
       length += row.length;
       bytesOnWire += row.encodedLength;
     }
-    payload = payload.subarray(0, length);
-    return { chunks: chunks.slice(0, count), payload, bytesOnWire, failure };
+    pieces = new ByteQueue(pieces).take(length);
+    return { chunks: chunks.slice(0, count), pieces, bytesOnWire, failure };
   }
 
   /** Returns how many chunks one request may ask for. */
@@ -551,12 +555,12 @@ export class Download implements AsyncIterable<ByteArray> {
   }
 }
 
-/** Longest payload that is gathered with others, in bytes. */
+/** Shorter pieces are gathered, in bytes. Most pieces of a socket in Node are exactly this long. */
 const SHORT = 64 * 1024;
-/** Limit for gathered payloads, in bytes. */
+/** Limit for gathered pieces, in bytes. */
 const MOST_GATHERED = 128 * 1024;
 
-/** Short, consecutive payloads that are returned together. */
+/** Short, consecutive pieces that are returned together. */
 class Gathered {
   #bytes = new Uint8Array(0);
   length = 0;
@@ -565,7 +569,7 @@ class Gathered {
   chunks = 0;
 
   fits({ length }: ByteArray): boolean {
-    return length <= SHORT && this.length + length <= MOST_GATHERED;
+    return length < SHORT && this.length + length <= MOST_GATHERED;
   }
 
   add(payload: ByteArray, chunks: number, isReused: boolean): void {
@@ -673,16 +677,28 @@ function partsOf(manifest: Manifest, range: ByteRange = {}) {
   return { chunks: start === end ? [] : wanted, start, end };
 }
 
-/** Returns the part of `payload`, which starts at `offset`, that is within the range. */
-function partOf({ start, end }: Parts, offset: number, payload: ByteArray): ByteArray {
-  if (offset >= start && offset + payload.length <= end) return payload;
-  return payload.subarray(Math.max(0, start - offset), end - offset);
+/** Returns the part of `pieces`, which start at `offset`, that is within the range. */
+function partOf({ start, end }: Parts, offset: number, pieces: Pieces): Pieces {
+  const length = lengthOf(pieces);
+  if (offset >= start && offset + length <= end) return pieces;
+  const queue = new ByteQueue(pieces);
+  queue.take(start - offset);
+  return queue.take(end - Math.max(start, offset));
 }
+
+function lengthOf(pieces: Pieces): number {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  return length;
+}
+
+/** The bytes of consecutive chunks, in pieces of any length. */
+type Pieces = readonly ByteArray[];
 
 /** Consecutive chunks of those requested, verified. */
 interface Arrival {
   readonly chunks: readonly Chunk[];
-  readonly payload: ByteArray;
+  readonly pieces: Pieces;
 }
 
 /** The same, and what is wrong with the chunk after them, if anything. */
@@ -698,10 +714,9 @@ const BYTES_AHEAD = 4 * 1024 * 1024;
 class Arrivals {
   readonly #arriving: AsyncGenerator<Arrival, void, undefined>;
   #chunks: readonly Chunk[] = [];
-  #payload: ByteArray = new Uint8Array(0);
-  /** Index of the next chunk in `#chunks`. `#start` is its offset in `#payload`. */
+  /** Index of the next chunk in `#chunks`, with whose bytes `#queue` begins. */
   #next = 0;
-  #start = 0;
+  readonly #queue = new ByteQueue();
 
   constructor(arriving: AsyncGenerator<Arrival, void, undefined>) {
     this.#arriving = arriving;
@@ -719,9 +734,8 @@ class Arrivals {
         throw new DedupError("protocol_error", message);
       }
       this.#chunks = value.chunks;
-      this.#payload = value.payload;
       this.#next = 0;
-      this.#start = 0;
+      for (const piece of value.pieces) this.#queue.push(piece);
     }
     let [count, bytes] = [0, 0];
     do {
@@ -729,9 +743,7 @@ class Arrivals {
       count += 1;
       this.#next += 1;
     } while (this.#next < this.#chunks.length && goesOn(count, bytes));
-    const payload = this.#payload.subarray(this.#start, this.#start + bytes);
-    this.#start += bytes;
-    return { count, payload };
+    return { count, pieces: this.#queue.take(bytes) };
   }
 
   /** Lets the last answer end after its last chunk, so that its connection is kept. */
@@ -747,28 +759,25 @@ class Arrivals {
 /** Returns the decoded chunks of a stretch up to the first that cannot be decoded, and the reason. */
 async function decoded(
   rows: readonly Row[],
-  bytes: ByteArray,
+  parts: Pieces,
   chunks: readonly Chunk[],
   codecs: Codecs | undefined,
-): Promise<{ payload: ByteArray; count: number; failure: unknown }> {
+): Promise<{ pieces: Pieces; count: number; failure: unknown }> {
   const isPlain = rows.every(({ length, encodedLength }) => length > 0 && length === encodedLength);
-  if (isPlain) return { payload: bytes, count: rows.length, failure: undefined };
-  const payloads: ByteArray[] = [];
-  let at = 0;
+  if (isPlain) return { pieces: parts, count: rows.length, failure: undefined };
+  const queue = new ByteQueue(parts);
+  const pieces: ByteArray[] = [];
+  let count = 0;
   try {
     for (const { length, encodedLength } of rows) {
-      const chunk = chunks[payloads.length] as Chunk;
-      const encoded = bytes.subarray(at, at + encodedLength);
-      at += encodedLength;
-      payloads.push(
-        encodedLength > 0 && encodedLength === length
-          ? encoded
-          : await decompressed(encoded, chunk, codecs),
-      );
+      const encoded = queue.take(encodedLength);
+      if (encodedLength > 0 && encodedLength === length) pieces.push(...encoded);
+      else pieces.push(await decompressed(whole(encoded), chunks[count] as Chunk, codecs));
+      count += 1;
     }
-    return { payload: joined(payloads), count: rows.length, failure: undefined };
+    return { pieces, count, failure: undefined };
   } catch (failure) {
-    return { payload: joined(payloads), count: payloads.length, failure };
+    return { pieces, count, failure };
   }
 }
 

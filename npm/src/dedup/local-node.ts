@@ -75,15 +75,18 @@ export async function writeFile(path: string): Promise<Sink> {
     length = 0;
   };
   return {
-    async write(offset, bytes) {
-      if (offset !== start + length || length + bytes.length > PIECE) await flush();
-      if (bytes.length >= PIECE / 2 && length === 0) {
-        await writeAt(file, bytes, offset);
-        return;
+    async write(offset, pieces) {
+      let place = offset;
+      for (const bytes of pieces) {
+        if (place !== start + length || length + bytes.length > PIECE) await flush();
+        if (bytes.length >= PIECE / 2 && length === 0) await writeAt(file, bytes, place);
+        else {
+          if (length === 0) start = place;
+          gathered.set(bytes, length);
+          length += bytes.length;
+        }
+        place += bytes.length;
       }
-      if (length === 0) start = offset;
-      gathered.set(bytes, length);
-      length += bytes.length;
     },
     async close(size) {
       try {

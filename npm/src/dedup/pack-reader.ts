@@ -1,4 +1,5 @@
-import { type ByteArray, isEqual } from "../bytes.js";
+import { ByteQueue } from "../byte-queue.js";
+import { type ByteArray, bytesOf, isEqual, joined } from "../bytes.js";
 import { DedupError } from "./error.js";
 import { orReason } from "./retry.js";
 import { HEAD_BYTES, parsePackHead, parseRows, ROW_BYTES, type Row } from "./wire.js";
@@ -6,8 +7,8 @@ import { HEAD_BYTES, parsePackHead, parseRows, ROW_BYTES, type Row } from "./wir
 /** Consecutive chunks of a pack. */
 export interface Stretch {
   readonly rows: readonly Row[];
-  /** The chunks as they came, in their own buffer; nothing for a chunk that the server does not have. */
-  readonly bytes: ByteArray;
+  /** The bytes of the chunks as they came; none for a chunk that the server does not have. */
+  readonly parts: readonly ByteArray[];
 }
 
 /** Limit for the bytes of chunks in a stretch; a single chunk may exceed it. */
@@ -52,16 +53,12 @@ export async function* readPack(
     });
     for (let next = 0; next < rows.length; ) {
       const stretch = rows.slice(next, endOfStretch(rows, next));
-      const bytes = new Uint8Array(encodedBytes(stretch));
-      const filled = await reader.fill(bytes, stretch[0]?.encodedLength);
-      let length = bytes.length;
-      while (length > filled) length -= stretch.pop()?.encodedLength ?? 0;
+      let length = encodedBytes(stretch);
+      const arrived = await reader.wait(length, stretch[0]?.encodedLength);
+      while (length > arrived) length -= stretch.pop()?.encodedLength ?? 0;
       next += stretch.length;
-      const isFull = length === bytes.length;
-      if (stretch.length > 0)
-        yield { rows: stretch, bytes: isFull ? bytes : bytes.slice(0, length) };
+      if (stretch.length > 0) yield { rows: stretch, parts: reader.parts(length) };
       if (reader.failure !== undefined) throw reader.failure;
-      if (!isFull) reader.putBack(bytes.subarray(length, filled));
     }
     if (count === rows.length) await reader.finish();
   } finally {
@@ -90,7 +87,8 @@ function encodedBytes(rows: readonly Row[]): number {
 export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
-  #piece: Uint8Array = new Uint8Array(0);
+  /** What has arrived and was not taken. */
+  readonly #queue = new ByteQueue();
   /** The next piece, if it was already requested. */
   #coming: Promise<IteratorResult<Uint8Array>> | undefined;
   #isEnded = false;
@@ -103,41 +101,34 @@ export class ByteReader {
   }
 
   /**
-   * Fills `bytes` and returns how many were filled: all, unless there is a `failure`, or `enough` are there and
-   * no more arrive for a while.
+   * Waits for the next `length` bytes, and returns how many of them have arrived: all, unless there is a
+   * `failure`, or `enough` are there and no more arrive for a while.
    */
-  async fill(bytes: Uint8Array, enough = bytes.length): Promise<number> {
-    let filled = 0;
-    while (filled < bytes.length) {
-      if (this.#piece.length === 0 && !(await this.#next(filled >= enough))) break;
-      const part = this.#piece.subarray(0, bytes.length - filled);
-      bytes.set(part, filled);
-      filled += part.length;
-      this.#piece = this.#piece.subarray(part.length);
-    }
-    return filled;
+  async wait(length: number, enough = length): Promise<number> {
+    const queue = this.#queue;
+    while (queue.length < length && (await this.#next(queue.length >= enough)));
+    return Math.min(queue.length, length);
+  }
+
+  /** Takes the next `length` bytes, which have arrived. */
+  parts(length: number): readonly ByteArray[] {
+    return this.#queue.take(length);
   }
 
   /** Returns the next `length` bytes, or throws if there are fewer. */
   async take(length: number): Promise<ByteArray> {
-    const bytes = new Uint8Array(length);
-    if ((await this.fill(bytes)) < length) throw this.failure;
-    return bytes;
+    if ((await this.wait(length)) < length) throw this.failure;
+    return joined(this.parts(length));
   }
 
   /** Drops the next `length` bytes, or throws if there are fewer. */
   async skip(length: number): Promise<void> {
     for (let left = length; left > 0; ) {
-      if (this.#piece.length === 0 && !(await this.#next(false))) throw this.failure;
-      const part = Math.min(left, this.#piece.length);
-      this.#piece = this.#piece.subarray(part);
-      left -= part;
+      const arrived = await this.wait(Math.min(left, STRETCH_BYTES));
+      if (arrived === 0) throw this.failure;
+      this.parts(arrived);
+      left -= arrived;
     }
-  }
-
-  /** Takes back the last bytes it gave; it must hold none after them. */
-  putBack(bytes: Uint8Array): void {
-    this.#piece = bytes;
   }
 
   /** Waits for the next piece; returns whether there is one. */
@@ -148,7 +139,7 @@ export class ByteReader {
       if (next === undefined) return false;
       this.#coming = undefined;
       if (!next.done) {
-        this.#piece = next.value;
+        this.#queue.push(compact(next.value));
         return true;
       }
       this.failure = new DedupError("network_error", "the answer was cut short", {
@@ -171,6 +162,12 @@ export class ByteReader {
     this.#isEnded = true;
     this.#pieces.return?.().catch(() => {});
   }
+}
+
+/** Returns a piece, or a copy if it keeps a buffer alive that is far larger. */
+function compact(piece: Uint8Array): ByteArray {
+  const bytes = bytesOf(piece);
+  return bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes;
 }
 
 /** Settles as `work` does, or resolves with `undefined` if that takes more than `ms` milliseconds. */

@@ -1,9 +1,9 @@
-import type { ByteArray } from "../bytes.js";
+import { type ByteArray, whole } from "../bytes.js";
 
 /** A place for the bytes of a file, written in any order. */
 export interface Sink {
-  /** Writes `bytes`, which may change once this has resolved. */
-  write(offset: number, bytes: ByteArray): Promise<void>;
+  /** Writes `pieces` one after another; they may change once this has resolved. */
+  write(offset: number, pieces: readonly ByteArray[]): Promise<void>;
   /** Finishes the file, once all `length` bytes are written. */
   close(length: number): Promise<void>;
   /** Abandons the file. */
@@ -32,7 +32,7 @@ export function isSeekable(destination: WritableStream): destination is Seekable
 /** Returns a sink that writes into `stream` and closes it. */
 export function seekableSink(stream: SeekableStream): Sink {
   return {
-    write: (position, data) => stream.write({ type: "write", position, data }),
+    write: (position, pieces) => stream.write({ type: "write", position, data: whole(pieces) }),
     async close(length) {
       await stream.truncate(length);
       await stream.close();

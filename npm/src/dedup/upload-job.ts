@@ -59,6 +59,8 @@ const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** Limit for concurrent questions. */
 const QUESTIONS = 4;
+/** Most chunks without an answer for which reading does not wait, while the file may be known as a whole. */
+const MOST_AHEAD = 16_384;
 /** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
 /** How often to send chunks again that the server lost before the commit. */
@@ -309,23 +311,34 @@ export class UploadJob {
     }
     this.#emit(index, "found");
     this.#emitProgress();
-    await this.#takeRoom(length);
-    this.#unasked.push({ index, length, room: length, payload });
+    const room = payload === undefined && this.#needsNoRoom(length) ? 0 : length;
+    if (room > 0) await this.#takeRoom(room);
+    this.#unasked.push({ index, length, room, payload });
     this.#unaskedBytes += length;
     this.#askIfEnough();
+  }
+
+  /**
+   * Whether to read on without waiting for answers: a known file needs none of them. As many chunks of this length
+   * as there are packs must fit into the supply, in case they have to be sent.
+   */
+  #needsNoRoom(length: number): boolean {
+    const isShort = length * (this.#packs.capacity + 1) <= this.#bytes.capacity;
+    return this.#expectsKnown && isShort && this.#unasked.length + this.#asked.size < MOST_AHEAD;
   }
 
   #askIfEnough(): void {
     const [first] = this.#unasked;
     if (first === undefined) return;
-    const most = Math.min(this.#limits.missingDigests, this.#limits.packChunks);
+    const mostChunks = Math.min(this.#limits.missingDigests, this.#limits.packChunks);
     // What lies between them is a repetition, but kept with them.
     const kept = this.#table.length - this.#table.offsetOf(first.index);
     // While as many questions as may be are open, a larger one costs no more time than a small one.
     const isBusy = this.#openQuestions >= QUESTIONS && !this.#expectsNew;
-    const wanted = isBusy ? this.#mostAsked : this.#questionBytes;
+    const most = this.#readBytes === undefined ? Number.POSITIVE_INFINITY : this.#mostAsked;
+    const wanted = isBusy ? most : this.#questionBytes;
     const enough = this.#unaskedBytes >= wanted || kept >= 2 * wanted;
-    if (enough || this.#unasked.length >= most) this.#ask();
+    if (enough || this.#unasked.length >= mostChunks) this.#ask();
   }
 
   async #takeRoom(length: number): Promise<void> {

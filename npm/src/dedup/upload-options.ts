@@ -24,8 +24,9 @@ export interface CommonUploadOptions {
   /**
    * Limit for chunks that were read and have not arrived, in bytes; reading pauses at it. Default: 64 MiB. A
    * file that repeats much of itself may take twice as much. Buffers, Blobs in pages and files given by their
-   * path take nothing, because they are read again. With `compression`, the compressed packs being sent are
-   * held as well.
+   * path take nothing, because they are read again: as long as no chunk of them was missing, reading runs up
+   * to 16,384 chunks ahead of the answers. With `compression`, the compressed packs being sent are held as
+   * well.
    */
   readonly maxBytesInFlight?: number | undefined;
   /**

@@ -224,10 +224,35 @@ test("a known file takes one request after its end, whatever was answered by the
   assert.deepEqual([...transport.calls], [["putManifest", 1]]);
   transport.calls.clear();
   transport.fault = ({ method, signal }) => (method === "missing" ? hanging(signal) : undefined);
-  const { root, bytesSaved, bytesDone } = await upload(long, { transport, profile });
+  const options = { transport, profile, maxBytesInFlight: 1024 * 1024 };
+  const { root, bytesSaved, bytesDone } = await upload(long, options);
   assert.deepEqual([root, bytesSaved, bytesDone], [first.root, long.length, long.length]);
   assert.equal(transport.calls.get("putManifest"), 1);
   assert.ok((transport.calls.get("missing") ?? 0) > 0);
+});
+
+test("of a file that may be known, reading runs ahead of the answers, but not without end", async () => {
+  const transport = new MemoryTransport();
+  transport.fault = ({ method, signal }) => (method === "missing" ? hanging(signal) : undefined);
+  const stop = new AbortController();
+  let [read, chunks] = [0, 0];
+  const onProgress = (progress: UploadProgress) => {
+    [read, chunks] = [progress.bytesRead, progress.chunks];
+  };
+  const options = {
+    transport,
+    profile: { minSize: 128, avgSize: 256, maxSize: 1024 },
+    maxBytesInFlight: 64 * 1024,
+    signal: stop.signal,
+    onProgress,
+  };
+  const uploading = upload(long, options);
+  while (chunks < 16_384) await sleep(1);
+  await sleep(50);
+  assert.ok(chunks < 17_500, `${chunks} chunks`);
+  assert.ok(read < long.length);
+  stop.abort();
+  assert.equal(await codeOf(uploading), "aborted");
 });
 
 test("an upload that has resolved leaves nothing that keeps the process alive", async () => {

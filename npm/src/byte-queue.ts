@@ -1,0 +1,43 @@
+import type { ByteArray } from "./bytes.js";
+
+/** Bytes in the order they came, in parts that are not copied. */
+export class ByteQueue {
+  readonly #parts: ByteArray[] = [];
+  #length = 0;
+
+  constructor(parts: readonly ByteArray[] = []) {
+    for (const part of parts) this.push(part);
+  }
+
+  /** Bytes in the queue. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Appends a part. If it continues the last one in the same buffer, they become one. */
+  push(part: ByteArray): void {
+    this.#length += part.length;
+    const last = this.#parts.at(-1);
+    if (last?.buffer !== part.buffer || last.byteOffset + last.length !== part.byteOffset) {
+      this.#parts.push(part);
+      return;
+    }
+    const { buffer, byteOffset, length } = last;
+    this.#parts[this.#parts.length - 1] = new Uint8Array(buffer, byteOffset, length + part.length);
+  }
+
+  /** Removes the next `length` bytes, or all if there are fewer, and returns them. */
+  take(length: number): readonly ByteArray[] {
+    const taken: ByteArray[] = [];
+    for (let left = Math.min(length, this.#length); left > 0; ) {
+      const first = this.#parts[0] as ByteArray;
+      const part = first.subarray(0, left);
+      taken.push(part);
+      left -= part.length;
+      this.#length -= part.length;
+      if (part.length === first.length) this.#parts.shift();
+      else this.#parts[0] = first.subarray(part.length);
+    }
+    return taken;
+  }
+}
