@@ -59,7 +59,7 @@ const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** Limit for concurrent questions. */
 const QUESTIONS = 4;
-/** Most chunks without an answer for which reading does not wait, while the file may be known as a whole. */
+/** Limit for unanswered chunks beyond which reading waits, while the whole file may be known. */
 const MOST_AHEAD = 16_384;
 /** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
