@@ -1,4 +1,4 @@
-//! What can go wrong, and what the process then says and returns.
+//! What can go wrong, with messages and exit statuses.
 
 use crate::interrupt::Signal;
 use chunker::chunking::ChunkingError;
@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-/// Why a command did not do all that it was asked.
+/// Why a command failed, completely or in part.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("cannot read {name}")]
@@ -31,7 +31,7 @@ pub(crate) enum Failure {
     StandardOutput(#[source] io::Error),
     #[error("standard output was closed")]
     OutputClosed,
-    #[error("no root in the store begins with {prefix}")]
+    #[error("no root in the store starts with {prefix}")]
     NoSuchPrefix { prefix: String },
     #[error("{} roots begin with {prefix}: {} (use more digits)", roots.len(), list(roots))]
     AmbiguousPrefix { prefix: String, roots: Vec<Root> },
@@ -92,7 +92,7 @@ impl Failure {
         }
     }
 
-    /// Returns whether it concerns one input, so that others can still be read.
+    /// Returns whether the failure is about one input, so that others can still be read.
     pub(crate) const fn is_of_input(&self) -> bool {
         matches!(
             self,
@@ -135,7 +135,7 @@ impl Failure {
         }
     }
 
-    /// The exit status of a process that ends because of it.
+    /// The exit status of a process that ends with this failure.
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Range { .. }
@@ -194,13 +194,13 @@ pub(crate) fn print_error(code: &str, message: &str, json: bool) {
     drop(writeln!(io::stderr(), "{line}"));
 }
 
-/// Says on standard error what somebody must look at, although the command has done its work.
+/// Prints a warning to standard error: the command has done its work, but something needs attention.
 pub(crate) fn warn(text: impl Display) {
     use std::io::Write as _;
     drop(writeln!(io::stderr(), "warning: {text}"));
 }
 
-/// Returns what an error says and what its causes say, each once.
+/// Returns the messages of an error and its causes, each once.
 pub(crate) fn message(error: &dyn Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! The files that are read.
+//! Input files.
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ impl<'a> Input<'a> {
         Self { path }
     }
 
-    /// What the input is called in results and errors; `-` is standard input.
+    /// Name of the input in results and errors; `-` is standard input.
     pub(crate) fn name(&self) -> String {
         self.path.display().to_string()
     }
@@ -36,7 +36,7 @@ impl<'a> Input<'a> {
         self.path == Path::new("-")
     }
 
-    /// Length in bytes, as far as it is known.
+    /// Length in bytes, if it is known.
     fn length(&self) -> Option<u64> {
         self.file()?.metadata().ok().map(|metadata| metadata.len())
     }
@@ -55,7 +55,7 @@ impl<'a> Input<'a> {
 
     /// Calls `take` with every chunk, in order, while more are read and hashed by all cores.
     ///
-    /// Ends with the first failure, of `take` too, and when the process is to end.
+    /// Ends at the first failure, including one of `take`, and when the process is asked to end.
     pub(crate) fn chunks(
         &self,
         profile: Profile,
@@ -72,15 +72,15 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Returns the length of all `files` together, unless one has none or cannot be read.
+/// Returns the total length of all `files`, unless one has no length or cannot be read.
 pub(crate) fn total_length(files: &[PathBuf]) -> Option<u64> {
     files.iter().map(|path| Input::new(path).length()).sum()
 }
 
-/// Does `work` with every file, and says which failed; ends with the first failure that is not the file's.
+/// Does `work` with every file, and prints which failed; ends at the first failure that is not about a file.
 ///
 /// # Errors
-/// [`Failure::Some`], if some failed; with one file its failure.
+/// [`Failure::Some`] if some files failed; with a single file, its failure.
 pub(crate) fn each(
     global: &Global,
     files: &[PathBuf],
@@ -102,10 +102,10 @@ pub(crate) fn each(
     summary(global, files.len(), done, failed, Vec::new())
 }
 
-/// Says how many of `total` files failed: those whose failures were printed, and those of `failures`.
+/// Prints how many of `total` files failed: those whose failures were printed, and those of `failures`.
 ///
 /// # Errors
-/// [`Failure::Some`], if some failed; with one file its failure.
+/// [`Failure::Some`] if some files failed; with a single file, its failure.
 pub(crate) fn summary(
     global: &Global,
     total: usize,

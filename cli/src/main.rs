@@ -2,7 +2,7 @@
 //!
 //! Arguments become a command of `commands`, which opens the store by `session` and reads inputs by
 //! `input`; results go through `output`, failures through `failure`; `serve` has the sockets of a server.
-//! Nothing here decides what a chunk, a store or the protocol is: `chunker-cdc` and `chunker-store` do.
+//! `chunker-cdc` and `chunker-store` decide everything about chunks, stores and the protocol.
 
 mod args;
 mod commands;
@@ -63,7 +63,7 @@ fn run(Arguments { global, command }: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Prints help and versions as asked for, or what is wrong with the arguments.
+/// Prints the requested help or version, or what is wrong with the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
     if error.use_stderr() && json {
@@ -74,7 +74,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     u8::try_from(error.exit_code()).unwrap_or(1).into()
 }
 
-/// Returns what clap says is wrong, in one line, without its tips and the usage, which follow a blank line.
+/// Returns clap's error message in one line, without the tips and the usage, which follow a blank line.
 fn summary(error: &str) -> String {
     let lines = error.lines().map(str::trim).take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()

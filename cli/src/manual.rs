@@ -22,7 +22,7 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("AWS_ACCESS_KEY_ID, …", "credentials and endpoints of remote stores"),
 ];
 
-/// Returns what follows the options in `--help`.
+/// Returns the sections after the options in `--help`.
 pub(crate) fn help() -> String {
     let list = |entries: &[(&str, &str)]| -> String {
         let width = entries.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What a command prints on standard output.
+//! Prints results on standard output.
 
 use crate::failure::Failure;
 use indicatif::HumanBytes;
@@ -21,7 +21,7 @@ impl Output {
         if self.json { print_json(json) } else { print_line(text) }
     }
 
-    /// Prints what is not asked for by `--quiet`.
+    /// Prints what `--quiet` leaves out.
     pub(crate) fn print_aside(self, json: &impl Serialize, text: impl Display) -> Result<(), Failure> {
         if self.quiet && !self.json { Ok(()) } else { self.print(json, text) }
     }
@@ -36,7 +36,7 @@ pub(crate) fn print_line(text: impl Display) -> Result<(), Failure> {
     writeln!(io::stdout(), "{text}").map_err(Failure::of_standard_output)
 }
 
-/// Returns a number of bytes as people read it, such as `1.41 GiB`.
+/// Returns a number of bytes for people, such as `1.41 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
 }
@@ -51,11 +51,11 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
 #[expect(clippy::cast_precision_loss, reason = "for people")]
 pub(crate) fn saved(part: u64, whole: u64) -> String {
     let share = if whole == 0 { 0.0 } else { 1.0 - part as f64 / whole as f64 };
-    // Rounded down: 100 % is said only when it is all.
+    // Rounded down, so that 100 % means everything.
     format!("{:.1} %", (share.max(0.0) * 1000.0).floor() / 10.0)
 }
 
-/// Returns a time in UTC, as RFC 3339 has it, to the second.
+/// Returns a time in UTC, to the second, in the format of RFC 3339.
 pub(crate) fn time(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(|_| "unknown".to_owned(), |time| format!("{time:.0}"))
 }

@@ -1,4 +1,4 @@
-//! Progress on standard error, while something takes long and somebody watches.
+//! Progress on standard error, for long operations on a terminal.
 
 use crate::output::Output;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,12 +20,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Shows bytes of `total`; of an unknown total when it is `None`.
+    /// Shows bytes of `total`, which is `None` if it is unknown.
     pub(crate) fn bytes(output: Output, message: &'static str, total: Option<u64>) -> Self {
         Self::new(output, message, if total.is_some() { BYTES } else { ENDLESS }, total)
     }
 
-    /// Shows steps whose number is not known yet.
+    /// Shows steps, whose number is not known yet.
     pub(crate) fn steps(output: Output, message: &'static str) -> Self {
         Self::new(output, message, WAITING, None)
     }
@@ -51,7 +51,7 @@ impl Progress {
         self.bar.inc(bytes);
     }
 
-    /// Shows step `done` of `total` of what the message says.
+    /// Shows that `done` of `total` steps are done; the message names the step.
     pub(crate) fn step(&self, message: &'static str, done: u64, total: u64) {
         if !self.bar.is_hidden() {
             if self.bar.length().is_none() {
@@ -63,7 +63,7 @@ impl Progress {
         }
     }
 
-    /// Prints something while nothing is shown.
+    /// Hides the progress while `print` runs.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)
     }

@@ -1,4 +1,4 @@
-//! Roots as people type them: whole, or their first digits.
+//! Roots as people type them: complete, or only their first digits.
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -6,10 +6,10 @@ use chunker::hashing::HashAlgorithm;
 use chunker_store::Root;
 use std::str::FromStr;
 
-/// The fewest digits that are taken for a root.
+/// Minimum number of digits of a root.
 const DIGITS: usize = 8;
 
-/// A root, or the beginning of one.
+/// A root, or its first digits.
 #[derive(Clone, Debug)]
 pub(crate) enum RootArgument {
     Whole(Root),
@@ -41,7 +41,8 @@ impl FromStr for RootArgument {
 }
 
 impl RootArgument {
-    /// Returns the root in the store that begins like this, or this root, whether it is there or not.
+    /// Returns the root in the store that starts with these digits; a complete root is returned even if the
+    /// store does not have it.
     pub(crate) fn resolve(&self, session: &Session) -> Result<Root, Failure> {
         let (algorithm, digits) = match self {
             Self::Whole(root) => return Ok(*root),

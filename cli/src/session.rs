@@ -1,4 +1,4 @@
-//! The store that a command works on, and what runs its requests.
+//! The store that a command uses, and the runtime for its requests.
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -54,19 +54,19 @@ impl Session {
         Self::open(global, StoreOptions::new().create(false))
     }
 
-    /// Waits for what must not be given up in the middle.
+    /// Waits for work that must not be abandoned halfway.
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// Waits for what is given up when the process is to end.
+    /// Waits for work that is abandoned when the process is asked to end.
     pub(crate) fn wait_interruptibly<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         self.wait(interrupt::unless_interrupted(work))
     }
 
-    /// Does a long operation of the store that reports its steps, and shows them.
+    /// Runs a long operation of the store, and shows its steps.
     ///
-    /// It is given up when the process is to end; the store survives that at any moment.
+    /// The operation is abandoned when the process is asked to end; the store survives that at any moment.
     pub(crate) fn with_steps<T, W>(
         &self,
         start: impl FnOnce(Box<dyn Fn(chunker_store::Progress) + Send + Sync>) -> W,

@@ -1,4 +1,4 @@
-//! Where a restored file goes.
+//! The target of a restored file.
 
 use crate::failure::Failure;
 use crate::interrupt;
@@ -7,18 +7,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
-/// A file in the making: under a temporary name beside its target until it is whole.
+/// A file being written, under a temporary name beside its target until it is complete.
 #[derive(Debug)]
 pub(crate) struct Target {
     file: File,
-    /// `None` for what cannot be replaced, such as a pipe: it is written directly.
+    /// `None` for a target that cannot be replaced, such as a pipe, which is written directly.
     temporary: Option<TempPath>,
     path: PathBuf,
     replaces: bool,
 }
 
 impl Target {
-    /// Begins the file `path`; what is there stays until [`finish`](Self::finish).
+    /// Starts the file `path`; an existing one stays until [`finish`](Self::finish).
     pub(crate) fn new(path: &Path) -> Result<Self, Failure> {
         Self::create(path).map_err(|source| failed(path, source))
     }
@@ -53,9 +53,9 @@ impl Target {
         self.temporary.is_some()
     }
 
-    /// Gives the file its name, in place of what had it.
+    /// Gives the file its name, and replaces an existing one.
     ///
-    /// A file that replaces another is on the disk before: a crash leaves the one or the other.
+    /// The file is on the disk before it replaces another: a crash leaves one or the other.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let Self { file, temporary, path, replaces } = self;
         let Some(temporary) = temporary else { return Ok(()) };
@@ -69,10 +69,10 @@ impl Target {
     }
 }
 
-/// Links that are followed at most, as on Linux.
+/// Limit for links to follow, as on Linux.
 const MAX_LINKS: usize = 40;
 
-/// Follows all links, and returns the path that they lead to and what is there; `None` if nothing is.
+/// Follows all links, and returns the path they lead to and its metadata, or `None` if nothing is there.
 ///
 /// A link stays a link: what it points to is replaced, or created.
 ///
@@ -80,7 +80,7 @@ const MAX_LINKS: usize = 40;
 /// A loop of links; a parent that is not a folder, or cannot be entered.
 fn follow_links(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
     match fs::metadata(path) {
-        // `/dev/stdout` may lead to a pipe, which has no path of its own.
+        // `/dev/stdout` may lead to a pipe, which has no path.
         Ok(metadata) => {
             return Ok((fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()), Some(metadata)));
         }
@@ -101,7 +101,7 @@ fn failed(path: &Path, source: io::Error) -> Failure {
     Failure::Output { name: path.display().to_string(), source }
 }
 
-/// Creates a file that has the permissions of any new file, not only of a temporary one.
+/// Creates a file with the permissions of an ordinary new file, not those of a temporary one.
 #[cfg(unix)]
 fn new_file(builder: &tempfile::Builder<'_, '_>, folder: &Path) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::OpenOptionsExt as _;

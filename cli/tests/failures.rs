@@ -189,8 +189,9 @@ fn a_damaged_pack_that_gc_keeps_is_reported() {
     sandbox.run(&["rm", &removed]).succeeded();
 
     let name = pack.file_name().unwrap().to_str().unwrap();
-    let warning =
-        format!("warning: pack {name} is damaged, and kept: files need chunks that only it may have\n");
+    let warning = format!(
+        "warning: kept the damaged pack {name}: it may have the only copy of chunks that files need\n"
+    );
     for quiet in [&["gc", "--min-age", "0"][..], &["gc", "--min-age", "0", "--quiet"]] {
         let output = sandbox.command(quiet).output().unwrap();
         assert_eq!(String::from_utf8(output.stderr).unwrap(), warning);

@@ -28,7 +28,7 @@ use std::num::NonZero;
 use std::thread;
 use tokio::runtime::Builder;
 
-/// Most threads that check chunks: they only compute, and never wait.
+/// Limit for the threads that check chunks. They only compute, and never wait.
 const CHECKERS: usize = 4;
 
 /// Limits the runtime to one thread that settles promises, where the default is one per core, and to the

@@ -18,7 +18,7 @@ import { type ChunkFetch, reassemble, verify, verifyChunk } from "./verification
 
 /** Options of {@link Manifest.parse}. */
 export interface ParseOptions {
-  /** Most bytes to accept; more is a `ChunkerError` `manifest_too_large`. Default: 64 MiB. */
+  /** Limit for the length in bytes; more is a `ChunkerError` `manifest_too_large`. Default: 64 MiB. */
   maxBytes?: number | undefined;
 }
 

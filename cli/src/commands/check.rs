@@ -1,4 +1,4 @@
-//! `chunker check`: whether every file can be read.
+//! `chunker check`: checks whether every file can be read.
 
 use crate::args::{Check, Global};
 use crate::failure::{Failure, message};

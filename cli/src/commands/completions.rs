@@ -1,4 +1,4 @@
-//! `chunker completions`: what a shell needs to complete arguments.
+//! `chunker completions`: prints completions for a shell.
 
 use crate::args::{Arguments, Completions};
 use crate::failure::Failure;

@@ -1,4 +1,4 @@
-//! `chunker cuts`: where a file is cut.
+//! `chunker cuts`: prints where a file is cut.
 
 use crate::args::{Cuts, Global};
 use crate::failure::Failure;

@@ -1,4 +1,4 @@
-//! `chunker dedup`: what deduplication would save.
+//! `chunker dedup`: measures what deduplication would save.
 
 use crate::args::{Dedup, Global};
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ pub(crate) fn run(global: &Global, options: &Dedup) -> Result<(), Failure> {
             chunks.push((chunk.hash, chunk.length as u64));
             Ok(())
         })?;
-        // Only files that were read whole count.
+        // Only files that were read completely count.
         total.files += 1;
         for (digest, length) in chunks {
             total.chunks += 1;

@@ -1,4 +1,4 @@
-//! `chunker gc`: what no file needs is deleted.
+//! `chunker gc`: deletes chunks that no file needs.
 
 use crate::args::{Gc, Global};
 use crate::failure::{Failure, warn};
@@ -57,7 +57,9 @@ pub(crate) fn run(global: &Global, options: &Gc) -> Result<(), Failure> {
     session.output.print_aside(&collected, format_args!("{needed}; {done}"))?;
     if !global.json {
         for pack in &collected.kept_packs {
-            warn(format_args!("pack {pack} is damaged, and kept: files need chunks that only it may have"));
+            warn(format_args!(
+                "kept the damaged pack {pack}: it may have the only copy of chunks that files need"
+            ));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `chunker get`: a file, or a part of it, verified.
+//! `chunker get`: restores a file, or a part of it, verified.
 
 use crate::args::{Get, Global};
 use crate::failure::Failure;
@@ -63,7 +63,7 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> Failure {
     |source| Failure::Output { name: path.display().to_string(), source }
 }
 
-/// What is printed about a restored file.
+/// The line to print about a restored file.
 #[derive(Debug, Serialize)]
 struct Restored {
     file: String,
@@ -80,7 +80,7 @@ fn report(output: Output, path: &Path, root: Root, length: u64, reused: Option<u
     output.print_aside(&restored, text)
 }
 
-/// Writes a range of the file from its beginning to its end.
+/// Writes a range of the file from start to end.
 fn copy(
     session: &Session,
     manifest: &Manifest,
@@ -97,7 +97,7 @@ fn copy(
     writer.flush().map_err(&failed)
 }
 
-/// A restoration that takes what it can from an older file.
+/// A restoration that takes chunks from an older file where it can.
 struct Restore<'a> {
     session: &'a Session,
     manifest: &'a Manifest,
@@ -105,14 +105,14 @@ struct Restore<'a> {
     path: &'a Path,
 }
 
-/// The manifest's entries of the chunks that are still wanted, by their digests.
+/// The manifest's entries of the chunks that are still needed, by digest.
 type Wanted<'a> = HashMap<[u8; 32], Vec<&'a ChunkDescriptor>>;
 
 impl Restore<'_> {
     /// Writes the file, and returns how many bytes came from the old one.
     ///
-    /// The old file is read once: a chunk is written as soon as its digest is known to be wanted, from the
-    /// very bytes that were hashed. All others come from the store.
+    /// Reads the old file once: writes each needed chunk as soon as it is hashed, from the same bytes. All
+    /// others come from the store.
     fn with(&self, old: Input<'_>, target: &File) -> Result<u64, Failure> {
         target.set_len(self.manifest.total_length()).map_err(failed(self.path))?;
         let mut wanted = Wanted::new();
@@ -128,7 +128,7 @@ impl Restore<'_> {
         Ok(reused)
     }
 
-    /// Fetches what is wanted, each chunk once, in the order of the file.
+    /// Fetches the needed chunks, each once, in the order of the file.
     fn fetch(&self, target: &File, mut wanted: Wanted<'_>) -> Result<(), Failure> {
         let algorithm = self.manifest.hash_algorithm();
         let first = |chunk: &&ChunkDescriptor| {
@@ -144,7 +144,7 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// Writes a chunk wherever it is wanted, and returns how many bytes that were.
+    /// Writes a chunk to all its places, and returns the number of bytes written.
     ///
     /// # Errors
     /// [`ChunkError::Length`], if the manifest gives the chunk another length. A manifest may do so and

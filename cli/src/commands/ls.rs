@@ -1,4 +1,4 @@
-//! `chunker ls`: the files of a store.
+//! `chunker ls`: lists the files of a store.
 
 use crate::args::{Global, Ls};
 use crate::failure::Failure;

@@ -1,4 +1,5 @@
-//! `chunker put`: read, cut and hash; ask the store for what it lacks; compress and write that; commit.
+//! `chunker put`: reads, cuts and hashes files, asks which chunks the store lacks, compresses and writes those,
+//! and commits the files.
 
 use crate::args::{Global, Put};
 use crate::failure::Failure;
@@ -19,17 +20,17 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Most chunks, or bytes of chunks, in one question to the store.
+/// Limits for one question to the store: chunks, and bytes of chunks.
 const WINDOW: (usize, usize) = (512, 8 << 20);
-/// Digests that are remembered so that the store is not asked again: 64 MiB.
+/// Digests to remember, so that the store is not asked again: 64 MiB of them.
 const KNOWN: usize = 1 << 20;
-/// The most files, or new bytes of files, that are committed together.
+/// Limits for committing together: files, and new bytes of files.
 const GROUP: (usize, u64) = (256, 256 << 20);
-/// Files that are committed at the same time.
+/// Files to commit at the same time.
 const COMMITS: usize = 8;
-/// How often chunks are added again that a collection deletes before the commit.
+/// How often to add chunks again that a collection deleted before the commit.
 const ATTEMPTS: u32 = 3;
-/// Bytes of a manifest: those of a chunk in it, and those of the rest at most.
+/// Bytes of a manifest: for each chunk, and at most for the rest.
 const MANIFEST_BYTES: (u64, u64) = (36, 512);
 
 pub(crate) fn run(global: &Global, options: &Put) -> Result<(), Failure> {
@@ -38,7 +39,7 @@ pub(crate) fn run(global: &Global, options: &Put) -> Result<(), Failure> {
     let progress = Progress::bytes(session.output, "storing", input::total_length(&options.files));
     let mut upload = Upload::new(&session, options.cutting.profile(), &progress);
     let result = input::each(global, &options.files, "stored", &progress, |input| upload.add(input));
-    // The files that could be read are stored, whatever became of the others.
+    // Stores the files that could be read, even if others could not.
     let unread = match result {
         Ok(()) => 0,
         Err(Failure::Some { failed, .. }) => failed,
@@ -53,7 +54,7 @@ pub(crate) fn run(global: &Global, options: &Put) -> Result<(), Failure> {
     input::summary(global, options.files.len(), "stored", unread, upload.failures)
 }
 
-/// What is printed at the end.
+/// The totals to print at the end.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 struct Total {
     files: u64,
@@ -76,7 +77,7 @@ impl Total {
     }
 }
 
-/// What is printed about a file.
+/// The line to print about a file.
 #[derive(Debug, Serialize)]
 struct Stored<'a> {
     file: &'a str,
@@ -87,7 +88,7 @@ struct Stored<'a> {
     new_bytes: u64,
 }
 
-/// A file that was read whole, and is committed once its chunks are durable.
+/// A file that was read completely, and is committed once its chunks are durable.
 #[derive(Debug)]
 struct Waiting {
     name: String,
@@ -105,13 +106,13 @@ struct Upload<'a> {
     writer: PackWriter,
     /// Chunks that the store has, or that are in the window or the writer. Each is looked up once.
     known: HashSet<[u8; 32]>,
-    /// Chunks that the store has not been asked for.
+    /// Chunks that the store was not asked about yet.
     window: Vec<ChunkMetadata>,
     window_bytes: usize,
     /// New chunks of the file that is being read, and their bytes.
     new: (u64, u64),
     waiting: Vec<Waiting>,
-    /// Why files were not committed that had been read.
+    /// Why files that were read were not committed.
     failures: Vec<Failure>,
     total: Total,
 }
@@ -137,7 +138,7 @@ impl<'a> Upload<'a> {
     fn add(&mut self, input: &Input<'_>) -> Result<(), Failure> {
         self.new = (0, 0);
         let chunks = self.add_chunks(input).inspect_err(|_| {
-            // Chunks that the store was not asked for are not known.
+            // The store was not asked about these chunks, so it is unknown whether it has them.
             self.window_bytes = 0;
             for chunk in self.window.drain(..) {
                 self.known.remove(&chunk.hash);
@@ -176,7 +177,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// Asks the store for the chunks of the window, and adds those that it lacks.
+    /// Asks which chunks of the window the store lacks, and adds those.
     fn flush(&mut self) -> Result<(), Failure> {
         let Self { session, writer, window, new, .. } = self;
         let digests: Vec<_> = window.iter().map(|chunk| chunk.hash).collect();
@@ -196,7 +197,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// Makes all chunks durable, and then gives the files that wait their names.
+    /// Makes all chunks durable, then commits the waiting files.
     fn commit(&mut self) -> Result<(), Failure> {
         self.seal()?;
         interrupt::check()?;
@@ -224,7 +225,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// Adds chunks again that somebody's collection deleted after the store was asked for them.
+    /// Adds chunks again that a collection deleted after the store was asked about them.
     fn add_again(&mut self, file: &Waiting, mut missing: Vec<ChunkId>) -> Result<Root, Failure> {
         let changed = || Failure::InputChanged { name: file.name.clone() };
         let collected = || Failure::InputCollected { name: file.name.clone() };

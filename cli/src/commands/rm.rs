@@ -1,4 +1,4 @@
-//! `chunker rm`: files lose their names.
+//! `chunker rm`: removes files.
 
 use crate::args::{Global, Rm};
 use crate::failure::Failure;
@@ -8,7 +8,7 @@ use chunker_store::StoreError;
 
 pub(crate) fn run(global: &Global, options: &Rm) -> Result<(), Failure> {
     let session = Session::open_existing(global)?;
-    // All are looked up before any is removed: a mistake in one removes none.
+    // Looks all roots up before it removes any: a mistake in one removes none.
     let roots: Vec<_> = options.roots.iter().map(|root| root.resolve(&session)).collect::<Result<_, _>>()?;
     for root in roots {
         interrupt::check()?;

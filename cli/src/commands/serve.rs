@@ -1,4 +1,4 @@
-//! `chunker serve`: the store over HTTP.
+//! `chunker serve`: serves the store over HTTP.
 
 use crate::args::{Global, Serve};
 use crate::failure::Failure;
@@ -46,7 +46,7 @@ pub(crate) fn run(global: &Global, options: &Serve) -> Result<(), Failure> {
         }));
         let mut again = received.clone();
         let stop = async { drop(received.wait_for(|(count, _)| *count > 0).await) };
-        // A second signal, or time, ends what is not finished.
+        // A second signal, or the end of the grace period, ends unfinished requests.
         let grace =
             async { drop(tokio::time::timeout(GRACE, again.wait_for(|(count, _)| *count > 1)).await) };
         let finished = serve(Arc::new(server), listener, options.max_connections, stop, grace).await;

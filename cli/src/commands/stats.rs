@@ -1,4 +1,4 @@
-//! `chunker stats`: how much is in a store.
+//! `chunker stats`: prints how much a store holds.
 
 use crate::args::{Global, Stats};
 use crate::commands::ls::files;

@@ -1,8 +1,8 @@
-//! What happens on Ctrl-C and when somebody asks the process to end.
+//! Handles Ctrl-C and other signals that ask the process to end.
 //!
-//! A signal is noted, the command sees it at its next step and ends as after an error, so that whatever is
-//! half done is removed. If it does not see it soon, because it waits for input, or if a second signal
-//! comes, the process ends at once; the temporary file of the output is removed all the same.
+//! A signal is recorded. The command sees it at its next step and ends as after an error, so that unfinished
+//! output is removed. If it does not see the signal soon, because it waits for input, or if a second signal
+//! comes, the process ends at once, but still removes the temporary file of the output.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "windows.rs")]
@@ -28,7 +28,7 @@ pub(crate) enum Signal {
 }
 
 impl Signal {
-    /// The exit status of a process that ends because of it: 128 and its number, as shells say it.
+    /// The exit status of a process that ends by this signal: 128 plus its number, as in shells.
     pub(crate) const fn status(self) -> u8 {
         match self {
             Self::Hangup => 129,
@@ -48,13 +48,13 @@ impl fmt::Display for Signal {
     }
 }
 
-/// How long a command has to end by itself.
+/// How long a command may take to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
 
 static RECEIVED: OnceLock<Signal> = OnceLock::new();
 static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Listens to signals from now on. Where that is not possible, they end the process as ever.
+/// Starts to listen for signals. If that is not possible, they end the process as usual.
 pub(crate) fn listen(json: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return };
@@ -78,7 +78,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     RECEIVED.get().map_or(Ok(()), |&signal| Err(Failure::Interrupted(signal)))
 }
 
-/// Waits for `work`, and gives it up at its next pause once a signal has come.
+/// Waits for `work`, and abandons it at its next pause once a signal has come.
 pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let mut work = pin!(work);
     loop {
@@ -95,7 +95,7 @@ pub(crate) fn set_temporary(path: Option<PathBuf>) {
 }
 
 fn remove_temporary() {
-    // The lock is kept: the file must not get its name any more, or be registered, from now on.
+    // Keeps the lock: from now on, the file must not get its name or be registered.
     let path = TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = path.as_ref() {
         drop(std::fs::remove_file(path)); // it may be gone already

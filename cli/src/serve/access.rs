@@ -1,22 +1,22 @@
-//! Who may ask.
+//! Authorization.
 
 use chunker::hashing::HashAlgorithm;
 use chunker_store::protocol::{Operation, Refusal, RequestHead};
 use std::net::IpAddr;
 use subtle::ConstantTimeEq as _;
 
-/// Who may ask, and for what.
+/// Decides which requests are allowed.
 #[derive(Debug)]
 pub(crate) struct Access {
-    /// The digest of the token, if one is needed: of equal length whatever the token is.
+    /// The digest of the token, if one is needed: its length does not depend on the token.
     token: Option<[u8; 32]>,
-    /// Only names of a loopback address are this server's.
+    /// Whether `Host` must be a name of a loopback address.
     loopback: bool,
     read_only: bool,
 }
 
 impl Access {
-    /// Returns who may ask a server that listens at `address`.
+    /// Returns the rules for a server that listens at `address`.
     pub(crate) fn new(token: Option<&str>, address: IpAddr, read_only: bool) -> Self {
         let loopback = token.is_none() && address.is_loopback();
         Self { token: token.map(digest), loopback, read_only }
@@ -24,8 +24,8 @@ impl Access {
 
     /// Checks which server the client means.
     ///
-    /// A page of another site can send requests to this machine under that site's own name, which then are
-    /// of the page's own origin.
+    /// A site can point its own name at this machine. Requests of its pages then count as requests to their own
+    /// origin.
     pub(crate) fn check_host(&self, head: &RequestHead) -> Result<(), Refusal> {
         match head.header("host") {
             Some(host) if self.loopback && !is_loopback(host) => Err(Refusal::misdirected()),
@@ -33,7 +33,7 @@ impl Access {
         }
     }
 
-    /// Checks who asks.
+    /// Checks the client's token.
     pub(crate) fn check_token(&self, head: &RequestHead) -> Result<(), Refusal> {
         let Some(expected) = &self.token else { return Ok(()) };
         let given = head.header("authorization").and_then(|value| value.split_once(' '));
@@ -44,7 +44,7 @@ impl Access {
         }
     }
 
-    /// Checks whether a request may do what it asks for.
+    /// Checks whether a request is allowed.
     pub(crate) fn check(&self, head: &RequestHead, operation: Operation) -> Result<(), Refusal> {
         self.check_token(head)?;
         if self.read_only && operation.writes() { Err(Refusal::read_only()) } else { Ok(()) }

@@ -43,7 +43,7 @@ fn about_server(server: &Server, method: &Method, head: &RequestHead) -> Option<
     Some(Answer::text(text))
 }
 
-/// Prints a failure of the store, and the request that met it.
+/// Prints a failure of the store, and the request during which it happened.
 pub(super) fn log_error(head: &RequestHead, error: &StoreError) {
     log(format_args!("{} {}: {}", head.method, head.target, message(error)));
 }

@@ -1,8 +1,7 @@
-//! The shell around the protocol's engine: sockets, time, and who may ask.
+//! The shell around the protocol's engine: sockets, time and authorization.
 //!
-//! `patience` gives up on peers that stop taking what is written to them; `http` answers requests about the
-//! server itself, and passes the others on to the store's service; `access` decides who may ask; `totals`
-//! counts.
+//! `patience` disconnects peers that stop reading; `http` answers requests about the server itself, and passes
+//! the others on to the store's service; `access` authorizes; `totals` counts.
 
 mod access;
 mod http;
@@ -31,12 +30,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 const HEAD_TIME: Duration = Duration::from_secs(20);
 /// Bytes of the longest head.
 const HEAD_SIZE: usize = 16 << 10;
-/// Bytes that a connection buffers of bodies, besides what the engine holds.
+/// Bytes of bodies that a connection buffers, in addition to those in the engine.
 const BUFFER: usize = 128 << 10;
-/// How long the server waits after it could not accept a connection, such as for want of descriptors.
+/// How long the server waits after it could not accept a connection, for example for lack of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What answers requests.
+/// Everything that a server needs to answer requests.
 #[derive(Debug)]
 pub(crate) struct Server {
     service: StoreService,
@@ -64,7 +63,8 @@ impl Server {
     }
 }
 
-/// Serves connections until `stop` is ready, then finishes what runs; says whether that took less than
+/// Serves connections until `stop` is ready, then finishes running requests; returns whether that took less
+/// than
 /// `grace`.
 pub(crate) async fn serve(
     server: Arc<Server>,
@@ -120,7 +120,7 @@ async fn connect(
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
     builder.max_header_size(HEAD_SIZE).max_buf_size(BUFFER);
     let mut connection = pin!(builder.serve_connection(stream, service));
-    // How a connection ends is the peer's business: answers that were cut are logged where they are made.
+    // Errors of a connection are the peer's. Answers that were cut are logged where they are created.
     tokio::select! {
         ended = connection.as_mut() => return drop(ended),
         _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),

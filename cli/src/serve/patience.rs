@@ -1,4 +1,4 @@
-//! Limits how long a peer may take nothing of what is written to it. Our own slowness never counts.
+//! Limits how long a peer may read nothing. Our own slowness never counts.
 
 use std::io;
 use std::pin::Pin;
@@ -7,13 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream whose peer must take what is written: after a time in which it has taken nothing, writing
-/// fails.
+/// A stream whose peer must keep reading: writing fails once the peer has read nothing for a time.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
-    /// Runs while there is something to write that the peer does not take.
+    /// Runs while there are bytes to write that the peer does not read.
     patient_until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -22,7 +21,7 @@ impl<S> Patient<S> {
         Self { stream, patience, patient_until: None }
     }
 
-    /// Returns what an attempt to write gave, or fails when the peer has taken nothing for too long.
+    /// Returns the result of an attempt to write, or fails if the peer has read nothing for too long.
     fn bounded<T>(&mut self, context: &mut Context<'_>, attempt: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if attempt.is_ready() {
             self.patient_until = None;

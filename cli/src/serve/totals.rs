@@ -14,7 +14,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Begins to count in this process, or returns `None` if somebody does already.
+    /// Starts to count in this process, or returns `None` if metrics are already being collected.
     pub(crate) fn install() -> Option<Self> {
         let recorder = PrometheusBuilder::new().build_recorder();
         let prometheus = recorder.handle();
@@ -22,7 +22,7 @@ impl Totals {
         Some(Self { prometheus, connections: Arc::default() })
     }
 
-    /// Returns all totals as Prometheus reads them.
+    /// Returns all totals in the format of Prometheus.
     pub(super) fn render(&self, engine: &Engine) -> String {
         gauge!("chunker_server_connections").set(self.connections.load(Ordering::Relaxed));
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
@@ -33,7 +33,7 @@ impl Totals {
         self.prometheus.render()
     }
 
-    /// Counts a connection until what it returns is dropped.
+    /// Counts a connection until the returned value is dropped.
     pub(super) fn connected(&self) -> Connected {
         self.connections.fetch_add(1, Ordering::Relaxed);
         Connected(Arc::clone(&self.connections))

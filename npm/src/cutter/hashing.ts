@@ -2,7 +2,7 @@ import { lengthsOf, setDigest } from "../chunk.js";
 import type { RunningDigest } from "./sha256.js";
 import type { Cutter } from "./types.js";
 
-/** Most bytes to hold back before passing them to the digest. */
+/** Limit for the bytes to hold back before they go to the digest. */
 const HELD = 1024;
 
 /** Hashes the chunks that another cutter finds, as their bytes arrive. */

@@ -8,8 +8,8 @@ interface Waiter {
 /**
  * A counted supply: bytes that may be held, requests that may run.
  *
- * An amount above the capacity is granted once nothing else is taken, so a chunk larger than the
- * whole budget passes alone instead of never.
+ * An amount above the capacity is granted once nothing else is taken, so a chunk larger than the whole budget
+ * still gets its turn, alone.
  */
 export class Budget {
   readonly capacity: number;
@@ -22,12 +22,12 @@ export class Budget {
     this.capacity = capacity;
   }
 
-  /** The most that was ever taken at the same time. */
+  /** The largest amount that was ever taken at the same time. */
   get peak(): number {
     return this.#peak;
   }
 
-  /** Takes `amount` if it is free at this moment; returns whether it was. */
+  /** Takes `amount` if it is free now; returns whether it was. */
   tryTake(amount: number): boolean {
     if (this.#waiters.length > 0 || !this.#fits(amount)) return false;
     this.#take(amount);
@@ -35,7 +35,7 @@ export class Budget {
   }
 
   /**
-   * Takes `amount` as soon as it is free and no one with a lower `order` waits. Rejects once the budget is
+   * Takes `amount` as soon as it is free and no call with a lower `order` waits. Rejects once the budget is
    * closed.
    */
   async take(amount: number, order = 0): Promise<void> {
@@ -47,7 +47,7 @@ export class Budget {
     });
   }
 
-  /** Rejects everyone who waits, now or later. */
+  /** Rejects all waiting and future calls of {@link take}. */
   close(reason: unknown): void {
     this.#closed = { reason };
     for (const { reject } of this.#waiters.splice(0)) reject(reason);

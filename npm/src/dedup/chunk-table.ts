@@ -1,6 +1,6 @@
 import { DIGEST_BYTES } from "./wire.js";
 
-/** Whether a server has a chunk: not as far as we know, it had it already, or it accepted it from us. */
+/** Whether a server has a chunk: unknown or missing, known from before, or sent by us. */
 export type Place = "absent" | "known" | "sent";
 
 /** The chunks of a file in order, in about 150 bytes per chunk. */
@@ -67,7 +67,7 @@ export class ChunkTable {
     return this.#bytes[index] ?? 0;
   }
 
-  /** Where the chunk `index`, the first of its digest, is. */
+  /** Returns the place of the chunk `index`, the first of its digest. */
   place(index: number): Place {
     return this.#places[index] ?? "absent";
   }

@@ -1,10 +1,10 @@
-// The codecs of transfers that compress. An entry file says where they are; the first compressed chunk loads
+// The codecs of transfers that compress. An entry file sets their location; the first compressed chunk loads
 // them.
 
 import type { compressAdaptive, decompress } from "../codecs/index.js";
 import { ChunkerError } from "../index.js";
 
-/** What a transfer needs from `chunker-cdc/codecs`. */
+/** The functions of `chunker-cdc/codecs` that a transfer needs. */
 export interface Codecs {
   readonly decompress: typeof decompress;
   readonly compressAdaptive: typeof compressAdaptive;

@@ -1,5 +1,5 @@
 /**
- * Codes of uploads and downloads, besides those of the core:
+ * Codes of uploads and downloads, in addition to those of the core:
  *
  * - `aborted`, and errors of chunking and manifests, are a `ChunkerError` of the package;
  * - codes of a server (`chunk_digest_mismatch`, `insufficient_storage`, `root_not_found`, …, see
@@ -16,7 +16,7 @@ export type DedupErrorCode =
   | "body_too_large"
   /** An answer that violates the protocol. */
   | "protocol_error"
-  /** The source was modified, or is shorter or longer than its announced size. */
+  /** The source was modified, or is shorter or longer than announced. */
   | "source_changed"
   /** The source could not be read. */
   | "source_unreadable"

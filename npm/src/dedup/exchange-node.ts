@@ -5,9 +5,9 @@ import * as https from "node:https";
 import type { Exchange, HttpRequest } from "./exchange.js";
 import type { Body } from "./transport.js";
 
-/** Bytes to pass to the socket at a time. */
+/** Bytes to write to the socket at a time. */
 const WRITE_BYTES = 512 * 1024;
-/** Most bytes of a body that the system holds: Linux's default. */
+/** Limit for the bytes of a body that the system buffers: Linux's default. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
 /** Bytes per millisecond of one of four connections over an uplink of 256 kbit/s. */
 const SLOWEST_LINK = 8;
@@ -91,7 +91,7 @@ async function write(
     watch.wait();
     onSent?.(sent);
   }
-  // What the system still holds leaves at the speed of the link.
+  // Bytes that the system still holds leave at the speed of the link.
   watch.wait(Math.min(sent, MOST_BUFFERED) / SLOWEST_LINK);
   request.end();
 }

@@ -1,4 +1,4 @@
-// One HTTP request and its answer, whatever sends it.
+// One HTTP request and its answer, for every way to send it.
 
 import { DedupError } from "./error.js";
 import type { Body } from "./transport.js";
@@ -15,7 +15,7 @@ export interface HttpRequest {
   readonly body: Body | undefined;
   readonly credentials: Credentials;
   readonly signal: AbortSignal;
-  /** Notified of everything that the other side does. */
+  /** Notified of all progress by the other side. */
   readonly watch: Watch;
   readonly onSent: ((bytes: number) => void) | undefined;
 }
@@ -33,7 +33,7 @@ export interface HttpAnswer {
 export type Exchange = (request: HttpRequest) => Promise<HttpAnswer>;
 
 /**
- * Ends a request whose other side makes no progress. Time when we wait for something else does not count.
+ * Ends a request if the other side makes no progress. Time spent waiting for anything else does not count.
  */
 export class Watch {
   readonly #limitMs: number;
@@ -60,7 +60,7 @@ export class Watch {
     clearTimeout(this.#timer);
   }
 
-  /** The request is over, whatever still arrives. */
+  /** The request is over, even if something still arrives. */
   end(): void {
     this.rest();
     this.#ended = true;

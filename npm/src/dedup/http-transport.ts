@@ -441,7 +441,7 @@ function refusal(request: string, answer: HttpAnswer, body: Uint8Array): DedupEr
   return new DedupError(code, message, { ...details, ...missingOf(fields) });
 }
 
-/** Returns which chunks the server lacks, as far as an answer says so. */
+/** Returns which chunks the server lacks, if an answer names them. */
 function missingOf({ missing, count }: Record<string, unknown>): {
   missing?: string[];
   count?: number;

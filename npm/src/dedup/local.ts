@@ -10,7 +10,7 @@ import { type LocalFile, platform } from "./platform.js";
 /** A local file: a Blob or File, bytes, or in Node a path. */
 export type LocalSource = Blob | ArrayBuffer | ArrayBufferView | string;
 
-/** Where a local file has chunks of a manifest. */
+/** The places of a manifest's chunks in a local file. */
 export class LocalChunks {
   readonly #file: LocalFile;
   readonly #hash: Manifest["hash"];

@@ -11,7 +11,7 @@ export interface Stretch {
   readonly parts: readonly ByteArray[];
 }
 
-/** Most bytes of chunks in a stretch, unless it is a single chunk. */
+/** Limit for the bytes of chunks in a stretch; a single chunk may exceed it. */
 const STRETCH_BYTES = 1024 * 1024;
 /** How long complete chunks wait for others, in milliseconds. */
 const IDLE_MS = 20;
@@ -47,7 +47,7 @@ export async function* readPack(
       const absent = length === 0 && encodedLength === 0;
       const present = length === right && encodedLength > 0 && encodedLength <= length;
       if (!(absent || present) || !isEqual(digest, hash)) {
-        const message = `chunk ${index} of the server's answer is not the one asked for`;
+        const message = `chunk ${index} of the server's answer is not the requested one`;
         throw new DedupError("protocol_error", message);
       }
     });

@@ -1,6 +1,6 @@
 const FIRST_BYTES = 4 * 1024 * 1024;
 const SMALLEST_BYTES = 256 * 1024;
-/** A pack that took less time was too small for the link: the request cost more than its bytes. */
+/** A pack that took less time was too small for the link: the request cost more than the bytes. */
 const SHORT_MS = 400;
 /** A pack that took longer is too large to lose. */
 const LONG_MS = 2_000;
@@ -27,7 +27,7 @@ export class PackSize {
 
   /** Reports that a pack of `bytes` was accepted after `ms`. */
   taken(bytes: number, ms: number): void {
-    // After losses, a round trip of its own may take longer than a pack should.
+    // After losses, the round trip alone may take longer than a pack should.
     const short = this.#target < FIRST_BYTES ? LONG_MS / 2 : SHORT_MS;
     // Packs that started before the last change say nothing about it.
     if (ms < short && bytes > this.#target / 2) this.#set(2 * this.#target);
@@ -39,7 +39,7 @@ export class PackSize {
     if (bytes <= this.#target) this.#set(this.#target / 2);
   }
 
-  /** Reports that something in between refuses packs of `bytes`. */
+  /** Reports that a proxy refuses packs of `bytes`. */
   refused(bytes: number): void {
     this.#most = Math.min(this.#most, bytes / 2);
     this.#target = Math.min(this.#target, this.#most);

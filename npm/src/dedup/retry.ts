@@ -3,11 +3,11 @@ import { asDedupError, type DedupError } from "./error.js";
 
 /** When a failed request is sent again. */
 export interface RetryOptions {
-  /** Most attempts, including the first; every success resets the count. Default: 10. */
+  /** Limit for attempts, including the first; every success resets the count. Default: 10. */
   readonly attempts?: number | undefined;
   /** Longest wait before the second attempt, in milliseconds; it doubles each time. Default: 250. */
   readonly baseDelayMs?: number | undefined;
-  /** Longest wait of all, in milliseconds. Default: 15,000. */
+  /** Limit for every wait, in milliseconds. Default: 15,000. */
   readonly maxDelayMs?: number | undefined;
   /** Returns a number from 0 to 1 for the jitter. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
@@ -54,7 +54,7 @@ export class Requests {
   }
 
   /**
-   * Returns what `attempt` resolves to, calling it again while it rejects with a retryable
+   * Returns the result of `attempt`, which is called again while it rejects with a retryable
    * {@link DedupError}.
    *
    * Waits between half and all of an exponentially growing delay, so that clients of a server that was down
@@ -100,7 +100,7 @@ export class Requests {
     };
   }
 
-  /** Ends work that goes on beside {@link run}. */
+  /** Ends work outside {@link run}. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
@@ -149,7 +149,7 @@ export class Requests {
   }
 }
 
-/** Settles as `work` does, or rejects with the signal's reason, whatever `work` waits for. */
+/** Settles like `work`, or rejects with the signal's reason as soon as it aborts. */
 export function orReason<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);

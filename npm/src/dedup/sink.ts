@@ -4,7 +4,7 @@ import { type ByteArray, whole } from "../bytes.js";
 export interface Sink {
   /** Writes `pieces` one after another; they may change once this has resolved. */
   write(offset: number, pieces: readonly ByteArray[]): Promise<void>;
-  /** Finishes the file, whose `length` bytes are all written. */
+  /** Finishes the file, once all `length` bytes are written. */
   close(length: number): Promise<void>;
   /** Abandons the file. */
   abort(reason: unknown): Promise<void>;

@@ -40,7 +40,7 @@ export interface Body {
 export interface MissingAnswer {
   /** Bit `i`, the least significant of each byte first, is 1 if the chunk of digest `i` is missing. */
   readonly missing: Uint8Array;
-  /** The server's limits, if it says them. */
+  /** The server's limits, if the answer has them. */
   readonly limits?: Limits | undefined;
 }
 
@@ -108,7 +108,7 @@ export interface Transport {
    * Commits a manifest in its canonical bytes.
    *
    * If the store lacks chunks of the manifest, rejects with a `DedupError` `chunks_missing` that lists their
-   * digests in `missing`, and says in `count` how many there are.
+   * digests in `missing`, and has their number in `count`.
    */
   putManifest(root: string, manifest: ByteArray, options: CommitOptions): Promise<void>;
 

@@ -59,7 +59,7 @@ const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** Limit for concurrent questions. */
 const QUESTIONS = 4;
-/** Most chunks without an answer for which reading does not wait, while the file may be known as a whole. */
+/** Limit for unanswered chunks beyond which reading waits, while the whole file may be known. */
 const MOST_AHEAD = 16_384;
 /** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
@@ -191,7 +191,7 @@ export class UploadJob {
   /** Ends the upload; the first error is the one that is reported. */
   fail(error: unknown): void {
     if (this.#stop.signal.aborted || this.#isOver) return;
-    // Before what stops by it says so with an error of its own.
+    // Before the work that this stops fails with errors of its own.
     this.#stop.abort(counted(error));
     this.#requests.stop(error);
     this.#changed?.();

@@ -12,21 +12,21 @@ export type ChunkEncoding = "zstd";
 export interface CommonUploadOptions {
   /** The connection to the server. */
   readonly transport: Transport;
-  /** Determines the chunks. Only uploads with the same profile share chunks. Default: `large`. */
+  /** Determines the chunks. Only files uploaded with the same profile share chunks. Default: `large`. */
   readonly profile?: ProfileInput | undefined;
   /**
    * Chunks a `Blob` or buffer of 4 MiB or more on this pool, and reads only the chunks that the server lacks
    * a second time. Default: the calling thread does all the work.
    */
   readonly pool?: ChunkerPool | undefined;
-  /** Packs sent at the same time. Default 4. */
+  /** Packs to send at the same time. Default: 4. */
   readonly concurrency?: number | undefined;
   /**
-   * Most bytes of chunks that were read and have not arrived; reading waits beyond it. Default: 64 MiB. Twice
-   * as much is held if a file repeats much of itself; nothing is held of buffers, of Blobs in pages and of
-   * files given by their path, which are read again: while no chunk of them was missing, reading runs up to
-   * 16,384 chunks ahead of the answers. With `compression`, the packs being sent are held in
-   * compressed form as well.
+   * Limit for chunks that were read and have not arrived, in bytes; reading pauses at it. Default: 64 MiB. A
+   * file that repeats much of itself may take twice as much. Buffers, Blobs in pages and files given by their
+   * path take nothing, because they are read again: as long as no chunk of them was missing, reading runs up
+   * to 16,384 chunks ahead of the answers. With `compression`, the compressed packs being sent are held as
+   * well.
    */
   readonly maxBytesInFlight?: number | undefined;
   /**
@@ -40,7 +40,7 @@ export interface CommonUploadOptions {
    * Default: no compression.
    */
   readonly compression?: ChunkEncoding | undefined;
-  /** From fastest to smallest: 1 to 19. Default: 3, as zstd's own. */
+  /** 1 (fastest) to 19 (smallest). Default: 3, as in zstd. */
   readonly compressionLevel?: number | undefined;
   readonly retry?: RetryOptions | undefined;
 }

@@ -4,8 +4,8 @@ import { type Supplies, UploadJob } from "./upload-job.js";
 import type { UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
 
 /**
- * Uploads `source`, sending only the chunks that the server lacks, and commits its manifest. Resolves
- * with the name of exactly the bytes that it has read.
+ * Uploads `source`, sending only the chunks that the server lacks, and commits its manifest. Resolves with the
+ * name of exactly the bytes that it has read.
  *
  * Reading, asking and sending overlap. A file in a page, or one given by its path, is read once more where
  * chunks are missing. Whatever the size of the source, memory stays within `maxBytesInFlight` and one chunk,
@@ -96,7 +96,7 @@ export class Upload {
     this.#job?.resume();
   }
 
-  /** Ends the upload. The next one does not send again what the server has by then. */
+  /** Ends the upload. The next one skips what the server already has. */
   cancel(): void {
     if (this.#state === "done" || this.#state === "failed") return;
     this.#state = "cancelled";
@@ -111,7 +111,7 @@ export class Upload {
   }
 }
 
-/** @internal What a queue gives its uploads. */
+/** @internal What a queue passes to its uploads. */
 export interface QueuePlace {
   readonly supplies: Supplies;
 }

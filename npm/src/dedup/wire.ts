@@ -1,4 +1,4 @@
-// What goes over the wire; `docs/protocol.md` is its specification.
+// The bytes on the wire; `docs/protocol.md` specifies them.
 
 import { type ByteArray, kindOf } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
@@ -17,7 +17,7 @@ export interface Limits {
   readonly readDigests: number;
 }
 
-/** What every server accepts from a client that does not know its limits yet. */
+/** Limits that every server accepts from a client that does not know its own yet. */
 export const FIRST_LIMITS: Limits = {
   packBytes: 4 * 1024 * 1024,
   packChunks: 1024,

@@ -1,4 +1,4 @@
-//! Chunkers that are fed.
+//! Chunkers that are fed pieces.
 
 use crate::chunks::{BYTES_PER_PERCENT, without_payload};
 use crate::failure::Failure;
@@ -23,8 +23,8 @@ impl Resource for ChunkerResource {
     }
 }
 
-/// Returns a chunker that the calling process owns, of an input that was cut at `offset`; `nil` stands
-/// for its beginning.
+/// Returns a chunker, owned by the calling process, for an input that was cut at `offset`; `nil` stands for its
+/// start.
 #[rustler::nif]
 fn chunker_open_with(
     env: Env<'_>,
@@ -46,7 +46,7 @@ fn chunker_open_with(
 }
 
 twins! {
-    /// Returns the chunks that end in `slice`; `more` says that other slices of the same piece follow.
+    /// Returns the chunks that end in `slice`; `more` means that other slices of the same piece follow.
     chunker_feed_normal, chunker_feed_dirty(
         env,
         chunker: ResourceArc<ChunkerResource>,

@@ -44,7 +44,7 @@ pub(crate) fn without_payload<'a>(env: Env<'a>, chunk: &ChunkDescriptor) -> Term
 /// Returns `{hash, offset, length, payload}`, in which the payload is a part of `data`.
 fn with_payload<'a>(env: Env<'a>, data: Binary<'a>, chunk: &ChunkSlice<'_>) -> Result<Term<'a>, Failure> {
     let (offset, length) = (chunk.offset, chunk.payload.len());
-    // A chunk is a part of the data, so there is one.
+    // A chunk is a part of the data, so this cannot fail.
     let part = usize::try_from(offset).ok().and_then(|start| data.make_subbinary(start, length).ok());
     Ok((Bytes(chunk.hash), offset, length, part.ok_or(Failure::ARGUMENT)?).encode(env))
 }

@@ -38,7 +38,7 @@ impl CodecName {
     }
 }
 
-/// Returns the atom of a codec; codecs that the core may get in a minor version have none yet.
+/// Returns the atom of a codec. Codecs that the core may add in a minor version have none yet.
 pub(crate) fn atom_of(codec: Codec) -> Atom {
     match codec {
         Codec::Zstd => atoms::zstd(),
@@ -102,12 +102,12 @@ impl<'a> Dictionary<'a> {
     }
 }
 
-/// Returns the dictionary unless it is one for a codec that has none.
+/// Returns the dictionary, unless the codec does not use one.
 pub(crate) fn dictionary_of(dictionary: Option<&[u8]>, codec: Codec) -> Result<Option<&[u8]>, Failure> {
     if dictionary.is_some() && codec != Codec::Zstd { Err(Failure::ARGUMENT) } else { Ok(dictionary) }
 }
 
-/// Returns the name of the codec whose magic bytes `data` begins with.
+/// Returns the name of the codec with whose magic bytes `data` starts.
 #[rustler::nif]
 fn detect(data: Binary<'_>) -> Result<Atom, Failure> {
     let codec = Codec::detect(data.as_slice()).ok_or(CompressionError::UnknownFormat)?;
@@ -154,7 +154,7 @@ fn compress_batch_dirty(
 }
 
 twins! {
-    /// Returns `data` compressed, and none where that does not pay.
+    /// Returns `data` compressed, or nothing if it does not shrink.
     compress_adaptive_normal, compress_adaptive_dirty(
         env,
         codec: CodecName,

@@ -75,20 +75,20 @@ fn origins(value: Term<'_>) -> Result<Origins, Failure> {
     }
 }
 
-/// Returns the bytes that requests have taken of the budget, and how many wait for some.
+/// Returns the memory that requests have taken, in bytes, and the number of requests that wait for some.
 #[rustler::nif]
 fn engine_load(engine: EngineTerm) -> (u64, u64) {
     (engine.0.memory_taken(), engine.0.waiting() as u64)
 }
 
 worked! {
-    /// A request and its answer, from the head of the one to the end of the other.
+    /// A request and its answer, from the head of the request to the end of the answer.
     struct ExchangeResource(Stage);
 }
 
 type ExchangeTerm = ResourceArc<ExchangeResource>;
 
-/// How far an exchange has come.
+/// The state of an exchange.
 enum Stage {
     Request(Request),
     Exchange(Box<Exchange>),
@@ -132,7 +132,7 @@ fn exchange_refuse(exchange: ExchangeTerm, refusal: Term<'_>) -> NifResult<Resul
     })
 }
 
-/// Refuses a request, regardless of what it is, and returns the answer.
+/// Refuses a request, whatever it asks for, and returns the answer.
 #[rustler::nif]
 fn engine_refuse<'a>(engine: EngineTerm, head: Head<'a>, refusal: Term<'a>) -> NifResult<AnswerTerm> {
     Ok(AnswerTerm::whole(engine.0.refuse(&head_of(head), refusal_of(refusal)?)))
@@ -164,11 +164,11 @@ fn refusal_of(term: Term<'_>) -> NifResult<Refusal> {
     Ok(Refusal::new(status, code, message))
 }
 
-/// What an exchange has to say next.
+/// The next step of an exchange.
 enum Next {
-    /// Whether bytes of the body are still to be pushed.
+    /// Whether more of the body must be pushed.
     Body(bool),
-    /// The answer, after which there may be pieces of its body.
+    /// The answer; pieces of its body may follow.
     Answer(AnswerTerm),
 }
 
@@ -184,7 +184,7 @@ impl Encoder for Next {
 
 type Done<T> = (Option<Stage>, Result<T, StoreFailure>);
 
-/// What a call out of turn gets; the exchange stays where it is.
+/// The result of a call out of turn; the state of the exchange does not change.
 fn out_of_turn<T>(stage: Stage) -> Done<T> {
     (Some(stage), Err(Failure::ARGUMENT.into()))
 }
@@ -234,7 +234,7 @@ fn exchange_push<'a>(
     })
 }
 
-/// Starts to make the answer.
+/// Starts to create the answer.
 #[rustler::nif]
 fn exchange_finish<'a>(
     env: Env<'a>,
@@ -248,7 +248,7 @@ fn exchange_finish<'a>(
     })
 }
 
-/// Starts to read the answer's body on: the result is a list of pieces, empty at the end.
+/// Starts to read more of the answer's body: the result is a list of pieces, empty at the end.
 #[rustler::nif]
 fn exchange_next<'a>(
     env: Env<'a>,
@@ -271,7 +271,7 @@ fn exchange_close(exchange: ExchangeTerm) -> Atom {
     rustler::types::atom::ok()
 }
 
-/// Status, headers, body, code of a refusal, file that was committed, and what went wrong in the store.
+/// Status, headers, body, the code of a refusal, the committed file, and what went wrong in the store.
 struct AnswerTerm {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -304,7 +304,7 @@ impl AnswerTerm {
         (answer, pieces)
     }
 
-    /// Returns an answer without a store, whose body is there.
+    /// Returns an answer without a store, with a complete body.
     fn whole(answer: Answer) -> Self {
         Self::new(answer).0
     }

@@ -13,7 +13,7 @@ use chunker_store::{CommitError, InvalidRoot, StoreError};
 use rustler::{Atom, Encoder, Env, Term};
 use std::error::Error;
 
-/// The code of an error: the core's, or one of those that only bindings have. An atom in Elixir.
+/// The code of an error: from the core, or one that only bindings have. An atom in Elixir.
 #[derive(Clone, Copy)]
 pub(crate) struct Failure(&'static str);
 
@@ -24,7 +24,7 @@ impl Failure {
     pub(crate) const BUSY: Self = Self("chunker_busy");
     /// A seed that is not a 64-bit integer, and so never reaches the core's checks.
     pub(crate) const SEED: Self = Self("invalid_chunking_options");
-    /// A value that no argument of this kind can have.
+    /// An argument with an invalid value.
     pub(crate) const ARGUMENT: Self = Self("invalid_argument");
 
     /// Returns the error of a code of the core.
@@ -64,7 +64,7 @@ from_core!(
     UnknownHashAlgorithm
 );
 
-/// An error of a store: its code, what it says with its causes, and the chunks that are missing. Becomes a
+/// An error of a store: its code, its message with all causes, and the missing chunks. Becomes a
 /// `Chunker.Error`.
 pub(crate) struct StoreFailure {
     failure: Failure,
@@ -83,7 +83,7 @@ impl StoreFailure {
     }
 }
 
-/// Returns what an error and its causes say.
+/// Returns the messages of an error and its causes.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -16,7 +16,7 @@ pub(crate) struct Handle<T> {
 
 enum State<T> {
     Idle(Box<T>),
-    /// A process has fed some slices of a piece, and is to feed the others.
+    /// A process has fed some slices of a piece, and must feed the others.
     Amid(Box<T>, LocalPid),
     Closed,
 }
@@ -37,9 +37,9 @@ impl<T> Handle<T> {
         }
     }
 
-    /// Returns what `work` makes of the value, and closes the handle if that is a failure.
+    /// Returns the result of `work` with the value, and closes the handle if that is a failure.
     ///
-    /// `more` says that the calling process is to use it next: it has more slices of the same piece.
+    /// `more` means that the calling process must use it next, because it has more slices of the same piece.
     pub(crate) fn with<R>(
         &self,
         env: Env<'_>,

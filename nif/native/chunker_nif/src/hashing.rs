@@ -20,7 +20,7 @@ twins! {
     }
 }
 
-/// A digest in the making.
+/// A digest being computed.
 struct HasherResource(Mutex<Hasher>);
 
 #[rustler::resource_impl]

@@ -1,14 +1,14 @@
-//! The BEAM's face of `chunker`, wrapped by the Elixir modules of the Hex package.
+//! The NIFs of `chunker`, wrapped by the Elixir modules of the Hex package.
 //!
-//! Converts and dispatches, nothing else: defaults, ranges and algorithms are the core's. Errors are
-//! atoms: the core's codes, and those of [`failure`]. Arguments of a wrong type raise `ArgumentError`.
+//! They only convert and dispatch; defaults, ranges and algorithms are in the core. Errors are atoms: the
+//! core's codes, and those of [`failure`]. Arguments of a wrong type raise `ArgumentError`.
 //!
-//! `Chunker.Native` has a stub of each function. What may run on a normal scheduler has two names:
-//! `…_normal`, which accounts for its time, and `…_dirty`; [`terms::twins`] makes both, and
-//! `Chunker.Scheduling` chooses by size. All else runs on a dirty scheduler or is done at once.
+//! `Chunker.Native` has a stub for each function. A function that may run on a normal scheduler has two names:
+//! `…_normal`, which accounts for its time, and `…_dirty`; [`terms::twins`] defines both, and
+//! `Chunker.Scheduling` chooses by size. All others run on a dirty scheduler or return at once.
 //!
-//! A store waits for disks and networks, so no scheduler waits for it: what [`store`] and [`exchanges`] do is done on
-//! threads of their own, and a message brings the result ([`work`]).
+//! A store waits for disks and networks, which no scheduler may do: [`store`] and [`exchanges`] work on
+//! separate threads, and send the result as a message ([`work`]).
 
 #![allow(unsafe_code)] // only what rustler's macros expand to: the tables that the VM reads
 
@@ -33,8 +33,8 @@ mod terms;
 mod training;
 mod work;
 
-/// Makes every thread count for itself: until metrics have a recorder, even one that drops all, values
-/// of histograms are kept for it, behind a lock.
+/// Makes every thread count separately. Without a recorder of metrics, even one that drops everything, the
+/// core keeps the values of histograms for a later one, behind a lock.
 fn load(_: rustler::Env<'_>, _: rustler::Term<'_>) -> bool {
     ::chunker::metrics_utils::init_metrics();
     true

@@ -93,7 +93,7 @@ fn log_level() -> LogLevel {
     waiting().level
 }
 
-/// Returns the lines that wait, which then wait no more, and how many were lost since the last call.
+/// Takes the waiting lines, and returns them with the number of lines lost since the last call.
 #[rustler::nif]
 fn log_lines() -> (Vec<Line>, u64) {
     let mut waiting = waiting();
@@ -105,7 +105,7 @@ fn waiting() -> MutexGuard<'static, Waiting> {
     WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a line of every event.
+/// Turns every event into a line.
 struct Lines;
 
 impl<S: Subscriber> Layer<S> for Lines {

@@ -1,4 +1,4 @@
-//! Manifests: their canonical bytes, and what these say.
+//! Manifests: their canonical bytes and their fields.
 
 use crate::chunks::without_payload;
 use crate::failure::Failure;

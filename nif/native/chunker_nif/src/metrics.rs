@@ -1,4 +1,4 @@
-//! What the library counted in this VM.
+//! Totals of this VM.
 
 use crate::failure::Failure;
 use chunker::metrics_utils::{CodecTally, Tally, Totals, totals};

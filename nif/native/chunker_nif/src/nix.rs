@@ -1,4 +1,4 @@
-//! Base32, hashes, narinfo files and their signatures as Nix has them.
+//! Nix's base32, hashes, narinfo files and signatures.
 
 use crate::failure::Failure;
 use crate::signing::secret_key_of;
@@ -55,7 +55,7 @@ fn nix_fingerprint_dirty(fields: Fields<'_>) -> Result<String, Failure> {
     Ok(fields.narinfo()?.to_string())
 }
 
-/// Returns the value of a narinfo's line `Sig:`, with the key of a file's content.
+/// Returns the value of a narinfo's line `Sig:`, made with the content of a key file.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn nix_sign_dirty(fields: Fields<'_>, secret_key: &str) -> Result<String, Failure> {
     Ok(NixSecretKey::parse(secret_key)?.sign(&fields.narinfo()?))
@@ -116,7 +116,7 @@ fn nix_hash_encode(digest: Binary<'_>, format: Format) -> Result<String, Failure
     Ok(chunker::nix::nix_hash_encode(&digest_of(&digest)?, format.0))
 }
 
-/// Returns the SHA-256 digest of a text of Nix.
+/// Returns the SHA-256 digest in one of Nix's notations.
 #[rustler::nif]
 fn nix_hash_decode(text: &str) -> Result<Bytes<[u8; 32]>, Failure> {
     Ok(Bytes(chunker::nix::nix_hash_decode(text)?))

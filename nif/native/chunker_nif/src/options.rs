@@ -10,8 +10,8 @@ mod atoms {
     rustler::atoms! { nil, sha256, blake3 }
 }
 
-/// What decides the chunks: an id, the name of a profile, `{min_size, avg_size, max_size, level, seed, hash}`,
-/// or `nil` for the core's default, as does each of the six.
+/// What determines the chunks: an id, the name of a profile, `{min_size, avg_size, max_size, level, seed,
+/// hash}`, or `nil` for the core's default, as does each of the six.
 pub(crate) struct ProfileTerm(Result<Profile, Failure>);
 
 impl<'a> Decoder<'a> for ProfileTerm {

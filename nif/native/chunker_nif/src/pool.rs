@@ -3,20 +3,19 @@
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::OnceLock;
 
-/// Batches of more items than this are spread over threads; for smaller ones that costs more than it
-/// gains.
+/// Batches of more items than this are spread over threads. For smaller ones, that costs more than it gains.
 const SEQUENTIAL_ITEMS: usize = 4;
 
-/// More threads than this are a mistake, for which the calling thread does the work alone.
+/// More threads than this are a mistake; then the calling thread does all the work.
 const MOST_THREADS: usize = 1024;
 
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 
-/// Returns `work` of every item, in order.
+/// Returns the result of `work` for every item, in order.
 ///
-/// The first call with more than four items starts the `threads` threads that all calls share from then
-/// on. Where the system has no threads left, the calling thread does the work. The panic of a task
-/// reaches the caller, where rustler makes an exception of it.
+/// The first call with more than four items starts `threads` threads, which all later calls share. If the
+/// system cannot start threads, the calling thread does the work. A panic of a task reaches the caller, where
+/// rustler turns it into an exception.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 

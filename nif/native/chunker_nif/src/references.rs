@@ -1,4 +1,4 @@
-//! References of Nix, taken out of streams and put back.
+//! Nix references, taken out of streams and put back.
 
 use crate::failure::Failure;
 use crate::handle::Handle;
@@ -19,7 +19,7 @@ impl Resource for NormalizerResource {
     }
 }
 
-/// What was replaced in a stream.
+/// The hashes replaced in a stream.
 pub(crate) struct PatchesResource(pub(crate) ReferencePatches);
 
 #[rustler::resource_impl]
@@ -34,14 +34,14 @@ fn normalizer_open_dirty(env: Env<'_>, paths: Items<'_>) -> Result<ResourceArc<N
     };
     let hashes = paths.0.iter().map(hash).collect::<Result<Vec<_>, _>>()?;
     let resource = ResourceArc::new(NormalizerResource(Handle::new(ReferenceNormalizer::new(hashes)?)));
-    // A process that runs this call is alive, or its end drops the resource.
+    // The process that runs this call is alive, or its end drops the resource.
     let _ = resource.monitor(Some(env), &env.pid());
     Ok(resource)
 }
 
 twins! {
-    /// Takes a slice of the stream and returns what is settled; `more` says that other slices of the same
-    /// piece follow.
+    /// Takes a slice of the stream, and returns the bytes that are final; `more` means that other slices of the
+    /// same piece follow.
     normalizer_feed_normal, normalizer_feed_dirty(
         env,
         normalizer: ResourceArc<NormalizerResource>,
@@ -88,7 +88,7 @@ fn patches_fields_dirty(patches: ResourceArc<PatchesResource>) -> (u64, usize, V
 }
 
 twins! {
-    /// Returns the bytes of a stream that begin at `offset` with their hashes put back.
+    /// Returns the bytes of a stream from `offset` on, with their hashes put back.
     patches_restore_normal, patches_restore_dirty(
         env,
         patches: ResourceArc<PatchesResource>,

@@ -33,7 +33,7 @@ twins! {
 }
 
 twins! {
-    /// Checks that `signature` is one of `data`.
+    /// Checks that `signature` is a signature of `data`.
     verify_normal, verify_dirty(
         env,
         data: Binary<'a>,
@@ -53,7 +53,7 @@ fn sign_manifest_dirty(canonical: Binary<'_>, secret_key: Binary<'_>) -> Signed 
     Ok(Bytes(secret_key_of(secret_key)?.sign_manifest(&manifest).to_bytes()))
 }
 
-/// Checks that `signature` is one of the manifest with these canonical bytes.
+/// Checks that `signature` is a signature of the manifest with these canonical bytes.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn verify_manifest_dirty(
     canonical: Binary<'_>,
@@ -66,7 +66,7 @@ fn verify_manifest_dirty(
     Ok(true)
 }
 
-/// Returns the key of a seed of 32 bytes, or of 64 bytes: seed and public key.
+/// Returns the key for a seed of 32 bytes, or for 64 bytes: the seed and the public key.
 pub(crate) fn secret_key_of(key: Binary<'_>) -> Result<SecretKey, SigningError> {
     let key = key.as_slice();
     if let Ok(seed) = key.try_into() {

@@ -1,4 +1,4 @@
-//! Stores: chunks, files, and what keeps them in order.
+//! Stores: chunks, files, and their maintenance.
 
 use crate::failure::{Failure, StoreFailure, chain};
 use crate::options::{Hash, is_nil, or_default};
@@ -159,7 +159,7 @@ fn writer_add<'a>(
     }))
 }
 
-/// Starts to make all that was added durable.
+/// Starts to make all added chunks durable.
 #[rustler::nif]
 fn writer_seal<'a>(env: Env<'a>, writer: Writer, reference: Term<'a>) -> Result<Atom, StoreFailure> {
     start(env, writer, reference, |mut writer: PackWriter| async move {
@@ -168,14 +168,14 @@ fn writer_seal<'a>(env: Env<'a>, writer: Writer, reference: Term<'a>) -> Result<
     })
 }
 
-/// Drops what was added and not sealed.
+/// Drops chunks that were added and not sealed.
 #[rustler::nif]
 fn writer_close(writer: Writer) -> Atom {
     writer.0.close();
     rustler::types::atom::ok()
 }
 
-/// Starts to give the file with this manifest its name, which is the result.
+/// Starts to commit the file with this manifest; the result is its root.
 #[rustler::nif]
 fn store_commit<'a>(env: Env<'a>, store: Store, manifest: Binary<'a>, reference: Term<'a>) -> Started {
     let bytes = Shared::new(manifest);
@@ -186,7 +186,7 @@ fn store_commit<'a>(env: Env<'a>, store: Store, manifest: Binary<'a>, reference:
     })
 }
 
-/// Starts to take a file's name away: the result says whether it had one.
+/// Starts to delete a file; the result is whether it existed.
 #[rustler::nif]
 fn store_delete<'a>(env: Env<'a>, store: Store, root: &'a str, reference: Term<'a>) -> Started {
     let root: Root = root.parse()?;
@@ -236,7 +236,7 @@ struct CollectMap {
     removed_temporaries: u64,
 }
 
-/// Starts to take back the space of what no file needs. The age is in milliseconds.
+/// Starts to free the space of chunks that no file needs. The age is in milliseconds.
 #[rustler::nif]
 fn store_collect<'a>(
     env: Env<'a>,
@@ -355,7 +355,7 @@ fn checked(report: CheckReport) -> CheckMap {
 }
 
 worked! {
-    /// What is read piece by piece.
+    /// A stream that is read in pieces.
     struct ReaderResource(Pieces<Item>);
 }
 
@@ -380,7 +380,7 @@ impl Encoder for Item {
 }
 
 impl Item {
-    /// What it counts for, in bytes.
+    /// Its weight in bytes.
     fn weight(&self) -> usize {
         match self {
             Self::Piece(piece) => piece.len(),
@@ -403,8 +403,7 @@ fn store_read<'a>(
     Ok(reader(env, once(opened).try_flatten().map_ok(Item::Piece)))
 }
 
-/// Returns a reader, owned by the calling process, of a file as zstd frames, with the hashes that were taken out
-/// put back.
+/// Returns a reader, owned by the calling process, of a file as zstd frames, with its hashes put back.
 #[rustler::nif]
 fn store_read_zstd<'a>(
     env: Env<'a>,
@@ -440,7 +439,7 @@ fn reader(env: Env<'_>, items: impl Stream<Item = Result<Item, StoreFailure>> + 
     owned(env, ReaderResource(Slot::new(Pieces::new(items.boxed()))))
 }
 
-/// Starts to read on: the result is a list of pieces, empty at the end.
+/// Starts to read more: the result is a list of pieces, empty at the end.
 #[rustler::nif]
 fn reader_next<'a>(env: Env<'a>, reader: Reader, reference: Term<'a>) -> Result<Atom, StoreFailure> {
     start(env, reader, reference, |mut pieces: Pieces<Item>| async move {
@@ -456,10 +455,10 @@ fn reader_close(reader: Reader) -> Atom {
     rustler::types::atom::ok()
 }
 
-/// Bytes that are sent to the VM in one message.
+/// Bytes to send to the VM in one message.
 const MOST: usize = 1 << 20;
 
-/// Pieces that are there already are given together: a message costs as much as thousands of bytes.
+/// Returns pieces that are ready together, because a message costs as much as thousands of bytes.
 pub(crate) struct Pieces<T> {
     pieces: Fuse<BoxStream<'static, Result<T, StoreFailure>>>,
     error: Option<StoreFailure>,

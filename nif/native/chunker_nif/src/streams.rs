@@ -1,4 +1,4 @@
-//! Codecs whose data come in pieces, or in slices of what would hold a dirty scheduler for too long.
+//! Codecs for data in pieces, or in slices of data that would occupy a dirty scheduler for too long.
 
 use crate::compression::{CodecName, Dictionary, Level, Limits, atom_of, codec_of, dictionary_of};
 use crate::failure::Failure;
@@ -89,21 +89,21 @@ impl Resource for DecompressorResource {
     }
 }
 
-/// A decoder, and the slices that it has not seen.
+/// A decoder, and the slices that it has not seen yet.
 struct Decompression {
     /// None until the codec is known.
     decoder: Option<(Codec, PushDecoder)>,
-    /// What the decoder is made with, once the first bytes of the data say by which codec.
+    /// Arguments of the decoder, for when the first bytes of the data show the codec.
     limits: DecompressionLimits,
     dictionary: Option<Vec<u8>>,
-    /// The first bytes, while they are too few to say that.
+    /// The first bytes, while they are too few to show the codec.
     head: Vec<u8>,
     waiting: VecDeque<Vec<u8>>,
-    /// No more slices come.
+    /// Whether the last slice has come.
     ended: bool,
 }
 
-/// More bytes than the magic number of any codec has.
+/// Longer than the magic number of any codec, in bytes.
 const HEAD: usize = 16;
 
 impl Decompression {
@@ -132,7 +132,7 @@ impl Decompression {
         self.decoder.as_ref().map(|(codec, _)| atom_of(*codec))
     }
 
-    /// Gives a slice to the decoder.
+    /// Passes a slice to the decoder.
     fn push(&mut self, slice: &[u8]) -> Result<(), Failure> {
         if let Some((_, decoder)) = &mut self.decoder {
             return Ok(decoder.push(slice)?);
@@ -169,7 +169,7 @@ impl Decompression {
         Ok((block, more))
     }
 
-    /// Appends what the decoder gives to `block`, until that has `most` bytes.
+    /// Appends the decoder's output to `block`, until that has `most` bytes.
     fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<(), CompressionError> {
         let Some((_, decoder)) = &mut self.decoder else { return Ok(()) };
         let mut length = block.len();
@@ -205,7 +205,7 @@ fn decompressor_open_dirty(
 
 fn owned(env: Env<'_>, decompression: Decompression) -> Decompressor {
     let resource = ResourceArc::new(DecompressorResource(Handle::new(decompression)));
-    // As for a compressor.
+    // As for the compressor.
     let _ = resource.monitor(Some(env), &env.pid());
     resource
 }
@@ -237,7 +237,7 @@ fn decompress_dirty(
     decompression.decode_by(codec)?;
     decompression.push(data.as_slice())?;
     decompression.ended = true;
-    // Without a dictionary, as much has been decompressed already, for nothing.
+    // Without a dictionary, as much has already been decompressed in vain.
     let most = if dictionary.is_some() { most } else { 0 };
     let (block, more) = decompression.read(most)?;
     Ok((Bytes(block), more.then(|| owned(env, decompression))))
@@ -263,7 +263,7 @@ fn decompressor_feed_dirty(
     })
 }
 
-/// Says that no more slices come. Returns the name of the codec, if it is known.
+/// Ends the data. Returns the name of the codec, if it is known.
 #[rustler::nif]
 fn decompressor_end(env: Env<'_>, decompressor: Decompressor) -> Result<Option<Atom>, Failure> {
     decompressor.0.with(env, false, |decompression| {
@@ -272,7 +272,7 @@ fn decompressor_end(env: Env<'_>, decompressor: Decompressor) -> Result<Option<A
     })
 }
 
-/// What is allocated before anything is known of the output, in bytes.
+/// Bytes to allocate before anything is known about the output.
 const FIRST_OUTPUT: usize = 64 << 10;
 
 /// Returns the next bytes, at most `most`, and whether there are more without another slice.

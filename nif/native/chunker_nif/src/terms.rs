@@ -1,8 +1,8 @@
-//! Terms that rustler alone does not make or take as we need them.
+//! Terms that rustler does not encode or decode as we need them.
 
 use rustler::{Binary, Decoder, Encoder, Env, NewBinary, NifResult, Term};
 
-/// Bytes that become a binary: up to 64 on the heap of the process, above shared.
+/// Bytes that become a binary: on the heap of the process up to 64 bytes, shared above that.
 pub(crate) struct Bytes<T>(pub(crate) T);
 
 impl<T: AsRef<[u8]>> Encoder for Bytes<T> {
@@ -41,8 +41,8 @@ pub(crate) fn account(env: Env<'_>, bytes: usize, bytes_per_percent: usize) {
     rustler::schedule::consume_timeslice(env, percent);
 }
 
-/// Makes two NIFs of a body: one that runs on the scheduler of its caller, which a first statement tells how much
-/// of a timeslice that takes, and one that runs on a dirty CPU scheduler.
+/// Turns a body into two NIFs: one for the scheduler of its caller, whose first statement reports how much of a
+/// timeslice it takes, and one for a dirty CPU scheduler.
 macro_rules! twins {
     (
         $(#[$doc:meta])*

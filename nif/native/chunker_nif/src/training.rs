@@ -1,4 +1,4 @@
-//! Dictionaries: training takes seconds and cannot be done in slices, so it has a thread of its own.
+//! Dictionaries. Training takes seconds and cannot be done in slices, so it runs on a separate thread.
 
 use crate::failure::Failure;
 use crate::terms::{Bytes, Items};
@@ -9,7 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
-/// However many callers wait, one dictionary is trained at a time.
+/// Only one dictionary is trained at a time, however many callers wait.
 static TRAINING: Mutex<()> = Mutex::new(());
 
 type Dictionary = Result<Bytes<Vec<u8>>, Failure>;

@@ -1,6 +1,6 @@
-//! Work that waits for disks and networks: it goes on beside the VM, and a message brings its result.
+//! Work that waits for disks and networks. It runs on its own threads, and sends its result as a message.
 //!
-//! `{reference, result}` is sent to the process that started it, with the reference that came with the
+//! The message `{reference, result}` goes to the process that started the work, with the reference of the
 //! call. Work stops when it is closed, or when the process that owns it ends; then no message comes.
 
 use crate::failure::{Failure, StoreFailure};
@@ -16,10 +16,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 
-/// Threads that move work on; what computes or waits for a disk has others.
+/// Threads that run tasks. Other threads compute and wait for disks.
 const THREADS: usize = 2;
 
-/// Returns the runtime of all stores, which the first call starts.
+/// Returns the runtime of all stores; the first call starts it.
 pub(crate) fn runtime() -> Result<&'static Runtime, StoreError> {
     static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
     let start = || {
@@ -30,8 +30,8 @@ pub(crate) fn runtime() -> Result<&'static Runtime, StoreError> {
     RUNTIME.get_or_init(|| start().ok()).as_ref().ok_or(StoreError::NoRuntime)
 }
 
-/// A value that work takes, and gives back when it is done. Nobody waits for it on a scheduler, nor drops it
-/// there: freeing the 64 MiB that it may hold takes several milliseconds.
+/// A value that work takes, and gives back when it is done. No scheduler waits for it or drops it: freeing the
+/// 64 MiB that it may hold takes several milliseconds.
 pub(crate) struct Slot<T: Send + 'static>(Mutex<State<T>>);
 
 enum State<T> {
@@ -49,12 +49,12 @@ impl<T: Send + 'static> Drop for Slot<T> {
     }
 }
 
-/// A resource whose value work takes.
+/// A resource whose value can be taken for work.
 pub(crate) trait Worked: Resource {
-    /// What the work is done with.
+    /// The type of the value.
     type Value: Send + 'static;
 
-    /// Returns where it is.
+    /// Returns its slot.
     fn slot(&self) -> &Slot<Self::Value>;
 }
 
@@ -87,7 +87,7 @@ impl<T: Send + 'static> Slot<T> {
         Self(Mutex::new(State::Idle(Box::new(value))))
     }
 
-    /// Stops the work, if there is some, and drops the value.
+    /// Stops the work, if any, and drops the value.
     pub(crate) fn close(&self) {
         let state = std::mem::replace(&mut *self.state(), State::Closed);
         match state {
@@ -114,8 +114,8 @@ impl<T: Send + 'static> Slot<T> {
         }
     }
 
-    /// Puts the value back and sends the result, unless the slot was closed meanwhile: whoever closed it sees
-    /// a message that was sent before, and none comes later.
+    /// Puts the value back and sends the result, unless the slot was closed in the meantime. A process that
+    /// closes it may find a message that was sent before, but none comes later.
     fn done(&self, value: Option<T>, mut caller: Caller, result: impl Encoder) {
         let message = caller.env.run(|env| {
             let message = (caller.reference.load(env), result).encode(env);
@@ -134,14 +134,14 @@ impl<T: Send + 'static> Slot<T> {
     }
 }
 
-/// Drops a value on a thread that may take its time.
+/// Drops a value on a thread where that may take long.
 fn drop_elsewhere<T: Send + 'static>(value: T) {
     if let Ok(runtime) = runtime() {
         drop(runtime.spawn_blocking(move || drop(value)));
     }
 }
 
-/// Who waits for a result.
+/// The process that waits for a result.
 struct Caller {
     pid: LocalPid,
     env: OwnedEnv,
@@ -156,8 +156,8 @@ impl Caller {
     }
 }
 
-/// Starts `work` with the value of a resource; its result, and then a message with it, is for the caller. Work
-/// that returns no value closes the resource, as does a panic.
+/// Starts `work` with the value of a resource, and sends its result to the caller. Work that returns no value
+/// closes the resource, as does a panic.
 pub(crate) fn start<R: Worked, F, O>(
     env: Env<'_>,
     resource: ResourceArc<R>,
@@ -184,14 +184,14 @@ where
 }
 
 worked! {
-    /// Work that stands for itself.
+    /// Work without a value.
     pub(crate) struct Call(());
 }
 
-/// What a call returns right away: a handle that stops it.
+/// The handle that a call returns at once, to stop it.
 pub(crate) type Started = Result<ResourceArc<Call>, StoreFailure>;
 
-/// Starts work whose result is for the caller, and which stops when that ends.
+/// Starts work that sends its result to the caller, and stops when the caller ends.
 pub(crate) fn call<O: Encoder + Send + 'static>(
     env: Env<'_>,
     reference: Term<'_>,
@@ -202,7 +202,7 @@ pub(crate) fn call<O: Encoder + Send + 'static>(
     Ok(call)
 }
 
-/// Stops a call: unless its message is there already, none comes.
+/// Stops a call: unless its message was sent already, none comes.
 #[rustler::nif]
 fn call_stop(call: ResourceArc<Call>) -> Atom {
     call.0.close();
@@ -217,7 +217,7 @@ pub(crate) fn owned<R: Resource>(env: Env<'_>, value: R) -> ResourceArc<R> {
     resource
 }
 
-/// A binary that another thread reads; shared with the VM until then.
+/// A binary that another thread reads, shared with the VM until then.
 pub(crate) struct Shared {
     env: OwnedEnv,
     binary: SavedTerm,

@@ -62,7 +62,7 @@ export interface Exchange {
   end(): void;
   /** Once. */
   answer(): Promise<Answer>;
-  /** Abandons it. Nothing of it remains, except a write whose body was complete. */
+  /** Abandons the request. A write whose body was complete may still happen. */
   free(): void;
 }
 

@@ -61,7 +61,7 @@ async function drop(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<vo
   try {
     while (!(await reader.read()).done);
   } catch {
-    // The client is gone.
+    // The client has closed the connection.
   } finally {
     clearTimeout(timer);
   }
@@ -99,7 +99,7 @@ function streamOf(
           }
           controller.close();
         } catch (error) {
-          if (!isLeft) report(error); // what ends because nobody wants it has not failed
+          if (!isLeft) report(error); // an abandoned answer has not failed
           controller.error(error);
         }
         pieces.free();

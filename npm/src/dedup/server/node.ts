@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// For servers of `node:http` and what mounts in them: Express, Connect, Fastify's `raw`, …
+// For servers of `node:http` and frameworks on top: Express, Connect, Fastify's `raw`, …
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -17,10 +17,10 @@ const DRAINED = 1024 * 1024;
  * would lose the answer.
  */
 const LINGER_MS = 2_000;
-/** Bytes that a slow reader has to take to have made progress; of a fast one more is asked at once. */
+/** Bytes that a slow reader must take to make progress. A fast reader gets larger slices. */
 const SLICE = 64 * 1024;
 const LARGEST_SLICE = 1024 * 1024;
-/** A reader is fast that takes what it is asked in this part of the time it has. */
+/** A reader is fast if it takes a slice within this part of its time limit. */
 const FAST = 1 / 32;
 
 /** Answers one request; resolves when the answer is finished, and never rejects. */
@@ -156,7 +156,7 @@ class Handler {
     try {
       await this.#send(incoming, response, reply, isWaiting);
     } catch (error) {
-      response.destroy(); // a short body does not pass for a whole one
+      response.destroy(); // so that a short body does not look complete
       if (!gone.signal.aborted) this.shell.report(error, request);
     }
   }
@@ -177,7 +177,7 @@ class Handler {
     response.writeHead(status, headers);
     if (body instanceof Uint8Array) await this.#write(response, body);
     else if (body !== null) {
-      // Nobody waits for a piece, or keeps memory for it, that nobody will read.
+      // Once the connection is closed, no piece must be awaited or hold memory.
       incoming.gone.addEventListener("abort", () => body.free(), { once: true });
       try {
         let size = SLICE;
@@ -208,7 +208,7 @@ class Handler {
     return size;
   }
 
-  /** Does something, and waits for the event that follows unless it returns `true`. */
+  /** Calls `act`, and waits for the event that follows unless it returns `true`. */
   async #settled(response: ServerResponse, event: string, act: () => unknown): Promise<void> {
     let settle = () => {};
     const happened = new Promise<void>((resolve) => {

@@ -21,7 +21,7 @@ export type UploadOperation =
 /** A request, as described by its head. */
 export interface UploadRequest {
   readonly operation: UploadOperation;
-  /** Whether it changes what is stored. */
+  /** Whether it changes the store. */
   readonly writes: boolean;
   /** The file it concerns, if any: `sha256-…`. */
   readonly root: string | undefined;
@@ -49,7 +49,7 @@ export interface UploadLimits {
 
 /**
  * The decision of {@link UploadHandlerOptions.authorize}: `true` or nothing allows the request, a store
- * allows it on that store, `false` answers 403 `forbidden`, and a {@link Refusal} answers what it says.
+ * allows it on that store, `false` answers 403 `forbidden`, and a {@link Refusal} is the answer.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook may have no `return`
 export type Verdict = Store | Refusal | boolean | undefined | void;
@@ -71,7 +71,7 @@ export interface UploadHandlerOptions<R> {
    */
   readonly quota?: ((request: R, asked: UploadRequest) => number | Promise<number>) | undefined;
   /**
-   * Called with a file's name and length in bytes once it is stored for good, before the client is told. A
+   * Called with a file's name and length in bytes once it is durable, before the client gets the answer. A
    * client that misses the answer commits again, with `isNew` false. If the hook throws a {@link Refusal},
    * that is the answer; any other error answers 500.
    */

@@ -25,7 +25,7 @@ export interface CollectReport {
 export interface Damage {
   /** The name of a pack, a file or an object. */
   readonly name: string;
-  /** What is wrong with it as a whole. */
+  /** What is wrong with the object as a whole. */
   readonly error?: string | null;
   /** Chunks that are damaged in it, or that it needs and that have no good copy left. */
   readonly chunks: readonly string[];
@@ -40,7 +40,7 @@ export interface CheckReport {
   readonly bytes: number;
   readonly files: number;
   readonly damagedPacks: readonly Damage[];
-  /** Files that cannot be read whole. */
+  /** Files that cannot be read completely. */
   readonly hurtFiles: readonly Damage[];
   /** Objects that are damaged or do not belong in a store. */
   readonly strangeObjects: readonly Damage[];

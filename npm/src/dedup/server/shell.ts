@@ -132,12 +132,12 @@ export class Shell<R> {
     if (incoming.gone.aborted) throw new Gone();
     const exchange = await asked(() => request.start(store));
     const answered = asked(() => exchange.answer());
-    answered.catch(() => {}); // while nobody waits for it
+    answered.catch(() => {}); // until it is awaited
     const giveUp = () => exchange.free();
     incoming.gone.addEventListener("abort", giveUp, { once: true });
     try {
       if (await asked(() => exchange.started())) await this.#feed(incoming, exchange, answered);
-      // A commit may still happen after its client has gone, and onCommit must then be called.
+      // A commit may still happen after its client has disconnected; then onCommit must be called.
       if (asks.writes) incoming.gone.removeEventListener("abort", giveUp);
       exchange.end();
       const answer = await answered;
@@ -187,7 +187,7 @@ export class Shell<R> {
     }
   }
 
-  /** Feeds the body to an exchange, as far as it wants it. */
+  /** Feeds the body to an exchange while it needs more. */
   async #feed(incoming: Incoming<R>, exchange: Exchange, answered: Promise<Answer>): Promise<void> {
     incoming.proceed();
     const refused = answered.then(() => undefined);

@@ -63,7 +63,7 @@ const OPTIONS = [
   "manifestLimit",
 ] as const;
 
-/** What another copy of this package has for the handle of a store: they share the addon. */
+/** The key of a store's handle, shared by all copies of this package, because they share the addon. */
 const HANDLE = Symbol.for("chunker-cdc.store");
 
 /**
@@ -166,7 +166,7 @@ function addressOf(address: string | URL): string {
   throw invalidArgument(`address is ${kindOf(address)} (expected a path or a URL)`);
 }
 
-/** Yields what is pulled until `ends` holds; ends the stream when the loop is left. */
+/** Yields the pulled items until `ends` returns `true`; ends the stream when the loop is left. */
 async function* pulled<T>(
   stream: Pulled<T>,
   ends: (item: T) => boolean,
