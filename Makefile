@@ -288,16 +288,16 @@ vectors: ## regenerate the conformance vectors (needs sha256sum, b3sum, and the 
 
 bench: setup ## measure time and allocations of every operation; writes JSON to target/benchmarks.json, target/allocations.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
 	rm -rf target/benchmarks
-	BENCH_LARGEST=$(or $(BENCH_LARGEST),1MB) CRITERION_HOME=$(CURDIR)/target/benchmarks cargo bench --quiet --package chunker-cdc \
+	BENCH_LARGEST=$(or $(BENCH_LARGEST),1MB) CRITERION_HOME=$(CURDIR)/target/benchmarks cargo bench --quiet --package benches \
 		--features rayon,nix,zstd,lz4,xz,bzip2 --bench comprehensive -- --noplot --quiet --sample-size 20 \
 		--nresamples 1000 --warm-up-time 0.1 --measurement-time 0.3
 	scripts/bench-summary.py target/benchmarks target/benchmarks.json
-	cargo bench --quiet --package chunker-cdc --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
+	cargo bench --quiet --package benches --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
 		$(CURDIR)/target/allocations.json
 
 bench-ratios: setup ## compare input in pieces with one call, and all cores with one, as ratios; measure memory
-	cargo bench --quiet --package chunker-cdc --bench push
-	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
+	cargo bench --quiet --package benches --bench push
+	cargo bench --quiet --package benches --features rayon,zstd --bench parallel
 
 bench-regression: setup ## check that the working tree takes at most 5 % more time and 1 % more instructions than BASE=ref; builds both (installs valgrind and gungraun-runner)
 	@scripts/setup.sh valgrind
@@ -313,18 +313,18 @@ bench-observability: observability-builds ## measure what tracing, metrics and p
 observability-builds: setup
 	mkdir -p target/observability
 	for features in std tracing metrics; do \
-		cargo bench --quiet --package chunker-cdc --no-default-features --features $$features \
-			--bench observability -- copy target/observability/$$features || exit 1; \
+		cargo bench --quiet --package benches --no-default-features --features $$features \
+			--bench observability -- copy $(CURDIR)/target/observability/$$features || exit 1; \
 	done
 
 bench-codecs: setup ## compare each codec with calling its crate directly, on real files, as ratios
-	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs
+	cargo bench --quiet --package benches --features zstd,lz4,xz,bzip2 --bench codecs
 
 bench-references: setup ## compare replacing and restoring Nix references with a copy and with aho-corasick, as ratios
-	cargo bench --quiet --package chunker-cdc --features nix --bench references
+	cargo bench --quiet --package benches --features nix --bench references
 
 bench-bombs: setup ## measure time and memory until each codec refuses data that would decompress to 10 GB
-	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
+	cargo bench --quiet --package benches --features zstd,lz4,xz,bzip2 --bench bombs
 
 bench-nif: setup ## measure the Elixir package: cost of a call, speed, fairness, batches, 2,000,000 hostile calls
 	cargo build --quiet --release --package chunker-nif --example direct
