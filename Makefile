@@ -50,6 +50,7 @@ test-packaged: # what the packages of npm and Hex hold
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, the pages' links, and that the documentation has no warnings
 	cargo fmt --all --check
+	rustfmt --edition 2024 --check tests/scan_limit/program.rs
 	cargo clippy --quiet --workspace --all-targets --all-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
 	npm --prefix npm run --silent lint
@@ -83,12 +84,16 @@ deny: setup ## check licences, sources and duplicates of all dependencies
 	$(call tool,cargo-deny,0.20.2)
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
-test-rust: setup ## test the crate: all features, and each alone; xz and the scan kernel of WebAssembly; the vectors in Python
+test-rust: setup ## test the crate: all features, and each alone; xz and the scan kernel of WebAssembly; each limit on scan kernels; the vectors in Python
 	python3 tests/conformance/reference.py
 	cargo test --quiet --package chunker-cdc --all-features
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
-		--test suite -- compression:: push_decoder:: conformance_codecs:: conformance:: scan_tiers::
+		--test suite -- compression:: push_decoder:: conformance_codecs:: conformance:: scan_tiers::the_fastest
+	for kernel in portable scalar avx2; do \
+		rustc -D warnings --edition 2024 --cfg 'feature="alloc"' --cfg 'feature="std"' --cfg "chunker_scan=\"$$kernel\"" \
+			-o target/scan_limit tests/scan_limit/program.rs && target/scan_limit >/dev/null || exit 1; \
+	done
 	for feature in alloc std async tokio rayon serde zstd lz4 xz bzip2 signing nix tracing metrics spans flamegraph; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
