@@ -5,6 +5,9 @@ export RUSTFLAGS ?= -D warnings
 export CARGO_TERM_COLOR ?= auto
 ELIXIR_LIBS = $(shell elixir -e 'IO.puts(Path.dirname(:code.lib_dir(:elixir)))')
 
+# The crates whose tests run together: cargo compiles their dependencies once, with the features of all.
+CRATES = --package chunker-cdc --package chunker-store --package chunker-cli --all-features
+
 # A tool written in Rust, of one version, in target/tools.
 define tool
 @command -v target/tools/bin/$(1) >/dev/null || { \
@@ -41,7 +44,7 @@ test: setup ## run everything that a change must pass
 	@scripts/side-by-side.sh test-crates test-packaged
 
 test-crates: # the crates, by cargo
-	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust test-store
+	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust
 
 # The last two have folders of their own, and make the chains equally long.
 test-packaged: # what the packages of npm and Hex hold
@@ -84,9 +87,9 @@ deny: setup ## check licences, sources and duplicates of all dependencies
 	$(call tool,cargo-deny,0.20.2)
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
-test-rust: setup ## test the crate: all features, and each alone; xz and the scan kernel of WebAssembly; each limit on scan kernels; the vectors in Python
+test-rust: setup ## test the crates; the core with each feature alone, with each limit on scan kernels, and with xz of WebAssembly; the vectors in Python
 	python3 tests/conformance/reference.py
-	cargo test --quiet --package chunker-cdc --all-features
+	cargo test --quiet $(CRATES)
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
 		--test suite -- compression:: push_decoder:: conformance_codecs:: conformance:: scan_tiers::the_fastest
@@ -117,7 +120,7 @@ simulate: setup ## run clients, servers, a collector and their store on simulate
 cross-store: setup ## check that the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
 	scripts/cross-store.sh $(TARGETS)
 
-test-store: setup ## test the store and the command
+test-store: setup ## test the store and the command alone, which are part of test-rust
 	cargo test --quiet --package chunker-store --package chunker-cli
 
 miri: setup ## search for undefined behaviour with Miri, in all tests it can run (installs a nightly toolchain)
@@ -257,12 +260,12 @@ test-nif: setup ## test the Elixir package, with every case of the vectors
 
 test-server: package ## test that the server for Node.js follows the protocol
 	npm/node_modules/.bin/tsc -p npm/test
-	CHUNKER_SERVER="node $(CURDIR)/npm/test-out/dedup/server-process.js" cargo test --quiet --package chunker-store --test server
+	CHUNKER_SERVER="node $(CURDIR)/npm/test-out/dedup/server-process.js" cargo test --quiet $(CRATES) --test server
 
 test-ingest: setup ## test the upload server on the BEAM: sockets, timeouts, kill -9, and the protocol
 	cd nif/examples/ingest && mix test
 	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/server \
-		cargo test --quiet --package chunker-store --test server
+		cargo test --quiet $(CRATES) --test server
 
 test-cache: setup ## test the binary cache on the BEAM: real nix, hostile requests, kill -9
 	cd nif/examples/binary_cache && mix test
