@@ -33,10 +33,11 @@ demo-elixir: package ## serve the upload page with the upload server on the BEAM
 demo-nix: setup ## push two builds to the binary cache on the BEAM with real nix, with and without references in the chunks, and pull them
 	cd nif/examples/binary_cache && mix run demo.exs
 
-# Clippy sees the tests in `make lint`: here it would have all of their dependencies compiled twice.
+# With the tests, Clippy gives the dependencies the features that the tests give them, so that what it builds of them,
+# their C and macros, is not built again.
 check: ## check the core alone (start here): formatting, clippy, and all tests that need no other programs; installs nothing
 	cargo fmt --package chunker-cdc --check
-	cargo clippy --quiet --package chunker-cdc --all-features
+	cargo clippy --quiet --package chunker-cdc --all-targets --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
 # Within a chain one target follows the other, whatever --jobs says, since they share folders.
