@@ -536,11 +536,14 @@ test("pieces are the caller's own: it may write over them, and give their buffer
   const bytes = new Uint8Array(Buffer.concat(parts));
   for (const profile of [SMALL, "medium", "large"] as const) {
     const transport = new MemoryTransport();
-    const { root } = await upload(bytes, { transport, profile });
+    const { root, manifest } = await upload(bytes, { transport, profile });
     let at = 0;
-    for await (const piece of download(root, { transport })) {
+    const reading = download(root, { transport });
+    for await (const piece of reading) {
       assert.ok(Buffer.from(piece).equals(bytes.subarray(at, at + piece.length)), `at ${at}`);
       at += piece.length;
+      const complete = manifest.chunks.filter(({ offset, length }) => offset + length <= at);
+      assert.equal(reading.progress.chunks, complete.length);
       piece.fill(1);
       structuredClone(piece, { transfer: [piece.buffer] });
     }
