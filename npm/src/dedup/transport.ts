@@ -76,7 +76,7 @@ export interface Usage {
  *
  * Every method is one attempt: `upload` and `download` retry, if and only if a method rejects with a
  * `DedupError` with `retryable: true`. Methods are called concurrently. They must not keep bytes that they
- * are given after their promise settles.
+ * are given after their promise settles, nor change or reuse the bytes of an answer: these are not copied.
  */
 export interface Transport {
   /** Whether parts of a body may be Blobs: slices of a file, sent without being read first. */
