@@ -58,7 +58,8 @@ pub(super) async fn read(
         }
     };
     let length = part.end - part.start;
-    let body = if reader.head_only || length == 0 {
+    // That a file is empty is not verified either, unless its manifest was read.
+    let body = if reader.head_only || (length == 0 && recent.is_some()) {
         AnswerBody::Empty
     } else {
         let longest = head.longest.min(total);

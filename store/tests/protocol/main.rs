@@ -156,6 +156,24 @@ fn a_file_whose_manifest_is_repaired_while_it_is_read_is_never_cut_short() {
 }
 
 #[test]
+fn a_file_whose_manifest_is_damaged_is_never_taken_for_an_empty_one() {
+    let local = Local::new();
+    let root = suite::upload(&local, &suite::noise(300_000, 17), ALGORITHM);
+    let path = local.folder.path().join("manifests").join(&root);
+    let mut damaged = std::fs::read(&path).unwrap();
+    let length = 9 + usize::from(damaged[8]);
+    damaged[length..length + 8].fill(0);
+    std::fs::write(&path, damaged).unwrap();
+    let request = Sent::new("GET", &format!("/v1/files/{root}"));
+    let answer = local.runtime.block_on(async { received(local.exchange(&request).await).await });
+    answer.refused(500, "manifest_damaged");
+    let empty = suite::upload(&local, &[], ALGORITHM);
+    let request = Sent::new("GET", &format!("/v1/files/{empty}"));
+    let answer = local.runtime.block_on(async { received(local.exchange(&request).await).await });
+    assert_eq!(answer.ok(200), b"");
+}
+
+#[test]
 fn an_upload_that_is_given_up_at_any_byte_leaves_nothing() {
     let local = Local::new();
     let request = suite::write_pack(ALGORITHM, &some_chunks(3, 70));
