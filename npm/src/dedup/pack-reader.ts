@@ -87,7 +87,7 @@ function encodedBytes(rows: readonly Row[]): number {
 export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
-  /** What has arrived and was not taken. */
+  /** What has arrived and was not taken yet. */
   readonly #queue = new ByteQueue();
   /** The next piece, if it was already requested. */
   #coming: Promise<IteratorResult<Uint8Array>> | undefined;
@@ -164,7 +164,7 @@ export class ByteReader {
   }
 }
 
-/** Returns a piece, or a copy if it keeps a buffer alive that is far larger. */
+/** Returns a piece, or a copy if its buffer is more than twice as long. */
 function compact(piece: Uint8Array): ByteArray {
   const bytes = bytesOf(piece);
   return bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes;
