@@ -5,6 +5,9 @@ export RUSTFLAGS ?= -D warnings
 export CARGO_TERM_COLOR ?= auto
 ELIXIR_LIBS = $(shell elixir -e 'IO.puts(Path.dirname(:code.lib_dir(:elixir)))')
 
+# The crates whose tests run together: cargo compiles their dependencies once, with the features of all.
+CRATES = --package chunker-cdc --package chunker-store --package chunker-cli --all-features
+
 # A tool written in Rust, of one version, in target/tools.
 define tool
 @command -v target/tools/bin/$(1) >/dev/null || { \
@@ -30,10 +33,11 @@ demo-elixir: package ## serve the upload page with the upload server on the BEAM
 demo-nix: setup ## push two builds to the binary cache on the BEAM with real nix, with and without references in the chunks, and pull them
 	cd nif/examples/binary_cache && mix run demo.exs
 
-# Clippy sees the tests in `make lint`: here it would have all of their dependencies compiled twice.
+# With the tests, Clippy gives the dependencies the features that the tests give them, so that what it builds of them,
+# their C and macros, is not built again.
 check: ## check the core alone (start here): formatting, clippy, and all tests that need no other programs; installs nothing
 	cargo fmt --package chunker-cdc --check
-	cargo clippy --quiet --package chunker-cdc --all-features
+	cargo clippy --quiet --package chunker-cdc --all-targets --all-features
 	cargo test --quiet --package chunker-cdc --all-features --lib --test suite -- --skip ::tools:: --skip real_nars::
 
 # Within a chain one target follows the other, whatever --jobs says, since they share folders.
@@ -41,7 +45,7 @@ test: setup ## run everything that a change must pass
 	@scripts/side-by-side.sh test-crates test-packaged
 
 test-crates: # the crates, by cargo
-	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust test-store
+	@MAKEFLAGS= $(MAKE) --no-print-directory lint test-regression test-rust
 
 # The last two have folders of their own, and make the chains equally long.
 test-packaged: # what the packages of npm and Hex hold
@@ -50,6 +54,7 @@ test-packaged: # what the packages of npm and Hex hold
 
 lint: setup deny lint-nif lint-ingest lint-cache ## check formatting, clippy, versions, licences, the pages' links, and that the documentation has no warnings
 	cargo fmt --all --check
+	rustfmt --edition 2024 --check tests/scan_limit/program.rs
 	cargo clippy --quiet --workspace --all-targets --all-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package chunker-cdc --all-features --no-deps
 	npm --prefix npm run --silent lint
@@ -83,12 +88,16 @@ deny: setup ## check licences, sources and duplicates of all dependencies
 	$(call tool,cargo-deny,0.20.2)
 	target/tools/bin/cargo-deny --log-level error check licenses bans sources
 
-test-rust: setup ## test the crate: all features, and each alone; xz and the scan kernel of WebAssembly; the vectors in Python
+test-rust: setup ## test the crates; the core with each feature alone, with each limit on scan kernels, and with xz of WebAssembly; the vectors in Python
 	python3 tests/conformance/reference.py
-	cargo test --quiet --package chunker-cdc --all-features
+	cargo test --quiet $(CRATES)
 	RUSTFLAGS="$(RUSTFLAGS) --cfg chunker_xz=\"rust\" --cfg chunker_scan=\"portable\"" cargo test --quiet \
 		--package chunker-cdc --target-dir target/xz --features zstd,lz4,xz,bzip2,nix \
-		--test suite -- compression:: push_decoder:: conformance_codecs:: conformance:: scan_tiers::
+		--test suite -- compression:: push_decoder:: conformance_codecs:: conformance:: scan_tiers::the_fastest
+	for kernel in portable scalar avx2; do \
+		rustc -D warnings --edition 2024 --cfg 'feature="alloc"' --cfg 'feature="std"' --cfg "chunker_scan=\"$$kernel\"" \
+			-o target/scan_limit tests/scan_limit/program.rs && target/scan_limit >/dev/null || exit 1; \
+	done
 	for feature in alloc std async tokio rayon serde zstd lz4 xz bzip2 signing nix tracing metrics spans flamegraph; do \
 		cargo clippy --quiet --package chunker-cdc --no-default-features --features $$feature || exit 1; \
 	done
@@ -112,7 +121,7 @@ simulate: setup ## run clients, servers, a collector and their store on simulate
 cross-store: setup ## check that the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
 	scripts/cross-store.sh $(TARGETS)
 
-test-store: setup ## test the store and the command
+test-store: setup ## test the store and the command alone, which are part of test-rust
 	cargo test --quiet --package chunker-store --package chunker-cli
 
 miri: setup ## search for undefined behaviour with Miri, in all tests it can run (installs a nightly toolchain)
@@ -252,12 +261,12 @@ test-nif: setup ## test the Elixir package, with every case of the vectors
 
 test-server: package ## test that the server for Node.js follows the protocol
 	npm/node_modules/.bin/tsc -p npm/test
-	CHUNKER_SERVER="node $(CURDIR)/npm/test-out/dedup/server-process.js" cargo test --quiet --package chunker-store --test server
+	CHUNKER_SERVER="node $(CURDIR)/npm/test-out/dedup/server-process.js" cargo test --quiet $(CRATES) --test server
 
 test-ingest: setup ## test the upload server on the BEAM: sockets, timeouts, kill -9, and the protocol
 	cd nif/examples/ingest && mix test
 	CHUNKER_SERVER=$(CURDIR)/nif/examples/ingest/test/support/server \
-		cargo test --quiet --package chunker-store --test server
+		cargo test --quiet $(CRATES) --test server
 
 test-cache: setup ## test the binary cache on the BEAM: real nix, hostile requests, kill -9
 	cd nif/examples/binary_cache && mix test
@@ -288,16 +297,16 @@ vectors: ## regenerate the conformance vectors (needs sha256sum, b3sum, and the 
 
 bench: setup ## measure time and allocations of every operation; writes JSON to target/benchmarks.json, target/allocations.json (BENCH_LARGEST=10MB, 100MB, 1GB: larger inputs)
 	rm -rf target/benchmarks
-	BENCH_LARGEST=$(or $(BENCH_LARGEST),1MB) CRITERION_HOME=$(CURDIR)/target/benchmarks cargo bench --quiet --package chunker-cdc \
+	BENCH_LARGEST=$(or $(BENCH_LARGEST),1MB) CRITERION_HOME=$(CURDIR)/target/benchmarks cargo bench --quiet --package benches \
 		--features rayon,nix,zstd,lz4,xz,bzip2 --bench comprehensive -- --noplot --quiet --sample-size 20 \
 		--nresamples 1000 --warm-up-time 0.1 --measurement-time 0.3
 	scripts/bench-summary.py target/benchmarks target/benchmarks.json
-	cargo bench --quiet --package chunker-cdc --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
+	cargo bench --quiet --package benches --features rayon,zstd,lz4,xz,bzip2 --bench allocations -- \
 		$(CURDIR)/target/allocations.json
 
 bench-ratios: setup ## compare input in pieces with one call, and all cores with one, as ratios; measure memory
-	cargo bench --quiet --package chunker-cdc --bench push
-	cargo bench --quiet --package chunker-cdc --features rayon,zstd --bench parallel
+	cargo bench --quiet --package benches --bench push
+	cargo bench --quiet --package benches --features rayon,zstd --bench parallel
 
 bench-regression: setup ## check that the working tree takes at most 5 % more time and 1 % more instructions than BASE=ref; builds both (installs valgrind and gungraun-runner)
 	@scripts/setup.sh valgrind
@@ -313,18 +322,18 @@ bench-observability: observability-builds ## measure what tracing, metrics and p
 observability-builds: setup
 	mkdir -p target/observability
 	for features in std tracing metrics; do \
-		cargo bench --quiet --package chunker-cdc --no-default-features --features $$features \
-			--bench observability -- copy target/observability/$$features || exit 1; \
+		cargo bench --quiet --package benches --no-default-features --features $$features \
+			--bench observability -- copy $(CURDIR)/target/observability/$$features || exit 1; \
 	done
 
 bench-codecs: setup ## compare each codec with calling its crate directly, on real files, as ratios
-	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench codecs
+	cargo bench --quiet --package benches --features zstd,lz4,xz,bzip2 --bench codecs
 
 bench-references: setup ## compare replacing and restoring Nix references with a copy and with aho-corasick, as ratios
-	cargo bench --quiet --package chunker-cdc --features nix --bench references
+	cargo bench --quiet --package benches --features nix --bench references
 
 bench-bombs: setup ## measure time and memory until each codec refuses data that would decompress to 10 GB
-	cargo bench --quiet --package chunker-cdc --features zstd,lz4,xz,bzip2 --bench bombs
+	cargo bench --quiet --package benches --features zstd,lz4,xz,bzip2 --bench bombs
 
 bench-nif: setup ## measure the Elixir package: cost of a call, speed, fairness, batches, 2,000,000 hostile calls
 	cargo build --quiet --release --package chunker-nif --example direct

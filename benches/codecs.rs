@@ -2,8 +2,6 @@
 //!
 //! Prints the median of ratios of interleaved rounds; absolute times on shared machines mislead.
 
-mod rounds;
-
 use bzip2::read::MultiBzDecoder;
 use bzip2::write::BzEncoder;
 use chunker::compression::{Codec, Decoder, DecompressionLimits, Encoder, compress, decompress};

@@ -5,7 +5,6 @@
 
 #[path = "../tests/heap/mod.rs"]
 mod heap;
-mod rounds;
 
 use chunker::chunking::{
     ChunkMetadata, ChunkPipeline, ChunkStream, HashAlgorithm, chunk_data_with_hash, chunk_descriptors,

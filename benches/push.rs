@@ -2,8 +2,6 @@
 //!
 //! Prints the median of ratios of CPU time of interleaved rounds: other processes hardly move them.
 
-mod rounds;
-
 use chunker::chunking::{HashAlgorithm, PushChunker, chunk_descriptors};
 use chunker::{CutFinder, Profile, cut_points};
 use cpu_time::ThreadTime;

@@ -2,8 +2,6 @@
 //!
 //! Prints the median of ratios of CPU time of interleaved rounds: other processes hardly move them.
 
-mod rounds;
-
 use aho_corasick::{AhoCorasick, MatchKind};
 use chunker::nix::references::{ReferenceNormalizer, ReferencePatches, StoreHash};
 use cpu_time::ThreadTime;

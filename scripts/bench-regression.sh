@@ -5,13 +5,18 @@
 # goes to GITHUB_STEP_SUMMARY, if that is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-base=$(git rev-parse --verify "$1^{commit}")
+name=$1
+base=$(git rev-parse --verify "$name^{commit}")
 shift
 out=$PWD/target/regression
 mkdir -p "$out"
 tree=$(mktemp -d)
 trap 'git worktree remove --force "$tree"' EXIT
 git worktree add --quiet --detach "$tree" "$base"
+[ -f "$tree/benches/Cargo.toml" ] || {
+    echo "bench-regression: the benchmarks of $name belong to the core's package; name a version where benches/ is a package" >&2
+    exit 2
+}
 
 # Each tree has its own target directory, because cargo takes two trees for one.
 
@@ -20,14 +25,14 @@ count() {
     local tree=$1 name=$2
     shift 2
     (cd "$tree" && CARGO_TARGET_DIR=$out/count-$name GUNGRAUN_RUNNER=$tools/gungraun-runner \
-        RUSTFLAGS="--cfg chunker_scan=\"portable\"" cargo bench --quiet --package chunker-cdc \
+        RUSTFLAGS="--cfg chunker_scan=\"portable\"" cargo bench --quiet --package benches \
         --features nix,zstd,lz4 --bench instructions -- --home="$out/counts" --callgrind-metrics=ir "$@")
 }
 
 # build TREE NAME: makes the benchmarks of a tree $out/NAME.
 build() {
     local binary
-    binary=$(cd "$1" && CARGO_TARGET_DIR=$out/build-$2 cargo bench --quiet --no-run --package chunker-cdc --bench comprehensive \
+    binary=$(cd "$1" && CARGO_TARGET_DIR=$out/build-$2 cargo bench --quiet --no-run --package benches --bench comprehensive \
         --features rayon,nix,zstd,lz4,xz,bzip2 --message-format json |
         sed -n 's/.*"name":"comprehensive".*"executable":"\([^"]*\)".*/\1/p')
     cp "$binary" "$out/$2"

@@ -3,11 +3,15 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-pub(crate) const ROUNDS: usize = 9;
+/// How often each of two is run.
+pub const ROUNDS: usize = 9;
 
 /// Returns the median of time of `base` / time of `other`; `start` starts a clock, which tells the time
 /// since then.
-pub(crate) fn ratio<C: FnOnce() -> Duration>(
+///
+/// # Panics
+/// Panics if `base` and `other` return different values.
+pub fn ratio<C: FnOnce() -> Duration>(
     start: impl Fn() -> C,
     base: impl Fn() -> usize,
     other: impl Fn() -> usize,

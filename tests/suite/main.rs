@@ -56,6 +56,8 @@ mod read_slice_cap;
 mod real_nars;
 #[cfg(feature = "alloc")]
 mod remote_execution;
+#[path = "../scan_limit/law.rs"]
+mod scan_limit;
 mod scan_tiers;
 #[cfg(feature = "signing")]
 mod signing;

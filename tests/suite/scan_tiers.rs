@@ -3,6 +3,7 @@
 //! `CHUNKER_REQUIRE_TIERS=avx2,avx512` makes a kernel that this CPU lacks a failure; without it, what
 //! did not run is said on the standard error.
 
+use crate::scan_limit;
 use chunker::scan::Scanner;
 use chunker::{CutFinder, Profile};
 use fastcdc::v2020::{FastCDC, Normalization, select_masks};
@@ -35,18 +36,7 @@ fn required_tiers_are_available() {
 
 #[test]
 fn the_fastest_kernel_is_used_that_the_build_allows() {
-    let limit = if cfg!(chunker_scan = "portable") {
-        "portable"
-    } else if cfg!(chunker_scan = "scalar") {
-        "scalar"
-    } else if cfg!(chunker_scan = "avx2") {
-        "avx2"
-    } else {
-        "avx512"
-    };
-    let rank = |name: &str| ALL_TIERS.iter().position(|tier| *tier == name);
-    let fastest = Scanner::available().map(Scanner::name).filter(|name| rank(name) <= rank(limit)).last();
-    assert_eq!(Some(Scanner::detect().name()), fastest);
+    scan_limit::assert_fastest_allowed(Scanner::available().map(Scanner::name), Scanner::detect().name());
 }
 
 /// Every mask of every average size.

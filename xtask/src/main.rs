@@ -96,6 +96,9 @@ const NO_PANIC_MESSAGES: &str = "-Zunstable-options -Cpanic=immediate-abort";
 /// thread. Cargo takes such arguments from the pinned stable toolchain when this variable is set.
 const BUILD_STD: &str = "-Zbuild-std=std,panic_abort";
 const UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
+/// Gives each compilation a folder of its own. So all modules can be built below one folder, though their files have
+/// the same name: two with the same flags share a standard library, and all of them what cargo runs on this machine.
+const OWN_FOLDERS: &str = "-Zbuild-dir-new-layout";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -186,6 +189,8 @@ fn compile(root: &Path, build: &Build, c_tools: &[(&str, &str)]) -> Result<PathB
         .arg(BUILD_STD)
         .arg("--target-dir")
         .arg(&target_dir)
+        .arg(OWN_FOLDERS)
+        .env("CARGO_BUILD_BUILD_DIR", root.join("target/wasm/build"))
         .envs([UNSTABLE])
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", rustflags)
         .envs(c_tools.iter().copied())
