@@ -176,7 +176,17 @@ function nextTask(): Promise<void> {
     setImmediate?: (task: () => void) => void;
   };
   if (scheduler?.postTask !== undefined) return scheduler.postTask(() => {});
-  return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
+  if (setImmediate !== undefined || globalThis.MessageChannel === undefined)
+    return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
+  // In Safari. The timers of a hidden page may take seconds.
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
 }
 
 /** Whether `source` is a `Blob` or `File`, from any realm, or a package's own. */

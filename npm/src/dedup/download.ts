@@ -74,7 +74,7 @@ export interface DownloadProgress {
   readonly bytesOnWire: number;
   /** Part of `bytesReceived` not fetched, because the local file had it or the file repeats it. */
   readonly bytesReused: number;
-  /** Chunks in `bytesReceived`. */
+  /** Chunks in `bytesReceived`, each counted with its last byte. */
   readonly chunks: number;
   readonly retries: number;
 }
@@ -341,13 +341,14 @@ export class Download implements AsyncIterable<ByteArray> {
       for (let at = 0; at < chunks.length; ) {
         const chunk = chunks[at] as Chunk;
         const way = ways[at] as Way;
-        let [count, reused] = [1, true];
-        let pieces: readonly ByteArray[];
+        let reused = true;
+        let pieces: Pieces;
         if (isFetched(way)) {
-          ({ count, pieces } = await arrivals.take((index) => isFetched(ways[at + index])));
+          const taken = await arrivals.take((index) => isFetched(ways[at + index]));
+          pieces = taken.pieces;
           reused = false;
           const queue = new ByteQueue(pieces);
-          for (const [index, { hash, length }] of chunks.slice(at, at + count).entries()) {
+          for (const [index, { hash, length }] of chunks.slice(at, at + taken.count).entries()) {
             const own = queue.take(length);
             if (ways[at + index] === "hold") held.set(keyOf(hash), joined(own));
           }
@@ -358,10 +359,12 @@ export class Download implements AsyncIterable<ByteArray> {
           pieces = [held.get(key) as ByteArray];
           if (way === "last") held.delete(key);
         }
-        at += count;
-        const inside = partOf(parts, chunk.offset, pieces);
-        for (const [index, piece] of inside.entries()) {
-          const ended = index === inside.length - 1 ? count : 0;
+        let end = Math.max(chunk.offset, parts.start);
+        for (const piece of partOf(parts, chunk.offset, pieces)) {
+          end += piece.length;
+          const first = at;
+          while (at < chunks.length && endOf(parts, chunks[at] as Chunk) <= end) at += 1;
+          const ended = at - first;
           if (!gathered.fits(piece)) yield* this.#handOn(gathered);
           if (gathered.fits(piece)) {
             gathered.add(piece, ended, reused);
@@ -686,6 +689,11 @@ function partOf({ start, end }: Parts, offset: number, pieces: Pieces): Pieces {
   const queue = new ByteQueue(pieces);
   queue.take(start - offset);
   return queue.take(end - Math.max(start, offset));
+}
+
+/** Returns where a chunk ends in the part that is downloaded, as an offset in the file. */
+function endOf({ end }: Parts, { offset, length }: Chunk): number {
+  return Math.min(offset + length, end);
 }
 
 /** The bytes of consecutive chunks, in pieces of any length. */

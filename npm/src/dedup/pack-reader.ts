@@ -15,6 +15,8 @@ export interface Stretch {
 const STRETCH_BYTES = 1024 * 1024;
 /** How long complete chunks wait for others, in milliseconds. */
 const IDLE_MS = 20;
+/** Pieces shorter than this are copied, in bytes: a queue of very many parts would be slow. */
+const SHORT = 4 * 1024;
 
 /**
  * Yields the chunks of the pack that comes next in `reader`. Its table must match `expected`: these digests,
@@ -139,7 +141,9 @@ export class ByteReader {
       if (next === undefined) return false;
       this.#coming = undefined;
       if (!next.done) {
-        this.#queue.push(compact(next.value));
+        const piece = bytesOf(next.value);
+        if (piece.length < SHORT) this.#queue.pushCopy(piece);
+        else this.#queue.push(compact(piece));
         return true;
       }
       this.failure = new DedupError("network_error", "the answer was cut short", {
@@ -165,9 +169,8 @@ export class ByteReader {
 }
 
 /** Returns a piece, or a copy if its buffer is more than twice as long. */
-function compact(piece: Uint8Array): ByteArray {
-  const bytes = bytesOf(piece);
-  return bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes;
+function compact(piece: ByteArray): ByteArray {
+  return piece.buffer.byteLength > 2 * piece.length ? piece.slice() : piece;
 }
 
 /** Settles as `work` does, or resolves with `undefined` if that takes more than `ms` milliseconds. */

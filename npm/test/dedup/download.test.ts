@@ -399,6 +399,37 @@ test("a download that fails to open is asked for uncompressed only if the answer
   }
 });
 
+test("an answer may arrive in pieces of any length, even of one byte", async () => {
+  const bytes = new Uint8Array(300_001);
+  bytes.set(randomBytes(150_001, 13), 150_000);
+  const transport = new MemoryTransport();
+  // The first chunk arrives compressed, and the next ones as they are.
+  const profile = { minSize: 130_000, avgSize: 140_000, maxSize: 150_000 };
+  const { root } = await upload(bytes, { transport, profile });
+  let size = 1;
+  transport.readChunks = async (hash, digests) => {
+    const chunks: PackChunk[] = [];
+    for (let at = 0; at < digests.length; at += 32) {
+      const name = `${hash}-${Buffer.from(digests.subarray(at, at + 32)).toString("hex")}`;
+      const chunk = transport.chunks.get(name) as Uint8Array;
+      const encoded = await compress("zstd", chunk);
+      chunks.push({ hash, bytes: chunk, ...(encoded.length < chunk.length ? { encoded } : {}) });
+    }
+    return inPieces(packOf(chunks), size);
+  };
+  for (const [bytesPerPiece, start, end] of [
+    [1, 0, bytes.length],
+    [100, 149_999, 150_001],
+    [4095, 1, bytes.length - 1],
+    [70_000, 0, bytes.length],
+  ] as const) {
+    size = bytesPerPiece;
+    const options: DownloadOptions = { transport, compression: "zstd", range: { start, end } };
+    const found = await collect(download(root, options));
+    assert.ok(Buffer.from(found).equals(bytes.subarray(start, end)), `${size} bytes per piece`);
+  }
+});
+
 test("memory stays bounded while a consumer waits, however well the chunks are compressed", async () => {
   // Text of one line each 64 bytes: chunks that differ, and shrink to a hundredth.
   const lines = Array.from({ length: 2 ** 19 }, (_, line) => `${line}`.padStart(63, "."));
@@ -505,11 +536,14 @@ test("pieces are the caller's own: it may write over them, and give their buffer
   const bytes = new Uint8Array(Buffer.concat(parts));
   for (const profile of [SMALL, "medium", "large"] as const) {
     const transport = new MemoryTransport();
-    const { root } = await upload(bytes, { transport, profile });
+    const { root, manifest } = await upload(bytes, { transport, profile });
     let at = 0;
-    for await (const piece of download(root, { transport })) {
+    const reading = download(root, { transport });
+    for await (const piece of reading) {
       assert.ok(Buffer.from(piece).equals(bytes.subarray(at, at + piece.length)), `at ${at}`);
       at += piece.length;
+      const complete = manifest.chunks.filter(({ offset, length }) => offset + length <= at);
+      assert.equal(reading.progress.chunks, complete.length);
       piece.fill(1);
       structuredClone(piece, { transfer: [piece.buffer] });
     }
