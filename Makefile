@@ -33,8 +33,7 @@ demo-elixir: package ## serve the upload page with the upload server on the BEAM
 demo-nix: setup ## push two builds to the binary cache on the BEAM with real nix, with and without references in the chunks, and pull them
 	cd nif/examples/binary_cache && mix run demo.exs
 
-# With the tests, Clippy gives the dependencies the features that the tests give them, so that what it builds of them,
-# their C and macros, is not built again.
+# Clippy checks the tests, too: dependencies then have the same features in both builds, which share their C and macros.
 check: ## check the core alone (start here): formatting, clippy, and all tests that need no other programs; installs nothing
 	cargo fmt --package chunker-cdc --check
 	cargo clippy --quiet --package chunker-cdc --all-targets --all-features
@@ -121,7 +120,7 @@ simulate: setup ## run clients, servers, a collector and their store on simulate
 cross-store: setup ## check that the command, with all remote stores, links for every system (TARGETS="triple …": for these; installs Zig)
 	scripts/cross-store.sh $(TARGETS)
 
-test-store: setup ## test the store and the command alone, which are part of test-rust
+test-store: setup ## test only the store and the command, which test-rust covers too
 	cargo test --quiet --package chunker-store --package chunker-cli
 
 miri: setup ## search for undefined behaviour with Miri, in all tests it can run (installs a nightly toolchain)

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-/// How often each of two is run.
+/// How often each of the two runs.
 pub const ROUNDS: usize = 9;
 
-/// Returns the median of time of `base` / time of `other`; `start` starts a clock, which tells the time
+/// Returns the median of the time of `base` / the time of `other`. `start` starts a clock, which returns the time
 /// since then.
 ///
 /// # Panics

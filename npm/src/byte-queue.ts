@@ -31,7 +31,7 @@ export class ByteQueue {
     this.#parts[this.#parts.length - 1] = new Uint8Array(buffer, byteOffset, length + part.length);
   }
 
-  /** Appends a copy of a part. It becomes one with a copy before it. */
+  /** Appends a copy of a part. Copies made one after another become one part. */
   pushCopy(part: ByteArray): void {
     for (let at = 0; at < part.length; ) {
       if (this.#slab.length === 0) this.#slab = new Uint8Array(SLAB);

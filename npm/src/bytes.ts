@@ -77,11 +77,16 @@ export function whole(parts: readonly ByteArray[]): ByteArray {
   return only !== undefined && parts.length === 1 ? only : joined(parts);
 }
 
-/** Returns the bytes of `parts` in a new buffer. */
-export function joined(parts: readonly Uint8Array[]): ByteArray {
+/** Returns the number of bytes in `parts`. */
+export function totalLength(parts: readonly Uint8Array[]): number {
   let length = 0;
   for (const part of parts) length += part.length;
-  const bytes = new Uint8Array(length);
+  return length;
+}
+
+/** Returns the bytes of `parts` in a new buffer. */
+export function joined(parts: readonly Uint8Array[]): ByteArray {
+  const bytes = new Uint8Array(totalLength(parts));
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);

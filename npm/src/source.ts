@@ -29,8 +29,8 @@ export function lengthOf(source: ByteSource): number | undefined {
  * Yields the bytes of `source` in pieces of at most 1 MiB, each valid until the next is requested. If the
  * consumer stops early, the source is cancelled.
  *
- * @param mibPerTask MiB after which other tasks of the thread get to run: what is in memory, or has arrived
- * already, would keep them waiting.
+ * @param mibPerTask MiB after which other tasks of the thread get to run. Without that, a source that always
+ * has bytes ready would keep them waiting. Reads of files pause by themselves.
  * @throws {ChunkerError} `aborted`, `invalid_argument` if the source or a piece of it is not bytes, or
  * `io_error` for a file. Errors of the source pass through.
  */
@@ -60,7 +60,7 @@ function readPieces(
   );
 }
 
-/** Yields `pieces`, and lets other tasks run each time `bytes` were taken. */
+/** Yields `pieces`, and lets other tasks run after every `bytes` bytes. */
 async function* pausing(pieces: Iterable<ByteArray> | AsyncIterable<ByteArray>, bytes: number) {
   let taken = 0;
   for await (const piece of pieces) {
@@ -169,7 +169,7 @@ export function aborted(signal: AbortSignal): ChunkerError {
   });
 }
 
-/** Lets other tasks of the thread run; `scheduler.yield()` would come back before the answers of requests. */
+/** Lets other tasks of the thread run. After `scheduler.yield()`, answers to requests would still wait. */
 function nextTask(): Promise<void> {
   const { scheduler, setImmediate } = globalThis as {
     scheduler?: { postTask?(task: () => void): Promise<void> };

@@ -1,6 +1,6 @@
-//! The law of `chunker_scan`, for the suite of tests and for the program of each limit.
+//! The law of `chunker_scan`, for the test suite and for the program that is built with each limit.
 
-/// Asserts that `detected` is the fastest of the available kernels, which come in order, that the build allows.
+/// Asserts that `detected` is the fastest kernel that the build allows. `available` has the slowest one first.
 pub(crate) fn assert_fastest_allowed(available: impl Iterator<Item = &'static str>, detected: &str) {
     let limits = [
         ("portable", cfg!(chunker_scan = "portable")),

@@ -1,8 +1,8 @@
-//! Names the kernel that `--cfg chunker_scan="…"` leaves, and fails if it is not the fastest that is allowed.
-//! `make test-rust` compiles this with each value. It holds nothing but the kernels, so that rustc alone
-//! compiles it in seconds.
+//! Prints the kernel that a build with `--cfg chunker_scan="…"` uses, and fails if it is not the fastest one
+//! allowed. `make test-rust` compiles this with each value. It contains only the kernels, so that rustc alone
+//! compiles it in less than a second.
 
-#![allow(dead_code, unreachable_pub, reason = "the crate uses the rest")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "the crate uses the rest")]
 
 extern crate alloc;
 

@@ -96,8 +96,8 @@ const NO_PANIC_MESSAGES: &str = "-Zunstable-options -Cpanic=immediate-abort";
 /// thread. Cargo takes such arguments from the pinned stable toolchain when this variable is set.
 const BUILD_STD: &str = "-Zbuild-std=std,panic_abort";
 const UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
-/// Gives each compilation a folder of its own. So all modules can be built below one folder, though their files have
-/// the same name: two with the same flags share a standard library, and all of them what cargo runs on this machine.
+/// Gives each compilation its own folder, so that all modules can be built in one place although their files have the
+/// same names. Modules with the same flags then share a standard library, and all share build scripts and macros.
 const OWN_FOLDERS: &str = "-Zbuild-dir-new-layout";
 
 fn main() -> ExitCode {

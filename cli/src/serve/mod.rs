@@ -63,8 +63,7 @@ impl Server {
     }
 }
 
-/// Serves connections until `stop` is ready, then finishes running requests; returns whether that took less
-/// than
+/// Serves connections until `stop` is ready, then finishes running requests; returns whether they ended before
 /// `grace`.
 pub(crate) async fn serve(
     server: Arc<Server>,

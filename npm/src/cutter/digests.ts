@@ -1,7 +1,7 @@
 // Digests, by the platform where that is faster, or else by the module.
 
 import { ByteQueue } from "../byte-queue.js";
-import { type ByteArray, isEqual, whole } from "../bytes.js";
+import { type ByteArray, isEqual, totalLength, whole } from "../bytes.js";
 import type { Handle } from "../disposable.js";
 import { ChunkerError, calling, counted, failureOf } from "../errors.js";
 import { core } from "../load.js";
@@ -44,9 +44,7 @@ export function digestOf(
   hash: HashAlgorithm,
   parts: readonly ByteArray[],
 ): Uint8Array | Promise<Uint8Array> {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const digest = length < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
+  const digest = totalLength(parts) < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
   if (digest === undefined) return digestNow(hash, parts);
   return digest(whole(parts)).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);
 }

@@ -1,5 +1,5 @@
 import { ByteQueue } from "../byte-queue.js";
-import { type ByteArray, isEqual, joined, kindOf, whole } from "../bytes.js";
+import { type ByteArray, isEqual, joined, kindOf, totalLength, whole } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, Manifest } from "../index.js";
@@ -402,7 +402,7 @@ export class Download implements AsyncIterable<ByteArray> {
       const inside = partOf(parts, offset, pieces);
       const place = Math.max(offset - start, 0);
       await orReason(sink.write(place, inside), this.#requests.signal);
-      const length = lengthOf(inside);
+      const length = totalLength(inside);
       this.#received(length, isReused ? length : 0, count);
     };
     const absent: (readonly Chunk[])[] = [];
@@ -455,7 +455,9 @@ export class Download implements AsyncIterable<ByteArray> {
     this.#requests.throwIfStopped();
   }
 
-  /** Yields `chunks`, verified: first those of `opened`, then the rest, in as few requests as the server allows. */
+  /**
+   * Yields `chunks`, verified: first those of `opened`, then the rest, in as few requests as the server allows.
+   */
   async *#fetch(
     chunks: readonly Chunk[],
     opened?: Opened,
@@ -558,7 +560,7 @@ export class Download implements AsyncIterable<ByteArray> {
   }
 }
 
-/** Shorter pieces are gathered, in bytes. Most pieces of a socket in Node are exactly this long. */
+/** Pieces shorter than this are gathered, in bytes. Most pieces of a socket in Node are exactly this long. */
 const SHORT = 64 * 1024;
 /** Limit for gathered pieces, in bytes. */
 const MOST_GATHERED = 128 * 1024;
@@ -682,7 +684,7 @@ function partsOf(manifest: Manifest, range: ByteRange = {}) {
 
 /** Returns the part of `pieces`, which start at `offset`, that is within the range. */
 function partOf({ start, end }: Parts, offset: number, pieces: Pieces): Pieces {
-  const length = lengthOf(pieces);
+  const length = totalLength(pieces);
   if (offset >= start && offset + length <= end) return pieces;
   const queue = new ByteQueue(pieces);
   queue.take(start - offset);
@@ -692,12 +694,6 @@ function partOf({ start, end }: Parts, offset: number, pieces: Pieces): Pieces {
 /** Returns where a chunk ends in the part that is downloaded, as an offset in the file. */
 function endOf({ end }: Parts, { offset, length }: Chunk): number {
   return Math.min(offset + length, end);
-}
-
-function lengthOf(pieces: Pieces): number {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  return length;
 }
 
 /** The bytes of consecutive chunks, in pieces of any length. */
@@ -722,7 +718,7 @@ const BYTES_AHEAD = 4 * 1024 * 1024;
 class Arrivals {
   readonly #arriving: AsyncGenerator<Arrival, void, undefined>;
   #chunks: readonly Chunk[] = [];
-  /** Index of the next chunk in `#chunks`, with whose bytes `#queue` begins. */
+  /** Index in `#chunks` of the next chunk, whose bytes come first in `#queue`. */
   #next = 0;
   readonly #queue = new ByteQueue();
 

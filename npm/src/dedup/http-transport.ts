@@ -405,9 +405,7 @@ function headersOf(init: HeadersLike | undefined): Headers {
   } catch (cause) {
     throw invalidArgument(
       "headers are invalid (expected names, and values of one line of Latin-1)",
-      {
-        cause,
-      },
+      { cause },
     );
   }
 }

@@ -15,7 +15,7 @@ export interface Stretch {
 const STRETCH_BYTES = 1024 * 1024;
 /** How long complete chunks wait for others, in milliseconds. */
 const IDLE_MS = 20;
-/** Shorter pieces of an answer are copied, in bytes: a queue of very many would be slow. */
+/** Pieces shorter than this are copied, in bytes: a queue of very many parts would be slow. */
 const SHORT = 4 * 1024;
 
 /**
@@ -89,7 +89,7 @@ function encodedBytes(rows: readonly Row[]): number {
 export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
-  /** What has arrived and was not taken. */
+  /** What has arrived and was not taken yet. */
   readonly #queue = new ByteQueue();
   /** The next piece, if it was already requested. */
   #coming: Promise<IteratorResult<Uint8Array>> | undefined;
@@ -168,7 +168,7 @@ export class ByteReader {
   }
 }
 
-/** Returns a piece, or a copy if it keeps a buffer alive that is far larger. */
+/** Returns a piece, or a copy if its buffer is more than twice as long. */
 function compact(piece: ByteArray): ByteArray {
   return piece.buffer.byteLength > 2 * piece.length ? piece.slice() : piece;
 }

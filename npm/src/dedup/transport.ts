@@ -76,7 +76,8 @@ export interface Usage {
  *
  * Every method is one attempt: `upload` and `download` retry, if and only if a method rejects with a
  * `DedupError` with `retryable: true`. Methods are called concurrently. They must not keep bytes that they
- * are given after their promise settles, nor change or reuse the bytes of an answer: these are not copied.
+ * are given after their promise settles. They must not change or reuse pieces that they have yielded: a
+ * download verifies them in place, and its consumer then owns their buffers.
  */
 export interface Transport {
   /** Whether parts of a body may be Blobs: slices of a file, sent without being read first. */

@@ -59,7 +59,7 @@ const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** Limit for concurrent questions. */
 const QUESTIONS = 4;
-/** Limit for unanswered chunks beyond which reading waits, while the whole file may be known. */
+/** Limit for unanswered chunks while the whole file may be known; reading waits at it. */
 const MOST_AHEAD = 16_384;
 /** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
@@ -319,8 +319,8 @@ export class UploadJob {
   }
 
   /**
-   * Whether to read on without waiting for answers: a known file needs none of them. As many chunks of this length
-   * as there are packs must fit into the supply, in case they have to be sent.
+   * Returns whether to read on without waiting for answers, which a known file does not need. In case chunks have
+   * to be sent after all, the supply must have room for one of this length per pack, and another.
    */
   #needsNoRoom(length: number): boolean {
     const isShort = length * (this.#packs.capacity + 1) <= this.#bytes.capacity;
@@ -333,7 +333,8 @@ export class UploadJob {
     const mostChunks = Math.min(this.#limits.missingDigests, this.#limits.packChunks);
     // What lies between them is a repetition, but kept with them.
     const kept = this.#table.length - this.#table.offsetOf(first.index);
-    // While as many questions as may be are open, a larger one costs no more time than a small one.
+    // While no more questions may be open, a larger one costs no more time than a small one. Only chunks that are
+    // held limit its bytes.
     const isBusy = this.#openQuestions >= QUESTIONS && !this.#expectsNew;
     const most = this.#readBytes === undefined ? Number.POSITIVE_INFINITY : this.#mostAsked;
     const wanted = isBusy ? most : this.#questionBytes;

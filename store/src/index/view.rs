@@ -322,9 +322,9 @@ impl View {
         self.dooms.iter().map(|(name, doom)| (*name, doom.packs.as_slice()))
     }
 
-    /// Applies a full list of dooms that was complete at the moment `now`: forgets those that it lacks, if
-    /// `is_over`, which is given the time when each was last known to exist, returns that they are gone.
-    /// Returns the packs that no doom names any longer.
+    /// Applies a full list of dooms that was complete at the moment `now`. Forgets a doom that the list lacks if
+    /// `is_over` returns `true` for the moment when the doom was last known to exist. Returns the packs that no
+    /// doom names any longer.
     pub(crate) fn apply_dooms(
         &mut self,
         listed: &BTreeSet<TimeName>,

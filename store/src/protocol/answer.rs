@@ -128,7 +128,7 @@ impl Answer {
     }
 }
 
-/// The type of bytes that have no known type.
+/// The media type of bytes about which nothing is known.
 pub(super) const OCTETS: &str = "application/octet-stream";
 
 /// Why a request is refused. Shells can have their own reasons; see
@@ -189,7 +189,7 @@ impl Refusal {
         Self::new(403, "read_only", "this server is read-only")
     }
 
-    /// 405: the path does not support `method`, but those in `allowed`, which are separated by `, `.
+    /// 405: the path does not support `method`, only the `allowed` ones, a list separated by `, `.
     #[must_use]
     pub fn method_not_allowed(method: &str, allowed: &str) -> Self {
         let message = format!("this path does not support {method} (expected {allowed})");
@@ -241,7 +241,7 @@ impl Refusal {
         Self::new(400, "duplicate_digest", format!("chunk {id} occurs twice")).of(id)
     }
 
-    /// `found` says what has how much: `the pack has 40000000 bytes`.
+    /// 413: `found`, such as `the pack has 40000000 bytes`, is above the limit.
     pub(super) fn above(code: &'static str, found: impl fmt::Display, limit: u64) -> Self {
         Self::new(413, code, format!("{found} (limit: {limit})")).with_detail("limit", limit)
     }

@@ -2,7 +2,7 @@ defmodule Chunker.Upload.Plug do
   @moduledoc """
   `Chunker.Upload` as a plug, for Plug and Phoenix.
 
-      # In a module of your application, which puts the upload there when it starts:
+      # In your application, which calls :persistent_term.put(MyApp.Upload, upload) when it starts:
       def upload, do: :persistent_term.get(MyApp.Upload)
 
       # In an endpoint or a router, before Plug.Parsers and Plug.Head:
