@@ -532,13 +532,12 @@ export class Download implements AsyncIterable<ByteArray> {
       const message = `the bytes received for chunk ${chunks[intact]?.hashHex} do not match its digest`;
       failure = new ChunkerError("chunk_digest_mismatch", message);
       count = intact;
+      let length = 0;
+      for (const chunk of chunks.slice(0, count)) length += chunk.length;
+      pieces = new ByteQueue(pieces).take(length);
     }
-    let [length, bytesOnWire] = [0, 0];
-    for (const row of rows.slice(0, count)) {
-      length += row.length;
-      bytesOnWire += row.encodedLength;
-    }
-    pieces = new ByteQueue(pieces).take(length);
+    let bytesOnWire = 0;
+    for (const { encodedLength } of rows.slice(0, count)) bytesOnWire += encodedLength;
     return { chunks: chunks.slice(0, count), pieces, bytesOnWire, failure };
   }
 
