@@ -127,6 +127,14 @@ fn some_chunks(count: u64, length: usize) -> Vec<Chunk> {
     (0..count).map(|seed| Chunk::raw(ALGORITHM, &suite::noise(length, seed + 100))).collect()
 }
 
+/// Returns a manifest whose head gives another length of the file.
+fn with_length(manifest: &[u8], length: u64) -> Vec<u8> {
+    let mut damaged = manifest.to_vec();
+    let at = 9 + usize::from(manifest[8]);
+    damaged[at..at + 8].copy_from_slice(&length.to_le_bytes());
+    damaged
+}
+
 #[test]
 fn a_file_whose_manifest_is_repaired_while_it_is_read_is_never_cut_short() {
     let local = Local::with(EngineOptions::new().pack_bytes(4 << 20).chunk_bytes(1 << 20).memory(8 << 20));
@@ -134,10 +142,7 @@ fn a_file_whose_manifest_is_repaired_while_it_is_read_is_never_cut_short() {
     let root = suite::upload(&local, &data, ALGORITHM);
     let path = local.folder.path().join("manifests").join(&root);
     let intact = std::fs::read(&path).unwrap();
-    let mut damaged = intact.clone();
-    let length = 9 + usize::from(intact[8]);
-    damaged[length..length + 8].copy_from_slice(&200_000_u64.to_le_bytes());
-    std::fs::write(&path, damaged).unwrap();
+    std::fs::write(&path, with_length(&intact, 200_000)).unwrap();
     local.runtime.block_on(async {
         // Holds all memory, so that the file waits for some after its head was read.
         let pack = local.start(&suite::write_pack(ALGORITHM, &some_chunks(3, 1 << 20))).await.unwrap();
@@ -160,10 +165,7 @@ fn a_file_whose_manifest_is_damaged_is_never_taken_for_an_empty_one() {
     let local = Local::new();
     let root = suite::upload(&local, &suite::noise(300_000, 17), ALGORITHM);
     let path = local.folder.path().join("manifests").join(&root);
-    let mut damaged = std::fs::read(&path).unwrap();
-    let length = 9 + usize::from(damaged[8]);
-    damaged[length..length + 8].fill(0);
-    std::fs::write(&path, damaged).unwrap();
+    std::fs::write(&path, with_length(&std::fs::read(&path).unwrap(), 0)).unwrap();
     let request = Sent::new("GET", &format!("/v1/files/{root}"));
     let answer = local.runtime.block_on(async { received(local.exchange(&request).await).await });
     answer.refused(500, "manifest_damaged");
