@@ -30,7 +30,7 @@ defmodule Chunker.Log do
   @impl true
   def init(nil), do: {:ok, nil, {:continue, :look}}
 
-  # Lines from before a crash may still be queued. Without the native library, there are none.
+  # Lines logged before a crash may still be queued, unless the native library is missing.
   @impl true
   def handle_continue(:look, nil) do
     {:noreply, if(Chunker.available?(), do: look(nil))}

@@ -1,4 +1,4 @@
-//! Objects: immutable bytes with names, in folders, on a disk or behind `object_store`.
+//! Named, immutable objects in folders, on a disk or through the `object_store` crate.
 
 pub(crate) mod disk;
 pub(crate) mod remote;

@@ -1,4 +1,4 @@
-//! Objects behind the `object_store` crate: memory, S3, GCS, Azure, and storage of embedders.
+//! Objects in memory, on S3, GCS or Azure, or in an embedder's storage, through the `object_store` crate.
 
 use super::{Folder, Found, ObjectError, Objects, Operation};
 use bytes::Bytes;

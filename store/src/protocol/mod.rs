@@ -18,8 +18,8 @@
 //! 4. [`Exchange::finish`] returns the [`Answer`]. [`Answer::committed`] names a committed file, before
 //!    the client gets its answer.
 //!
-//! You can drop each of them at any time; nothing is left behind. A write whose body has arrived completely
-//! may still happen, but never in part. The engine measures no time. A shell should limit how long a *peer*
+//! You can drop any of these at any time, and nothing is left behind. Once the whole body of a write has
+//! arrived, the write may still happen, but never in part. The engine measures no time. A shell should limit how long a *peer*
 //! makes no progress: while the shell waits for a piece of a body, or for the peer to take a piece of an
 //! answer, but not while it waits for the engine.
 //!

@@ -33,8 +33,8 @@ mod terms;
 mod training;
 mod work;
 
-/// Makes every thread count separately. Without a recorder of metrics, even one that drops everything, the
-/// core keeps the values of histograms for a later one, behind a lock.
+/// Makes every thread count separately. Until a metrics recorder is installed (one that drops everything
+/// would do), the core stores the values of histograms behind a lock.
 fn load(_: rustler::Env<'_>, _: rustler::Term<'_>) -> bool {
     ::chunker::metrics_utils::init_metrics();
     true
