@@ -40,7 +40,7 @@ export function pieces(
   mibPerTask = MIB_PER_TASK,
 ): AsyncGenerator<ByteArray, void, undefined> {
   if (isFile(source)) return filePieces(source, signal);
-  return pausing(readPieces(source, signal), mibPerTask * PIECE);
+  return pausing(readPieces(source, signal), mibPerTask * PIECE, signal);
 }
 
 function readPieces(
@@ -61,14 +61,18 @@ function readPieces(
 }
 
 /** Yields `pieces`, and lets other tasks run after every `bytes` bytes. */
-async function* pausing(pieces: Iterable<ByteArray> | AsyncIterable<ByteArray>, bytes: number) {
+async function* pausing(
+  pieces: Iterable<ByteArray> | AsyncIterable<ByteArray>,
+  bytes: number,
+  signal: AbortSignal | undefined,
+) {
   let taken = 0;
   for await (const piece of pieces) {
     taken += piece.length;
     yield piece;
     if (taken < bytes) continue;
     taken = 0;
-    await nextTask();
+    await orAborted(nextTask(), signal);
   }
 }
 

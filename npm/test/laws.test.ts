@@ -65,6 +65,27 @@ test("other tasks run while a source is read that never keeps the reader waiting
   }
 });
 
+test("an abort cancels a source while other tasks run", { timeout: 60_000 }, async (t) => {
+  const piece = splitMix64(13, 1_000_000);
+  let cancelled: unknown;
+  const stream = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(piece),
+    cancel: (reason) => {
+      cancelled = reason;
+    },
+  });
+  const controller = new AbortController();
+  const { setImmediate } = globalThis;
+  // The pause of the reader never ends.
+  t.mock.method(globalThis, "setImmediate", () => setImmediate(() => controller.abort("enough")));
+  const reading = api.chunk(stream as unknown as Uint8Array, {
+    profile: LARGE,
+    signal: controller.signal,
+  });
+  await assert.rejects(reading, { code: "aborted", cause: "enough" });
+  assert.equal(cancelled, "enough");
+});
+
 test("the plain and the simd128 module agree", async () => {
   // The CommonJS files are a second instance of the package, here with the plain module.
   const require = createRequire(import.meta.url);
