@@ -3,18 +3,20 @@
 //! A file is written under a temporary name, synced, renamed, and its folder is synced: after a crash, it is
 //! complete or absent.
 
+mod buffers;
 mod changes;
 #[cfg(test)]
 mod power_loss;
 
 use super::{Folder, Found, GotMany, ObjectError, Objects, Operation, Wanted};
 use crate::host::{Host, start_work};
+use buffers::Buffers;
 use bytes::Bytes;
 use changes::{Changes, System};
 use futures::stream::{self, StreamExt as _};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,11 +42,12 @@ struct Inner {
     changes: Arc<dyn Changes>,
     /// Folders whose names this process has made durable, because their creator may not have done it yet.
     durable: Mutex<HashSet<PathBuf>>,
+    buffers: Buffers,
 }
 
 impl Inner {
     fn new(root: PathBuf, changes: Arc<dyn Changes>) -> Self {
-        Self { root, changes, durable: Mutex::default() }
+        Self { root, changes, durable: Mutex::default(), buffers: Buffers::default() }
     }
 }
 
@@ -271,13 +274,11 @@ impl Inner {
         }
         let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
         file.seek(SeekFrom::Start(range.start))?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        file.take(length as u64).read_to_end(&mut bytes)?;
+        let bytes = self.buffers.read(file, length)?;
         if bytes.len() < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(bytes.into())
+        Ok(bytes)
     }
 
     fn list(&self, folder: &str, after: Option<&str>) -> io::Result<Vec<Found>> {

@@ -1,0 +1,116 @@
+//! Buffers of earlier reads, for later ones: the kernel clears every page of a new buffer.
+
+use bytes::Bytes;
+use std::io::{self, Read};
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Shorter buffers are left to the allocator, which keeps them itself, in bytes.
+const SHORTEST: usize = 256 << 10;
+/// Longer ones are rare, in bytes.
+const LONGEST: usize = 8 << 20;
+/// Buffers to keep.
+const MOST: usize = 8;
+
+/// Buffers that nobody uses, at most 64 MiB in all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Buffers {
+    /// Reads at most `length` bytes.
+    pub(super) fn read(&self, file: impl Read, length: usize) -> io::Result<Bytes> {
+        let mut bytes = if length < SHORTEST { Vec::new() } else { self.spare(length) };
+        bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(if length < SHORTEST {
+            bytes.into()
+        } else {
+            Bytes::from_owner(Lent { bytes, owner: self.clone() })
+        })
+    }
+
+    /// Returns an empty buffer, with room for `length` bytes if there is one.
+    fn spare(&self, length: usize) -> Vec<u8> {
+        let mut spares = self.spares();
+        match spares.iter().position(|spare| spare.capacity() >= length) {
+            Some(at) => spares.swap_remove(at),
+            None => {
+                spares.pop(); // makes room for the longer one
+                Vec::new()
+            }
+        }
+    }
+
+    fn spares(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bytes whose buffer is kept when the last of them is dropped.
+struct Lent {
+    bytes: Vec<u8>,
+    owner: Buffers,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut bytes = take(&mut self.bytes);
+        let mut spares = self.owner.spares();
+        if spares.len() < MOST && bytes.capacity() <= LONGEST {
+            bytes.clear();
+            spares.push(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_stays_while_others_are_read() {
+        let buffers = Buffers::default();
+        let data: Vec<u8> = (0..=250).cycle().take(4 * SHORTEST).collect();
+        let mut held = Vec::new();
+        for round in 0..3 * MOST {
+            for length in [0, 1, SHORTEST - 1, SHORTEST, SHORTEST + round, 2 * SHORTEST, data.len() - round] {
+                let read = buffers.read(&data[round..], length).unwrap();
+                held.push((round, round + length / 3..round + length, read.slice(length / 3..)));
+            }
+            held.retain(|(begun, ..)| round - begun < 2);
+            assert!(held.iter().all(|(_, range, part)| part == &data[range.clone()]), "round {round}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_serves_again_once_nobody_has_its_bytes() {
+        let buffers = Buffers::default();
+        let data = vec![7; 2 * SHORTEST];
+        let first = buffers.read(&data[..], 2 * SHORTEST).unwrap();
+        let (place, part) = (first.as_ptr(), first.slice(5..6));
+        drop(first);
+        assert_ne!(buffers.read(&data[..], SHORTEST).unwrap().as_ptr(), place);
+        drop(part);
+        let places: Vec<_> = buffers.spares().iter().map(|spare| spare.as_ptr()).collect();
+        assert!(places.contains(&place));
+        assert_eq!(buffers.read(&data[..], 2 * SHORTEST).unwrap().as_ptr(), place);
+    }
+
+    #[test]
+    fn only_a_few_buffers_are_kept() {
+        let buffers = Buffers::default();
+        let data = vec![7; SHORTEST];
+        let held: Vec<_> = (0..2 * MOST).map(|_| buffers.read(&data[..], SHORTEST).unwrap()).collect();
+        drop(held);
+        assert_eq!(buffers.spares().len(), MOST);
+        let buffers = Buffers::default();
+        drop(Lent { bytes: Vec::with_capacity(LONGEST + 1), owner: buffers.clone() });
+        assert!(buffers.spares().is_empty());
+    }
+}
