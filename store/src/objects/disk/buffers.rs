@@ -7,12 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Shorter buffers are left to the allocator, which keeps them itself, in bytes.
 const SHORTEST: usize = 256 << 10;
-/// Longer ones are rare, in bytes.
-const LONGEST: usize = 8 << 20;
-/// Buffers to keep.
-const MOST: usize = 8;
+/// Limit for the bytes of all buffers that are kept: those of two downloads.
+const MOST: usize = 32 << 20;
 
-/// Buffers that nobody uses, at most 64 MiB in all.
+/// Buffers that nobody uses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
@@ -32,8 +30,9 @@ impl Buffers {
     /// Returns an empty buffer, with room for `length` bytes if there is one.
     fn spare(&self, length: usize) -> Vec<u8> {
         let mut spares = self.spares();
-        match spares.iter().position(|spare| spare.capacity() >= length) {
-            Some(at) => spares.swap_remove(at),
+        let fitting = spares.iter().enumerate().filter(|(_, spare)| spare.capacity() >= length);
+        match fitting.min_by_key(|(_, spare)| spare.capacity()) {
+            Some((at, _)) => spares.swap_remove(at),
             None => {
                 spares.pop(); // makes room for the longer one
                 Vec::new()
@@ -61,9 +60,10 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut bytes = take(&mut self.bytes);
+        bytes.clear();
         let mut spares = self.owner.spares();
-        if spares.len() < MOST && bytes.capacity() <= LONGEST {
-            bytes.clear();
+        let kept: usize = spares.iter().map(Vec::capacity).sum();
+        if kept + bytes.capacity() <= MOST {
             spares.push(bytes);
         }
     }
@@ -78,7 +78,7 @@ mod tests {
         let buffers = Buffers::default();
         let data: Vec<u8> = (0..=250).cycle().take(4 * SHORTEST).collect();
         let mut held = Vec::new();
-        for round in 0..3 * MOST {
+        for round in 0..20 {
             for length in [0, 1, SHORTEST - 1, SHORTEST, SHORTEST + round, 2 * SHORTEST, data.len() - round] {
                 let read = buffers.read(&data[round..], length).unwrap();
                 held.push((round, round + length / 3..round + length, read.slice(length / 3..)));
@@ -103,14 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_few_buffers_are_kept() {
+    fn no_more_than_the_limit_is_kept() {
         let buffers = Buffers::default();
         let data = vec![7; SHORTEST];
-        let held: Vec<_> = (0..2 * MOST).map(|_| buffers.read(&data[..], SHORTEST).unwrap()).collect();
+        let reads = 2 * MOST / SHORTEST;
+        let held: Vec<_> = (0..reads).map(|_| buffers.read(&data[..], SHORTEST).unwrap()).collect();
         drop(held);
-        assert_eq!(buffers.spares().len(), MOST);
-        let buffers = Buffers::default();
-        drop(Lent { bytes: Vec::with_capacity(LONGEST + 1), owner: buffers.clone() });
-        assert!(buffers.spares().is_empty());
+        assert_eq!(buffers.spares().iter().map(Vec::capacity).sum::<usize>(), MOST);
     }
 }
