@@ -174,7 +174,7 @@ package: setup addon ## build the npm package
 	npm --prefix npm run --silent build
 
 addon: setup ## build the npm package's native addon for this machine, for tests
-	scripts/addon.sh
+	scripts/addon.sh test
 
 addons: setup ## build the packages of the native addon for all platforms, in target/addons/packages (TARGETS="linux-x64-gnu …": for these; installs Zig)
 	scripts/addons.sh $(TARGETS)
