@@ -21,8 +21,20 @@ help: ## list the targets
 setup: ## install what is missing on a machine with rustup, Node.js and git
 	@scripts/setup.sh
 
-demo: package ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own files; COMPRESSION=zstd)
+# Where `make package` has run, the demo keeps the package whole; elsewhere it makes only what it needs of it.
+demo: $(if $(wildcard target/addons/test),package,demo-package) ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own files; COMPRESSION=zstd)
 	@npm --prefix npm run --silent demo
+
+demo-package:
+	@scripts/setup.sh --demo
+	@scripts/side-by-side.sh demo-addon demo-modules
+	npm --prefix npm run --silent build
+
+demo-addon:
+	scripts/addon.sh demo
+
+demo-modules:
+	cargo xtask wasm chunker chunker-codecs
 
 demo-elixir: package ## serve the upload page with the upload server on the BEAM (STORE=dir; PORT=4000)
 	npm/node_modules/.bin/tsc -p npm/demo
@@ -174,7 +186,7 @@ package: setup addon ## build the npm package
 	npm --prefix npm run --silent build
 
 addon: setup ## build the npm package's native addon for this machine, for tests
-	scripts/addon.sh
+	scripts/addon.sh test
 
 addons: setup ## build the packages of the native addon for all platforms, in target/addons/packages (TARGETS="linux-x64-gnu …": for these; installs Zig)
 	scripts/addons.sh $(TARGETS)

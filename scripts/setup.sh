@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what `make test` and `make demo` need beyond rustup, Node.js and git, and what the arguments
-# name: `COMMAND`, in a Debian package of that name, or `COMMAND=PACKAGE`. Does nothing, and says nothing,
-# where everything is there.
+# setup.sh [--demo] [COMMAND[=PACKAGE]...]: installs what `make test` needs beyond rustup, Node.js and git, or with
+# --demo only what `make demo` needs; and each COMMAND, from the Debian package of that name or from PACKAGE. Does
+# nothing, and says nothing, where everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,16 +28,20 @@ done
 [ "$(node -p 'Number(process.versions.node.split(".")[0]) >= 20')" = true ] || fail "Node.js $(node --version) is too old: 20 or newer is needed"
 
 need cc build-essential "a C compiler"
-need python3 python3 "Python 3"
-for codec in zstd lz4 bzip2; do need "$codec" "$codec" "$codec"; done
-need xz xz-utils "xz"
-need b3sum b3sum "b3sum"
-need openssl openssl "OpenSSL"
-need nix-hash nix-bin "Nix"
-need mix elixir "Elixir 1.14 or newer"
-need dialyzer erlang-dialyzer "Dialyzer"
+if [ "${1:-}" = --demo ]; then
+    shift
+else
+    need python3 python3 "Python 3"
+    for codec in zstd lz4 bzip2; do need "$codec" "$codec" "$codec"; done
+    need xz xz-utils "xz"
+    need b3sum b3sum "b3sum"
+    need openssl openssl "OpenSSL"
+    need nix-hash nix-bin "Nix"
+    need mix elixir "Elixir 1.14 or newer"
+    need dialyzer erlang-dialyzer "Dialyzer"
+    [ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"
+fi
 for command in "$@"; do need "${command%%=*}" "${command#*=}" "${command%%=*}"; done
-[ -n "${CHROMIUM:-}" ] || need chromium chromium "Chromium, or the path of one in CHROMIUM"
 # zstd is C, also in WebAssembly. Old releases of Debian and Ubuntu have no clang 19.
 { command -v clang-19 && command -v llvm-ar-19; } >/dev/null || { command -v clang && command -v llvm-ar; } >/dev/null || {
     missing+=(clang-19 llvm-19)

@@ -3,8 +3,9 @@ defmodule Chunker.HostileTest do
 
   alias Chunker.Hostile
 
-  # `make bench-nif` makes 1,000,000.
-  @calls 100_000
+  # `make bench-nif` makes 1,000,000 of both kinds.
+  @calls 50_000
+  @store_calls 4_000
 
   @tag timeout: :infinity
   test "no call harms the VM or keeps memory" do
@@ -23,11 +24,11 @@ defmodule Chunker.HostileTest do
 
   @tag timeout: :infinity
   test "nor does one on a store, or in an exchange" do
-    Hostile.run_stores(4_000, 1)
+    Hostile.run_stores(div(@store_calls, 2), 1)
     before = Hostile.memory()
-    outcomes = Hostile.run_stores(10_000, 2)
+    outcomes = Hostile.run_stores(@store_calls, 2)
     later = Hostile.memory()
-    assert outcomes |> Map.values() |> Enum.sum() == 10_000
+    assert outcomes |> Map.values() |> Enum.sum() == @store_calls
 
     for outcome <- [:proper, :killed, :ok, :chunker_closed, :chunker_busy, ArgumentError],
         do: assert(outcomes[outcome] > 0, inspect(outcome))

@@ -1,11 +1,12 @@
-// Builds dist/ from wasm-out/ (made by `cargo xtask wasm`) and src/.
+// Builds dist/ from wasm-out/ (made by `cargo xtask wasm`) and src/. Without the module of threads or of debugging in
+// wasm-out/, dist/ lacks that part of src/, too: enough for `make demo`, but not a package.
 //
 //   dist/*.wasm        the modules, optimized by wasm-opt
 //   dist/*.js          ES modules, one for each source file; *.d.ts beside them
 //   dist/cjs/*.js      the same as CommonJS, for `require` in Node
 //   dist/inline/*.cjs  modules and scripts of workers as texts: `#inline/…`, see `imports` of package.json
 
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -17,6 +18,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 
@@ -77,40 +79,46 @@ if (!existsSync("wasm-out/bindgen.js")) {
   console.error("wasm-out/ is missing: run `cargo xtask wasm` first");
   process.exit(1);
 }
+/** The folders of src/ without which the rest works, and whose module is missing. */
+const leftOut = ["threads", "debug"].filter((part) => !existsSync(`wasm-out/chunker-${part}.wasm`));
+for (const part of leftOut) {
+  console.log(`build: dist/ will lack ${part}, since wasm-out/ has no chunker-${part}.wasm`);
+  for (const table of [MODULES, GLUE, WORKERS]) {
+    for (const name of Object.keys(table)) if (name.includes(part)) delete table[name];
+  }
+}
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 writeFileSync("wasm-out/version.js", `export const VERSION = "${version}";\n`);
 writeFileSync("wasm-out/version.d.ts", `export declare const VERSION: "${version}";\n`);
 rmSync("dist", { recursive: true, force: true });
 for (const folder of ["cjs", "inline"]) mkdirSync(`dist/${folder}`, { recursive: true });
-optimizeModules();
-tool("tsc", "-p", ".");
+await Promise.all(Object.keys(MODULES).map(optimizeModule));
+compileSources();
 await bundleGenerated();
 await inlineWorkers();
 await emitCommonJs();
 for (const license of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join("..", license), license);
 
-/** Optimizes the modules, and writes them as texts too; those of `inline.ts` as JavaScript modules. */
-function optimizeModules() {
-  for (const [name, { features, inlined }] of Object.entries(MODULES)) {
-    const file = `dist/${name}.wasm`;
-    tool(
-      "wasm-opt",
-      ...APART,
-      "-O3",
-      "--converge",
-      ...FEATURES,
-      ...features,
-      `wasm-out/${name}.wasm`,
-      "-o",
-      file,
-    );
-    const bytes = readFileSync(file);
-    inline(name, gzipSync(bytes, { level: 9 }).toString("base64"));
-    if (!inlined) continue;
-    const base64 = bytes.toString("base64");
-    writeFileSync(`wasm-out/${name}.wasm.js`, `export const base64 = "${base64}";\n`);
-    writeFileSync(`wasm-out/${name}.wasm.d.ts`, "export declare const base64: string;\n");
-  }
+/** Optimizes a module, and writes it as a text too; one of `inline.ts` as a JavaScript module. */
+async function optimizeModule(name) {
+  const { features, inlined } = MODULES[name];
+  const [from, to] = [`wasm-out/${name}.wasm`, `dist/${name}.wasm`];
+  const options = [...APART, "-O3", "--converge", ...FEATURES, ...features];
+  await promisify(execFile)("node_modules/.bin/wasm-opt", [...options, from, "-o", to]);
+  const bytes = readFileSync(to);
+  inline(name, gzipSync(bytes, { level: 9 }).toString("base64"));
+  if (!inlined) return;
+  const base64 = bytes.toString("base64");
+  writeFileSync(`wasm-out/${name}.wasm.js`, `export const base64 = "${base64}";\n`);
+  writeFileSync(`wasm-out/${name}.wasm.d.ts`, "export declare const base64: string;\n");
+}
+
+/** Compiles src/, but for what is left out. */
+function compileSources() {
+  const exclude = leftOut.map((part) => `../src/${part}`);
+  const config = { extends: "../tsconfig.json", include: ["../src"], exclude };
+  writeFileSync("wasm-out/tsconfig.json", JSON.stringify(config));
+  tool("tsc", "-p", "wasm-out");
 }
 
 /** Writes what `import("#inline/…")` finds. */

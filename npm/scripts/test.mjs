@@ -23,7 +23,10 @@ const [tier, ...patterns] = process.argv.slice(2);
 const names = TIERS[tier];
 if (names === undefined)
   fail(`usage: node scripts/test.mjs ${Object.keys(TIERS).join("|")} [NAME]`);
-if (!existsSync("dist/glue.js")) fail("dist/ is missing: run `npm run build` first");
+// `make demo` builds only the first of these.
+for (const part of ["glue.js", "threads/glue.js", "debug/glue.js"]) {
+  if (!existsSync(join("dist", part))) fail(`dist/ lacks ${part}: run \`make package\` first`);
+}
 // Packed packages choose for themselves.
 if (!["package", "bundlers"].includes(tier)) {
   process.env.CHUNKER_BACKEND ??= tier === "wasm" ? "wasm" : "native";

@@ -19,6 +19,8 @@ const PROFILES = [
   { sizes: [2048, 8192, 65_536], length: 1_500_001 },
 ] as const;
 const PIECES = [1, 2, 3, 63, 64, 65, 255, 1023, 1024, 1025, 4096, 100_000, 10_000_000];
+/** Each piece is a call, and the chunks of the smallest profile already take a hundred of one byte. */
+const MOST_PIECES = 70_000;
 
 const subtle = (bytes: Uint8Array<ArrayBuffer>) => webcrypto.subtle.digest("SHA-256", bytes);
 
@@ -40,7 +42,7 @@ for (const [how, hashing] of Object.entries(CUTTERS)) {
         offset,
         length,
       }));
-      for (const piece of PIECES) {
+      for (const piece of PIECES.filter((piece) => length / piece <= MOST_PIECES)) {
         const chunks = await found(hashing(pushChunker(sizes, true)), data, piece);
         assert.deepEqual(JSON.parse(JSON.stringify(chunks)), wanted, `${sizes} in ${piece}`);
       }
@@ -63,7 +65,7 @@ for (const [how, hashing] of Object.entries(CUTTERS)) {
 test("the cuts are those of the module with its own digests", async () => {
   for (const { sizes, length } of PROFILES) {
     const data = splitMix64(length, length);
-    for (const piece of [1, 1000, 10_000_000]) {
+    for (const piece of [1, 3, 1000, 10_000_000].filter((piece) => length / piece <= MOST_PIECES)) {
       const own = await found(pushChunker(sizes, false), data, piece);
       const hashed = await found(hashingOf(sizes), data, piece);
       assert.deepEqual(hashed, own);

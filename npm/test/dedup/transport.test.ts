@@ -324,8 +324,7 @@ test("a download's limit does not run while the consumer takes its time (law 3)"
   const { root } = await upload(source, { transport });
   const all: Uint8Array[] = [];
   for await (const bytes of download(root, { transport })) {
-    all.push(bytes);
-    await sleep(400);
+    if (all.push(bytes) % 5 === 0) await sleep(400);
   }
   assert.deepEqual(Buffer.concat(all), Buffer.from(source));
   // A server that stops in the middle of an answer is another thing.

@@ -64,7 +64,7 @@ export async function pack(): Promise<Packed> {
 export function installAddonIn(folder: string): void {
   const modules = join(PACKAGE, "node_modules");
   const name = readdirSync(modules).find((each) => each.startsWith("chunker-cdc-"));
-  if (name === undefined) throw new Error("there is no addon: run scripts/addon.sh");
+  if (name === undefined) throw new Error("there is no addon: run scripts/addon.sh test");
   const options = { recursive: true, dereference: true };
   cpSync(join(modules, name), join(folder, "node_modules", name), options);
 }
