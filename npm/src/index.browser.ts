@@ -1,8 +1,10 @@
 // `chunker-cdc` in pages and workers: `ready()` fetches the module from next to this file.
 
+import { discardBuffers } from "./discard.js";
 import { unpacked } from "./inline.browser.js";
 import { setSource, simdSupported } from "./load.js";
 
+discardBuffers();
 setSource(
   // Bundlers find the files through these two expressions.
   () =>

@@ -1,4 +1,5 @@
 import { type ByteArray, type Bytes, bytesOf, isBytes, kindOf } from "./bytes.js";
+import { type Discarder, discarderFor } from "./discard.js";
 import { ChunkerError, counted, invalidArgument } from "./errors.js";
 import { filePieces, isFile } from "./file.js";
 
@@ -50,7 +51,7 @@ function readPieces(
   if (isBytes(source)) return memoryPieces(source, signal);
   if (isBlob(source)) {
     return has(source, "stream")
-      ? streamPieces(source.stream(), signal)
+      ? streamPieces(source.stream(), signal, discarderFor(source))
       : slicePieces(source, signal);
   }
   if (isReadableStream(source)) return streamPieces(source, signal);
@@ -83,7 +84,11 @@ function* memoryPieces(data: Bytes, signal: AbortSignal | undefined) {
   }
 }
 
-async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSignal | undefined) {
+async function* streamPieces(
+  stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal | undefined,
+  discarder?: Discarder,
+) {
   if (stream.locked) throw invalidArgument("source is a stream that is locked or was already read");
   // Without buffers of our own: Chromium 156 sometimes never settles a read into one from a Blob's stream.
   const reader = stream.getReader();
@@ -94,8 +99,10 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
       ended = done;
       if (done) return;
       yield* slices(value, "a piece of the source");
+      discarder?.discard(value);
     }
   } finally {
+    discarder?.close();
     // Not awaited: a source may never finish cancelling, and no one is left to report an error to.
     if (!ended) reader.cancel(signal?.reason).catch(() => {});
     reader.releaseLock();

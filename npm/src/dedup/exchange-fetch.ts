@@ -1,12 +1,15 @@
 // Requests by `fetch`, and in pages by XMLHttpRequest, which reports how much of a body was sent.
 
-import { joined } from "../bytes.js";
+import { type ByteArray, isBytes, whole } from "../bytes.js";
 import type { Exchange, HttpAnswer, HttpRequest } from "./exchange.js";
+import type { Body } from "./transport.js";
 
 /** Without signs of progress, a body gets this much time per byte on top of the limit. */
 const MS_PER_BYTE = 1;
 /** Shorter bodies are sent before any progress could be reported. */
 const SHORTEST_TOLD = 128 * 1024;
+/** Shorter bodies are sent as bytes: to make and to read a Blob, a page waits for other processes. */
+const SHORTEST_BLOB = 64 * 1024;
 
 /** Returns an exchange by `fetch`. */
 export function fetchExchange(fetch: typeof globalThis.fetch, takesBlobs: boolean): Exchange {
@@ -15,9 +18,7 @@ export function fetchExchange(fetch: typeof globalThis.fetch, takesBlobs: boolea
     const response = await fetch(url, {
       method,
       headers,
-      ...(body === undefined
-        ? {}
-        : { body: takesBlobs ? new Blob([...body.parts]) : joined(body.parts as Uint8Array[]) }),
+      ...(body === undefined ? {} : { body: bodyInit(body, takesBlobs) }),
       credentials,
       cache: "no-store",
       redirect: "manual",
@@ -29,6 +30,11 @@ export function fetchExchange(fetch: typeof globalThis.fetch, takesBlobs: boolea
       body: bodyOf(response),
     };
   };
+}
+
+function bodyInit({ parts, length }: Body, takesBlobs: boolean): Blob | ByteArray {
+  if (takesBlobs && (length >= SHORTEST_BLOB || !parts.every(isBytes))) return new Blob([...parts]);
+  return whole(parts as readonly ByteArray[]);
 }
 
 /** Returns an exchange for pages and workers: by XMLHttpRequest if the progress of a body matters. */

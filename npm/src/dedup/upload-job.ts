@@ -653,6 +653,8 @@ export class UploadJob {
   async #commitAsKnown(root: string, manifest: ByteArray): Promise<boolean> {
     if (!this.#expectsKnown) return false;
     await this.#checkSource();
+    // An answer may have arrived meanwhile.
+    if (!this.#expectsKnown) return false;
     let missing: ReadonlySet<string> = new Set();
     try {
       await this.#requests.run((signal) =>

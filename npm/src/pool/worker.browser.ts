@@ -1,5 +1,6 @@
 // A worker of `chunker-cdc/pool` in a page.
 
+import { discardBuffers } from "../discard.js";
 import { pieces } from "../source.js";
 import { type Order, type Reply, STARTED } from "./messages.js";
 import { working } from "./worker.js";
@@ -15,4 +16,5 @@ const work = working(
   (blob) => pieces(blob, undefined),
 );
 scope.onmessage = ({ data }) => work(data);
+discardBuffers();
 scope.postMessage(STARTED, []);

@@ -1,5 +1,6 @@
 // A member of a team in a page.
 
+import { discardBuffers } from "../discard.js";
 import { STARTED } from "../pool/messages.js";
 import { pieces } from "../source.js";
 import { member } from "./member.js";
@@ -16,4 +17,5 @@ const obey = member(
   (blob) => pieces(blob, undefined),
 );
 scope.onmessage = ({ data }) => obey(data);
+discardBuffers();
 scope.postMessage(STARTED, []);

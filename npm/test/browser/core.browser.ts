@@ -122,6 +122,50 @@ test("metrics of a page count what the page was given, not what its workers did"
   await page.close();
 });
 
+test("the memory of a file's pieces does not wait for the garbage collector", async () => {
+  const { page, problems } = await open(browser, site.url);
+  const sizes = await page.evaluate(async () => {
+    const { chunks } = await import("chunker-cdc");
+    const pieces: Uint8Array[] = [];
+    const { read } = ReadableStreamDefaultReader.prototype;
+    ReadableStreamDefaultReader.prototype.read = async function (this: never) {
+      const result = await read.call(this);
+      if (result.value) pieces.push(result.value);
+      return result;
+    };
+    const sizesOf = async (source: Blob | ReadableStream<Uint8Array>) => {
+      pieces.length = 0;
+      let bytes = 0;
+      for await (const { length } of chunks(source)) bytes += length;
+      const left = pieces.map(({ length }) => length);
+      return { bytes, some: pieces.length > 0, left: left.reduce((a, b) => a + b, 0) };
+    };
+    const file = new File([new Uint8Array(5_000_000)], "file");
+    class Own extends Blob {
+      override stream() {
+        return file.stream();
+      }
+    }
+    const own = new Own([new Uint8Array(5_000_000)]);
+    return {
+      file: await sizesOf(file),
+      slice: await sizesOf(file.slice(1000)),
+      stream: await sizesOf(file.stream()),
+      own: await sizesOf(own),
+    };
+  });
+  const some = true;
+  assert.deepEqual(sizes, {
+    file: { bytes: 5_000_000, some, left: 0 },
+    slice: { bytes: 4_999_000, some, left: 0 },
+    // Whoever made a stream may still need its bytes.
+    stream: { bytes: 5_000_000, some, left: 5_000_000 },
+    own: { bytes: 5_000_000, some, left: 5_000_000 },
+  });
+  assert.deepEqual(problems, []);
+  await page.close();
+});
+
 test("a file of the page is read by a worker as well", async () => {
   const { page, problems } = await open(browser, site.url);
   const [here, there] = await page.evaluate(async () => {
