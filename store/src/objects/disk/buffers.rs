@@ -7,40 +7,61 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Shorter buffers are left to the allocator, which keeps them itself, in bytes.
 const SHORTEST: usize = 256 << 10;
-/// Limit for the bytes of all buffers that are kept: those of two downloads.
+/// Limit for the bytes that are kept besides those that reads asked for: the buffers of two downloads.
 const MOST: usize = 32 << 20;
 
-/// Buffers that nobody uses.
+/// Gives the buffers of earlier reads to later ones.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+pub(super) struct Buffers(Arc<Mutex<Kept>>);
+
+/// Memory besides what reads asked for.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Buffers that nobody uses.
+    spares: Vec<Vec<u8>>,
+    /// Bytes of buffers in use beyond the lengths of their reads.
+    excess: usize,
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        self.spares.iter().map(Vec::capacity).sum::<usize>() + self.excess
+    }
+}
 
 impl Buffers {
     /// Reads at most `length` bytes.
     pub(super) fn read(&self, file: impl Read, length: usize) -> io::Result<Bytes> {
-        let mut bytes = if length < SHORTEST { Vec::new() } else { self.spare(length) };
+        let (mut bytes, excess) = if length < SHORTEST { (Vec::new(), 0) } else { self.spare(length) };
         bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        file.take(length as u64).read_to_end(&mut bytes)?;
-        Ok(if length < SHORTEST {
-            bytes.into()
-        } else {
-            Bytes::from_owner(Lent { bytes, owner: self.clone() })
-        })
+        let mut file = file.take(length as u64);
+        if length < SHORTEST {
+            file.read_to_end(&mut bytes)?;
+            return Ok(bytes.into());
+        }
+        let mut lent = Lent { bytes, excess, owner: self.clone() };
+        file.read_to_end(&mut lent.bytes)?;
+        Ok(Bytes::from_owner(lent))
     }
 
-    /// Returns an empty buffer, with room for `length` bytes if there is one.
-    fn spare(&self, length: usize) -> Vec<u8> {
-        let mut spares = self.spares();
-        let fitting = spares.iter().enumerate().filter(|(_, spare)| spare.capacity() >= length);
+    /// Returns an empty buffer, with room for `length` bytes if there is one, and how much longer it is.
+    fn spare(&self, length: usize) -> (Vec<u8>, usize) {
+        let mut kept = self.kept();
+        let fitting = kept.spares.iter().enumerate().filter(|(_, spare)| spare.capacity() >= length);
         match fitting.min_by_key(|(_, spare)| spare.capacity()) {
-            Some((at, _)) => spares.swap_remove(at),
+            Some((at, spare)) => {
+                let excess = spare.capacity() - length;
+                kept.excess += excess;
+                (kept.spares.swap_remove(at), excess)
+            }
             None => {
-                spares.pop(); // makes room for the longer one
-                Vec::new()
+                kept.spares.pop(); // makes room for the longer one
+                (Vec::new(), 0)
             }
         }
     }
 
-    fn spares(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -48,6 +69,8 @@ impl Buffers {
 /// Bytes whose buffer is kept when the last of them is dropped.
 struct Lent {
     bytes: Vec<u8>,
+    /// As counted in [`Kept`].
+    excess: usize,
     owner: Buffers,
 }
 
@@ -61,10 +84,10 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let mut bytes = take(&mut self.bytes);
         bytes.clear();
-        let mut spares = self.owner.spares();
-        let kept: usize = spares.iter().map(Vec::capacity).sum();
-        if kept + bytes.capacity() <= MOST {
-            spares.push(bytes);
+        let mut kept = self.owner.kept();
+        kept.excess -= self.excess;
+        if kept.bytes() + bytes.capacity() <= MOST {
+            kept.spares.push(bytes);
         }
     }
 }
@@ -97,7 +120,7 @@ mod tests {
         drop(first);
         assert_ne!(buffers.read(&data[..], SHORTEST).unwrap().as_ptr(), place);
         drop(part);
-        let places: Vec<_> = buffers.spares().iter().map(|spare| spare.as_ptr()).collect();
+        let places: Vec<_> = buffers.kept().spares.iter().map(|spare| spare.as_ptr()).collect();
         assert!(places.contains(&place));
         assert_eq!(buffers.read(&data[..], 2 * SHORTEST).unwrap().as_ptr(), place);
     }
@@ -109,6 +132,37 @@ mod tests {
         let reads = 2 * MOST / SHORTEST;
         let held: Vec<_> = (0..reads).map(|_| buffers.read(&data[..], SHORTEST).unwrap()).collect();
         drop(held);
-        assert_eq!(buffers.spares().iter().map(Vec::capacity).sum::<usize>(), MOST);
+        assert_eq!(buffers.kept().bytes(), MOST);
+    }
+
+    #[test]
+    fn what_short_reads_leave_of_long_buffers_counts_towards_the_limit() {
+        let buffers = Buffers::default();
+        let data = vec![7; MOST / 2];
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            drop(buffers.read(&data[..], MOST / 2).unwrap());
+            held.push(buffers.read(&data[..], SHORTEST).unwrap());
+            assert!(buffers.kept().bytes() <= MOST);
+        }
+        // Two of them have long buffers.
+        assert_eq!(buffers.kept().excess, MOST - 2 * SHORTEST);
+        drop(held);
+        assert_eq!(buffers.kept().excess, 0);
+    }
+
+    #[test]
+    fn a_read_that_fails_gives_its_buffer_back() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+        let buffers = Buffers::default();
+        drop(buffers.read(&vec![7; 2 * SHORTEST][..], 2 * SHORTEST).unwrap());
+        buffers.read(Failing, SHORTEST).unwrap_err();
+        let kept = buffers.kept();
+        assert_eq!((kept.spares.len(), kept.excess), (1, 0));
     }
 }
