@@ -9,11 +9,16 @@ export function discardBuffers(): void {
 
 /**
  * Returns an object that frees buffers, if `stream` is that of the platform's Blobs. By the File API, each of its
- * pieces has a buffer of its own; a package's or a subclass's stream may yield bytes that it still needs.
+ * pieces has a buffer of its own; the stream of a package, or of a subclass, may yield bytes that it still needs.
  */
 export function discarderFor({ stream }: Blob): Discarder | undefined {
-  const isPlatforms = isOn && "MessageChannel" in globalThis && stream === Blob.prototype.stream;
-  return isPlatforms ? new Discarder() : undefined;
+  if (!isOn || !("MessageChannel" in globalThis)) return undefined;
+  return stream === Blob.prototype.stream && isNative(stream) ? new Discarder() : undefined;
+}
+
+/** Whether the platform has `method`, and no package in its place. */
+function isNative(method: () => unknown): boolean {
+  return Function.prototype.toString.call(method).includes("[native code]");
 }
 
 /**
@@ -31,7 +36,11 @@ export class Discarder {
 
   /** Frees the buffer of `piece`, which must not be used any more. */
   discard({ buffer }: Uint8Array): void {
-    this.#port.postMessage(undefined, [buffer as ArrayBuffer]);
+    try {
+      this.#port.postMessage(undefined, [buffer as ArrayBuffer]);
+    } catch {
+      // Ports of Cloudflare Workers transfer nothing: the garbage collector frees it.
+    }
   }
 
   close(): void {

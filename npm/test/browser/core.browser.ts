@@ -147,11 +147,25 @@ test("the memory of a file's pieces does not wait for the garbage collector", as
       }
     }
     const own = new Own([new Uint8Array(5_000_000)]);
+    const { stream } = Blob.prototype;
+    Blob.prototype.stream = function () {
+      return stream.call(this);
+    };
+    const wrapped = await sizesOf(file);
+    Blob.prototype.stream = stream;
+    const { postMessage } = MessagePort.prototype;
+    MessagePort.prototype.postMessage = () => {
+      throw new Error("Transfer list is not supported");
+    };
+    const untransferred = await sizesOf(file);
+    MessagePort.prototype.postMessage = postMessage;
     return {
       file: await sizesOf(file),
       slice: await sizesOf(file.slice(1000)),
       stream: await sizesOf(file.stream()),
       own: await sizesOf(own),
+      wrapped,
+      untransferred,
     };
   });
   const some = true;
@@ -161,6 +175,9 @@ test("the memory of a file's pieces does not wait for the garbage collector", as
     // Whoever made a stream may still need its bytes.
     stream: { bytes: 5_000_000, some, left: 5_000_000 },
     own: { bytes: 5_000_000, some, left: 5_000_000 },
+    wrapped: { bytes: 5_000_000, some, left: 5_000_000 },
+    // Ports of Cloudflare Workers refuse to transfer anything.
+    untransferred: { bytes: 5_000_000, some, left: 5_000_000 },
   });
   assert.deepEqual(problems, []);
   await page.close();
