@@ -21,7 +21,7 @@ help: ## list the targets
 setup: ## install what is missing on a machine with rustup, Node.js and git
 	@scripts/setup.sh
 
-# Where `make package` has run, the demo keeps the package whole; elsewhere it makes only what it needs of it.
+# After `make package`, the demo builds the whole package; before, only the parts that it uses.
 demo: $(if $(wildcard target/addons/test),package,demo-package) ## upload two real releases with deduplication, then serve the upload page (FILES="a b": your own files; COMPRESSION=zstd)
 	@npm --prefix npm run --silent demo
 
@@ -34,6 +34,7 @@ demo-addon:
 	scripts/addon.sh demo
 
 demo-modules:
+	rm -rf npm/wasm-out # the modules of an older package no longer fit
 	cargo xtask wasm chunker chunker-codecs
 
 demo-elixir: package ## serve the upload page with the upload server on the BEAM (STORE=dir; PORT=4000)
