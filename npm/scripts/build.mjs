@@ -1,5 +1,5 @@
-// Builds dist/ from wasm-out/ (made by `cargo xtask wasm`) and src/. Without the module of threads or of debugging in
-// wasm-out/, dist/ lacks that part of src/, too: enough for `make demo`, but not a package.
+// Builds dist/ from wasm-out/ (made by `cargo xtask wasm`) and src/. If wasm-out/ lacks the module for threads or
+// for debugging, dist/ lacks that part of src/ as well: enough for `make demo`, but not for a package.
 //
 //   dist/*.wasm        the modules, optimized by wasm-opt
 //   dist/*.js          ES modules, one for each source file; *.d.ts beside them
@@ -79,7 +79,7 @@ if (!existsSync("wasm-out/bindgen.js")) {
   console.error("wasm-out/ is missing: run `cargo xtask wasm` first");
   process.exit(1);
 }
-/** The folders of src/ without which the rest works, and whose module is missing. */
+/** Optional parts of src/ whose module is missing. */
 const leftOut = ["threads", "debug"].filter((part) => !existsSync(`wasm-out/chunker-${part}.wasm`));
 for (const part of leftOut) {
   console.log(`build: dist/ will lack ${part}, since wasm-out/ has no chunker-${part}.wasm`);
@@ -113,7 +113,7 @@ async function optimizeModule(name) {
   writeFileSync(`wasm-out/${name}.wasm.d.ts`, "export declare const base64: string;\n");
 }
 
-/** Compiles src/, but for what is left out. */
+/** Compiles src/ without the parts that are left out. */
 function compileSources() {
   const exclude = leftOut.map((part) => `../src/${part}`);
   const config = { extends: "../tsconfig.json", include: ["../src"], exclude };

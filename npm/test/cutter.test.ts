@@ -19,7 +19,7 @@ const PROFILES = [
   { sizes: [2048, 8192, 65_536], length: 1_500_001 },
 ] as const;
 const PIECES = [1, 2, 3, 63, 64, 65, 255, 1023, 1024, 1025, 4096, 100_000, 10_000_000];
-/** Each piece is a call, and the chunks of the smallest profile already take a hundred of one byte. */
+/** Each piece is a call. A chunk of the smallest profile already takes a hundred of one byte. */
 const MOST_PIECES = 70_000;
 
 const subtle = (bytes: Uint8Array<ArrayBuffer>) => webcrypto.subtle.digest("SHA-256", bytes);

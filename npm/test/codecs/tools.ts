@@ -15,7 +15,7 @@ export function tool(codec: Codec, options: string[], data: Uint8Array): Uint8Ar
   return new Uint8Array(output);
 }
 
-/** A tar archive of some sources of this repository, made by `tar`: more than a block of any codec. */
+/** A tar archive of some sources of this repository, made by `tar`. Longer than a block of bzip2, 900 KB. */
 export function tarOfSources(): Uint8Array<ArrayBuffer> {
   const root = new URL("../../../", import.meta.url).pathname;
   const output = execFileSync("tar", ["-c", "-C", root, ...SOURCES], { maxBuffer: 2 ** 30 });

@@ -123,7 +123,7 @@ impl EngineOptions {
     }
 
     /// Memory for all requests together, in bytes; `docs/protocol.md` says what each takes. At least twice
-    /// [`pack_bytes`](Self::pack_bytes). A store on a disk keeps up to 32 MiB of buffers besides. Default: 256 MiB.
+    /// [`pack_bytes`](Self::pack_bytes). A store on a disk keeps up to 32 MiB of read buffers on top. Default: 256 MiB.
     #[must_use]
     pub const fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;

@@ -5,16 +5,16 @@ use std::io::{self, Read};
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Shorter buffers are left to the allocator, which keeps them itself, in bytes.
+/// Length in bytes of the shortest buffer to keep; the allocator keeps shorter ones itself.
 const SHORTEST: usize = 256 << 10;
-/// Limit for the bytes that are kept besides those that reads asked for: the buffers of two downloads.
+/// Limit in bytes for the memory beyond what reads asked for: the buffers of two downloads.
 const MOST: usize = 32 << 20;
 
 /// Gives the buffers of earlier reads to later ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffers(Arc<Mutex<Kept>>);
 
-/// Memory besides what reads asked for.
+/// Memory beyond what reads asked for.
 #[derive(Debug, Default)]
 struct Kept {
     /// Buffers that nobody uses.
