@@ -231,6 +231,28 @@ test("a known file takes one request after its end, whatever was answered by the
   assert.ok((transport.calls.get("missing") ?? 0) > 0);
 });
 
+test("a file that turns out to be new while it is checked is not committed as known", async () => {
+  const transport = new MemoryTransport();
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  transport.fault = ({ method }) => (method === "missing" ? answered : undefined);
+  const file = new Blob([long]);
+  file.slice = (start, end) => {
+    const part = Blob.prototype.slice.call(file, start, end);
+    part.arrayBuffer = async () => {
+      answer();
+      await sleep(50);
+      return Blob.prototype.arrayBuffer.call(part);
+    };
+    return part;
+  };
+  const { root } = await upload(file, { transport, profile });
+  assert.equal(transport.calls.get("putManifest"), 1);
+  assert.deepEqual(transport.store.file(root), Buffer.from(long));
+});
+
 test("of a file that may be known, reading runs ahead of the answers, but not without end", async () => {
   const transport = new MemoryTransport();
   transport.fault = ({ method, signal }) => (method === "missing" ? hanging(signal) : undefined);
