@@ -7,70 +7,54 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Length in bytes of the shortest buffer to keep; the allocator keeps shorter ones itself.
 const SHORTEST: usize = 256 << 10;
-/// Limit in bytes for the memory beyond what reads asked for: the buffers of two downloads.
+/// Limit in bytes for all buffers that are kept: those of two downloads.
 const MOST: usize = 32 << 20;
 
-/// Gives the buffers of earlier reads to later ones.
+/// Buffers that nobody uses.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Buffers(Arc<Mutex<Kept>>);
-
-/// Memory beyond what reads asked for.
-#[derive(Debug, Default)]
-struct Kept {
-    /// Buffers that nobody uses.
-    spares: Vec<Vec<u8>>,
-    /// Bytes of buffers in use beyond the lengths of their reads.
-    excess: usize,
-}
-
-impl Kept {
-    fn bytes(&self) -> usize {
-        self.spares.iter().map(Vec::capacity).sum::<usize>() + self.excess
-    }
-}
+pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Buffers {
     /// Reads at most `length` bytes.
     pub(super) fn read(&self, file: impl Read, length: usize) -> io::Result<Bytes> {
-        let (mut bytes, excess) = if length < SHORTEST { (Vec::new(), 0) } else { self.spare(length) };
+        let mut bytes = if length < SHORTEST { Vec::new() } else { self.spare(length) };
         bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let mut file = file.take(length as u64);
-        if length < SHORTEST {
-            file.read_to_end(&mut bytes)?;
-            return Ok(bytes.into());
-        }
-        let mut lent = Lent { bytes, excess, owner: self.clone() };
-        file.read_to_end(&mut lent.bytes)?;
-        Ok(Bytes::from_owner(lent))
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(if length < SHORTEST {
+            bytes.into()
+        } else {
+            Bytes::from_owner(Lent { bytes, owner: self.clone() })
+        })
     }
 
-    /// Returns an empty buffer, with room for `length` bytes if there is one, and how much longer it is.
-    fn spare(&self, length: usize) -> (Vec<u8>, usize) {
-        let mut kept = self.kept();
-        let fitting = kept.spares.iter().enumerate().filter(|(_, spare)| spare.capacity() >= length);
-        match fitting.min_by_key(|(_, spare)| spare.capacity()) {
-            Some((at, spare)) => {
-                let excess = spare.capacity() - length;
-                kept.excess += excess;
-                (kept.spares.swap_remove(at), excess)
-            }
+    /// Returns an empty buffer, with room for `length` bytes if there is one. It is not much longer: requests take a
+    /// share of the memory for what they read, and may hold it for long.
+    fn spare(&self, length: usize) -> Vec<u8> {
+        let mut spares = self.spares();
+        let fitting = length..=length + length / 4;
+        match spares.iter().position(|spare| fitting.contains(&spare.capacity())) {
+            Some(at) => spares.swap_remove(at),
             None => {
-                kept.spares.pop(); // makes room for the longer one
-                (Vec::new(), 0)
+                while !spares.is_empty() && bytes_of(&spares) + length > MOST {
+                    spares.remove(0);
+                }
+                Vec::new()
             }
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn spares(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bytes_of(spares: &[Vec<u8>]) -> usize {
+    spares.iter().map(Vec::capacity).sum()
 }
 
 /// Bytes whose buffer is kept when the last of them is dropped.
 struct Lent {
     bytes: Vec<u8>,
-    /// As counted in [`Kept`].
-    excess: usize,
     owner: Buffers,
 }
 
@@ -84,10 +68,9 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let mut bytes = take(&mut self.bytes);
         bytes.clear();
-        let mut kept = self.owner.kept();
-        kept.excess -= self.excess;
-        if kept.bytes() + bytes.capacity() <= MOST {
-            kept.spares.push(bytes);
+        let mut spares = self.owner.spares();
+        if bytes_of(&spares) + bytes.capacity() <= MOST {
+            spares.push(bytes);
         }
     }
 }
@@ -120,7 +103,7 @@ mod tests {
         drop(first);
         assert_ne!(buffers.read(&data[..], SHORTEST).unwrap().as_ptr(), place);
         drop(part);
-        let places: Vec<_> = buffers.kept().spares.iter().map(|spare| spare.as_ptr()).collect();
+        let places: Vec<_> = buffers.spares().iter().map(|spare| spare.as_ptr()).collect();
         assert!(places.contains(&place));
         assert_eq!(buffers.read(&data[..], 2 * SHORTEST).unwrap().as_ptr(), place);
     }
@@ -132,37 +115,19 @@ mod tests {
         let reads = 2 * MOST / SHORTEST;
         let held: Vec<_> = (0..reads).map(|_| buffers.read(&data[..], SHORTEST).unwrap()).collect();
         drop(held);
-        assert_eq!(buffers.kept().bytes(), MOST);
-    }
-
-    #[test]
-    fn what_short_reads_leave_of_long_buffers_counts_towards_the_limit() {
-        let buffers = Buffers::default();
-        let data = vec![7; MOST / 2];
-        let mut held = Vec::new();
-        for _ in 0..5 {
-            drop(buffers.read(&data[..], MOST / 2).unwrap());
-            held.push(buffers.read(&data[..], SHORTEST).unwrap());
-            assert!(buffers.kept().bytes() <= MOST);
-        }
-        // Two of them have long buffers.
-        assert_eq!(buffers.kept().excess, MOST - 2 * SHORTEST);
-        drop(held);
-        assert_eq!(buffers.kept().excess, 0);
-    }
-
-    #[test]
-    fn a_read_that_fails_gives_its_buffer_back() {
-        struct Failing;
-        impl Read for Failing {
-            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::Other.into())
-            }
-        }
-        let buffers = Buffers::default();
+        assert_eq!(bytes_of(&buffers.spares()), MOST);
         drop(buffers.read(&vec![7; 2 * SHORTEST][..], 2 * SHORTEST).unwrap());
-        buffers.read(Failing, SHORTEST).unwrap_err();
-        let kept = buffers.kept();
-        assert_eq!((kept.spares.len(), kept.excess), (1, 0));
+        assert_eq!(bytes_of(&buffers.spares()), MOST);
+        assert!(buffers.spares().iter().any(|spare| spare.capacity() == 2 * SHORTEST));
+    }
+
+    #[test]
+    fn a_short_read_does_not_take_a_long_buffer() {
+        let buffers = Buffers::default();
+        let data = vec![7; 2 * SHORTEST];
+        drop(buffers.read(&data[..], 2 * SHORTEST).unwrap());
+        drop(buffers.read(&data[..], SHORTEST).unwrap());
+        let lengths: Vec<_> = buffers.spares().iter().map(Vec::capacity).collect();
+        assert_eq!(lengths, [2 * SHORTEST, SHORTEST]);
     }
 }
