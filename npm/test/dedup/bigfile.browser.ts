@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Store } from "chunker-cdc/dedup/server";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, CDPSession, Page } from "playwright-core";
 import { launch } from "../chromium.js";
 import { temporaryDirectory } from "./support.js";
 
@@ -58,16 +58,31 @@ function prepareFile(page: Page, size: number, distinct: number): Promise<void> 
   }, sizes);
 }
 
+/** Returns the resident memory of the largest renderer, in bytes. */
+async function residentOf(cdp: CDPSession): Promise<number> {
+  const { processInfo } = await cdp.send("SystemInfo.getProcessInfo");
+  const sizes = processInfo.map(async ({ type, id }) => {
+    if (type !== "renderer") return 0;
+    const status = await readFile(`/proc/${id}/status`, "utf8").catch(() => "");
+    return 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
+  });
+  return Math.max(...(await Promise.all(sizes)));
+}
+
 /** Drops the file on the page and returns what the upload showed and the most memory it took. */
 async function uploadIn(page: Page, edited: boolean) {
-  const started = performance.now();
-  await page.evaluate((edited) => {
+  const cdp = await browser.newBrowserCDPSession();
+  const transfer = await page.evaluateHandle((edited) => {
     const transfer = new DataTransfer();
     const { makeFile } = window as unknown as { makeFile(edited: boolean): File };
     transfer.items.add(makeFile(edited));
-    document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
+    return transfer;
   }, edited);
-  const cdp = await browser.newBrowserCDPSession();
+  const resident = await residentOf(cdp);
+  const started = performance.now();
+  await page.evaluate((dataTransfer) => {
+    document.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+  }, transfer);
   const name = edited ? "edited.bin" : "original.bin";
   let mostBytes = 0;
   let mostResident = 0;
@@ -82,12 +97,7 @@ async function uploadIn(page: Page, edited: boolean) {
       return { bytes, done: document.querySelector(`[aria-label="Download ${name}"]`) !== null };
     }, name);
     mostBytes = Math.max(mostBytes, sample.bytes);
-    const { processInfo } = await cdp.send("SystemInfo.getProcessInfo");
-    for (const { type, id } of processInfo) {
-      if (type !== "renderer") continue;
-      const status = await readFile(`/proc/${id}/status`, "utf8").catch(() => "");
-      mostResident = Math.max(mostResident, 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0));
-    }
+    mostResident = Math.max(mostResident, await residentOf(cdp));
     done = sample.done;
     await page.waitForTimeout(250);
   }
@@ -95,6 +105,7 @@ async function uploadIn(page: Page, edited: boolean) {
   const text = (selector: string) => page.textContent(`.card:first-child ${selector}`);
   return {
     mostBytes,
+    resident,
     mostResident,
     seconds,
     chunks: await text(".chunks"),
@@ -115,7 +126,7 @@ test(`a file of ${SIZE} bytes goes through a page that stays below ${MAX_PAGE_BY
   await prepareFile(page, SIZE, DISTINCT);
   for (const edited of [false, true]) {
     const before = (await store.usage()).bytes;
-    const { mostBytes, mostResident, seconds, chunks, newChunks, sent } = await uploadIn(
+    const { mostBytes, resident, mostResident, seconds, chunks, newChunks, sent } = await uploadIn(
       page,
       edited,
     );
@@ -124,7 +135,8 @@ test(`a file of ${SIZE} bytes goes through a page that stays below ${MAX_PAGE_BY
     t.diagnostic(
       `${edited ? "edited copy" : "original"}: ${chunks} chunks, ${newChunks} new, ${sent} sent ` +
         `(${bytes} bytes at the server), ${seconds.toFixed(0)} s, ${mega(SIZE / seconds)}/s; ` +
-        `page's JavaScript and wasm at most ${mega(mostBytes)}, renderer resident ${mega(mostResident)}`,
+        `page's JavaScript and wasm at most ${mega(mostBytes)}, renderer resident ${mega(mostResident)}, ` +
+        `of which ${mega(resident)} before the upload`,
     );
     assert.ok(mostBytes < MAX_PAGE_BYTES, `${mostBytes} bytes in the page`);
     if (edited) assert.ok(bytes < 8 * 4_194_304, `${bytes} bytes sent of an edited copy`);
