@@ -27,7 +27,8 @@ defmodule Chunker.Upload do
         )
 
   Bodies are verified as they arrive, on threads outside the schedulers. `:memory` bounds memory; in addition,
-  each answer being sent takes twice 1 MiB and a chunk. A request whose process ends leaves nothing behind.
+  each answer being sent takes twice 1 MiB and a chunk, and a store on a disk keeps up to 32 MiB of read
+  buffers. A request whose process ends leaves nothing behind.
   """
 
   require Logger
