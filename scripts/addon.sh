@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # addon.sh test|demo: builds the native addon for this machine, in target/addons/test or target/addons/demo, and
 # links the npm package of this tree to it. The one for tests also has functions that panic. The one for the demo
-# opens no stores in buckets, and is not optimized across crates.
+# cannot open stores in buckets, and is not optimized across crates.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

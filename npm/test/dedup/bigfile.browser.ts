@@ -135,8 +135,8 @@ test(`a file of ${SIZE} bytes goes through a page that stays below ${MAX_PAGE_BY
     t.diagnostic(
       `${edited ? "edited copy" : "original"}: ${chunks} chunks, ${newChunks} new, ${sent} sent ` +
         `(${bytes} bytes at the server), ${seconds.toFixed(0)} s, ${mega(SIZE / seconds)}/s; ` +
-        `page's JavaScript and wasm at most ${mega(mostBytes)}, renderer resident ${mega(mostResident)}, ` +
-        `of which ${mega(resident)} before the upload`,
+        `page's JavaScript and wasm at most ${mega(mostBytes)}, renderer resident ${mega(mostResident)} ` +
+        `(${mega(resident)} before the upload)`,
     );
     assert.ok(mostBytes < MAX_PAGE_BYTES, `${mostBytes} bytes in the page`);
     if (edited) assert.ok(bytes < 8 * 4_194_304, `${bytes} bytes sent of an edited copy`);

@@ -18,10 +18,10 @@
 //! 4. [`Exchange::finish`] returns the [`Answer`]. [`Answer::committed`] names a committed file, before
 //!    the client gets its answer.
 //!
-//! You can drop any of these at any time, and nothing is left behind. Once the whole body of a write has
-//! arrived, the write may still happen, but never in part. The engine measures no time. A shell should limit how long a *peer*
-//! makes no progress: while the shell waits for a piece of a body, or for the peer to take a piece of an
-//! answer, but not while it waits for the engine.
+//! You can drop any of these at any time without leaving anything behind. Once the whole body of a write has
+//! arrived, the write may still happen, but never in part. The engine measures no time. A shell should limit
+//! how long a *peer* makes no progress: while the shell waits for a piece of a body, or for the peer to take a
+//! piece of an answer, but not while it waits for the engine.
 //!
 //! ```
 //! use bytes::Bytes;
