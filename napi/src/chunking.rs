@@ -178,7 +178,7 @@ pub fn count_intact<'env>(
 /// Buffers kept for later copies: a new one costs more than copying the bytes.
 static SPARES: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 const MOST_SPARES: usize = 4;
-const LONGEST_SPARE: usize = 1 << 20;
+const LONGEST_SPARE: usize = 4 << 20;
 
 fn spares() -> MutexGuard<'static, Vec<Vec<u8>>> {
     SPARES.lock().unwrap_or_else(PoisonError::into_inner)
