@@ -59,13 +59,17 @@ function attempt({ method, url, headers, body, signal, watch, onSent }: HttpRequ
     request.on("response", (response) => {
       answered = true;
       watch.wait();
+      // After an answer to half a body, the connection cannot be reused.
+      response.on("end", () => {
+        if (!request.writableFinished) request.destroy();
+      });
       resolve({
         status: response.statusCode ?? 0,
         header: (name) => {
           const value = response.headers[name.toLowerCase()];
           return value === undefined ? null : String(value);
         },
-        body: bodyOf(request, response),
+        body: response,
       });
     });
     write(request, body, watch, onSent).catch(end);
@@ -112,16 +116,4 @@ function* gathered({ parts }: Body): Generator<Uint8Array[], void, undefined> {
     }
   }
   if (pieces.length > 0) yield pieces;
-}
-
-async function* bodyOf(
-  request: http.ClientRequest,
-  response: http.IncomingMessage,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    for await (const piece of response) yield piece as Uint8Array;
-  } finally {
-    // After an answer to half a body, or one that was abandoned, the connection cannot be reused.
-    if (!response.complete || !request.writableFinished) request.destroy();
-  }
 }

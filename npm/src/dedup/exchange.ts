@@ -67,23 +67,6 @@ export class Watch {
   }
 }
 
-/** Yields what `body` yields; the other side's time runs only while we wait for it. */
-export async function* watched(
-  body: AsyncIterable<Uint8Array>,
-  watch: Watch,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    watch.wait();
-    for await (const piece of body) {
-      watch.rest();
-      yield piece;
-      watch.wait();
-    }
-  } finally {
-    watch.rest();
-  }
-}
-
 /** Node's codes of errors that a retry does not help: addresses, headers, certificates, other protocols. */
 const HOPELESS =
   /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID|ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO$|HPE_INVALID_CONSTANT)/;

@@ -10,7 +10,6 @@ import {
   type HttpAnswer,
   networkError,
   Watch,
-  watched,
 } from "./exchange.js";
 import { fetchExchange, isBadPort } from "./exchange-fetch.js";
 import { platform } from "./platform.js";
@@ -300,6 +299,7 @@ class OneRequest {
   readonly #onAbort: () => void;
   readonly #endSpan: EndSpan;
   #stalled = false;
+  #isEnded = false;
 
   constructor(method: string, path: string, { signal, body }: Init, stallTimeoutMs: number) {
     this.#endSpan = beginSpan("debug", `${method} ${path}`, { bytesOut: body?.length ?? 0 });
@@ -326,6 +326,8 @@ class OneRequest {
   }
 
   end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     this.watch.end();
     this.#endSpan();
     this.#outer.removeEventListener("abort", this.#onAbort);
@@ -334,7 +336,7 @@ class OneRequest {
   async bytes(answer: HttpAnswer, maxBytes: number): Promise<Uint8Array> {
     const pieces: Uint8Array[] = [];
     let length = 0;
-    for await (const piece of watched(answer.body, this.watch)) {
+    for await (const piece of this.pieces(answer.body)) {
       length += piece.length;
       if (length > maxBytes) {
         throw new DedupError(
@@ -352,9 +354,15 @@ class OneRequest {
     return joined(pieces);
   }
 
+  /** Yields the pieces of an answer, and ends the request; the server's time runs only while we wait for them. */
   async *pieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* watched(body, this.watch);
+      this.watch.wait();
+      for await (const piece of body) {
+        this.watch.rest();
+        yield piece;
+        this.watch.wait();
+      }
     } catch (error) {
       throw this.failure(error);
     } finally {

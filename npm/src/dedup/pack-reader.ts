@@ -1,7 +1,6 @@
 import { ByteQueue } from "../byte-queue.js";
 import { type ByteArray, bytesOf, isEqual, joined } from "../bytes.js";
 import { DedupError } from "./error.js";
-import { orReason } from "./retry.js";
 import { HEAD_BYTES, parsePackHead, parseRows, ROW_BYTES, type Row } from "./wire.js";
 
 /** Consecutive chunks of a pack. */
@@ -89,6 +88,8 @@ function encodedBytes(rows: readonly Row[]): number {
 export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
+  /** Rejects the piece that is awaited. */
+  #reject: (reason: unknown) => void = () => {};
   /** What has arrived and was not taken yet. */
   readonly #queue = new ByteQueue();
   /** The next piece, if it was already requested. */
@@ -100,6 +101,7 @@ export class ByteReader {
   constructor(pieces: AsyncIterable<Uint8Array>, signal: AbortSignal) {
     this.#pieces = pieces[Symbol.asyncIterator]();
     this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort);
   }
 
   /**
@@ -135,7 +137,7 @@ export class ByteReader {
 
   /** Waits for the next piece; returns whether there is one. */
   async #next(isHasty: boolean): Promise<boolean> {
-    this.#coming ??= orReason(this.#pieces.next(), this.#signal);
+    this.#coming ??= this.#orAborted(this.#pieces.next());
     try {
       const next = await (isHasty ? orLate(this.#coming, IDLE_MS) : this.#coming);
       if (next === undefined) return false;
@@ -155,6 +157,17 @@ export class ByteReader {
     return false;
   }
 
+  /** Settles as `next` does, or rejects when the signal aborts; one listener serves all pieces. */
+  #orAborted<T>(next: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      next.then(resolve, reject);
+      this.#signal.throwIfAborted();
+    });
+  }
+
+  readonly #onAbort = () => this.#reject(this.#signal.reason);
+
   /** Waits a moment for the end after the last byte: only if an answer was read to its end is its connection kept. */
   async finish(): Promise<void> {
     await this.#next(true);
@@ -164,6 +177,7 @@ export class ByteReader {
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#signal.removeEventListener("abort", this.#onAbort);
     this.#pieces.return?.().catch(() => {});
   }
 }
