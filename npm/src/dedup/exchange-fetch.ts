@@ -17,7 +17,7 @@ export function fetchExchange(fetch: typeof globalThis.fetch, takesBlobs: boolea
     watch.wait((body?.length ?? 0) * MS_PER_BYTE);
     const response = await fetch(url, {
       method,
-      headers,
+      headers: new Headers([...headers]),
       ...(body === undefined ? {} : { body: bodyInit(body, takesBlobs) }),
       credentials,
       cache: "no-store",

@@ -11,7 +11,7 @@ export interface HttpRequest {
   readonly method: string;
   /** Absolute. */
   readonly url: string;
-  readonly headers: Headers;
+  readonly headers: ReadonlyMap<string, string>;
   readonly body: Body | undefined;
   readonly credentials: Credentials;
   readonly signal: AbortSignal;
