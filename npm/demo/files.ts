@@ -1,6 +1,5 @@
 // Uploading a file of this machine, and comparing what comes back with it.
 
-import { openAsBlob } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import {
@@ -12,7 +11,7 @@ import {
 } from "chunker-cdc/dedup";
 import { DEFAULT_PROFILE } from "./page/profiles.js";
 
-/** Uploads the file at `path` as the page would. */
+/** Uploads the file at `path` with the page's profile. */
 export async function uploadFile(
   path: string,
   url: string,
@@ -22,11 +21,9 @@ export async function uploadFile(
   const name = basename(path);
   const info = await stat(path).catch(() => undefined);
   if (!info?.isFile()) throw new Error(`${path} is not a file`);
-  const { mtimeMs: lastModified } = info;
-  const file = new File([await openAsBlob(path)], name, { lastModified });
   const transport = new HttpTransport({ baseUrl: url });
   const started = performance.now();
-  const result = await upload(file, { transport, profile: DEFAULT_PROFILE, compression, signal });
+  const result = await upload(path, { transport, profile: DEFAULT_PROFILE, compression, signal });
   return { name, result, seconds: (performance.now() - started) / 1000 };
 }
 

@@ -6,15 +6,17 @@
 //   STORE=dir     keep the chunks in dir        (default: a temporary directory, removed at the end)
 //   COMPRESSION=zstd   compress what is sent     (default: chunks are sent as they are)
 
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { ChunkEncoding } from "chunker-cdc/dedup";
-import { Store } from "chunker-cdc/dedup/server";
 import { isSameFile, uploadFile } from "./files.js";
 import { plainUpload } from "./plain.js";
+import type { ReceiverMessage, ReceiverOptions } from "./receiver.js";
 import { fetchReleases } from "./releases.js";
-import { startServer } from "./server.js";
 import { Table } from "./table.js";
 
 const DEFAULT_PORT = 7878;
@@ -50,21 +52,48 @@ async function demo(): Promise<void> {
   const { signal } = stop;
   const compression = compressionOf(process.env.COMPRESSION);
   const kept = process.env.STORE;
-  const storePath = kept === undefined ? join(temporary, "store") : resolve(base, kept);
-  const store = await Store.open(storePath, kept === undefined ? { cache: false } : {});
-  const server = await startServer({ store, port: portOf(process.env.PORT) });
+  const store = kept === undefined ? join(temporary, "store") : resolve(base, kept);
+  const receiver = await startReceiver({
+    store,
+    isKept: kept !== undefined,
+    port: portOf(process.env.PORT),
+    plainFile: join(temporary, "plain"),
+  });
   try {
     const paths = await filesToUpload(signal);
-    await uploadAndVerify(server.url, paths, compression, signal);
+    await uploadAndVerify(receiver, paths, compression, signal);
     if (!process.stdin.isTTY) return;
-    console.log(`\nDrop your own files on ${server.url}`);
-    console.log(`The chunks are in ${storePath}. Ctrl-C stops the server.`);
+    console.log(`\nDrop your own files on ${receiver.url}`);
+    console.log(`The chunks are in ${store}. Ctrl-C stops the server.`);
     await aborted(signal);
     // That is how one leaves a page that is being served.
     exitCode = 0;
   } finally {
-    await server.close();
+    await receiver.stop();
   }
+}
+
+interface Receiver {
+  /** The address of the page and of the upload protocol. */
+  readonly url: string;
+  /** The address for plain uploads. */
+  readonly plainUrl: string;
+  stop(): Promise<void>;
+}
+
+async function startReceiver(options: ReceiverOptions): Promise<Receiver> {
+  const script = fileURLToPath(new URL("receiver.js", import.meta.url));
+  const child = fork(script, [JSON.stringify(options)]);
+  const ended = once(child, "exit");
+  const stop = async () => {
+    if (child.connected) child.disconnect();
+    await ended;
+  };
+  const died = ended.then((): [ReceiverMessage] => [{ error: "the server ended early" }]);
+  const [message] = (await Promise.race([once(child, "message"), died])) as [ReceiverMessage];
+  if (!("error" in message)) return { ...message, stop };
+  await stop();
+  throw new Error(message.error);
 }
 
 async function filesToUpload(signal: AbortSignal): Promise<string[]> {
@@ -75,7 +104,7 @@ async function filesToUpload(signal: AbortSignal): Promise<string[]> {
 }
 
 async function uploadAndVerify(
-  url: string,
+  { url, plainUrl }: Receiver,
   paths: string[],
   compression: ChunkEncoding | undefined,
   signal: AbortSignal,
@@ -105,7 +134,7 @@ async function uploadAndVerify(
       bytesOnWire,
       `${saved.toFixed(1)} %`,
       (bytes / seconds / 1e6).toFixed(1),
-      (bytes / (await plainUpload(path, join(temporary, "plain"), signal)) / 1e6).toFixed(1),
+      (bytes / (await plainUpload(path, plainUrl, signal)) / 1e6).toFixed(1),
     ]);
     uploaded.push({ name, path, root });
   }

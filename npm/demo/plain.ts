@@ -2,12 +2,12 @@
 
 import { createReadStream, createWriteStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { createServer, request } from "node:http";
+import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 
-/** Sends the file at `path` to a server of this process, which writes it to `to`; returns the seconds. */
-export async function plainUpload(path: string, to: string, signal: AbortSignal): Promise<number> {
+/** Starts a server that writes each body to the file `to`. */
+export async function startPlainServer(to: string): Promise<{ url: string; server: Server }> {
   const server = createServer(async (incoming, response) => {
     await pipeline(incoming, createWriteStream(to));
     const file = await open(to);
@@ -16,20 +16,19 @@ export async function plainUpload(path: string, to: string, signal: AbortSignal)
     response.end();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  try {
-    const { port } = server.address() as AddressInfo;
-    const headers = { "content-length": (await stat(path)).size };
-    const started = performance.now();
-    const outgoing = request({ host: "127.0.0.1", port, method: "PUT", headers, signal });
-    const answered = new Promise((resolve, reject) => {
-      outgoing.once("response", (response) => response.resume().once("end", resolve));
-      outgoing.once("error", reject);
-    });
-    await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), outgoing);
-    await answered;
-    return (performance.now() - started) / 1000;
-  } finally {
-    server.close();
-    server.closeAllConnections();
-  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
+}
+
+/** Sends the file at `path` to a plain server; returns the seconds. */
+export async function plainUpload(path: string, url: string, signal: AbortSignal): Promise<number> {
+  const headers = { "content-length": (await stat(path)).size };
+  const started = performance.now();
+  const outgoing = request(url, { method: "PUT", headers, signal });
+  const answered = new Promise((resolve, reject) => {
+    outgoing.once("response", (response) => response.resume().once("end", resolve));
+    outgoing.once("error", reject);
+  });
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), outgoing);
+  await answered;
+  return (performance.now() - started) / 1000;
 }

@@ -1,0 +1,34 @@
+// The receiving side of the demo, in a process of its own: its uploads would otherwise compete with the
+// client for one thread. `receiver.js OPTIONS` sends its addresses to the parent process, and ends with it.
+
+import { Store } from "chunker-cdc/dedup/server";
+import { startPlainServer } from "./plain.js";
+import { type DemoServerOptions, startServer } from "./server.js";
+
+/** The options, as JSON. */
+export interface ReceiverOptions {
+  /** The store's folder. */
+  readonly store: string;
+  /** Whether the store outlives the demo. */
+  readonly isKept: boolean;
+  readonly port: DemoServerOptions["port"];
+  /** The file that plain uploads are written to. */
+  readonly plainFile: string;
+}
+
+/** What the parent process receives. */
+export type ReceiverMessage =
+  | { readonly url: string; readonly plainUrl: string }
+  | { readonly error: string };
+
+const tell = (message: ReceiverMessage) => process.send?.(message);
+process.on("disconnect", () => process.exit());
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {}); // the parent process decides
+try {
+  const options: ReceiverOptions = JSON.parse(process.argv[2] ?? "");
+  const store = await Store.open(options.store, options.isKept ? {} : { cache: false });
+  const { url } = await startServer({ store, port: options.port });
+  tell({ url, plainUrl: (await startPlainServer(options.plainFile)).url });
+} catch (error) {
+  tell({ error: error instanceof Error ? error.message : String(error) });
+}
