@@ -1,11 +1,13 @@
 // The client over HTTP, against a server that does what a test wants.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer, request as httpRequest } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { runInNewContext } from "node:vm";
 import { Manifest } from "chunker-cdc";
 import {
@@ -122,6 +124,44 @@ test("connections are kept, and headers are those of each request", async (t) =>
   assert.equal(asked, server.seen.length);
   assert.equal(new Set(server.seen.map(({ headers }) => headers.authorization)).size, asked);
   assert.ok(sockets.size <= 4, `${sockets.size} connections`);
+});
+
+test("headers arrive as `Headers` has them, whatever their form", async (t) => {
+  const server = await MemoryServer.listen(t);
+  const signal = new AbortController().signal;
+  const cases: NonNullable<RequestInit["headers"]>[] = [
+    { authorization: "Bearer abc", "x-two-words": "two words" },
+    { Authorization: "Bearer ABC" },
+    { "X-Twice": "first", "x-twice": "second" },
+    { "x-spaces": "  inside  it ", "x-empty": "", "x-latin": "h\u00e4user" },
+    { "x.dots_and~more": "1" },
+    { "x-number": 7 as unknown as string },
+    [
+      ["x-pair", "1"],
+      ["x-pair", "2"],
+    ],
+    new Headers({ "x-made": "yes" }),
+  ];
+  for (const headers of cases) {
+    await new HttpTransport({ baseUrl: server.baseUrl, headers }).limits({ signal });
+    const arrived = server.seen.at(-1)?.headers ?? {};
+    for (const [name, value] of new Headers(headers)) assert.equal(arrived[name], value, name);
+  }
+});
+
+test("plain headers do not make Node load its fetch", async (t) => {
+  const server = await MemoryServer.listen(t);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    "--input-type=module",
+    "--eval",
+    `import { HttpTransport, upload } from "chunker-cdc/dedup";
+    const headers = { authorization: "Bearer abc" };
+    const transport = new HttpTransport({ baseUrl: ${JSON.stringify(server.baseUrl)}, headers });
+    await upload(new Uint8Array(100_000), { transport });
+    const loaded = () => process.moduleLoadList.some((name) => name.includes("undici"));
+    console.log(loaded(), new Headers() && loaded());`,
+  ]);
+  assert.equal(stdout, "false true\n");
 });
 
 test("requests one after another share a connection, whatever they carry", async (t) => {
