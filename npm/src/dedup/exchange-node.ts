@@ -9,8 +9,8 @@ import type { Body } from "./transport.js";
 const WRITE_BYTES = 512 * 1024;
 /** Limit for the bytes of a body that the system buffers: Linux's default. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
-/** Bytes per millisecond of one of four connections over an uplink of 256 kbit/s. */
-const SLOWEST_LINK = 8;
+/** Bytes per millisecond of one of six connections over an uplink of 256 kbit/s. */
+const SLOWEST_LINK = 5;
 
 const AGENTS = {
   "http:": new http.Agent({ keepAlive: true }),

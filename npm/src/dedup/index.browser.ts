@@ -6,6 +6,7 @@ import { browserExchange } from "./exchange-fetch.js";
 import { setPlatform } from "./platform.js";
 
 setCodecs(() => import("../codecs/index.browser.js"));
-setPlatform({ exchange: browserExchange(), blobs: true, byFetch: true });
+// Browsers open six connections to a server: two are left for the page.
+setPlatform({ exchange: browserExchange(), blobs: true, byFetch: true, concurrency: 4 });
 
 export * from "./index.js";

@@ -11,6 +11,7 @@ setPlatform({
   exchange: nodeExchange,
   blobs: false,
   byFetch: false,
+  concurrency: 6,
   readFile,
   readAgain,
   writeFile,

@@ -12,6 +12,8 @@ export interface Platform {
   readonly blobs: boolean;
   /** Whether requests use `fetch`, which refuses some ports. */
   readonly byFetch: boolean;
+  /** How many packs an upload sends at the same time by default. */
+  readonly concurrency: number;
   /** Opens the file at `path` for reading. */
   readonly readFile?: (path: string) => Promise<LocalFile>;
   /** The same for a file that can be read more than once, or `undefined` for a pipe or a device. */

@@ -55,7 +55,6 @@ export const COMMON_UPLOAD_KEYS = [
 /** The options of one upload. */
 export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as const;
 
-const DEFAULT_CONCURRENCY = 4;
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** Limit for concurrent questions. */
 const QUESTIONS = 4;
@@ -80,7 +79,7 @@ export function suppliesOf({ concurrency, maxBytesInFlight }: Partial<UploadOpti
     bytes: new Budget(
       positiveInteger("maxBytesInFlight", maxBytesInFlight ?? DEFAULT_MAX_BYTES_IN_FLIGHT),
     ),
-    packs: new Budget(positiveInteger("concurrency", concurrency ?? DEFAULT_CONCURRENCY)),
+    packs: new Budget(positiveInteger("concurrency", concurrency ?? platform().concurrency)),
   };
 }
 

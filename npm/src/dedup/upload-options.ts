@@ -19,7 +19,10 @@ export interface CommonUploadOptions {
    * a second time. Default: the calling thread does all the work.
    */
   readonly pool?: ChunkerPool | undefined;
-  /** Packs to send at the same time. Default: 4. */
+  /**
+   * Packs to send at the same time. Default: 6 in Node, and 4 in pages and workers, where browsers open no more
+   * than six connections to a server.
+   */
   readonly concurrency?: number | undefined;
   /**
    * Limit for chunks that were read and have not arrived, in bytes; reading pauses at it. Default: 64 MiB. A
