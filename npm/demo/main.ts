@@ -61,12 +61,12 @@ async function demo(): Promise<void> {
   });
   try {
     const paths = await filesToUpload(signal);
-    await uploadAndVerify(receiver, paths, compression, signal);
+    await Promise.race([uploadAndVerify(receiver, paths, compression, signal), receiver.lost]);
     if (!process.stdin.isTTY) return;
     console.log(`\nDrop your own files on ${receiver.url}`);
     console.log(`The chunks are in ${store}. Ctrl-C stops the server.`);
-    await aborted(signal);
-    // That is how one leaves a page that is being served.
+    await Promise.race([aborted(signal), receiver.lost]);
+    // Ctrl-C is the normal way to stop the server.
     exitCode = 0;
   } finally {
     await receiver.stop();
@@ -78,6 +78,8 @@ interface Receiver {
   readonly url: string;
   /** The address for plain uploads. */
   readonly plainUrl: string;
+  /** Rejects when the process ends. */
+  readonly lost: Promise<never>;
   stop(): Promise<void>;
 }
 
@@ -89,9 +91,12 @@ async function startReceiver(options: ReceiverOptions): Promise<Receiver> {
     if (child.connected) child.disconnect();
     await ended;
   };
-  const died = ended.then((): [ReceiverMessage] => [{ error: "the server ended early" }]);
-  const [message] = (await Promise.race([once(child, "message"), died])) as [ReceiverMessage];
-  if (!("error" in message)) return { ...message, stop };
+  const lost = ended.then((): never => {
+    throw new Error("the server ended early");
+  });
+  lost.catch(() => {}); // reported where it is awaited
+  const [message] = (await Promise.race([once(child, "message"), lost])) as [ReceiverMessage];
+  if (!("error" in message)) return { ...message, lost, stop };
   await stop();
   throw new Error(message.error);
 }

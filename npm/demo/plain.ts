@@ -9,11 +9,15 @@ import { pipeline } from "node:stream/promises";
 /** Starts a server that writes each body to the file `to`. */
 export async function startPlainServer(to: string): Promise<{ url: string; server: Server }> {
   const server = createServer(async (incoming, response) => {
-    await pipeline(incoming, createWriteStream(to));
-    const file = await open(to);
-    await file.sync();
-    await file.close();
-    response.end();
+    try {
+      await pipeline(incoming, createWriteStream(to));
+      const file = await open(to);
+      await file.sync();
+      await file.close();
+      response.end();
+    } catch {
+      response.destroy(); // the client is gone, or the disk is full
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
@@ -23,12 +27,12 @@ export async function startPlainServer(to: string): Promise<{ url: string; serve
 export async function plainUpload(path: string, url: string, signal: AbortSignal): Promise<number> {
   const headers = { "content-length": (await stat(path)).size };
   const started = performance.now();
-  const outgoing = request(url, { method: "PUT", headers, signal });
+  const outgoing = request(url, { method: "PUT", headers, agent: false, signal });
   const answered = new Promise((resolve, reject) => {
     outgoing.once("response", (response) => response.resume().once("end", resolve));
     outgoing.once("error", reject);
   });
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), outgoing);
-  await answered;
+  const source = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  await Promise.all([pipeline(source, outgoing), answered]);
   return (performance.now() - started) / 1000;
 }

@@ -1,5 +1,5 @@
-// The receiving side of the demo, in a process of its own: its uploads would otherwise compete with the
-// client for one thread. `receiver.js OPTIONS` sends its addresses to the parent process, and ends with it.
+// The receiving side of the demo. It runs in its own process so that it does not share a thread with the client.
+// `receiver.js OPTIONS` sends its addresses to the parent process, and exits when the parent does.
 
 import { Store } from "chunker-cdc/dedup/server";
 import { startPlainServer } from "./plain.js";
@@ -23,6 +23,7 @@ export type ReceiverMessage =
 
 const tell = (message: ReceiverMessage) => process.send?.(message);
 process.on("disconnect", () => process.exit());
+if (!process.connected) process.exit();
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {}); // the parent process decides
 try {
   const options: ReceiverOptions = JSON.parse(process.argv[2] ?? "");
