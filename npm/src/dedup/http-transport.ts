@@ -354,7 +354,7 @@ class OneRequest {
     return joined(pieces);
   }
 
-  /** Yields the pieces of an answer, and ends the request; the server's time runs only while we wait for them. */
+  /** Yields the pieces of an answer, then ends the request. Only waiting for the server counts as a stall. */
   async *pieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       this.watch.wait();
@@ -419,16 +419,18 @@ function headersOf(init: HeadersLike | undefined): Map<string, string> {
 }
 
 /**
- * Returns headers that need no conversion, or nothing. Node loads all of its `fetch` to make `Headers`, which would
- * delay the first request of a process by 25 ms.
+ * Returns `init` as a map, or `undefined` if `Headers` might change or refuse it. Creating a `Headers` makes Node
+ * load all of `fetch`, which delays the first request of a process by 25 ms.
  */
 function plainHeaders(init: HeadersLike | undefined): Map<string, string> | undefined {
   if (init === undefined) return new Map();
-  if (init?.constructor !== Object) return undefined;
+  if (init?.constructor !== Object || Object.getOwnPropertySymbols(init).length > 0)
+    return undefined;
+  if (Symbol.iterator in init) return undefined;
   const headers = new Map<string, string>();
   for (const [name, value] of Object.entries(init as Record<string, unknown>)) {
     const key = name.toLowerCase();
-    if (!/^[a-z0-9-]+$/.test(key) || headers.has(key)) return undefined;
+    if (!/^[A-Za-z0-9-]+$/.test(name) || headers.has(key)) return undefined;
     if (typeof value !== "string" || !/^[!-~]+( [!-~]+)*$/.test(value)) return undefined;
     headers.set(key, value);
   }

@@ -136,6 +136,11 @@ test("headers arrive as `Headers` has them, whatever their form", async (t) => {
     { "x-spaces": "  inside  it ", "x-empty": "", "x-latin": "h\u00e4user" },
     { "x.dots_and~more": "1" },
     { "x-number": 7 as unknown as string },
+    {
+      *[Symbol.iterator]() {
+        yield ["x-entry", "1"];
+      },
+    } as unknown as [string, string][],
     [
       ["x-pair", "1"],
       ["x-pair", "2"],
@@ -303,6 +308,7 @@ test("an address or a header that cannot be used is refused at once (law 6)", as
     { baseUrl: "http://files.example/?a=b" },
     { baseUrl: "http://127.0.0.1:6000", fetch },
     { baseUrl: "http://files.example", headers: { authorization: "Bearer abc\ndef" } },
+    { baseUrl: "http://files.example", headers: { "to\u212aen": "lower-cased, an ASCII name" } },
     { baseUrl: "http://files.example", credentials: "always" as "include" },
     { baseUrl: "http://files.example", stallTimeoutMs: 0 },
     { baseUrl: "http://files.example", timeoutMs: 5 } as HttpTransportOptions,
@@ -338,8 +344,8 @@ test("Retry-After is kept", async (t) => {
 
 test("a link of any speed is no failure, only one that stands still (law 3)", async (t) => {
   const server = await MemoryServer.listen(t);
-  // Chunks of the largest size, 4 MiB by the default profile, scaled down with the link by 32: each of
-  // the four packs takes many times the limit.
+  // Chunks of the largest size, 4 MiB by the default profile, scaled down with the link by 32: each pack takes
+  // many times the limit.
   const slow = await slowLink(t, server.port, 150_000);
   const large = { minSize: 65_536, avgSize: 131_072, maxSize: 131_072 };
   const transport = new HttpTransport({ baseUrl: slow, stallTimeoutMs: 1000 });
