@@ -175,7 +175,7 @@ pub fn count_intact<'env>(
     settle(env, work, |_, count| Ok(count))
 }
 
-/// Buffers kept for later copies: a new one costs more than copying the bytes.
+/// Buffers kept for later copies, up to 16 MiB in all: filling a new one costs more than copying the bytes.
 static SPARES: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 const MOST_SPARES: usize = 4;
 const LONGEST_SPARE: usize = 4 << 20;

@@ -317,8 +317,8 @@ export class Download implements AsyncIterable<ByteArray> {
     let reader: ByteReader | undefined;
     const end = () => {
       outer.removeEventListener("abort", onStop);
-      reader?.end();
       request.abort(new ChunkerError("aborted", "the answer was not read to the end"));
+      reader?.end();
     };
     try {
       reader = new ByteReader(await orReason(send(request.signal), request.signal), request.signal);

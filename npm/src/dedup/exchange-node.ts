@@ -9,7 +9,7 @@ import type { Body } from "./transport.js";
 const WRITE_BYTES = 512 * 1024;
 /** Limit for the bytes of a body that the system buffers: Linux's default. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
-/** Bytes per millisecond of one of six connections over an uplink of 256 kbit/s. */
+/** Bytes per millisecond for each of six connections that share an uplink of 256 kbit/s. */
 const SLOWEST_LINK = 5;
 
 const AGENTS = {
@@ -59,7 +59,7 @@ function attempt({ method, url, headers, body, signal, watch, onSent }: HttpRequ
     request.on("response", (response) => {
       answered = true;
       watch.wait();
-      // After an answer to half a body, the connection cannot be reused.
+      // If the answer came before the whole body was sent, the connection cannot be reused.
       response.on("end", () => {
         if (!request.writableFinished) request.destroy();
       });

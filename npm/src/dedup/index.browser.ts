@@ -6,7 +6,7 @@ import { browserExchange } from "./exchange-fetch.js";
 import { setPlatform } from "./platform.js";
 
 setCodecs(() => import("../codecs/index.browser.js"));
-// Browsers open six connections to a server: two are left for the page.
+// Over HTTP/1.1, browsers open six connections to a server: this leaves two for questions and for the page.
 setPlatform({ exchange: browserExchange(), blobs: true, byFetch: true, concurrency: 4 });
 
 export * from "./index.js";

@@ -88,7 +88,7 @@ function encodedBytes(rows: readonly Row[]): number {
 export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #signal: AbortSignal;
-  /** Rejects the piece that is awaited. */
+  /** Rejects the promise of the piece that we wait for. */
   #reject: (reason: unknown) => void = () => {};
   /** What has arrived and was not taken yet. */
   readonly #queue = new ByteQueue();
@@ -157,7 +157,7 @@ export class ByteReader {
     return false;
   }
 
-  /** Settles as `next` does, or rejects when the signal aborts; one listener serves all pieces. */
+  /** Settles like `next`, or rejects when the signal aborts. All pieces share one listener. */
   #orAborted<T>(next: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#reject = reject;

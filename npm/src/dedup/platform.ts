@@ -12,7 +12,7 @@ export interface Platform {
   readonly blobs: boolean;
   /** Whether requests use `fetch`, which refuses some ports. */
   readonly byFetch: boolean;
-  /** How many packs an upload sends at the same time by default. */
+  /** Default number of packs that an upload sends at the same time. */
   readonly concurrency: number;
   /** Opens the file at `path` for reading. */
   readonly readFile?: (path: string) => Promise<LocalFile>;

@@ -20,8 +20,8 @@ export interface CommonUploadOptions {
    */
   readonly pool?: ChunkerPool | undefined;
   /**
-   * Packs to send at the same time. Default: 6 in Node, and 4 in pages and workers, where browsers open no more
-   * than six connections to a server.
+   * Packs to send at the same time. Default: 6 in Node, and 4 in browsers, which open at most six HTTP/1.1
+   * connections to a server.
    */
   readonly concurrency?: number | undefined;
   /**
