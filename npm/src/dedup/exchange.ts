@@ -25,7 +25,6 @@ export interface HttpAnswer {
   /** 302 for a redirect whose status the browser hides. */
   readonly status: number;
   header(name: string): string | null;
-  /** Leaving the loop ends the request. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 

@@ -356,6 +356,7 @@ class OneRequest {
 
   /** Yields the pieces of an answer, then ends the request. Only waiting for the server counts as a stall. */
   async *pieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    let isWhole = false;
     try {
       this.watch.wait();
       for await (const piece of body) {
@@ -363,9 +364,12 @@ class OneRequest {
         yield piece;
         this.watch.wait();
       }
+      isWhole = true;
     } catch (error) {
       throw this.failure(error);
     } finally {
+      // Not every runtime closes the connection of an answer that is no longer read.
+      if (!isWhole) this.#stop.abort(new Error("the answer was not read to the end"));
       this.end();
     }
   }
