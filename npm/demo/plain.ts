@@ -2,12 +2,12 @@
 
 import { createReadStream, createWriteStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { createServer, request, type Server } from "node:http";
+import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 
-/** Starts a server that writes each body to the file `to`. */
-export async function startPlainServer(to: string): Promise<{ url: string; server: Server }> {
+/** Starts a server that writes each body to the file `to`; returns its address. */
+export async function startPlainServer(to: string): Promise<string> {
   const server = createServer(async (incoming, response) => {
     try {
       await pipeline(incoming, createWriteStream(to));
@@ -20,7 +20,7 @@ export async function startPlainServer(to: string): Promise<{ url: string; serve
     }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** Sends the file at `path` to a plain server; returns the seconds. */

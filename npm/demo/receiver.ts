@@ -29,7 +29,7 @@ try {
   const options: ReceiverOptions = JSON.parse(process.argv[2] ?? "");
   const store = await Store.open(options.store, options.isKept ? {} : { cache: false });
   const { url } = await startServer({ store, port: options.port });
-  tell({ url, plainUrl: (await startPlainServer(options.plainFile)).url });
+  tell({ url, plainUrl: await startPlainServer(options.plainFile) });
 } catch (error) {
   tell({ error: error instanceof Error ? error.message : String(error) });
 }
