@@ -1,7 +1,8 @@
 // Requests by Node's own client: half the work of its `fetch`, and it reports how much of a body was sent.
 
-import * as http from "node:http";
-import * as https from "node:https";
+import type * as http from "node:http";
+import type * as https from "node:https";
+import process from "node:process";
 import type { Exchange, HttpRequest } from "./exchange.js";
 import type { Body } from "./transport.js";
 
@@ -12,10 +13,35 @@ const MOST_BUFFERED = 4 * 1024 * 1024;
 /** Bytes per millisecond for each of six connections that share an uplink of 256 kbit/s. */
 const SLOWEST_LINK = 5;
 
-const AGENTS = {
-  "http:": new http.Agent({ keepAlive: true }),
-  "https:": new https.Agent({ keepAlive: true }),
-};
+/** A module, and its persistent connections. */
+interface Client {
+  readonly module: typeof http | typeof https;
+  readonly agent: http.Agent;
+}
+
+const clients = new Map<string, Promise<Client>>();
+
+/** Returns the client for `http:` or `https:`. */
+function clientFor(protocol: string): Promise<Client> {
+  let client = clients.get(protocol);
+  if (client === undefined) {
+    client = (protocol === "https:" ? loadHttps() : loadHttp()).then((module) => {
+      return { module, agent: new module.Agent({ keepAlive: true }) };
+    });
+    clients.set(protocol, client);
+  }
+  return client;
+}
+
+// Since Node 22, an import of `node:http` loads all of `fetch`, because the module also exports its WebSocket. That
+// takes 30 ms.
+async function loadHttp(): Promise<typeof http> {
+  return process.getBuiltinModule?.("node:http") ?? (await import("node:http"));
+}
+
+async function loadHttps(): Promise<typeof https> {
+  return process.getBuiltinModule?.("node:https") ?? (await import("node:https"));
+}
 
 /** Sends a request by `node:http` or `node:https`, over persistent connections. */
 export const nodeExchange: Exchange = async (request) => {
@@ -31,14 +57,13 @@ export const nodeExchange: Exchange = async (request) => {
 
 class StaleConnection extends Error {}
 
-function attempt({ method, url, headers, body, signal, watch, onSent }: HttpRequest) {
-  const { protocol } = new URL(url);
-  const { request: send } = protocol === "https:" ? https : http;
-  const agent = AGENTS[protocol as keyof typeof AGENTS];
+async function attempt({ method, url, headers, body, signal, watch, onSent }: HttpRequest) {
+  const { module, agent } = await clientFor(new URL(url).protocol);
+  signal.throwIfAborted();
   return new Promise<Awaited<ReturnType<Exchange>>>((resolve, reject) => {
     watch.wait();
     const length = body === undefined ? {} : { "content-length": body.length };
-    const request = send(url, {
+    const request = module.request(url, {
       method,
       agent,
       headers: { ...Object.fromEntries(headers), ...length },
