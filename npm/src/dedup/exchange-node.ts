@@ -33,8 +33,8 @@ function clientFor(protocol: string): Promise<Client> {
   return client;
 }
 
-// Since Node 22, an import of `node:http` loads all of `fetch`, because the module also exports its WebSocket. That
-// takes 30 ms.
+// Since Node 22, importing `node:http` loads all of `fetch`, because that module also exports `WebSocket`. This takes
+// 30 ms.
 async function loadHttp(): Promise<typeof http> {
   return process.getBuiltinModule?.("node:http") ?? (await import("node:http"));
 }

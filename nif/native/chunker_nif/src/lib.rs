@@ -33,8 +33,8 @@ mod terms;
 mod training;
 mod work;
 
-/// Makes every thread count on its own: without a metrics recorder, even one that drops everything, all threads
-/// would share the lock behind which the core keeps the values of histograms.
+/// Lets every thread count on its own. Without a metrics recorder (one that drops everything would do), the core
+/// keeps the values of histograms behind a lock that all threads share.
 fn load(_: rustler::Env<'_>, _: rustler::Term<'_>) -> bool {
     ::chunker::metrics_utils::init_metrics();
     true
