@@ -132,7 +132,8 @@ export class UploadJob {
   /** Chunks that were asked about, and not sent before the answer. */
   readonly #asked = new Set<Entry>();
   #askedBytes = 0;
-  #openQuestions = 0;
+  /** Questions without an answer, oldest first: each the index of the first chunk that it asks about. */
+  readonly #openQuestions = new Set<number>();
   /** Chunks that the server lacks. */
   #missing: Entry[] = [];
   #missingBytes = 0;
@@ -334,7 +335,7 @@ export class UploadJob {
     const kept = this.#table.length - this.#table.offsetOf(first.index);
     // While no more questions may be open, a larger one costs no more time than a small one. Only chunks that are
     // held limit its bytes.
-    const isBusy = this.#openQuestions >= QUESTIONS && !this.#expectsNew;
+    const isBusy = this.#openQuestions.size >= QUESTIONS && !this.#expectsNew;
     const most = this.#readBytes === undefined ? Number.POSITIVE_INFINITY : this.#mostAsked;
     const wanted = isBusy ? most : this.#questionBytes;
     const enough = this.#unaskedBytes >= wanted || kept >= 2 * wanted;
@@ -373,17 +374,20 @@ export class UploadJob {
       this.#asked.add(entry);
       this.#askedBytes += entry.length;
     }
-    this.#openQuestions += 1;
+    this.#openQuestions.add(first.index);
     this.#change();
     this.#spawn(async () => {
       await this.#questions.take(1);
       const missing = await this.#missingOf(entries.map(({ index }) => index));
       this.#questions.give(1);
       if (this.#isOver) return;
-      this.#openQuestions -= 1;
+      const [oldest] = this.#openQuestions;
+      this.#openQuestions.delete(first.index);
       const known = missing.filter((isMissing) => !isMissing).length;
       this.#takeAnswer(entries, missing);
-      this.#expectsNew = known === 0;
+      if (known > 0) this.#expectsNew = false;
+      // Chunks that were asked about before, without an answer so far, may be known.
+      else if (oldest === first.index) this.#expectsNew = true;
       // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
       this.#questionBytes = Math.min(next, this.#mostAsked);
@@ -452,7 +456,7 @@ export class UploadJob {
   async #sendAll(): Promise<void> {
     for (;;) {
       while (!this.#hasPack()) {
-        if (this.#readToEnd && this.#openQuestions === 0) return;
+        if (this.#readToEnd && this.#openQuestions.size === 0) return;
         await new Promise<void>((resolve) => {
           this.#changed = resolve;
         });
@@ -469,7 +473,7 @@ export class UploadJob {
   #hasPack(): boolean {
     const sendable = this.#missingBytes + (this.#expectsNew ? this.#askedBytes : 0);
     if (sendable >= this.#packSize.target) return true;
-    const answered = this.#openQuestions === 0 || this.#expectsNew;
+    const answered = this.#openQuestions.size === 0 || this.#expectsNew;
     return sendable > 0 && (this.#needsRoom || (this.#readToEnd && answered));
   }
 

@@ -215,6 +215,41 @@ test("where all was missing packs do not wait for answers; where chunks are know
   clearInterval(timer);
 });
 
+test("an answer says nothing of what was asked about before it, which may be known", async () => {
+  const transport = new MemoryTransport();
+  await upload(long.subarray(0, 3_000_000), { transport, profile });
+  transport.calls.clear();
+  let answer = () => {};
+  const laterAnswered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  transport.fault = async ({ method, count }) => {
+    if (method !== "missing") return;
+    // The first question is the only one about chunks that are known.
+    if (count === 0) await laterAnswered;
+    else setTimeout(answer, 50);
+  };
+  const { root } = await upload(long, { transport, profile });
+  assert.equal(new Set(transport.sent).size, transport.sent.length, "a chunk was sent twice");
+  assert.deepEqual(transport.store.file(root), Buffer.from(long));
+});
+
+test("an answer counts when it arrives, even if one to an earlier question is late", async () => {
+  const source = randomBytes(80_000_000, 5);
+  const transport = new MemoryTransport();
+  await upload(source.subarray(8_000_000), { transport, profile });
+  transport.sent.length = 0;
+  transport.calls.clear();
+  transport.fault = async ({ method, count }) => {
+    if (method === "missing" && count === 1) await sleep(500);
+    if (method === "putPack") await sleep(20);
+  };
+  const { bytesSent, root } = await upload(new Blob([source]), { transport, profile });
+  // What is new, and what was sent before an answer said that it was not.
+  assert.ok(bytesSent < source.length / 2, `${bytesSent} bytes sent`);
+  assert.deepEqual(transport.store.file(root), Buffer.from(source));
+});
+
 test("a known file takes one request after its end, whatever was answered by then", async () => {
   const transport = new MemoryTransport();
   const first = await upload(long, { transport, profile });
