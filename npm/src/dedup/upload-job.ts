@@ -58,6 +58,11 @@ export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as co
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** Limit for concurrent questions. */
 const QUESTIONS = 4;
+/**
+ * How many bytes of a file that may be known to ask about at once. Its chunks can be read again, so they need not fit
+ * the budget.
+ */
+const ASKED_IF_KNOWN = 64 * 1024 * 1024;
 /** Limit for unanswered chunks while the whole file may be known; reading waits at it. */
 const MOST_AHEAD = 16_384;
 /** Shorter sources are cut sooner than a worker starts. */
@@ -390,7 +395,9 @@ export class UploadJob {
       else if (oldest === first.index) this.#expectsNew = true;
       // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
-      this.#questionBytes = Math.min(next, this.#mostAsked);
+      const holdsNone = this.#expectsKnown && this.#readBytes === undefined;
+      const most = holdsNone ? Math.max(ASKED_IF_KNOWN, this.#mostAsked) : this.#mostAsked;
+      this.#questionBytes = Math.min(next, most);
       this.#askIfEnough();
       this.#change();
       this.#emitProgress();

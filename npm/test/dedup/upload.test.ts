@@ -159,6 +159,16 @@ test("chunks go in few packs, questions too, whatever the server's limits", asyn
     `${transport.calls.get("missing")} questions`,
   );
   assert.equal(transport.calls.get("putPack"), undefined);
+  // Questions grow while all is known, if nothing has to be held: 4, 8, 16, 32 and 64 MiB.
+  const large = { transport, profile: "large" } as const;
+  const longer = randomBytes(140_000_000, 6);
+  await upload(longer, large);
+  transport.calls.clear();
+  await upload(longer, large);
+  assert.ok(
+    (transport.calls.get("missing") ?? 0) <= 7,
+    `${transport.calls.get("missing")} questions`,
+  );
 
   const narrow = new MemoryTransport();
   narrow.store.limits = { packBytes: 100_000, packChunks: 7, missingDigests: 3, readDigests: 5 };
