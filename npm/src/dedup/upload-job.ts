@@ -440,7 +440,9 @@ export class UploadJob {
         if (limits !== undefined) this.#learn(limits);
         else await this.#askLimits();
       } catch (error) {
-        if (asDedupError(error)?.code !== "too_many_digests" || this.#knowsLimits) throw error;
+        // Another question may have learnt the limits meanwhile.
+        const isWithin = this.#knowsLimits && asked.length <= this.#limits.missingDigests;
+        if (asDedupError(error)?.code !== "too_many_digests" || isWithin) throw error;
         await this.#askLimits();
       }
     }

@@ -188,6 +188,16 @@ test("packs on their way when the limits become known are made again within them
   assert.deepEqual(transport.store.file(root), Buffer.from(data));
 });
 
+test("questions on their way when the limits become known are asked again within them", async () => {
+  const transport = new MemoryTransport();
+  transport.store.limits = { ...transport.store.limits, missingDigests: 512 };
+  transport.fault = async ({ method, count }) => {
+    if (method === "missing" && count < 2) await sleep(200 * (count + 1));
+  };
+  const { root } = await upload(long, { transport, profile });
+  assert.deepEqual(transport.store.file(root), Buffer.from(long));
+});
+
 test("where all was missing packs do not wait for answers; where chunks are known they do", async () => {
   const source = randomBytes(24_000_000, 4);
   const open: (() => void)[] = [];
