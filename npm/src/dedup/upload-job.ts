@@ -97,7 +97,7 @@ interface Entry {
   /** Its bytes, in parts; undefined if they can be read again. */
   payload: readonly ByteArray[] | undefined;
   /** What is sent, once it is encoded; its length differs from the chunk's if it is compressed. */
-  encoded?: ByteArray;
+  encoded?: ByteArray | undefined;
 }
 
 export class UploadJob {
@@ -655,6 +655,9 @@ export class UploadJob {
     this.#table.setPlace(entry.index, place);
     if (before === "absent") this.#bytesDone += this.#table.bytesOf(entry.index);
     this.#giveRoom(entry);
+    // A question about it may be without an answer for long.
+    entry.payload = undefined;
+    entry.encoded = undefined;
     if (place === "known") this.#emit(entry.index, "known");
   }
 
