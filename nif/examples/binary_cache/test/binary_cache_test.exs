@@ -285,7 +285,7 @@ defmodule BinaryCacheTest do
     assert pull(port, path) == nar
   end
 
-  @tag cache: [], timeout: 120_000
+  @tag cache: []
   test "a NAR whose chunks are collected each time they are stored is refused in the end", context do
     %{port: port, cache: cache, root: root} = context
     {sent, narinfo} = Nar.to_send(Nar.file(noise(1, 200_000)), Nar.store_path("collected"))

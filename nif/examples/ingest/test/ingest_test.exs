@@ -281,7 +281,6 @@ defmodule IngestTest do
     if System.monotonic_time(:millisecond) < ends, do: upload_until(port, ends, files), else: files
   end
 
-  @tag timeout: 180_000
   test "a server that is killed at any moment keeps what it has acknowledged", %{root: root, store: store} do
     acknowledged =
       for round <- 1..20, reduce: [] do

@@ -6,7 +6,6 @@ defmodule BinaryCache.KillTest do
   @kills 20
   @pushers 4
 
-  @tag timeout: 300_000
   test "what was answered with a success is there after kill -9, at any moment", %{root: root} do
     accepted =
       for kill <- 1..@kills, reduce: [] do

@@ -1,8 +1,6 @@
 defmodule BinaryCache.NixTest do
   use BinaryCache.Case, async: true
 
-  @moduletag timeout: 300_000
-
   setup %{root: root} do
     nix = RealNix.new(Path.join(root, "nix"))
     {key, public_key} = RealNix.key(nix, "test-1")
