@@ -6,15 +6,20 @@
 // PEERS is a folder in which tus-js-client, @tus/server and @tus/file-store are installed. Clients and servers are
 // processes of their own, and so is the link: a relay that delays, and lets so many bytes a second pass. Every
 // round has new data, and in it every contestant has its turn; a ratio is the median of those of the rounds.
+//
+// In parentheses, on Linux, is an estimate of the highest ratio that the machine allows: the CPU time of all processes
+// spread evenly over all cores, or the time that the link needs if that is longer, plus one round trip, which is
+// the commit of an upload or the request of a download. A known file takes at least as long as reading it.
 
 import { fork } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, open, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { cpuTimeOfDescendants } from "./cpu-time.mjs";
 import { startServer } from "./server-command.mjs";
 
 const MIB = 1024 * 1024;
@@ -120,8 +125,10 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
   const client = await startScript(script, peers, toOurs.port, toTus.port);
   const times = new Map();
   const run = async (label, job) => {
-    const answer = await ask(client, job);
-    times.set(label, [...(times.get(label) ?? []), answer.seconds]);
+    const before = cpuTimeOfDescendants();
+    const { seconds, ...answer } = await ask(client, job);
+    const perCore = (cpuTimeOfDescendants() - before) / availableParallelism();
+    times.set(label, [...(times.get(label) ?? []), { seconds, perCore }]);
     return answer;
   };
   let wire = "";
@@ -141,18 +148,28 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
       if (round === 0) wire += ` ${label} ${(bytesSent / MIB).toFixed(2)}`;
     }
   }
-  const ratio = (a, b) => median(times.get(a).map((seconds, at) => seconds / times.get(b)[at]));
-  const speed = (of) => (bytes / MIB / median(times.get(of))).toFixed(0);
+  const medianOf = (label, value) => median(times.get(label).map(value));
+  /** The speed of `label`, relative to `peer`, and what it would be if it took only the least time. */
+  const ratio = (label, peer, leastTime) => {
+    const relative = (time) =>
+      medianOf(label, (job, at) => times.get(peer)[at].seconds / time(job, at)).toFixed(2);
+    const highest = relative(leastTime);
+    return `${relative(({ seconds }) => seconds)}${highest === "NaN" ? "" : ` (${highest})`}`;
+  };
+  const ofTransfer = ({ perCore }) => Math.max(perCore, rate > 0 ? bytes / rate : 0) + rtt / 1000;
+  const speed = (label) => (bytes / MIB / medianOf(label, ({ seconds }) => seconds)).toFixed(0);
   console.log(`\n${name}: tus ${speed("tus")} MiB/s, plain GET ${speed("get")} MiB/s;`);
   console.log(`of an edited copy were sent, in MiB:${wire}`);
   console.log("chunks | new, × tus | known, × reading | edited, s | download, × GET | new, MiB/s");
   for (const [label] of profiles) {
+    const ofKnown = ({ perCore }, at) =>
+      Math.max(perCore, times.get(`${label} read`)[at].seconds) + rtt / 1000;
     const cells = [
       label,
-      ratio("tus", `${label} new`).toFixed(2),
-      ratio(`${label} read`, `${label} known`).toFixed(2),
-      median(times.get(`${label} edited`)).toFixed(2),
-      ratio("get", `${label} download`).toFixed(2),
+      ratio(`${label} new`, "tus", ofTransfer),
+      ratio(`${label} known`, `${label} read`, ofKnown),
+      medianOf(`${label} edited`, ({ seconds }) => seconds).toFixed(2),
+      ratio(`${label} download`, "get", ofTransfer),
       speed(`${label} new`),
     ];
     console.log(cells.join(" | "));
