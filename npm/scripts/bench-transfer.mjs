@@ -7,9 +7,9 @@
 // processes of their own, and so is the link: a relay that delays, and lets so many bytes a second pass. Every
 // round has new data, and in it every contestant has its turn; a ratio is the median of those of the rounds.
 //
-// In parentheses, on Linux, is an estimate of the highest ratio that the machine allows: the CPU time of all processes
-// spread evenly over all cores, or the time that the link needs if that is longer, plus one round trip, which is
-// the commit of an upload or the request of a download. A known file takes at least as long as reading it.
+// On Linux, an estimate of the highest ratio that the machine allows follows in parentheses. It takes the CPU time of
+// all processes, spread evenly over the cores, or the time that the link needs if that is longer, and adds one round
+// trip: the commit of an upload, or the request of a download. A known file takes at least as long as reading it.
 
 import { fork } from "node:child_process";
 import { randomFillSync } from "node:crypto";
@@ -149,7 +149,7 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
     }
   }
   const medianOf = (label, value) => median(times.get(label).map(value));
-  /** The speed of `label`, relative to `peer`, and what it would be if it took only the least time. */
+  /** The speed of `label`, relative to `peer`, and what it would be if `label` took only its `leastTime`. */
   const ratio = (label, peer, leastTime) => {
     const relative = (time) =>
       medianOf(label, (job, at) => times.get(peer)[at].seconds / time(job, at)).toFixed(2);

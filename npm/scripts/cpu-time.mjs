@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 /** The unit of times in /proc, in seconds. */
 const TICK = 0.01;
-/** In /proc/PID/stat: the CPU time of a process, and that of its children that have ended (proc(5), fields 14 to 17). */
+/** In /proc/PID/stat, fields 14 to 17: the CPU time of a process, and that of its children that have ended (proc(5)). */
 const TIMES = /\) \S+(?: \S+){10} (\d+) (\d+) (-?\d+) (-?\d+)/;
 
 /** Seconds of CPU time that all descendants of this process have taken, or `NaN` on other systems. */

@@ -137,7 +137,7 @@ impl Store {
     }
 }
 
-/// Returns the format of the store in `objects`. Creates the store if there is none and the options allow it.
+/// Reads the format of the store in `objects`, after creating the store if there is none and the options allow it.
 async fn open_format(
     objects: &dyn Objects,
     host: &dyn Host,

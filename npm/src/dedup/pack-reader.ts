@@ -159,7 +159,7 @@ export class ByteReader {
 
   /**
    * Settles like `next`, or rejects when the signal aborts. All pieces share one listener: one for each, as
-   * `orReason` adds, takes a fifth of the CPU time of a download in Node.
+   * `orReason` adds, would take a fifth of the CPU time of a download in Node.
    */
   #orAborted<T>(next: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {

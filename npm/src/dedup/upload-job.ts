@@ -59,8 +59,8 @@ const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** Limit for concurrent questions. */
 const QUESTIONS = 4;
 /**
- * How many bytes of a file that may be known to ask about at once. Its chunks can be read again, so they need not fit
- * the budget.
+ * Bytes of chunks to ask about at once while the whole file may be known, if it can be read again: the chunks need
+ * not fit into the budget then.
  */
 const ASKED_IF_KNOWN = 64 * 1024 * 1024;
 /** Limit for unanswered chunks while the whole file may be known; reading waits at it. */
@@ -137,7 +137,7 @@ export class UploadJob {
   /** Chunks that were asked about, and not sent before the answer. */
   readonly #asked = new Set<Entry>();
   #askedBytes = 0;
-  /** Questions without an answer, oldest first: each the index of the first chunk that it asks about. */
+  /** Unanswered questions, oldest first, each as the index of its first chunk. */
   readonly #openQuestions = new Set<number>();
   /** Chunks that the server lacks. */
   #missing: Entry[] = [];
@@ -391,7 +391,7 @@ export class UploadJob {
       const known = missing.filter((isMissing) => !isMissing).length;
       this.#takeAnswer(entries, missing);
       if (known > 0) this.#expectsNew = false;
-      // Chunks that were asked about before, without an answer so far, may be known.
+      // Earlier questions that are still unanswered may be about known chunks.
       else if (oldest === first.index) this.#expectsNew = true;
       // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
@@ -440,7 +440,7 @@ export class UploadJob {
         if (limits !== undefined) this.#learn(limits);
         else await this.#askLimits();
       } catch (error) {
-        // Another question may have learnt the limits meanwhile.
+        // Another answer may have announced the limits in the meantime.
         const isWithin = this.#knowsLimits && asked.length <= this.#limits.missingDigests;
         if (asDedupError(error)?.code !== "too_many_digests" || isWithin) throw error;
         await this.#askLimits();
@@ -655,7 +655,7 @@ export class UploadJob {
     this.#table.setPlace(entry.index, place);
     if (before === "absent") this.#bytesDone += this.#table.bytesOf(entry.index);
     this.#giveRoom(entry);
-    // A question about it may be without an answer for long.
+    // A question about the chunk may still be open, and would keep its bytes.
     entry.payload = undefined;
     entry.encoded = undefined;
     if (place === "known") this.#emit(entry.index, "known");

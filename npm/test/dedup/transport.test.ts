@@ -224,7 +224,7 @@ test("what may succeed later is tried again, whatever the error's class; the res
     socket.once("data", () => socket.end("SSH-2.0-x\r\n")),
   );
   const refusing = await listen(t, () => {});
-  // The port of a server that was closed may soon be that of another one.
+  // The port of a closed server may soon belong to another one.
   const refused = "http://127.0.0.1:2";
   const foreign = runInNewContext("() => Promise.reject(new TypeError('Failed to fetch'))");
   /** A client of another make: its errors and answers are its own. */

@@ -235,7 +235,7 @@ test("where all was missing packs do not wait for answers; where chunks are know
   clearInterval(timer);
 });
 
-test("an answer says nothing of what was asked about before it, which may be known", async () => {
+test("an answer says nothing about chunks of earlier questions, which may be known", async () => {
   const transport = new MemoryTransport();
   await upload(long.subarray(0, 3_000_000), { transport, profile });
   transport.calls.clear();
@@ -254,7 +254,7 @@ test("an answer says nothing of what was asked about before it, which may be kno
   assert.deepEqual(transport.store.file(root), Buffer.from(long));
 });
 
-test("an answer counts when it arrives, even if one to an earlier question is late", async () => {
+test("an answer counts when it arrives, even if the answer to an earlier question is late", async () => {
   const source = randomBytes(80_000_000, 5);
   const transport = new MemoryTransport();
   await upload(source.subarray(8_000_000), { transport, profile });
@@ -265,7 +265,7 @@ test("an answer counts when it arrives, even if one to an earlier question is la
     if (method === "putPack") await sleep(20);
   };
   const { bytesSent, root } = await upload(new Blob([source]), { transport, profile });
-  // What is new, and what was sent before an answer said that it was not.
+  // The new chunks, and those that were sent before an answer said that they are known.
   assert.ok(bytesSent < source.length / 2, `${bytesSent} bytes sent`);
   assert.deepEqual(transport.store.file(root), Buffer.from(source));
 });

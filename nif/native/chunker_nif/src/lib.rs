@@ -33,8 +33,8 @@ mod terms;
 mod training;
 mod work;
 
-/// Lets every thread count on its own. Without a metrics recorder (one that drops everything would do), the core
-/// keeps the values of histograms behind a lock that all threads share.
+/// Connects the core's metrics to a recorder: with none installed, to the default one, which drops everything. Until
+/// they are connected, the core keeps the values of histograms behind a lock that all threads share.
 fn load(_: rustler::Env<'_>, _: rustler::Term<'_>) -> bool {
     ::chunker::metrics_utils::init_metrics();
     true
