@@ -11,7 +11,9 @@ import { ahead } from "./ahead.js";
 import { keyOf } from "./chunk-table.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
 import { asDedupError, DedupError } from "./error.js";
+import { orIdle } from "./idle.js";
 import { LocalChunks, type LocalSource } from "./local.js";
+import { Outgoing, type Portion } from "./outgoing.js";
 import { ByteReader, readPack, type Stretch } from "./pack-reader.js";
 import { platform } from "./platform.js";
 import { orReason, Requests, type RetryOptions } from "./retry.js";
@@ -335,18 +337,25 @@ export class Download implements AsyncIterable<ByteArray> {
     const { chunks, local } = parts;
     const { ways, fetched } = planned(chunks, local, maxBytesHeld);
     const held = new Map<string, ByteArray>();
-    const gathered = new Gathered();
+    const outgoing = new Outgoing();
+    let isWaiting = false;
     const arrivals = new Arrivals(this.#fetch(fetched, parts.opened));
     try {
       for (let at = 0; at < chunks.length; ) {
         const chunk = chunks[at] as Chunk;
         const way = ways[at] as Way;
-        let reused = true;
+        let isReused = true;
         let pieces: Pieces;
         if (isFetched(way)) {
-          const taken = await arrivals.take((index) => isFetched(ways[at + index]));
+          const taking = arrivals.take((index) => isFetched(ways[at + index]));
+          if (outgoing.length > 0 && (await orIdle(taking)) === undefined) {
+            isWaiting = true;
+            yield* this.#given(outgoing.rest());
+            isWaiting = false;
+          }
+          const taken = await taking;
           pieces = taken.pieces;
-          reused = false;
+          isReused = false;
           const queue = new ByteQueue(pieces);
           for (const [index, { hash, length }] of chunks.slice(at, at + taken.count).entries()) {
             const own = queue.take(length);
@@ -361,31 +370,29 @@ export class Download implements AsyncIterable<ByteArray> {
         }
         let end = Math.max(chunk.offset, parts.start);
         for (const piece of partOf(parts, chunk.offset, pieces)) {
-          end += piece.length;
+          const bytes = way === "held" ? piece.slice() : piece;
+          end += bytes.length;
           const first = at;
           while (at < chunks.length && endOf(parts, chunks[at] as Chunk) <= end) at += 1;
-          const ended = at - first;
-          if (!gathered.fits(piece)) yield* this.#handOn(gathered);
-          if (gathered.fits(piece)) {
-            gathered.add(piece, ended, reused);
-            continue;
-          }
-          this.#received(piece.length, reused ? piece.length : 0, ended);
-          yield way === "held" ? piece.slice() : ownBuffer(piece);
+          const reused = isReused ? bytes.length : 0;
+          yield* this.#given(outgoing.add({ bytes, reused, chunks: at - first }));
         }
       }
-      yield* this.#handOn(gathered);
+      yield* this.#given(outgoing.rest());
       await arrivals.finish();
     } finally {
-      await arrivals.end();
+      const ending = arrivals.end();
+      // If the consumer leaves while chunks are awaited, this ends only with the requests.
+      if (isWaiting) ending.catch(() => {});
+      else await ending;
     }
   }
 
-  *#handOn(gathered: Gathered): Generator<ByteArray, void, undefined> {
-    const { length, reused, chunks } = gathered;
-    if (length === 0) return;
-    this.#received(length, reused, chunks);
-    yield gathered.take();
+  *#given(portions: Iterable<Portion>): Generator<ByteArray, void, undefined> {
+    for (const { bytes, reused, chunks } of portions) {
+      this.#received(bytes.length, reused, chunks);
+      yield bytes;
+    }
   }
 
   /** Writes each chunk to its place as soon as it arrives. */
@@ -557,46 +564,6 @@ export class Download implements AsyncIterable<ByteArray> {
   get #encoding(): "zstd" | undefined {
     return this.#codecs === undefined ? undefined : "zstd";
   }
-}
-
-/** Pieces shorter than this are gathered, in bytes. Most pieces of a socket in Node are exactly this long. */
-const SHORT = 64 * 1024;
-/** Limit for gathered pieces, in bytes. */
-const MOST_GATHERED = 128 * 1024;
-
-/** Short, consecutive pieces that are returned together. */
-class Gathered {
-  #bytes = new Uint8Array(0);
-  length = 0;
-  /** Part of `length` that was not fetched. */
-  reused = 0;
-  chunks = 0;
-
-  fits({ length }: ByteArray): boolean {
-    return length < SHORT && this.length + length <= MOST_GATHERED;
-  }
-
-  add(payload: ByteArray, chunks: number, isReused: boolean): void {
-    if (this.length === 0) this.#bytes = new Uint8Array(MOST_GATHERED);
-    this.#bytes.set(payload, this.length);
-    this.length += payload.length;
-    if (isReused) this.reused += payload.length;
-    this.chunks += chunks;
-  }
-
-  /** Returns the bytes gathered so far, and starts over. */
-  take(): ByteArray {
-    const bytes = this.#bytes.subarray(0, this.length);
-    this.length = 0;
-    this.reused = 0;
-    this.chunks = 0;
-    return bytes;
-  }
-}
-
-/** Returns `payload`, or a copy if it shares its buffer: the consumer may transfer the buffer. */
-function ownBuffer(payload: ByteArray): ByteArray {
-  return payload.length === payload.buffer.byteLength ? payload : payload.slice();
 }
 
 /** The part of a file to download, and where it comes from. */

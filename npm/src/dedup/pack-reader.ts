@@ -1,6 +1,7 @@
 import { ByteQueue } from "../byte-queue.js";
 import { type ByteArray, bytesOf, isEqual, joined } from "../bytes.js";
 import { DedupError } from "./error.js";
+import { orIdle } from "./idle.js";
 import { HEAD_BYTES, parsePackHead, parseRows, ROW_BYTES, type Row } from "./wire.js";
 
 /** Consecutive chunks of a pack. */
@@ -12,8 +13,6 @@ export interface Stretch {
 
 /** Limit for the bytes of chunks in a stretch; a single chunk may exceed it. */
 const STRETCH_BYTES = 1024 * 1024;
-/** How long complete chunks wait for others, in milliseconds. */
-const IDLE_MS = 20;
 /** Pieces shorter than this are copied, in bytes: a queue of very many parts would be slow. */
 const SHORT = 4 * 1024;
 
@@ -139,7 +138,7 @@ export class ByteReader {
   async #next(isHasty: boolean): Promise<boolean> {
     this.#coming ??= this.#orAborted(this.#pieces.next());
     try {
-      const next = await (isHasty ? orLate(this.#coming, IDLE_MS) : this.#coming);
+      const next = await (isHasty ? orIdle(this.#coming) : this.#coming);
       if (next === undefined) return false;
       this.#coming = undefined;
       if (!next.done) {
@@ -188,12 +187,4 @@ export class ByteReader {
 /** Returns a piece, or a copy if its buffer is more than twice as long. */
 function compact(piece: ByteArray): ByteArray {
   return piece.buffer.byteLength > 2 * piece.length ? piece.slice() : piece;
-}
-
-/** Settles as `work` does, or resolves with `undefined` if that takes more than `ms` milliseconds. */
-function orLate<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(undefined), ms);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Chunk, ChunkerError } from "chunker-cdc";
 import { compress } from "chunker-cdc/codecs";
 import {
   DedupError,
@@ -44,6 +45,38 @@ test("a download without reuse takes one request", async () => {
   const range = { start: 1_000_000, end: 3_000_000 };
   assert.equal((await collect(download(root, { transport, range }))).length, 2_000_000);
   assert.equal(transport.calls.get("readFile"), 2);
+});
+
+test("verified chunks are handed on while the server sends no more, and leaving ends the request", {
+  timeout: 30_000,
+}, async () => {
+  const bytes = randomBytes(3_000_000, 5);
+  for (const profile of [SMALL, "small", "medium"] as const) {
+    const transport = new MemoryTransport();
+    const { root, manifest } = await upload(bytes, { transport, profile });
+    const half = manifest.chunks[manifest.chunks.length >> 1] as Chunk;
+    const sent = 8 + 40 * manifest.chunks.length + half.offset + (half.length >> 1);
+    for (const size of [1000, 500_000, sent]) {
+      let reason: unknown;
+      transport.readChunks = async (hash, digests, { signal }) => {
+        const pack = transport.store.readChunks(hash, digests).subarray(0, sent);
+        return (async function* () {
+          yield* inPieces(pack, size);
+          await hanging(signal).catch((error) => (reason = error));
+        })();
+      };
+      const parts: Uint8Array[] = [];
+      let received = 0;
+      for await (const bytes of download(root, { transport })) {
+        parts.push(bytes);
+        received += bytes.length;
+        if (received >= half.offset) break;
+      }
+      assert.ok(Buffer.concat(parts).equals(bytes.subarray(0, half.offset)), `${size} at a time`);
+      await sleep(10);
+      assert.equal((reason as ChunkerError).code, "aborted");
+    }
+  }
 });
 
 test("a stream can be cancelled while the server says nothing", async () => {
