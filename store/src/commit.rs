@@ -108,6 +108,9 @@ impl Inner {
         if length > limit {
             return Err(StoreError::ManifestTooLarge { length, limit }.into());
         }
+        if self.is_committed(root, &bytes, &chunks).await {
+            return Ok(root);
+        }
         for _ in 0..ATTEMPTS {
             // Rule 2: from now on, a collector that looks for live chunks sees this file, or we see its doom.
             let pending = Folder::Pending.object(self.new_name()?);
@@ -133,6 +136,23 @@ impl Inner {
             }
         }
         Err(StoreError::Contended { attempts: ATTEMPTS }.into())
+    }
+
+    /// Returns whether the file was committed before; if so, it now has a new time. Where a manifest appears
+    /// in one step, its chunks are kept as long as it exists. A damaged manifest, and one whose chunks are
+    /// missing, are committed again.
+    async fn is_committed(
+        self: &Arc<Self>,
+        root: Root,
+        bytes: &Bytes,
+        chunks: &Arc<[(ChunkId, usize)]>,
+    ) -> bool {
+        if !self.format.listing_lag.is_zero() {
+            return false; // a manifest that was deleted may still be found
+        }
+        let renewed = self.objects.renew(&Folder::Manifests.object(root), bytes).await;
+        let exists = renewed.is_some_and(|renewed| renewed.unwrap_or(false));
+        exists && self.refused_chunks(chunks).await.is_ok_and(|refused| refused.is_empty())
     }
 
     /// Returns the chunks without a reliable copy of this length.

@@ -11,7 +11,8 @@ use chunker_store::{
 };
 use common::{Folder, file, manifest, put, read};
 use futures::{StreamExt as _, TryStreamExt as _};
-use std::time::Duration;
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
 
 fn now() -> CollectOptions {
     CollectOptions::new().min_age(Duration::ZERO)
@@ -53,6 +54,37 @@ async fn what_is_committed_can_be_read_by_everyone() {
         assert_eq!(store.usage().await.unwrap().files, 8);
     })
     .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_committed_again_gets_a_new_time_and_is_only_written_if_damaged() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let folder = Folder::new();
+    let options = StoreOptions::new().cache(CacheFolder::None);
+    let store = Store::open(folder.path().to_str().unwrap(), options).await.unwrap();
+    let data = file(300_000, 1);
+    let root = put(&store, &data, HashAlgorithm::Blake3).await;
+    let path = folder.path().join("manifests").join(root.to_string());
+    let whole = std::fs::read(&path).unwrap();
+    let mut changed = whole.clone();
+    changed[20] ^= 1;
+    let longer = [whole.clone(), vec![0]].concat();
+    let found = [&whole[..], &changed, &whole[1..], &longer, b""];
+    for (case, found) in found.into_iter().enumerate() {
+        let manifest = std::fs::File::options().write(true).truncate(true).open(&path).unwrap();
+        (&manifest).write_all(found).unwrap();
+        manifest.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let before = manifest.metadata().unwrap().ino();
+        assert_eq!(put(&store, &data, HashAlgorithm::Blake3).await, root);
+        assert_eq!(std::fs::metadata(&path).unwrap().ino() == before, found == whole, "case {case}");
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "case {case}");
+        let files: Vec<_> = store.manifests().await.unwrap().try_collect().await.unwrap();
+        let age = files[0].committed.elapsed().unwrap();
+        assert!(age < Duration::from_mins(1), "case {case}: {age:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path().join("pending")).unwrap().count(), 0);
 }
 
 #[cfg(feature = "aws")]

@@ -16,11 +16,11 @@ use changes::{Changes, System};
 use futures::stream::{self, StreamExt as _};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Seek as _, SeekFrom};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Folder of files that are not complete yet.
 const TEMPORARY: &str = "tmp";
@@ -170,6 +170,11 @@ impl Objects for Disk {
         Some(renamed.await)
     }
 
+    async fn renew(&self, name: &str, bytes: &Bytes) -> Option<Result<bool, ObjectError>> {
+        let (bytes, now) = (bytes.clone(), self.host.now());
+        Some(self.run(Operation::Put, name, move |disk, name| disk.renew(name, &bytes, now)).await)
+    }
+
     async fn settle(&self, folder: Folder) -> Result<(), ObjectError> {
         self.run(Operation::Put, folder.name(), |disk, folder| disk.sync_folder(&disk.path(folder))).await
     }
@@ -245,6 +250,21 @@ impl Inner {
         }
         written?;
         self.sync_folder_of(&path)
+    }
+
+    /// Sets the time of a file that has these bytes. Its name may not be durable yet.
+    fn renew(&self, name: &str, bytes: &[u8], now: SystemTime) -> io::Result<bool> {
+        let path = self.path(name);
+        let file = match File::options().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        if !holds(&file, bytes)? {
+            return Ok(false);
+        }
+        file.set_modified(now)?;
+        self.sync_folder_of(&path)?;
+        Ok(true)
     }
 
     /// Returns whether there is anything besides a store's empty folders and temporary files.
@@ -335,6 +355,21 @@ impl Inner {
             Err(error) if is_fatal(&error) => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+/// Returns whether a file has exactly these bytes.
+fn holds(file: &File, mut bytes: &[u8]) -> io::Result<bool> {
+    let mut reader = BufReader::with_capacity(64 << 10, file);
+    loop {
+        let piece = reader.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(bytes.is_empty());
+        }
+        let Some(rest) = bytes.strip_prefix(piece) else { return Ok(false) };
+        bytes = rest;
+        let length = piece.len();
+        reader.consume(length);
     }
 }
 

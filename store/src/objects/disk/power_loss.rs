@@ -418,10 +418,11 @@ async fn without_syncs_a_loss_of_power_does_harm() {
     }
 }
 
-/// A process that is slow to make the name of its pack durable.
+/// A process that is slow to make the names in a folder durable.
 #[derive(Debug)]
 struct Slow {
     recorder: Arc<Recorder>,
+    folder: &'static str,
     waits: Mutex<bool>,
     woken: Condvar,
 }
@@ -455,7 +456,7 @@ impl Changes for Slow {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        if path.ends_with("packs") {
+        if path.ends_with(self.folder) {
             drop(self.woken.wait_while(self.waits.lock().unwrap(), |waits| *waits).unwrap());
         }
         self.recorder.sync_folder(path)
@@ -463,26 +464,30 @@ impl Changes for Slow {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_relies_on_no_pack_of_another_process_before_it_is_durable() {
-    let folder = Folder::new();
-    let recorder = Arc::new(Recorder::default());
-    open(&folder.store(), recorder.clone()).await.unwrap();
-    let waits = Mutex::new(true);
-    let slow = Arc::new(Slow { recorder: recorder.clone(), waits, woken: Condvar::new() });
-    let other = open(&folder.store(), slow.clone()).await.unwrap();
-    recorder.say(Said::Begun(1));
-    let putting = tokio::spawn(async move { put(&other, 1).await });
-    // Its packs can be seen, but are not durable.
-    let packs = || fs::read_dir(folder.store().join("packs")).map_or(0, Iterator::count);
-    while packs() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+async fn a_commit_relies_on_nothing_of_another_process_before_it_is_durable() {
+    // A folder, and how many files in it the other process makes without saying so.
+    for (name, most) in [("packs", 2), ("manifests", 1)] {
+        let folder = Folder::new();
+        let recorder = Arc::new(Recorder::default());
+        open(&folder.store(), recorder.clone()).await.unwrap();
+        let waits = Mutex::new(true);
+        let slow = Slow { recorder: recorder.clone(), folder: name, waits, woken: Condvar::new() };
+        let slow = Arc::new(slow);
+        let other = open(&folder.store(), slow.clone()).await.unwrap();
+        recorder.say(Said::Begun(1));
+        let putting = tokio::spawn(async move { put(&other, 1).await });
+        // They can be seen, but are not durable.
+        let files = || fs::read_dir(folder.store().join(name)).map_or(0, Iterator::count);
+        while files() < most {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let store = open(&folder.store(), recorder.clone()).await.unwrap();
+        put(&store, 1).await.unwrap();
+        recorder.say(Said::Stored(1));
+        slow.wake();
+        putting.await.unwrap().unwrap();
+        replay(&recorder.events(), &folder.store(), Without::Nothing).await.unwrap();
     }
-    let store = open(&folder.store(), recorder.clone()).await.unwrap();
-    put(&store, 1).await.unwrap();
-    recorder.say(Said::Stored(1));
-    slow.wake();
-    putting.await.unwrap().unwrap();
-    replay(&recorder.events(), &folder.store(), Without::Nothing).await.unwrap();
 }
 
 /// A disk on which there is no more space after so many calls.
