@@ -11,7 +11,9 @@ const PIECE = 1024 * 1024;
 /** Opens the file at `path`. */
 export async function readFile(path: string): Promise<LocalFile> {
   const file = await open(path, "r");
+  const { size } = await file.stat();
   return {
+    size,
     source: () => piecesOf(file),
     async read(offset, length) {
       const bytes = new Uint8Array(length);

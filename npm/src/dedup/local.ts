@@ -72,6 +72,7 @@ async function openLocal(source: LocalSource): Promise<LocalFile> {
   }
   const blob = isBlob(source as ByteSource) ? (source as Blob) : new Blob([source as BlobPart]);
   return {
+    size: blob.size,
     source: () => blob,
     read: async (offset, length) =>
       new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer()),

@@ -24,6 +24,8 @@ export interface Platform {
 
 /** A local file. */
 export interface LocalFile {
+  /** Its length when it was opened, in bytes. */
+  readonly size: number;
   /** Returns a source of all its bytes. */
   source(): ByteSource;
   /** Returns `length` bytes from `offset` on, fewer at the end of the file. */

@@ -104,7 +104,10 @@ export class UploadJob {
   readonly #source: ByteSource;
   readonly #options: UploadOptions;
   readonly #transport: Transport;
+  /** What the source must have, in bytes. */
   readonly #size: number | undefined;
+  /** The same, or what a file had when it was opened, until all of the source is read. */
+  #totalBytes: number | undefined;
   readonly #stop = new AbortController();
   readonly #requests: Requests;
   readonly #encoder: ChunkEncoder;
@@ -174,11 +177,14 @@ export class UploadJob {
     this.#expectsNew = options.assumeNew === true;
     this.#expectsKnown = !this.#expectsNew;
     this.#size = lengthOf(source) ?? options.size;
+    this.#totalBytes = this.#size;
   }
 
   get progress(): UploadProgress {
+    const totalBytes = this.#totalBytes;
     return {
-      totalBytes: this.#size,
+      // A file may have grown since it was opened.
+      totalBytes: totalBytes && Math.max(totalBytes, this.#table.length),
       bytesDone: this.#bytesDone,
       bytesInTransit: this.#bytesInTransit,
       ...this.#counts.own,
@@ -242,6 +248,7 @@ export class UploadJob {
     // Awaited once the source is read; until then, its failure must not count as unhandled.
     sending.catch((error: unknown) => this.fail(error));
     await this.#read(profile);
+    this.#totalBytes = this.#table.length;
     if (this.#size !== undefined && this.#table.length !== this.#size) {
       throw sourceChanged(`ended after ${this.#table.length} of ${this.#size} bytes`);
     }
@@ -268,6 +275,7 @@ export class UploadJob {
     const file = await readAgain(pathOf(this.#source));
     if (this.#stop.signal.aborted) await file?.close();
     else this.#file = file;
+    this.#totalBytes ??= file?.size;
     this.#stop.signal.throwIfAborted();
   }
 

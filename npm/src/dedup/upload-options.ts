@@ -60,7 +60,7 @@ export interface UploadOptions extends CommonUploadOptions {
 
 /** Progress of an upload. */
 export interface UploadProgress {
-  /** The size of the source, if it is known. */
+  /** The size of the source, if it is known: that of a stream without `size` only once it is read. */
   readonly totalBytes: number | undefined;
   /** Bytes chunked so far, from the start of the source. */
   readonly bytesRead: number;

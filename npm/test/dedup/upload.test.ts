@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
-import { createReadStream, openAsBlob, writeFileSync } from "node:fs";
+import { appendFileSync, createReadStream, openAsBlob, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -786,6 +786,32 @@ test("of a file given by its path, what the server has is read once, and not kep
   const { root, bytesSent } = await upload(path, { transport, profile });
   assert.equal(root, await rootOf(data));
   assert.equal(bytesSent, 0);
+});
+
+test("the size of a file is known from the start, that of a stream once it is read", async (t) => {
+  const path = join(await temporaryDirectory(t), "file");
+  await writeFile(path, long);
+  for (const [source, known] of [
+    [path, long.length],
+    [createReadStream(path), undefined],
+  ] as const) {
+    const totals: (number | undefined)[] = [];
+    const onProgress = ({ totalBytes }: UploadProgress) => totals.push(totalBytes);
+    const transport = new MemoryTransport();
+    const { totalBytes, bytesDone } = await upload(source, { transport, profile, onProgress });
+    assert.deepEqual([totalBytes, bytesDone], [long.length, long.length]);
+    assert.equal(totals[0], known);
+  }
+  // It grows when the first bytes are read: whether the rest is part of the upload or not, the total agrees.
+  let grown = false;
+  const onProgress = ({ totalBytes = 0, bytesRead }: UploadProgress) => {
+    if (!grown) appendFileSync(path, data);
+    grown = true;
+    assert.ok(bytesRead <= totalBytes);
+  };
+  const transport = new MemoryTransport();
+  const { totalBytes, manifest } = await upload(path, { transport, profile, onProgress });
+  assert.equal(totalBytes, manifest.totalLength);
 });
 
 test("a file that the system makes up as it is read is read once", {
