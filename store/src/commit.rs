@@ -108,7 +108,7 @@ impl Inner {
         if length > limit {
             return Err(StoreError::ManifestTooLarge { length, limit }.into());
         }
-        if self.is_committed(root, &bytes, &chunks).await {
+        if self.renew(root, &bytes, &chunks).await? {
             return Ok(root);
         }
         for _ in 0..ATTEMPTS {
@@ -138,21 +138,26 @@ impl Inner {
         Err(StoreError::Contended { attempts: ATTEMPTS }.into())
     }
 
-    /// Returns whether the file was committed before; if so, it now has a new time. Where a manifest appears
-    /// in one step, its chunks are kept as long as it exists. A damaged manifest, and one whose chunks are
-    /// missing, are committed again.
-    async fn is_committed(
+    /// If the file was committed before and is whole, gives it a new time and returns `true`. Where a manifest
+    /// appears in one step, its chunks are kept as long as it exists. Damaged files are committed again.
+    async fn renew(
         self: &Arc<Self>,
         root: Root,
         bytes: &Bytes,
         chunks: &Arc<[(ChunkId, usize)]>,
-    ) -> bool {
-        if !self.format.listing_lag.is_zero() {
-            return false; // a manifest that was deleted may still be found
+    ) -> Result<bool, StoreError> {
+        let manifest = Folder::Manifests.object(root);
+        // Where lists are late, a manifest that was deleted may still be found.
+        let possible = self.format.listing_lag.is_zero() && self.objects.renews();
+        if !possible || found(self.objects.head(&manifest).await)?.is_none() {
+            return Ok(false);
         }
-        let renewed = self.objects.renew(&Folder::Manifests.object(root), bytes).await;
-        let exists = renewed.is_some_and(|renewed| renewed.unwrap_or(false));
-        exists && self.refused_chunks(chunks).await.is_ok_and(|refused| refused.is_empty())
+        // A repair may have doomed packs with damaged chunks (rule 2).
+        self.refresh(false).await?;
+        if !self.refused_chunks(chunks).await?.is_empty() {
+            return Ok(false);
+        }
+        Ok(self.objects.renew(&manifest, bytes).await.unwrap_or(false)) // if that fails, it is written again
     }
 
     /// Returns the chunks without a reliable copy of this length.

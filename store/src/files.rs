@@ -19,7 +19,8 @@ pub struct FileEntry {
     pub root: Root,
     /// Length of the file in bytes, or `None` when the manifest is damaged.
     pub length: Option<u64>,
-    /// When it was last committed, by the clock of the file system or service.
+    /// When it was last committed, by the clock of the file system or service, or of the process that committed it
+    /// again.
     pub committed: SystemTime,
 }
 

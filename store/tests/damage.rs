@@ -130,6 +130,22 @@ async fn what_a_reader_finds_damaged_is_missing_until_an_upload_heals_it() {
 }
 
 #[tokio::test]
+async fn a_file_committed_again_after_another_process_has_repaired_the_store_is_healed() {
+    let folder = Folder::new();
+    let store = open(folder.path()).await;
+    let data = file(400_000, 25);
+    let root = put(&store, &data, ALGORITHM).await;
+    flip(&objects(folder.path(), "packs")[0], |_| 1000);
+    let repair = CheckOptions::new().read_data(true).repair(true);
+    assert_eq!(open(folder.path()).await.check(repair).await.unwrap().hurt_files.len(), 1);
+    // This process has not looked since.
+    let refused = store.commit(&manifest(&data, ALGORITHM)).await.unwrap_err();
+    assert!(matches!(&refused, CommitError::MissingChunks { chunks } if !chunks.is_empty()), "{refused:?}");
+    assert_eq!(put(&store, &data, ALGORITHM).await, root);
+    assert_eq!(read(&store, &root, None).await.unwrap(), data);
+}
+
+#[tokio::test]
 async fn a_damaged_pack_keeps_its_good_chunks() {
     let folder = Folder::new();
     let store = open(folder.path()).await;

@@ -58,7 +58,7 @@ async fn what_is_committed_can_be_read_by_everyone() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_committed_again_gets_a_new_time_and_is_only_written_if_damaged() {
+async fn a_file_committed_again_gets_a_new_time_and_is_rewritten_only_if_damaged() {
     use std::os::unix::fs::MetadataExt as _;
 
     let folder = Folder::new();

@@ -170,9 +170,13 @@ impl Objects for Disk {
         Some(renamed.await)
     }
 
-    async fn renew(&self, name: &str, bytes: &Bytes) -> Option<Result<bool, ObjectError>> {
+    fn renews(&self) -> bool {
+        true
+    }
+
+    async fn renew(&self, name: &str, bytes: &Bytes) -> Result<bool, ObjectError> {
         let (bytes, now) = (bytes.clone(), self.host.now());
-        Some(self.run(Operation::Put, name, move |disk, name| disk.renew(name, &bytes, now)).await)
+        self.run(Operation::Put, name, move |disk, name| disk.renew(name, &bytes, now)).await
     }
 
     async fn settle(&self, folder: Folder) -> Result<(), ObjectError> {
@@ -252,7 +256,7 @@ impl Inner {
         self.sync_folder_of(&path)
     }
 
-    /// Sets the time of a file that has these bytes. Its name may not be durable yet.
+    /// Sets the time of a file if it has exactly these bytes, makes its name durable, and returns whether it did.
     fn renew(&self, name: &str, bytes: &[u8], now: SystemTime) -> io::Result<bool> {
         let path = self.path(name);
         let file = match File::options().read(true).write(true).open(&path) {

@@ -51,10 +51,15 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Renames an object in one step, durably, or returns `None` where that cannot be done.
     async fn rename(&self, from: &str, to: &str) -> Option<Result<(), ObjectError>>;
 
-    /// Makes an object with these bytes look as if it had just been written, durably, and returns whether there
-    /// is one. Where that takes as long as writing it, returns `None`.
-    async fn renew(&self, _name: &str, _bytes: &Bytes) -> Option<Result<bool, ObjectError>> {
-        None
+    /// Returns whether [`renew`](Self::renew) works here.
+    fn renews(&self) -> bool {
+        false
+    }
+
+    /// Gives an object the current time if it has exactly these bytes, makes its name durable, and returns
+    /// whether it did.
+    async fn renew(&self, _name: &str, _bytes: &Bytes) -> Result<bool, ObjectError> {
+        Ok(false)
     }
 
     /// Makes objects durable that other processes have written to a folder and that lists show already. Most

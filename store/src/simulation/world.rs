@@ -564,11 +564,20 @@ impl Objects for NodeObjects {
         Some(self.try_rename(from, to).await)
     }
 
-    async fn renew(&self, name: &str, bytes: &Bytes) -> Option<Result<bool, ObjectError>> {
-        if !self.world.faults().renames {
-            return None;
-        }
-        Some(self.try_renew(name, bytes).await)
+    fn renews(&self) -> bool {
+        self.world.faults().renames
+    }
+
+    async fn renew(&self, name: &str, bytes: &Bytes) -> Result<bool, ObjectError> {
+        self.travel(Operation::Put, name, false).await?;
+        let now = self.executor.now();
+        let found = {
+            let mut state = self.world.state();
+            let object = state.objects.get_mut(name).filter(|object| object.bytes == *bytes);
+            object.map(|object| object.modified = now).is_some()
+        };
+        self.travel(Operation::Put, name, true).await?;
+        Ok(found)
     }
 
     async fn holds_anything(&self) -> Result<bool, ObjectError> {
@@ -586,18 +595,6 @@ impl Objects for NodeObjects {
 }
 
 impl NodeObjects {
-    async fn try_renew(&self, name: &str, bytes: &Bytes) -> Result<bool, ObjectError> {
-        self.travel(Operation::Put, name, false).await?;
-        let now = self.executor.now();
-        let found = {
-            let mut state = self.world.state();
-            let object = state.objects.get_mut(name).filter(|object| object.bytes == *bytes);
-            object.map(|object| object.modified = now).is_some()
-        };
-        self.travel(Operation::Put, name, true).await?;
-        Ok(found)
-    }
-
     async fn try_rename(&self, from: &str, to: &str) -> Result<(), ObjectError> {
         self.travel(Operation::Put, from, false).await?;
         {

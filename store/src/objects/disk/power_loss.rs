@@ -465,8 +465,8 @@ impl Changes for Slow {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_relies_on_nothing_of_another_process_before_it_is_durable() {
-    // A folder, and how many files in it the other process makes without saying so.
-    for (name, most) in [("packs", 2), ("manifests", 1)] {
+    // The folder that is slow to sync, and how many files the other process puts there first.
+    for (name, count) in [("packs", 2), ("manifests", 1)] {
         let folder = Folder::new();
         let recorder = Arc::new(Recorder::default());
         open(&folder.store(), recorder.clone()).await.unwrap();
@@ -478,7 +478,7 @@ async fn a_commit_relies_on_nothing_of_another_process_before_it_is_durable() {
         let putting = tokio::spawn(async move { put(&other, 1).await });
         // They can be seen, but are not durable.
         let files = || fs::read_dir(folder.store().join(name)).map_or(0, Iterator::count);
-        while files() < most {
+        while files() < count {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let store = open(&folder.store(), recorder.clone()).await.unwrap();
