@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 /// What requests ask for; `@` is the root of an empty file, `#` the digest of a chunk that is stored.
-const TARGETS: [(&str, &str); 16] = [
+const TARGETS: [(&str, &str); 17] = [
     ("POST", "/v1/packs/sha256"),
     ("POST", "/v1/packs/blake3"),
     ("POST", "/v1/chunks/sha256/missing"),
@@ -35,6 +35,7 @@ const TARGETS: [(&str, &str); 16] = [
     ("GET", "/v1/usage"),
     ("HEAD", "/v1/files/@?name=a&type=text/plain"),
     ("PUT", "/v1/manifests/@?expect=known"),
+    ("PUT", "/v1/manifests/@?expect=sent"),
     ("GET", "/v1/files/@/chunks?encoding=zstd&start=0&end=9"),
 ];
 

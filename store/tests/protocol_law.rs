@@ -26,13 +26,13 @@ fn seeds() -> Vec<Vec<u8>> {
     let digests = [[1; 32], HashAlgorithm::Sha256.digest(b"a chunk that is stored")].concat();
     let manifest = Manifest::new(chunker::Profile::SMALL, Vec::new()).unwrap().to_bytes();
     let mut seeds = Vec::new();
-    for target in 0..14 {
+    for target in 0..17 {
         for headers in [0, 2, 4, 0x80] {
             let body = match target {
                 0 => pack(HashAlgorithm::Sha256),
                 1 => pack(HashAlgorithm::Blake3),
                 2..=4 => digests.clone(),
-                5 => manifest.clone(),
+                5 | 14 | 15 => manifest.clone(),
                 _ => Vec::new(),
             };
             seeds.push([vec![target, headers, 5], body].concat());

@@ -1,6 +1,7 @@
 //! An exchange of a request and an answer, from its head to its end.
 
 use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
+use super::arriving::Arriving;
 use super::budget::{Budget, Busy, Reservation};
 use super::cors;
 use super::intake::{self, Intake};
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) recent: Recent,
     /// One permit per core: no more threads than that check and encode chunks.
     pub(super) work: Semaphore,
+    pub(super) arriving: Arc<Arriving>,
 }
 
 /// Recently read manifests take one part in this many of the memory, on top of it.
@@ -53,7 +55,8 @@ impl Engine {
         let budget = Budget::new(options.memory, options.line);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let recent = Recent::new(options.memory / RECENT);
-        Ok(Self(Arc::new(Shared { options, budget, recent, work: Semaphore::new(cores) })))
+        let work = Semaphore::new(cores);
+        Ok(Self(Arc::new(Shared { options, budget, recent, work, arriving: Arc::default() })))
     }
 
     /// Begins an exchange with the head of its request.
@@ -271,8 +274,8 @@ impl Exchange {
             (Asked::ReadChunks { algorithm, encoded }, Body::Collected(digests, memory)) => {
                 chunks::read(&reader, algorithm, digests, encoded, memory).await
             }
-            (Asked::Commit { root, is_known }, Body::Collected(bytes, memory)) => {
-                manifests::commit(&store, root, is_known, bytes.into(), memory).await
+            (Asked::Commit { root, expected }, Body::Collected(bytes, memory)) => {
+                manifests::commit(&reader, root, expected, bytes.into(), memory).await
             }
             (Asked::ReadChunk(id, conditions), _) => chunks::read_one(&reader, id, &conditions).await,
             (Asked::ReadManifest(root, conditions), _) => manifests::read(&reader, root, &conditions).await,

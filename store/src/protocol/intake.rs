@@ -1,6 +1,7 @@
 //! Receives a pack: checks and encodes its chunks while it arrives, and writes it once it is complete.
 
 use super::answer::{Answer, Refusal};
+use super::arriving::ArrivingPack;
 use super::budget::Reservation;
 use super::exchange::Shared;
 use super::json::Json;
@@ -42,9 +43,11 @@ pub(super) struct Intake {
     memory: Arc<Reservation>,
     table: TableReader,
     /// The rows of the table; empty until all have arrived.
-    rows: Vec<Row>,
+    rows: Arc<[Row]>,
     /// The row of the chunk that is arriving.
     next: usize,
+    /// Lets commits wait for this pack.
+    arriving: ArrivingPack,
     chunk: Vec<u8>,
     batch: Vec<Incoming>,
     batch_bytes: usize,
@@ -78,14 +81,16 @@ impl Intake {
         length: u64,
         memory: Reservation,
     ) -> Self {
+        let arriving = shared.arriving.add(Arc::clone(&inner), algorithm);
         Self {
             shared,
             inner,
             algorithm,
             memory: Arc::new(memory),
             table: TableReader::new(algorithm, length),
-            rows: Vec::new(),
+            rows: Arc::default(),
             next: 0,
+            arriving,
             chunk: Vec::new(),
             batch: Vec::new(),
             batch_bytes: 0,
@@ -99,7 +104,10 @@ impl Intake {
     pub(super) async fn push(&mut self, mut piece: &[u8]) -> Result<(), Refusal> {
         if self.rows.is_empty() {
             match self.table.take(&mut piece, &self.shared.options)? {
-                Some(rows) => self.rows = rows,
+                Some(rows) => {
+                    self.rows = rows.into();
+                    self.arriving.set_rows(Arc::clone(&self.rows));
+                }
                 None => return Ok(()),
             }
         }

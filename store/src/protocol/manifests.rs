@@ -1,17 +1,19 @@
 //! Commits files, and returns their manifests.
 
 use super::answer::{Answer, AnswerBody, AnswerStream, Committed, Refusal};
+use super::arriving::missing_of;
 use super::budget::Reservation;
 use super::chunks::take;
 use super::exchange::{Reader, stored_bytes, unchanged};
 use super::json::{self, Json};
 use super::range::Conditions;
+use super::route::Expected;
 use crate::chunk::{ChunkId, Root};
 use crate::commit::Commit;
 use crate::error::{CommitError, StoreError};
 use crate::host::{start_task, start_work};
 use crate::objects::{Folder, found};
-use crate::store::{Inner, Store};
+use crate::store::Inner;
 use bytes::Bytes;
 use chunker::manifest::Manifest;
 use futures::stream;
@@ -28,27 +30,27 @@ pub(super) const fn memory(length: u64) -> u64 {
     8 * length
 }
 
-/// Commits a file. With `is_known`, checks first whether chunks are missing. That is common, so it must be
-/// cheap, and it is not an error, which a browser would log to its console.
+/// Commits a file. With `Known` and `Sent`, first checks whether chunks are missing. That is common, so the check
+/// must be cheap, and the answer is not an error, which a browser would log to its console.
 pub(super) async fn commit(
-    store: &Store,
+    reader: &Reader<'_>,
     root: Root,
-    is_known: bool,
+    expected: Expected,
     bytes: Bytes,
     memory: Reservation,
 ) -> Result<Answer, Refusal> {
+    let store = reader.store;
     let inner = Arc::clone(&store.inner);
     let prepared = start_work(&inner.host, move || prepare(root, bytes)).await;
     let (commit, chunks, length) = prepared.map_err(StoreError::from)??;
-    if is_known {
-        let ids = commit.ids();
-        let missing = store.missing_of(Arc::clone(&ids)).await?;
-        let missing = ids.iter().zip(missing).filter(|(_, missing)| *missing);
-        let missing: Vec<_> = missing.map(|(id, _)| *id).collect();
-        if !missing.is_empty() {
-            let json = Json::default().with("count", missing.len()).with("missing", named(&missing));
-            return Ok(Answer::json(202, json.finish()));
-        }
+    let missing = match expected {
+        Expected::Stored => Vec::new(),
+        Expected::Known => missing_of(store, &commit.ids()).await?,
+        Expected::Sent => reader.shared.arriving.missing_of(store, commit.ids()).await?,
+    };
+    if !missing.is_empty() {
+        let json = Json::default().with("count", missing.len()).with("missing", named(&missing));
+        return Ok(Answer::json(202, json.finish()));
     }
     let known = size(&inner, root).await?.is_some();
     let store = store.clone();

@@ -50,6 +50,7 @@
 //! ```
 
 mod answer;
+mod arriving;
 mod budget;
 mod chunks;
 mod cors;

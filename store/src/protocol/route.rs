@@ -64,6 +64,17 @@ impl Operation {
     }
 }
 
+/// What a client expects of the chunks of a file that it commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// The server has confirmed them all.
+    Stored,
+    /// The server may already have them all.
+    Known,
+    /// The server has them, or is receiving them.
+    Sent,
+}
+
 /// What a request asks for, with all that its head says about it.
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
@@ -72,7 +83,7 @@ pub(super) enum Asked {
     WritePack(HashAlgorithm),
     ReadChunks { algorithm: HashAlgorithm, encoded: bool },
     ReadChunk(ChunkId, Conditions),
-    Commit { root: Root, is_known: bool },
+    Commit { root: Root, expected: Expected },
     ReadManifest(Root, Conditions),
     ReadFile(Root, Conditions, Presentation),
     Download { root: Root, encoded: bool, part: Range<u64> },
@@ -202,7 +213,7 @@ pub(super) fn route(options: &EngineOptions, head: &RequestHead) -> Result<Route
         (Place::Chunk(name, digits), _) => {
             Asked::ReadChunk(ChunkId::new(algorithm(name)?, digest(digits)?), conditions())
         }
-        (Place::Manifest(name), "PUT") => Asked::Commit { root: root(name)?, is_known: is_known(&query)? },
+        (Place::Manifest(name), "PUT") => Asked::Commit { root: root(name)?, expected: expected(&query)? },
         (Place::Manifest(name), _) => Asked::ReadManifest(root(name)?, conditions()),
         (Place::Download(name), _) => {
             Asked::Download { root: root(name)?, encoded: encoded(&query)?, part: part(&query)? }
@@ -291,12 +302,12 @@ fn list(query: &Query<'_>) -> Result<Asked, Refusal> {
     Ok(Asked::List { after, limit })
 }
 
-/// Returns whether a client expects the server to have all chunks of a file.
-fn is_known(query: &Query<'_>) -> Result<bool, Refusal> {
+fn expected(query: &Query<'_>) -> Result<Expected, Refusal> {
     match query.field("expect")?.as_deref() {
-        None => Ok(false),
-        Some("known") => Ok(true),
-        Some(_) => Err(Refusal::invalid_query("the query field `expect` is not `known`")),
+        None => Ok(Expected::Stored),
+        Some("known") => Ok(Expected::Known),
+        Some("sent") => Ok(Expected::Sent),
+        Some(_) => Err(Refusal::invalid_query("the query field `expect` is neither `known` nor `sent`")),
     }
 }
 

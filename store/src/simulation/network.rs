@@ -135,6 +135,11 @@ impl Sent {
         Self::new("PUT", &format!("/v1/manifests/{root}?expect=known"), &[], manifest.to_bytes())
     }
 
+    /// Commits a file whose chunks are on their way.
+    pub(super) fn commit_as_sent(root: Root, manifest: &Manifest) -> Self {
+        Self::new("PUT", &format!("/v1/manifests/{root}?expect=sent"), &[], manifest.to_bytes())
+    }
+
     pub(super) fn range(root: Root, range: Range<usize>, file: &[u8]) -> Self {
         let (bytes, tag) = (format!("bytes={}-{}", range.start, range.end - 1), format!("\"{root}\""));
         let headers = [("range", bytes.as_str()), ("if-range", tag.as_str())];

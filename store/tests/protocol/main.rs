@@ -255,6 +255,68 @@ fn what_is_given_up_after_its_last_byte_is_stored_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_commit_of_what_was_sent_waits_for_its_packs_and_for_no_others() {
+    let local = Local::new();
+    let data = suite::noise(600_000, 41);
+    let file = suite::manifest(&data, ALGORITHM);
+    let chunks: Vec<Chunk> =
+        file.chunks().iter().map(|chunk| Chunk::raw(ALGORITHM, chunk.slice(&data).unwrap())).collect();
+    let (first, second) = chunks.split_at(chunks.len() / 2);
+    let packs = [first, second].map(|chunks| suite::write_pack(ALGORITHM, chunks).body.concat());
+    let target = format!("/v1/manifests/{}?expect=sent", suite::root(&file));
+    let commit = Sent::new("PUT", &target).body(file.to_bytes());
+    let other = Local::new();
+    let begin = async |body: &[u8], store: &Store| {
+        let request = Sent::new("POST", "/v1/packs/blake3").body(body.to_vec());
+        let Begun::Request(request) = local.engine.begin(&head(&request)) else { unreachable!() };
+        let mut exchange = request.start(store).await.unwrap();
+        exchange.push(Bytes::copy_from_slice(&body[..body.len() - 1])).await.unwrap();
+        exchange
+    };
+    let end = async |mut exchange: Exchange, body: &[u8]| {
+        exchange.push(Bytes::copy_from_slice(&body[body.len() - 1..])).await.unwrap();
+        assert_eq!(exchange.finish().await.status, 200);
+    };
+    let is_waiting =
+        async |committing: &mut _| tokio::time::timeout(Duration::from_millis(50), committing).await.is_err();
+    local.runtime.block_on(async {
+        // Nothing arrives that it could wait for: another store's packs, or others' chunks, are not that.
+        let unrelated = suite::write_pack(ALGORITHM, &some_chunks(3, 1000)).body.concat();
+        let _elsewhere = begin(&packs[0], &other.store).await;
+        let _unrelated = begin(&unrelated, &local.store).await;
+        assert_eq!(local.exchange(&commit).await.status, 202);
+        // What a pack has is unknown until its table has arrived.
+        let request = suite::write_pack(ALGORITHM, &some_chunks(3, 2000));
+        let mut without_table = local.start(&request).await.unwrap();
+        let mut committing = Box::pin(local.exchange(&commit));
+        assert!(is_waiting(&mut committing).await);
+        without_table.push(Bytes::copy_from_slice(&request.body.concat()[..200])).await.unwrap();
+        assert_eq!(committing.await.status, 202);
+        // One of two packs is given up.
+        let arriving = begin(&packs[0], &local.store).await;
+        let given_up = begin(&packs[1], &local.store).await;
+        let mut committing = Box::pin(local.exchange(&commit));
+        assert!(is_waiting(&mut committing).await);
+        end(arriving, &packs[0]).await;
+        assert!(is_waiting(&mut committing).await);
+        drop(given_up);
+        let answer = received(committing.await).await;
+        let missing: serde_json::Value = serde_json::from_slice(&answer.ok(202)).unwrap();
+        assert_eq!(missing["count"], second.len());
+        // It arrives after all.
+        let arriving = begin(&packs[1], &local.store).await;
+        let mut committing = Box::pin(local.exchange(&commit));
+        assert!(is_waiting(&mut committing).await);
+        end(arriving, &packs[1]).await;
+        assert_eq!(committing.await.status, 201);
+        // What is stored is not waited for.
+        let _again = begin(&packs[1], &local.store).await;
+        assert_eq!(local.exchange(&commit).await.status, 200);
+    });
+    assert!(suite::get(&local, &format!("/v1/files/{}", suite::root(&file))).ok(200) == data);
+}
+
+#[test]
 fn whoever_finds_no_memory_waits_and_whoever_finds_the_line_full_is_told_when_to_come_back() {
     let options = EngineOptions::new().pack_bytes(4 << 20).chunk_bytes(1 << 20).memory(8 << 20).line(2);
     let local = Local::with(options);

@@ -248,7 +248,7 @@ pub(crate) fn upload(server: &dyn Server, data: &[u8], algorithm: HashAlgorithm)
     root(&manifest)
 }
 
-fn get(server: &dyn Server, target: &str) -> Received {
+pub(crate) fn get(server: &dyn Server, target: &str) -> Received {
     server.send(&Sent::new("GET", target))
 }
 
@@ -432,22 +432,24 @@ pub(crate) fn a_download_is_a_manifest_and_the_chunks_of_a_part(server: &dyn Ser
     get(server, &none).refused(404, "root_not_found");
 }
 
-pub(crate) fn a_file_that_is_expected_to_be_known_is_asked_about_first(server: &dyn Server) {
+pub(crate) fn a_file_that_is_expected_to_be_known_or_sent_is_asked_about_first(server: &dyn Server) {
     let data = noise(200_000, 22);
     let file = manifest(&data, SHA256);
     let put = |query: &str| {
         Sent::new("PUT", &format!("/v1/manifests/{}{query}", root(&file))).body(file.to_bytes())
     };
-    let missing: serde_json::Value =
-        serde_json::from_slice(&server.send(&put("?expect=known")).ok(202)).unwrap();
     let named: Vec<_> = file.chunks().iter().map(|chunk| chunk.hash_hex()).collect();
-    assert_eq!(missing, serde_json::json!({ "count": named.len(), "missing": named }));
+    for query in ["?expect=known", "?expect=sent"] {
+        let missing: serde_json::Value = serde_json::from_slice(&server.send(&put(query)).ok(202)).unwrap();
+        assert_eq!(missing, serde_json::json!({ "count": named.len(), "missing": named }));
+    }
     get(server, &format!("/v1/files/{}", root(&file))).refused(404, "root_not_found");
     server.send(&put("?expect=anything")).refused(400, "invalid_query");
     let root = upload(server, &data, SHA256);
     server.send(&Sent::new("DELETE", &format!("/v1/files/{root}"))).ok(204);
     assert_eq!(server.send(&put("?expect=known")).status, 201);
     assert_eq!(server.send(&put("?expect=known")).status, 200);
+    assert_eq!(server.send(&put("?expect=sent")).status, 200);
     assert!(get(server, &format!("/v1/files/{root}")).ok(200) == data);
 }
 
@@ -928,7 +930,7 @@ macro_rules! laws {
             any_split_of_a_body_gives_the_same_answer
             chunks_are_read_in_the_order_asked
             a_download_is_a_manifest_and_the_chunks_of_a_part
-            a_file_that_is_expected_to_be_known_is_asked_about_first
+            a_file_that_is_expected_to_be_known_or_sent_is_asked_about_first
             a_wrong_pack_is_refused_and_leaves_nothing
             a_head_is_refused_before_its_body
             what_is_not_stored_is_not_found

@@ -1,0 +1,103 @@
+//! The packs that are arriving, so that a commit can wait for their chunks.
+
+use super::wire::Row;
+use crate::chunk::ChunkId;
+use crate::error::StoreError;
+use crate::store::{Inner, Store};
+use chunker::hashing::HashAlgorithm;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// The packs that an engine is receiving.
+#[derive(Debug, Default)]
+pub(super) struct Arriving(Mutex<Vec<Pack>>);
+
+/// A pack that is arriving at a store.
+#[derive(Clone, Debug)]
+struct Pack {
+    store: Arc<Inner>,
+    algorithm: HashAlgorithm,
+    /// Its table, once that has arrived. Closed when the pack is stored or given up.
+    rows: watch::Receiver<Option<Arc<[Row]>>>,
+}
+
+/// While this exists, its pack counts as arriving.
+#[derive(Debug)]
+pub(super) struct ArrivingPack {
+    arriving: Arc<Arriving>,
+    rows: watch::Sender<Option<Arc<[Row]>>>,
+}
+
+impl ArrivingPack {
+    /// Says what the pack has.
+    pub(super) fn set_rows(&self, rows: Arc<[Row]>) {
+        self.rows.send_replace(Some(rows));
+    }
+}
+
+impl Drop for ArrivingPack {
+    fn drop(&mut self) {
+        let ended = self.rows.subscribe();
+        self.arriving.packs().retain(|pack| !pack.rows.same_channel(&ended));
+    }
+}
+
+impl Pack {
+    /// Returns whether it has one of these chunks, as far as that is known.
+    fn may_have(&mut self, chunks: &HashSet<ChunkId>) -> bool {
+        let is_wanted = |row: &Row| chunks.contains(&ChunkId::new(self.algorithm, row.digest));
+        self.rows.borrow_and_update().as_ref().is_none_or(|rows| rows.iter().any(is_wanted))
+    }
+
+    /// Waits until more is known about it, or it is stored or given up.
+    async fn changed(&mut self) {
+        drop(self.rows.changed().await);
+    }
+}
+
+impl Arriving {
+    fn packs(&self) -> MutexGuard<'_, Vec<Pack>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a pack.
+    pub(super) fn add(self: &Arc<Self>, store: Arc<Inner>, algorithm: HashAlgorithm) -> ArrivingPack {
+        let (sender, rows) = watch::channel(None);
+        self.packs().push(Pack { store, algorithm, rows });
+        ArrivingPack { arriving: Arc::clone(self), rows: sender }
+    }
+
+    /// Waits until no missing chunk is in a pack that is arriving at the same store, and returns the missing
+    /// chunks.
+    ///
+    /// It does not return early if another chunk is missing for certain: the client may be about to send it.
+    pub(super) async fn missing_of(
+        &self,
+        store: &Store,
+        ids: Arc<[ChunkId]>,
+    ) -> Result<Vec<ChunkId>, StoreError> {
+        let mut wanted = ids;
+        loop {
+            // Listed before the look, so that the end of a pack in between is not missed.
+            let mut packs = self.packs().clone();
+            packs.retain(|pack| Arc::ptr_eq(&pack.store, &store.inner));
+            let missing = missing_of(store, &wanted).await?;
+            if missing.is_empty() {
+                return Ok(missing);
+            }
+            let chunks: HashSet<ChunkId> = missing.iter().copied().collect();
+            let awaited = packs.into_iter().find_map(|mut pack| pack.may_have(&chunks).then_some(pack));
+            let Some(mut pack) = awaited else { return Ok(missing) };
+            pack.changed().await;
+            wanted = missing.into();
+        }
+    }
+}
+
+/// Returns which chunks are missing.
+pub(super) async fn missing_of(store: &Store, ids: &Arc<[ChunkId]>) -> Result<Vec<ChunkId>, StoreError> {
+    let missing = store.missing_of(Arc::clone(ids)).await?;
+    let missing = ids.iter().zip(missing).filter(|(_, missing)| *missing);
+    Ok(missing.map(|(id, _)| *id).collect())
+}
