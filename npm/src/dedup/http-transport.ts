@@ -164,9 +164,9 @@ export class HttpTransport implements Transport {
   async putManifest(
     root: string,
     manifest: ByteArray,
-    { signal, isKnown }: CommitOptions,
+    { signal, expect }: CommitOptions,
   ): Promise<void> {
-    const query = isKnown ? "?expect=known" : "";
+    const query = expect === undefined ? "" : `?expect=${expect}`;
     const { answer, bytes } = await this.#request("PUT", `/v1/manifests/${root}${query}`, {
       signal,
       body: { parts: [manifest], length: manifest.length },

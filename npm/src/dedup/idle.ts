@@ -1,10 +1,10 @@
-/** How long what is complete waits for more to come, in milliseconds. */
+/** How long complete data waits for more, in milliseconds. */
 const IDLE_MS = 20;
 
-/** Settles as `work` does, or resolves with `undefined` if nothing has come for a while. */
-export function orIdle<T>(work: Promise<T>): Promise<T | undefined> {
+/** Settles as `work` does, or resolves with `undefined` if that takes longer than `ms` milliseconds. */
+export function orIdle<T>(work: Promise<T>, ms = IDLE_MS): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(undefined), IDLE_MS);
+    const timer = setTimeout(() => resolve(undefined), ms);
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

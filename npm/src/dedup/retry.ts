@@ -64,16 +64,26 @@ export class Requests {
     for (const attempts = this.attempts(); ; ) {
       await this.notPaused();
       const controller = new AbortController();
-      this.#running.add(controller);
       try {
-        return await orReason(attempt(controller.signal), controller.signal);
+        return await this.once(attempt, controller);
       } catch (error) {
         this.throwIfStopped();
         // Otherwise a pause ended it.
         if (!controller.signal.aborted) await attempts.failed(error);
-      } finally {
-        this.#running.delete(controller);
       }
+    }
+  }
+
+  /** Calls `attempt` once; a pause or a stop aborts it. */
+  async once<T>(
+    attempt: (signal: AbortSignal) => Promise<T>,
+    controller = new AbortController(),
+  ): Promise<T> {
+    this.#running.add(controller);
+    try {
+      return await orReason(attempt(controller.signal), controller.signal);
+    } finally {
+      this.#running.delete(controller);
     }
   }
 

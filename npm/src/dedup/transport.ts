@@ -24,8 +24,11 @@ export interface ReadFileOptions extends RequestOptions {
 
 /** Options of {@link Transport.putManifest}. */
 export interface CommitOptions extends RequestOptions {
-  /** Whether the client expects the server to have all chunks. If any is missing, it refuses at once. */
-  readonly isKnown?: boolean | undefined;
+  /**
+   * Whether the client expects the server to have all chunks already (`known`), or has just sent those that were
+   * missing (`sent`): the server then waits for those that are still arriving. Default: the server has confirmed every chunk.
+   */
+  readonly expect?: "known" | "sent" | undefined;
 }
 
 /** A body in parts, sent one after another. */

@@ -24,6 +24,7 @@ import { Budget } from "./budget.js";
 import { ChunkTable } from "./chunk-table.js";
 import { ChunkEncoder } from "./encoder.js";
 import { asDedupError, DedupError } from "./error.js";
+import { orIdle } from "./idle.js";
 import { PackSize } from "./pack-size.js";
 import { type LocalFile, platform } from "./platform.js";
 import { ReadBytes } from "./read-bytes.js";
@@ -67,6 +68,8 @@ const ASKED_IF_KNOWN = 64 * 1024 * 1024;
 const MOST_AHEAD = 16_384;
 /** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
+/** How long a commit may take once all packs are answered, if it was sent before, in milliseconds. */
+const LATE_MS = 1000;
 /** How often to send chunks again that the server lost before the commit. */
 const COMMITS = 5;
 
@@ -127,6 +130,10 @@ export class UploadJob {
   #hash: HashAlgorithm = "sha256";
   #bytesDone = 0;
   #bytesInTransit = 0;
+  /** Packs that their connections have not taken completely. */
+  #unsent = 0;
+  /** Packs without an answer. */
+  #unanswered = 0;
 
   /** The source, if it is a file given by its path. */
   #file: LocalFile | undefined;
@@ -260,9 +267,9 @@ export class UploadJob {
       this.#readToEnd = true;
       this.#change();
       await sending;
-      await this.#settle();
       await this.#checkSource();
-      await this.#commit(root, bytes);
+      const isCommitted = await this.#commitAsSent(root, bytes);
+      if (!isCommitted) await this.#commit(root, bytes);
     }
     writeLine("info", "upload_finished", this.#counts.own);
     return { root, manifest, ...this.progress };
@@ -474,15 +481,14 @@ export class UploadJob {
     for (;;) {
       while (!this.#hasPack()) {
         if (this.#readToEnd && this.#openQuestions.size === 0) return;
-        await new Promise<void>((resolve) => {
-          this.#changed = resolve;
-        });
-        this.#stop.signal.throwIfAborted();
+        await this.#nextChange();
       }
       await this.#requests.notPaused();
       await this.#orStopped(this.#packs.take(1), () => this.#packs.give(1));
       this.#packsHeld += 1;
       const entries = this.#takePack();
+      this.#unsent += 1;
+      this.#unanswered += 1;
       this.#spawn(() => this.#send(entries));
     }
   }
@@ -528,11 +534,17 @@ export class UploadJob {
   }
 
   async #send(entries: readonly Entry[]): Promise<void> {
+    let isSent = false;
+    const setSent = (value: boolean) => {
+      if (value !== isSent) this.#unsent += value ? -1 : 1;
+      isSent = value;
+      this.#change();
+    };
     await this.#requests.notPaused();
     for (const { index } of entries) this.#emit(index, "sending");
     await this.#encode(entries);
     for (let rest = entries; rest.length > 0; ) {
-      const taken = await this.#requests.run((signal) => this.#attempt(rest, signal));
+      const taken = await this.#requests.run((signal) => this.#attempt(rest, signal, setSent));
       if (this.#isOver) return;
       for (const entry of rest.slice(0, taken)) {
         const onWire = entry.encoded?.length ?? entry.length;
@@ -543,13 +555,20 @@ export class UploadJob {
       this.#emitProgress();
       rest = rest.slice(taken);
     }
+    this.#unanswered -= 1;
+    setSent(true); // not every exchange reports how much was sent
     if (this.#stop.signal.aborted) return;
     this.#packsHeld -= 1;
     this.#packs.give(1);
   }
 
   /** Sends as many of the first `entries` as fit into a pack; returns their number. */
-  async #attempt(entries: readonly Entry[], signal: AbortSignal): Promise<number> {
+  async #attempt(
+    entries: readonly Entry[],
+    signal: AbortSignal,
+    setSent: (isSent: boolean) => void,
+  ): Promise<number> {
+    setSent(false);
     const knewLimits = this.#knowsLimits;
     const count = this.#prefix(entries);
     const pack = entries.slice(0, count);
@@ -560,6 +579,7 @@ export class UploadJob {
       if (signal.aborted) return;
       this.#bytesInTransit += bytes - inTransit;
       inTransit = bytes;
+      if (bytes === body.length && count === entries.length) setSent(true);
       this.#emitProgress();
     };
     try {
@@ -567,6 +587,7 @@ export class UploadJob {
       this.#packSize.taken(body.length, performance.now() - began);
       return count;
     } catch (caught) {
+      setSent(false);
       signal.throwIfAborted();
       return await this.#afterFailure(caught, pack, body, knewLimits);
     } finally {
@@ -681,7 +702,7 @@ export class UploadJob {
     let missing: ReadonlySet<string> = new Set();
     try {
       await this.#requests.run((signal) =>
-        this.#transport.putManifest(root, manifest, { signal, isKnown: true }),
+        this.#transport.putManifest(root, manifest, { signal, expect: "known" }),
       );
       this.#isOver = true;
     } catch (caught) {
@@ -712,6 +733,35 @@ export class UploadJob {
   /** Fails if a file was changed after it was chosen: browsers compare the dates only when they open it. */
   async #checkSource(): Promise<void> {
     if (isBlob(this.#source)) await this.#reread(0, 1);
+  }
+
+  /**
+   * Waits for the answers to all packs. To save a round trip, commits the file as soon as the packs are sent, and
+   * returns whether that succeeded. It may be refused, or take too long.
+   */
+  async #commitAsSent(root: string, manifest: ByteArray): Promise<boolean> {
+    for (;;) {
+      await this.#requests.notPaused();
+      if (this.#unanswered === 0 || this.#unsent === 0) break;
+      await this.#nextChange();
+    }
+    if (this.#unanswered === 0) {
+      await this.#settle();
+      return false;
+    }
+    const request = new AbortController();
+    const commit = (signal: AbortSignal) =>
+      this.#transport.putManifest(root, manifest, { signal, expect: "sent" });
+    const committing = this.#requests.once(commit, request).then(
+      () => true,
+      () => false,
+    );
+    await this.#settle();
+    const isCommitted = await orIdle(committing, LATE_MS);
+    this.#stop.signal.throwIfAborted();
+    // The server may be waiting for a pack of another client.
+    request.abort();
+    return isCommitted ?? false;
   }
 
   async #commit(root: string, manifest: ByteArray): Promise<void> {
@@ -804,6 +854,13 @@ export class UploadJob {
   #change(): void {
     this.#changed?.();
     this.#changed = undefined;
+  }
+
+  async #nextChange(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#changed = resolve;
+    });
+    this.#stop.signal.throwIfAborted();
   }
 
   /** Runs `task` concurrently; its failure is the upload's. */

@@ -38,6 +38,8 @@ export class MemoryServer {
   /** Whether answers to questions tell the limits. */
   tellsLimits = true;
   readonly #server: Server;
+  /** Packs that are arriving. */
+  readonly #packs = new Set<Promise<void>>();
 
   private constructor(server: Server) {
     this.#server = server;
@@ -46,7 +48,12 @@ export class MemoryServer {
   static async listen(t: TestContext, port = 0): Promise<MemoryServer> {
     const server = createServer();
     const memory = new MemoryServer(server);
-    server.on("request", (request, response) => void memory.#answer(request, response));
+    server.on("request", (request, response) => {
+      const answered = memory.#answer(request, response);
+      if (!request.url?.startsWith("/v1/packs/")) return;
+      memory.#packs.add(answered);
+      answered.finally(() => memory.#packs.delete(answered));
+    });
     server.on("connection", () => {
       memory.connections += 1;
     });
@@ -124,6 +131,7 @@ export class MemoryServer {
       case "POST packs":
         return json(await store.putPack(hash, body));
       case "PUT manifests":
+        if (url.searchParams.get("expect") === "sent") await Promise.all(this.#packs);
         try {
           store.putManifest(name, body);
         } catch (error) {

@@ -387,7 +387,7 @@ test("a download's limit does not run while the consumer takes its time (law 3)"
   assert.equal(await codeOf(reading), "request_timeout");
 });
 
-test("a file goes over TLS as it does without", async (t) => {
+test("a file is transferred over TLS as it is without", async (t) => {
   const server = await MemoryServer.listen(t);
   const folder = await temporaryDirectory(t);
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
@@ -414,6 +414,34 @@ test("a file goes over TLS as it does without", async (t) => {
   const { root } = await upload(source, { transport });
   assert.deepEqual(await collect(download(root, { transport })), Buffer.from(source));
   assert.ok(server.connections <= 6, `${server.connections} connections`);
+});
+
+test("a file is committed while the answers to its packs are on their way", {
+  timeout: 20_000,
+}, async (t) => {
+  for (const failures of [0, 1]) {
+    const server = await MemoryServer.listen(t);
+    let commit = () => {};
+    const committing = new Promise<void>((resolve) => {
+      commit = resolve;
+    });
+    let failed = 0;
+    server.fault = async ({ path, count }, _, response) => {
+      if (path.endsWith("?expect=sent")) commit();
+      if (!path.startsWith("/v1/packs/")) return;
+      // Without that commit, there is no answer.
+      await committing;
+      if (count > 0 || failed === failures) return;
+      failed += 1;
+      response.writeHead(503).end();
+    };
+    const transport = new HttpTransport({ baseUrl: server.baseUrl });
+    const { root, bytesSent } = await upload(data, { transport, profile, retry: QUICK });
+    assert.equal(bytesSent, data.length);
+    assert.deepEqual(server.store.file(root), Buffer.from(data));
+    // Known, sent, and if that was too early, at the end.
+    assert.equal(server.requests("PUT manifests"), 2 + failures);
+  }
 });
 
 test("a proxy's limit for bodies is met, or explained where a chunk alone is above it (law 11)", async (t) => {
