@@ -36,21 +36,25 @@ function clientFor(protocol: string): Promise<Client> {
 }
 
 /**
- * Returns an agent that keeps its connections. Each connection reads into one buffer again and again, since the
- * HTTP parser passes on copies. By default, Node allocates 64 KiB for each read: a download then takes up to 40 %
- * more time.
+ * Returns an agent that keeps its connections. Each of them reuses one read buffer: the HTTP parser copies what it
+ * passes on. By default, Node allocates 64 KiB for each read, which makes downloads slower.
  */
 function persistentAgent({ Agent }: Client["module"]): http.Agent {
   const agent = new Agent({ keepAlive: true });
   const connect = agent.createConnection;
   agent.createConnection = (options, onCreate) => {
-    const buffer = new Uint8Array(READ_BYTES);
-    const callback = (length: number) => {
-      socket?.emit("data", buffer.subarray(0, length));
+    const callback = (length: number, bytes: Uint8Array) => {
+      socket?.emit("data", bytes.subarray(0, length));
       return true;
     };
-    const own: object = { ...options, onread: { buffer, callback } };
-    const socket = connect.call(agent, own, onCreate);
+    const onread = { buffer: new Uint8Array(READ_BYTES), callback };
+    const own: object = { ...options, onread };
+    let socket: ReturnType<typeof connect>;
+    try {
+      socket = connect.call(agent, own, onCreate);
+    } catch {
+      socket = connect.call(agent, options, onCreate); // Deno before 2.9 has no `onread`
+    }
     return socket;
   };
   return agent;
@@ -99,7 +103,10 @@ async function attempt({ method, url, headers, body, signal, watch, onSent }: Ht
     };
     const onAbort = () => end(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
-    request.on("close", () => signal.removeEventListener("abort", onAbort));
+    request.on("close", () => {
+      signal.removeEventListener("abort", onAbort);
+      if (!answered) reject(new Error("the connection was closed")); // for example after an unsolicited 101
+    });
     request.on("error", (error: NodeJS.ErrnoException) => {
       const stale = request.reusedSocket && !answered && error.code === "ECONNRESET";
       reject(stale && !signal.aborted ? new StaleConnection() : error);
