@@ -338,7 +338,7 @@ export class Download implements AsyncIterable<ByteArray> {
     const { ways, fetched } = planned(chunks, local, maxBytesHeld);
     const held = new Map<string, ByteArray>();
     const outgoing = new Outgoing();
-    let isWaiting = false;
+    let isAwaitingChunks = false;
     const arrivals = new Arrivals(this.#fetch(fetched, parts.opened));
     try {
       for (let at = 0; at < chunks.length; ) {
@@ -348,10 +348,10 @@ export class Download implements AsyncIterable<ByteArray> {
         let pieces: Pieces;
         if (isFetched(way)) {
           const taking = arrivals.take((index) => isFetched(ways[at + index]));
-          if (outgoing.length > 0 && (await orIdle(taking)) === undefined) {
-            isWaiting = true;
-            yield* this.#given(outgoing.rest());
-            isWaiting = false;
+          if (!outgoing.isEmpty && (await orIdle(taking)) === undefined) {
+            isAwaitingChunks = true;
+            yield* this.#handOn(outgoing.rest());
+            isAwaitingChunks = false;
           }
           const taken = await taking;
           pieces = taken.pieces;
@@ -375,20 +375,25 @@ export class Download implements AsyncIterable<ByteArray> {
           const first = at;
           while (at < chunks.length && endOf(parts, chunks[at] as Chunk) <= end) at += 1;
           const reused = isReused ? bytes.length : 0;
-          yield* this.#given(outgoing.add({ bytes, reused, chunks: at - first }));
+          yield* this.#handOn(outgoing.add({ bytes, reused, chunks: at - first }));
         }
       }
-      yield* this.#given(outgoing.rest());
+      yield* this.#handOn(outgoing.rest());
       await arrivals.finish();
+    } catch (error) {
+      // Verified bytes are handed on before the error.
+      yield* this.#handOn(outgoing.rest());
+      throw error;
     } finally {
       const ending = arrivals.end();
-      // If the consumer leaves while chunks are awaited, this ends only with the requests.
-      if (isWaiting) ending.catch(() => {});
+      // If the consumer leaves while we wait for chunks, `ending` settles only once the requests are stopped, which
+      // comes later.
+      if (isAwaitingChunks) ending.catch(() => {});
       else await ending;
     }
   }
 
-  *#given(portions: Iterable<Portion>): Generator<ByteArray, void, undefined> {
+  *#handOn(portions: Iterable<Portion>): Generator<ByteArray, void, undefined> {
     for (const { bytes, reused, chunks } of portions) {
       this.#received(bytes.length, reused, chunks);
       yield bytes;

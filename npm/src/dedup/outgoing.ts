@@ -3,29 +3,29 @@ import type { ByteArray } from "../bytes.js";
 /** Verified bytes of a file, on their way to the consumer. */
 export interface Portion {
   readonly bytes: ByteArray;
-  /** Part of them that was not fetched, in bytes. */
+  /** How many of these bytes were not fetched. */
   readonly reused: number;
-  /** Chunks that end in them. */
+  /** Number of chunks that end in these bytes. */
   readonly chunks: number;
 }
 
-/** Portions shorter than this are gathered, in bytes. Most pieces of a socket in Node are at least this long. */
+/** Portions shorter than this are gathered, in bytes. Without TLS, most pieces of a socket in Node are longer. */
 const SHORT = 64 * 1024;
 /** Limit for gathered bytes. */
 const MOST_GATHERED = 128 * 1024;
 
 /**
- * Hands on consecutive portions, each in a buffer of its own, because the consumer may transfer it. To copy
- * little, it waits for the rest of a buffer that holds more bytes; only short portions are copied together.
+ * Hands on consecutive portions, each in a buffer of its own, because the consumer may transfer it. To avoid
+ * copies, it waits until all of a buffer is verified, and hands on the buffer itself. Short portions are copied
+ * together.
  */
 export class Outgoing {
-  /** The first part of a buffer, if the rest of it may follow. */
+  /** The first part of a buffer whose rest may follow. */
   #begun: Portion | undefined;
   readonly #gathered = new Gathered();
 
-  /** Bytes not handed on yet. */
-  get length(): number {
-    return (this.#begun?.bytes.length ?? 0) + this.#gathered.length;
+  get isEmpty(): boolean {
+    return this.#begun === undefined && this.#gathered.length === 0;
   }
 
   *add(portion: Portion): Generator<Portion, void, undefined> {
@@ -37,7 +37,9 @@ export class Outgoing {
       begun = portion;
     }
     this.#begun = begun;
-    if (endOf(begun.bytes) === begun.bytes.buffer.byteLength) yield* this.#handOnBegun();
+    const { bytes } = begun;
+    const mayBeWhole = bytes.byteOffset === 0 && bytes.length < bytes.buffer.byteLength;
+    if (!mayBeWhole) yield* this.#handOnBegun();
   }
 
   *rest(): Generator<Portion, void, undefined> {

@@ -47,7 +47,7 @@ test("a download without reuse takes one request", async () => {
   assert.equal(transport.calls.get("readFile"), 2);
 });
 
-test("verified chunks are handed on while the server sends no more, and leaving ends the request", {
+test("verified chunks are handed on when the server pauses, and leaving then ends the request", {
   timeout: 30_000,
 }, async () => {
   const bytes = randomBytes(3_000_000, 5);
