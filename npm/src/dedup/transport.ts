@@ -26,7 +26,8 @@ export interface ReadFileOptions extends RequestOptions {
 export interface CommitOptions extends RequestOptions {
   /**
    * Whether the client expects the server to have all chunks already (`known`), or has just sent those that were
-   * missing (`sent`): the server then waits for those that are still arriving. Default: the server has confirmed every chunk.
+   * missing (`sent`): the server then waits for those that are still arriving. Default: the server has confirmed
+   * every chunk.
    */
   readonly expect?: "known" | "sent" | undefined;
 }

@@ -68,7 +68,7 @@ const ASKED_IF_KNOWN = 64 * 1024 * 1024;
 const MOST_AHEAD = 16_384;
 /** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
-/** How long a commit may take once all packs are answered, if it was sent before, in milliseconds. */
+/** How much later than the answers to its packs the answer to an early commit may come, in milliseconds. */
 const LATE_MS = 1000;
 /** How often to send chunks again that the server lost before the commit. */
 const COMMITS = 5;
@@ -107,9 +107,9 @@ export class UploadJob {
   readonly #source: ByteSource;
   readonly #options: UploadOptions;
   readonly #transport: Transport;
-  /** What the source must have, in bytes. */
+  /** The announced size of the source, in bytes. */
   readonly #size: number | undefined;
-  /** The same, or what a file had when it was opened, until all of the source is read. */
+  /** The same, or the size of a file when it was opened; once the source is read, what was read. */
   #totalBytes: number | undefined;
   readonly #stop = new AbortController();
   readonly #requests: Requests;

@@ -30,7 +30,7 @@ pub(super) struct ArrivingPack {
 }
 
 impl ArrivingPack {
-    /// Says what the pack has.
+    /// Records the table of the pack.
     pub(super) fn set_rows(&self, rows: Arc<[Row]>) {
         self.rows.send_replace(Some(rows));
     }
