@@ -131,7 +131,7 @@ export class UploadJob {
   #bytesDone = 0;
   #bytesInTransit = 0;
   /** Packs that their connections have not taken completely. */
-  #unsent = 0;
+  readonly #unsent = new Set<readonly Entry[]>();
   /** Packs without an answer. */
   #unanswered = 0;
 
@@ -487,7 +487,7 @@ export class UploadJob {
       await this.#orStopped(this.#packs.take(1), () => this.#packs.give(1));
       this.#packsHeld += 1;
       const entries = this.#takePack();
-      this.#unsent += 1;
+      this.#unsent.add(entries);
       this.#unanswered += 1;
       this.#spawn(() => this.#send(entries));
     }
@@ -534,17 +534,11 @@ export class UploadJob {
   }
 
   async #send(entries: readonly Entry[]): Promise<void> {
-    let isSent = false;
-    const setSent = (value: boolean) => {
-      if (value !== isSent) this.#unsent += value ? -1 : 1;
-      isSent = value;
-      this.#change();
-    };
     await this.#requests.notPaused();
     for (const { index } of entries) this.#emit(index, "sending");
     await this.#encode(entries);
     for (let rest = entries; rest.length > 0; ) {
-      const taken = await this.#requests.run((signal) => this.#attempt(rest, signal, setSent));
+      const taken = await this.#requests.run((signal) => this.#attempt(rest, entries, signal));
       if (this.#isOver) return;
       for (const entry of rest.slice(0, taken)) {
         const onWire = entry.encoded?.length ?? entry.length;
@@ -556,19 +550,24 @@ export class UploadJob {
       rest = rest.slice(taken);
     }
     this.#unanswered -= 1;
-    setSent(true); // not every exchange reports how much was sent
+    this.#setSent(entries); // not every exchange reports how much was sent
     if (this.#stop.signal.aborted) return;
     this.#packsHeld -= 1;
     this.#packs.give(1);
   }
 
-  /** Sends as many of the first `entries` as fit into a pack; returns their number. */
+  #setSent(entries: readonly Entry[]): void {
+    this.#unsent.delete(entries);
+    this.#change();
+  }
+
+  /** Sends as many of the first `entries` as fit into a pack, the rest of `all`; returns their number. */
   async #attempt(
     entries: readonly Entry[],
+    all: readonly Entry[],
     signal: AbortSignal,
-    setSent: (isSent: boolean) => void,
   ): Promise<number> {
-    setSent(false);
+    this.#unsent.add(all);
     const knewLimits = this.#knowsLimits;
     const count = this.#prefix(entries);
     const pack = entries.slice(0, count);
@@ -579,7 +578,7 @@ export class UploadJob {
       if (signal.aborted) return;
       this.#bytesInTransit += bytes - inTransit;
       inTransit = bytes;
-      if (bytes === body.length && count === entries.length) setSent(true);
+      if (bytes === body.length && count === entries.length) this.#setSent(all);
       this.#emitProgress();
     };
     try {
@@ -587,7 +586,7 @@ export class UploadJob {
       this.#packSize.taken(body.length, performance.now() - began);
       return count;
     } catch (caught) {
-      setSent(false);
+      this.#unsent.add(all);
       signal.throwIfAborted();
       return await this.#afterFailure(caught, pack, body, knewLimits);
     } finally {
@@ -742,7 +741,7 @@ export class UploadJob {
   async #commitAsSent(root: string, manifest: ByteArray): Promise<boolean> {
     for (;;) {
       await this.#requests.notPaused();
-      if (this.#unanswered === 0 || this.#unsent === 0) break;
+      if (this.#unanswered === 0 || this.#unsent.size === 0) break;
       await this.#nextChange();
     }
     if (this.#unanswered === 0) {
