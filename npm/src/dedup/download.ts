@@ -338,7 +338,6 @@ export class Download implements AsyncIterable<ByteArray> {
     const { ways, fetched } = planned(chunks, local, maxBytesHeld);
     const held = new Map<string, ByteArray>();
     const outgoing = new Outgoing();
-    let isAwaitingChunks = false;
     const arrivals = new Arrivals(this.#fetch(fetched, parts.opened));
     try {
       for (let at = 0; at < chunks.length; ) {
@@ -349,9 +348,7 @@ export class Download implements AsyncIterable<ByteArray> {
         if (isFetched(way)) {
           const taking = arrivals.take((index) => isFetched(ways[at + index]));
           if (!outgoing.isEmpty && (await orIdle(taking)) === undefined) {
-            isAwaitingChunks = true;
             yield* this.#handOn(outgoing.rest());
-            isAwaitingChunks = false;
           }
           const taken = await taking;
           pieces = taken.pieces;
@@ -385,11 +382,8 @@ export class Download implements AsyncIterable<ByteArray> {
       yield* this.#handOn(outgoing.rest());
       throw error;
     } finally {
-      const ending = arrivals.end();
-      // If the consumer leaves while we wait for chunks, `ending` settles only once the requests are stopped, which
-      // comes later.
-      if (isAwaitingChunks) ending.catch(() => {});
-      else await ending;
+      // Not awaited: if the consumer leaves while we wait for chunks, it settles only once the requests are stopped.
+      arrivals.end().catch(() => {});
     }
   }
 
