@@ -126,18 +126,9 @@ impl Sent {
         Self { is_wrong, chunks, ..Self::new("POST", "/v1/packs/blake3", &[OCTETS], body) }
     }
 
-    pub(super) fn commit(root: Root, manifest: &Manifest) -> Self {
-        Self::new("PUT", &format!("/v1/manifests/{root}"), &[], manifest.to_bytes())
-    }
-
-    /// Commits a file that the client has not asked about.
-    pub(super) fn commit_as_known(root: Root, manifest: &Manifest) -> Self {
-        Self::new("PUT", &format!("/v1/manifests/{root}?expect=known"), &[], manifest.to_bytes())
-    }
-
-    /// Commits a file whose chunks are on their way.
-    pub(super) fn commit_as_sent(root: Root, manifest: &Manifest) -> Self {
-        Self::new("PUT", &format!("/v1/manifests/{root}?expect=sent"), &[], manifest.to_bytes())
+    /// Commits a file. The query may say what the client expects.
+    pub(super) fn commit(root: Root, query: &str, manifest: &Manifest) -> Self {
+        Self::new("PUT", &format!("/v1/manifests/{root}{query}"), &[], manifest.to_bytes())
     }
 
     pub(super) fn range(root: Root, range: Range<usize>, file: &[u8]) -> Self {

@@ -392,7 +392,7 @@ impl System {
         }
         let mut missing = if self.executor.hits(node, 50.0) {
             let deletes = self.world.deletes_of(&read);
-            let answer = self.ask(node, server, &Sent::commit_as_known(read, &manifest)).await?;
+            let answer = self.ask(node, server, &Sent::commit(read, "?expect=known", &manifest)).await?;
             if !matches!(answer.status, 202 | 409) {
                 self.done(node, number, self.trusted(number), chunks, deletes);
                 return Ok(());
@@ -416,7 +416,7 @@ impl System {
                     continue;
                 }
                 let deletes = self.world.deletes_of(&read);
-                let commit = Sent::commit_as_sent(read, &manifest);
+                let commit = Sent::commit(read, "?expect=sent", &manifest);
                 let (sent, committed) = futures::future::join(sent, self.ask(node, server, &commit)).await;
                 sent?;
                 if committed.is_ok_and(|answer| !matches!(answer.status, 202 | 409)) {
@@ -425,7 +425,7 @@ impl System {
                 }
             }
             let deletes = self.world.deletes_of(&read);
-            let committed = self.ask(node, server, &Sent::commit(read, &manifest)).await;
+            let committed = self.ask(node, server, &Sent::commit(read, "", &manifest)).await;
             match committed {
                 Ok(answer) if answer.status == 409 => missing = answer.missing(),
                 Ok(_) => {
