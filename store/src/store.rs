@@ -137,7 +137,7 @@ impl Store {
     }
 }
 
-/// Reads the format of the store in `objects`, after creating the store if there is none and the options allow it.
+/// Reads the store's format from `objects`. If there is no store and the options allow it, creates one first.
 async fn open_format(
     objects: &dyn Objects,
     host: &dyn Host,

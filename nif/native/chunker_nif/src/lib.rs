@@ -34,7 +34,7 @@ mod training;
 mod work;
 
 /// Connects the core's metrics to a recorder: with none installed, to the default one, which drops everything. Until
-/// they are connected, the core keeps the values of histograms behind a lock that all threads share.
+/// then, all threads share one lock for the core's histograms.
 fn load(_: rustler::Env<'_>, _: rustler::Term<'_>) -> bool {
     ::chunker::metrics_utils::init_metrics();
     true
