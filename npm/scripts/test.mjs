@@ -17,6 +17,8 @@ const TIERS = {
   // The client against the command that CHUNKER_SERVE names.
   serve: /dedup\/transfer\.test\.js$/,
 };
+/** Limit for the tests of a file, in milliseconds: one that hangs fails by its name. */
+const MOST_MS = 30 * 60 * 1000;
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const [tier, ...patterns] = process.argv.slice(2);
@@ -43,10 +45,14 @@ if (files.length === 0) fail(`no tests match ${names}`);
 const concurrency = tier === "bundlers" ? 1 : 2;
 const { status } = spawnSync(
   process.execPath,
-  ["--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`, ...files.sort()],
-  {
-    stdio: "inherit",
-  },
+  [
+    "--test",
+    "--test-reporter=spec",
+    `--test-concurrency=${concurrency}`,
+    `--test-timeout=${MOST_MS}`,
+    ...files.sort(),
+  ],
+  { stdio: "inherit" },
 );
 process.exit(status ?? 1);
 

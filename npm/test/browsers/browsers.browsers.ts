@@ -138,7 +138,7 @@ for (const [name, { how, command }] of Object.entries(BROWSERS)) {
       if (next === "") finish();
       return next;
     });
-    const folder = join(await temporaryDirectory(t), "profile");
+    const folder = join(await temporaryDirectory(), "profile");
     mkdirSync(folder);
     const [program, ...args] = command(folder, `${url}?browser=${name}&suite=${suites[0]}`) ?? [];
     if (program === undefined) {

@@ -117,7 +117,7 @@ async function uploadIn(page: Page, edited: boolean) {
 test(`a file of ${SIZE} bytes goes through a page that stays below ${MAX_PAGE_BYTES} bytes`, async (t) => {
   const { startServer } = await import(new URL("../../demo-out/server.js", import.meta.url).href);
   // Stored as they come: the file does not compress, and the disk is all that this needs.
-  const store = await Store.open(await temporaryDirectory(t), { cache: false, level: 0 });
+  const store = await Store.open(await temporaryDirectory(), { cache: false, level: 0 });
   const server = await startServer({ store, port: { port: 0, fixed: true } });
   t.after(() => server.close());
   const page = await browser.newPage();

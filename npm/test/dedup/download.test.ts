@@ -94,7 +94,7 @@ test("a stream can be cancelled while the server says nothing", async () => {
   assert.equal(signal.aborted, true);
 });
 
-test("no chunk is fetched twice, however often the file repeats it (law 10)", async (t) => {
+test("no chunk is fetched twice, however often the file repeats it (law 10)", async () => {
   const zeros = new Uint8Array(2_000_000);
   const mixed = new Uint8Array(1_200_004);
   for (let at = 0; at < 4; at += 1) mixed.set(data, at * data.length);
@@ -111,7 +111,7 @@ test("no chunk is fetched twice, however often the file repeats it (law 10)", as
     assert.equal(bytesOnWire + bytesReused, bytes.length);
     read.length = 0;
     // Where the place is known nothing is held.
-    const path = join(await temporaryDirectory(t), "file");
+    const path = join(await temporaryDirectory(), "file");
     await download(root, { transport, maxBytesHeld: 0 }).writeTo(path);
     assert.deepEqual(await readFile(path), Buffer.from(bytes));
     assert.equal(read.length, new Set(read).size);
@@ -122,10 +122,10 @@ test("no chunk is fetched twice, however often the file repeats it (law 10)", as
   }
 });
 
-test("any range is that part of the file, and only its chunks are fetched", async (t) => {
+test("any range is that part of the file, and only its chunks are fetched", async () => {
   const { transport, root, manifest } = await stored(data);
   const random = splitMix64(3);
-  const directory = await temporaryDirectory(t);
+  const directory = await temporaryDirectory();
   const ranges: [number | undefined, number | undefined][] = [
     [undefined, undefined],
     [0, 0],
@@ -163,7 +163,7 @@ test("any range is that part of the file, and only its chunks are fetched", asyn
   assert.equal(await codeOf(reading), "invalid_argument");
 });
 
-test("of an older copy only what is new is fetched, from a Blob, bytes or a path", async (t) => {
+test("of an older copy only what is new is fetched, from a Blob, bytes or a path", async () => {
   const edited = Buffer.concat([
     data.subarray(0, 100_000),
     Buffer.from("inserted"),
@@ -171,7 +171,7 @@ test("of an older copy only what is new is fetched, from a Blob, bytes or a path
     data.subarray(0, 50_000),
   ]);
   const { transport, root } = await stored(new Uint8Array(edited));
-  const directory = await temporaryDirectory(t);
+  const directory = await temporaryDirectory();
   const old = join(directory, "old");
   await writeFile(old, data);
   for (const reuse of [data, new Blob([data]), old]) {
@@ -194,9 +194,9 @@ test("of an older copy only what is new is fetched, from a Blob, bytes or a path
   );
 });
 
-test("an older copy that changes while it is used costs only what changed", async (t) => {
+test("an older copy that changes while it is used costs only what changed", async () => {
   const { transport, root } = await stored(data);
-  const old = join(await temporaryDirectory(t), "old");
+  const old = join(await temporaryDirectory(), "old");
   for (const write of [false, true]) {
     await writeFile(old, data);
     transport.store.read.length = 0;
@@ -230,7 +230,7 @@ test("an older copy that changes while it is used costs only what changed", asyn
   }
 });
 
-test("a download goes to a stream, a file, and what can be written at any place", async (t) => {
+test("a download goes to a stream, a file, and what can be written at any place", async () => {
   const { transport, root } = await stored(data);
   const parts: Uint8Array[] = [];
   const stream = new WritableStream<Uint8Array>({ write: (bytes) => void parts.push(bytes) });
@@ -245,7 +245,7 @@ test("a download goes to a stream, a file, and what can be written at any place"
   await download(root, { transport }).writeTo(seekable);
   assert.deepEqual(seekable.bytes, Buffer.from(data));
   assert.deepEqual(seekable.calls, ["truncate", "close"]);
-  const path = join(await temporaryDirectory(t), "file");
+  const path = join(await temporaryDirectory(), "file");
   await writeFile(path, "something longer, or shorter, that was there before");
   await download(root, { transport }).writeTo(path);
   assert.deepEqual(await readFile(path), Buffer.from(data));
@@ -275,9 +275,9 @@ class SeekableFile extends WritableStream {
   }
 }
 
-test("a download that fails leaves no file, and the one before as it was", async (t) => {
+test("a download that fails leaves no file, and the one before as it was", async () => {
   const { transport, root } = await stored(data);
-  const directory = await temporaryDirectory(t);
+  const directory = await temporaryDirectory();
   const path = join(directory, "file");
   await writeFile(path, "before");
   transport.chunks.delete(`sha256-${transport.sent.at(-1)}`);

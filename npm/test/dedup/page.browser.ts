@@ -43,7 +43,7 @@ type Authorize = (request: unknown, asked: UploadRequest) => Promise<void>;
 /** Opens the page of a demo server over a new store; what goes wrong in it fails the test. */
 async function openPage(t: TestContext, view: View = {}, authorize?: Authorize) {
   const { startServer } = await import(new URL("../../demo-out/server.js", import.meta.url).href);
-  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+  const store = await Store.open(await temporaryDirectory(), { cache: false });
   const server = await startServer({ store, port: { port: 0, fixed: true }, authorize });
   const { width = 1100, height = 900, colorScheme = "light" } = view;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
@@ -61,8 +61,8 @@ async function openPage(t: TestContext, view: View = {}, authorize?: Authorize) 
   return { page, problems, server };
 }
 
-async function fileOf(t: TestContext, name: string, bytes: Uint8Array): Promise<string> {
-  const path = join(await temporaryDirectory(t), name);
+async function fileOf(name: string, bytes: Uint8Array): Promise<string> {
+  const path = join(await temporaryDirectory(), name);
   await writeFile(path, bytes);
   return path;
 }
@@ -109,11 +109,11 @@ test("a file is uploaded, an edited copy sends only what changed, the download i
     Buffer.from("inserted"),
     data.subarray(2e6),
   ]);
-  await page.setInputFiles("#files", await fileOf(t, "original.bin", data));
+  await page.setInputFiles("#files", await fileOf("original.bin", data));
   await finished(page, 1);
   const first = await figures(page);
   assert.equal(first.newChunks, first.chunks);
-  await page.setInputFiles("#files", await fileOf(t, "edited.bin", edited));
+  await page.setInputFiles("#files", await fileOf("edited.bin", edited));
   await finished(page, 2);
   const second = await figures(page);
   assert.ok(second.newChunks >= 1 && second.newChunks <= 2, `${second.newChunks} new chunks`);
@@ -132,12 +132,12 @@ test("with compression ticked less goes over the wire; the codecs are fetched on
   const fetched: string[] = [];
   page.context().on("request", (request) => fetched.push(new URL(request.url()).pathname));
   const codecs = () => fetched.filter((path) => path.endsWith("/chunker-codecs.wasm")).length;
-  await page.setInputFiles("#files", await fileOf(t, "a.bin", compressibleBytes(1_000_000, 17)));
+  await page.setInputFiles("#files", await fileOf("a.bin", compressibleBytes(1_000_000, 17)));
   await finished(page, 1);
   assert.equal(codecs(), 0);
   await page.check("#compress");
   const data = compressibleBytes(3_000_000, 18);
-  await page.setInputFiles("#files", await fileOf(t, "b.bin", data));
+  await page.setInputFiles("#files", await fileOf("b.bin", data));
   await finished(page, 2);
   assert.equal(codecs(), 1);
   const { chunks, newChunks } = await figures(page);
@@ -156,9 +156,9 @@ test("with compression ticked less goes over the wire; the codecs are fetched on
 test("several files at once, an empty one among them, are taken in turn", async (t) => {
   const { page, problems } = await openPage(t);
   const paths = [
-    await fileOf(t, "a.bin", randomBytes(300_000, 12)),
-    await fileOf(t, "empty.bin", new Uint8Array(0)),
-    await fileOf(t, "b.bin", randomBytes(300_000, 12)),
+    await fileOf("a.bin", randomBytes(300_000, 12)),
+    await fileOf("empty.bin", new Uint8Array(0)),
+    await fileOf("b.bin", randomBytes(300_000, 12)),
   ];
   await page.setInputFiles("#files", paths);
   await finished(page, 3);
@@ -169,7 +169,7 @@ test("several files at once, an empty one among them, are taken in turn", async 
 
 test("after a reload what the server has is not sent again", async (t) => {
   const { page, problems } = await openPage(t, {}, slow(700));
-  const path = await fileOf(t, "big.bin", randomBytes(40_000_000, 13));
+  const path = await fileOf("big.bin", randomBytes(40_000_000, 13));
   await page.setInputFiles("#files", path);
   await someDone(page);
   await page.reload();
@@ -182,7 +182,7 @@ test("after a reload what the server has is not sent again", async (t) => {
 
 test("a paused upload rests, and goes on", async (t) => {
   const { page, problems } = await openPage(t, {}, slow(500));
-  await page.setInputFiles("#files", await fileOf(t, "big.bin", randomBytes(60_000_000, 19)));
+  await page.setInputFiles("#files", await fileOf("big.bin", randomBytes(60_000_000, 19)));
   await someDone(page);
   await page.screenshot({ path: join(screenshots, "uploading.png") });
   await page.click(".pause");
@@ -204,7 +204,7 @@ test("a sound plays from the server, and can be sought in", async (t) => {
   page.on("request", (request) => {
     if (request.url().includes("/v1/files/")) requests.push(request.headers().range ?? "whole");
   });
-  await page.setInputFiles("#files", await fileOf(t, "tone.wav", wav(120)));
+  await page.setInputFiles("#files", await fileOf("tone.wav", wav(120)));
   await finished(page, 1);
   await page.waitForFunction(() => (document.querySelector("audio")?.duration ?? 0) > 0);
   const played = await page.evaluate(async () => {
@@ -240,12 +240,12 @@ test("a sound plays from the server, and can be sought in", async (t) => {
 test("a picture is shown, and what only says that it is one is not", async (t) => {
   const { page } = await openPage(t);
   const png = await readFile(join(screenshots, "uploading.png"));
-  await page.setInputFiles("#files", await fileOf(t, "picture.png", png));
+  await page.setInputFiles("#files", await fileOf("picture.png", png));
   await page.waitForFunction(
     () => (document.querySelector("img.preview") as HTMLImageElement)?.naturalWidth > 0,
   );
   await page.screenshot({ path: join(screenshots, "picture.png"), fullPage: true });
-  await page.setInputFiles("#files", await fileOf(t, "wrong.png", randomBytes(5000, 20)));
+  await page.setInputFiles("#files", await fileOf("wrong.png", randomBytes(5000, 20)));
   await finished(page, 2);
   await page.waitForFunction(() => document.querySelectorAll("img.preview").length === 1);
 });
@@ -277,7 +277,7 @@ function wav(seconds: number): Buffer {
 
 test("cancel stops, says so, and trying again goes on; all by keyboard", async (t) => {
   const { page, problems } = await openPage(t, {}, slow(400));
-  await page.setInputFiles("#files", await fileOf(t, "big.bin", randomBytes(40_000_000, 14)));
+  await page.setInputFiles("#files", await fileOf("big.bin", randomBytes(40_000_000, 14)));
   await someDone(page);
   await page.focus(".cancel");
   await page.keyboard.press("Enter");
@@ -314,7 +314,7 @@ test("everything is reached by Tab, in the order of the page, and shows that it 
 
 test("a file that changes while it is read is a plain message", async (t) => {
   const { page } = await openPage(t, {}, slow(1000));
-  const path = await fileOf(t, "changing.bin", randomBytes(60_000_000, 15));
+  const path = await fileOf("changing.bin", randomBytes(60_000_000, 15));
   await page.setInputFiles("#files", path);
   await someDone(page);
   await appendFile(path, "more");
@@ -325,7 +325,7 @@ test("a file that changes while it is read is a plain message", async (t) => {
 
 test("a server that is gone is a plain message, and its return goes on", async (t) => {
   const { page, server } = await openPage(t, {}, slow(500));
-  await page.setInputFiles("#files", await fileOf(t, "big.bin", randomBytes(60_000_000, 16)));
+  await page.setInputFiles("#files", await fileOf("big.bin", randomBytes(60_000_000, 16)));
   await someDone(page);
   const port = Number(new URL(page.url()).port);
   await server.close();

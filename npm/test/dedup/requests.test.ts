@@ -89,7 +89,7 @@ async function exchange(port: number, bytes: Buffer): Promise<string> {
 test(`${REQUESTS} damaged requests of seed ${SEED}: no failure, and no lie is stored`, {
   timeout: 60_000 + 50 * REQUESTS,
 }, async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+  const store = await Store.open(await temporaryDirectory(), { cache: false });
   const failures: unknown[] = [];
   const server = await createUploadServer({ store, onError: (error) => failures.push(error) });
   t.after(() => server.close({ graceMs: 0 }));

@@ -50,7 +50,7 @@ const profile = SMALL;
 const retry = { ...QUICK, attempts: 2 };
 
 async function serving(t: TestContext, options: UploadServerOptions = {}) {
-  const path = await temporaryDirectory(t);
+  const path = await temporaryDirectory();
   const store = await Store.open(path, { cache: false });
   const server = await createUploadServer({ store, ...options });
   t.after(() => server.close({ graceMs: 0 }));
@@ -162,8 +162,8 @@ test("a check names what is damaged, and a repair takes it out of use", async (t
   assert.ok((await collect(store.read(root))).equals(data));
 });
 
-test("errors of a store have a code of the list, and options are checked", async (t) => {
-  const path = await temporaryDirectory(t);
+test("errors of a store have a code of the list, and options are checked", async () => {
+  const path = await temporaryDirectory();
   await writeFile(join(path, "other"), "");
   const codes = await Promise.all([
     codeOf(Store.open(path)),
@@ -223,7 +223,7 @@ test("the codes are those of the store", async () => {
 });
 
 test("Express mounts a handler in a line, a plain server by its prefix", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+  const store = await Store.open(await temporaryDirectory(), { cache: false });
   const handler = createUploadHandler({ store });
   // As Express does: what is mounted does not see where.
   const express = await listening(t, (request, response) => {
@@ -298,7 +298,7 @@ function listeningByFetch(t: TestContext, handler: (request: Request) => Promise
 }
 
 test("a fetch handler does the same", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+  const store = await Store.open(await temporaryDirectory(), { cache: false });
   const seen: string[] = [];
   const handler = createFetchHandler({
     store,
@@ -326,7 +326,7 @@ test("a fetch handler does the same", async (t) => {
 });
 
 test("a fetch handler cuts what is not read, and leaves what is slow", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+  const store = await Store.open(await temporaryDirectory(), { cache: false });
   const long = randomBytes(3_000_000, 9);
   const { url } = await createServerFor(t, store);
   const { root } = await upload(long, { transport: new HttpTransport({ baseUrl: url }), profile });
@@ -421,7 +421,7 @@ async function createServerFor(t: TestContext, store: Store) {
 }
 
 test("a body that somebody else has read is an error that says so, and is not sent again", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+  const store = await Store.open(await temporaryDirectory(), { cache: false });
   const errors: unknown[] = [];
   const handler = createUploadHandler({ store, onError: (error) => errors.push(error) });
   let requests = 0;
@@ -739,8 +739,8 @@ test("only names of this machine lead to a server that everybody may use", async
   assert.equal(await codeOf(open), "invalid_argument");
 });
 
-test("a server that is closed finishes what runs", async (t) => {
-  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+test("a server that is closed finishes what runs", async () => {
+  const store = await Store.open(await temporaryDirectory(), { cache: false });
   const server = await createUploadServer({ store });
   const idle = raw(server.url, "GET /v1 HTTP/1.1\nHost: 127.0.0.1\n\n");
   await once(idle.socket, "data");
@@ -761,7 +761,7 @@ test("a server that is closed finishes what runs", async (t) => {
 });
 
 test("a store that cannot be opened is told of, and tried again", async (t) => {
-  const path = join(await temporaryDirectory(t), "file");
+  const path = join(await temporaryDirectory(), "file");
   await writeFile(path, "");
   assert.equal(await codeOf(createUploadServer({ store: path })), "storage_failed");
   const errors: unknown[] = [];
@@ -855,7 +855,7 @@ test("without an addon there is an error that names the platforms", async () => 
 test("the CommonJS files and the ES modules take each other's stores", async (t) => {
   const { createRequire } = await import("node:module");
   const required = createRequire(join(NPM, "package.json"))("chunker-cdc/dedup/server");
-  const store = await required.Store.open(await temporaryDirectory(t), { cache: false });
+  const store = await required.Store.open(await temporaryDirectory(), { cache: false });
   assert.ok(!(store instanceof Store));
   const { url } = await createServerFor(t, store);
   await roundTrip(url);

@@ -1,9 +1,9 @@
 // Sources, transports and checks of the dedup tests.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import type { HashAlgorithm } from "chunker-cdc";
 import type {
   Body,
@@ -192,10 +192,16 @@ export function hanging(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Returns a directory that is removed after the test. */
-export async function temporaryDirectory(t: TestContext): Promise<string> {
+/** Removed at the end of the process: what a test starts writes to them until its own hooks stop it. */
+const directories = new Set<string>();
+process.once("exit", () => {
+  for (const path of directories) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+});
+
+/** Returns an empty directory for the tests of this process. */
+export async function temporaryDirectory(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "chunker-dedup-"));
-  t.after(() => rm(path, { recursive: true, force: true }));
+  directories.add(path);
   return path;
 }
 

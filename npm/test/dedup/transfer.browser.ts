@@ -225,7 +225,7 @@ test("cookies go to another origin if they are to (law 8)", async (t) => {
 test("a page of another origin uploads with its cookie to the server for Node, and no other page does", async (t) => {
   const { page, server: own } = await openPage(t);
   const { page: stranger } = await openPage(t);
-  const store = await Store.open(await temporaryDirectory(t), { cache: false });
+  const store = await Store.open(await temporaryDirectory(), { cache: false });
   const server = await createUploadServer({
     store,
     origins: [`http://localhost:${own.port}`],

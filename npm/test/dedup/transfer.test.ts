@@ -72,7 +72,7 @@ function commandOf(store: string, port: number, token?: string): [string, string
 }
 
 async function serving(t: TestContext, token?: string) {
-  const server = await serve(await temporaryDirectory(t), 0, token);
+  const server = await serve(await temporaryDirectory(), 0, token);
   t.after(() => server.kill());
   return { ...server, transport: new HttpTransport({ baseUrl: server.baseUrl }) };
 }
@@ -157,7 +157,7 @@ test("a paused upload goes on, an aborted one starts over and sends less", async
 
 test(`kill -9 of the server at ${KILLS} moments: uploads end, and are right`, async (t) => {
   const random = splitMix64(SEED);
-  const store = await temporaryDirectory(t);
+  const store = await temporaryDirectory();
   let server = await serve(store);
   t.after(() => server.kill());
   const { baseUrl } = server;
@@ -195,7 +195,7 @@ test(`kill -9 of the server at ${KILLS} moments: uploads end, and are right`, as
 test(`kill -9 of the client at ${KILLS} moments: the next one finishes the work`, async (t) => {
   const random = splitMix64(SEED + 1);
   const { transport, baseUrl } = await serving(t);
-  const path = join(await temporaryDirectory(t), "file");
+  const path = join(await temporaryDirectory(), "file");
   const source = randomBytes(20_000_000, 5);
   await writeFile(path, source);
   const script = fileURLToPath(new URL("./upload-process.js", import.meta.url));

@@ -389,7 +389,7 @@ test("a download's limit does not run while the consumer takes its time (law 3)"
 
 test("a file is transferred over TLS as it is without", async (t) => {
   const server = await MemoryServer.listen(t);
-  const folder = await temporaryDirectory(t);
+  const folder = await temporaryDirectory();
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
   const options = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"];
   execFileSync("openssl", ["req", "-x509", ...options, "-keyout", key, "-out", cert], {

@@ -44,8 +44,8 @@ async function rootOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return `${manifest.hash}-${manifest.rootDigestHex}`;
 }
 
-test("what is uploaded is what is downloaded, of every kind of source, by both hashes", async (t) => {
-  const path = join(await temporaryDirectory(t), "file");
+test("what is uploaded is what is downloaded, of every kind of source, by both hashes", async () => {
+  const path = join(await temporaryDirectory(), "file");
   for (const length of [0, 1, 1024, 4096, 300_001]) {
     const bytes = data.slice(0, length);
     await writeFile(path, bytes);
@@ -689,8 +689,8 @@ test("an error of a callback or a source is the upload's error", async () => {
   await assert.rejects(upload(source, { transport, profile }), thrown);
 });
 
-test("chunks that the server loses before the commit are sent again, if the source allows", async (t) => {
-  const path = join(await temporaryDirectory(t), "file");
+test("chunks that the server loses before the commit are sent again, if the source allows", async () => {
+  const path = join(await temporaryDirectory(), "file");
   await writeFile(path, data);
   const lose = (transport: MemoryTransport) => {
     transport.fault = ({ method, count }) => {
@@ -733,8 +733,8 @@ test("a source that is not as long as announced is noticed and not committed", a
   }
 });
 
-test("a file that can no longer be read is a typed error with its cause", async (t) => {
-  const path = join(await temporaryDirectory(t), "file");
+test("a file that can no longer be read is a typed error with its cause", async () => {
+  const path = join(await temporaryDirectory(), "file");
   await writeFile(path, data);
   const file = await openAsBlob(path);
   await writeFile(path, data.subarray(5));
@@ -758,8 +758,8 @@ test("bytes that change between hashing and sending are never committed", async 
   }
 });
 
-test("a file given by its path that changes before it is sent is never committed", async (t) => {
-  const path = join(await temporaryDirectory(t), "file");
+test("a file given by its path that changes before it is sent is never committed", async () => {
+  const path = join(await temporaryDirectory(), "file");
   for (const changed of [data.slice().fill(0, 100_000, 200_000), data.subarray(0, 200_000)]) {
     await writeFile(path, data);
     const transport = new MemoryTransport();
@@ -774,8 +774,8 @@ test("a file given by its path that changes before it is sent is never committed
   assert.equal(root, await rootOf(data));
 });
 
-test("of a file given by its path, what the server has is read once, and not kept", async (t) => {
-  const path = join(await temporaryDirectory(t), "file");
+test("of a file given by its path, what the server has is read once, and not kept", async () => {
+  const path = join(await temporaryDirectory(), "file");
   await writeFile(path, data);
   const transport = new MemoryTransport();
   await upload(path, { transport, profile });
@@ -788,8 +788,8 @@ test("of a file given by its path, what the server has is read once, and not kep
   assert.equal(bytesSent, 0);
 });
 
-test("the size of a file is known from the start, that of a stream once it is read", async (t) => {
-  const path = join(await temporaryDirectory(t), "file");
+test("the size of a file is known from the start, that of a stream once it is read", async () => {
+  const path = join(await temporaryDirectory(), "file");
   await writeFile(path, long);
   for (const [source, known] of [
     [path, long.length],
@@ -826,8 +826,8 @@ test("a file that the system makes up as it is read is read once", {
   assert.equal(transport.store.file(root).length, bytesSent);
 });
 
-test("what a path names is read once if it cannot be read again, and its absence is an error", async (t) => {
-  const path = join(await temporaryDirectory(t), "pipe");
+test("what a path names is read once if it cannot be read again, and its absence is an error", async () => {
+  const path = join(await temporaryDirectory(), "pipe");
   const transport = new MemoryTransport();
   assert.equal(await codeOf(upload(path, { transport, profile })), "io_error");
   if (process.platform !== "win32") {
