@@ -9,7 +9,7 @@ use chunker::chunking::ChunkDescriptor;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
 use chunker_store::host::Host;
-use chunker_store::pack::format::{Encoding, Entry, HEAD, Place, footer};
+use chunker_store::pack::format::{Encoding, Entry, HEAD, Place, checksum, footer};
 use chunker_store::{CacheFolder, CheckOptions, ChunkId, CollectOptions, Root, Store, StoreOptions};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, TryStreamExt as _};
@@ -125,12 +125,14 @@ impl World {
             let (encoding, length) =
                 if lie { (Encoding::Zstd, u32::from(length) * 16 + 1) } else { (Encoding::Raw, stored) };
             let id = ChunkId::new(algorithm, algorithm.digest(chunk));
-            entries.push(Entry { id, place: Place { encoding, length, offset, stored } });
+            let entry = Entry { id, place: Place { encoding, length, offset, stored } };
+            entries.push(entry);
             self.chunks.push((id, length as usize));
             if !lie {
                 self.contents.insert(id, chunk.to_vec());
             }
             pack.extend_from_slice(chunk);
+            pack.extend_from_slice(&checksum(&entry, chunk));
         }
         pack.extend_from_slice(&footer(&entries));
         pack

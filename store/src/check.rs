@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::host::{Moment, start_work};
 use crate::name::TimeName;
 use crate::objects::{Folder, Found, found};
-use crate::pack::encoding::{ChunkError, decode};
+use crate::pack::encoding::Record;
 use crate::pack::format::{Entry, HEAD, PackError};
 use crate::progress::{Callback, Progress, Step};
 use crate::refresh::DOOMED_PACKS;
@@ -306,17 +306,25 @@ async fn check_pack(
             }
         };
         let window = window.to_vec();
-        checked.chunks.extend(start_work(&inner.host, move || damaged_chunks(&window, start, &bytes)).await?);
+        let (chunks, error) = start_work(&inner.host, move || damage(&window, &bytes, start)).await?;
+        checked.chunks.extend(chunks);
+        checked.error = checked.error.or(error);
     }
     Ok(Some(checked))
 }
 
-fn damaged_chunks(entries: &[Entry], start: u64, bytes: &Bytes) -> Vec<ChunkId> {
-    let check = |entry: &Entry| -> Result<(), ChunkError> {
-        let at = usize::try_from(entry.place.range().start - start).unwrap_or(usize::MAX);
-        decode(entry.id, entry.place, bytes.slice(at..at + entry.place.stored as usize)).map(drop)
-    };
-    entries.iter().filter(|entry| check(entry).is_err()).map(|entry| entry.id).collect()
+/// Returns which chunks in a part of a pack are damaged, and whether only the checksum of one is.
+fn damage(entries: &[Entry], part: &Bytes, start: u64) -> (Vec<ChunkId>, Option<PackError>) {
+    let (mut chunks, mut error) = (Vec::new(), None);
+    for &entry in entries {
+        let (chunk, record) = (entry.id, Record::new(entry, part, start));
+        if record.chunk().is_err() {
+            chunks.push(chunk);
+        } else if !record.is_intact() {
+            error = Some(PackError::Checksum { chunk });
+        }
+    }
+    (chunks, error)
 }
 
 /// Checks that every file's manifest is sound and every chunk has a good copy.

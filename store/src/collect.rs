@@ -9,9 +9,10 @@ use crate::live::{self, LiveFiles};
 use crate::name::TimeName;
 use crate::objects::{Folder, found};
 use crate::pack::PackWriter;
-use crate::pack::format::ENTRY;
+use crate::pack::encoding::{ChunkError, Encoded, Record};
+use crate::pack::format::{ENTRY, Entry};
 use crate::progress::{Callback, Progress, Step};
-use crate::read::{Ahead, Failed};
+use crate::read::{Ahead, Failed, Fetched};
 use crate::refresh::doom_text;
 use crate::rules::{DOOM_RETENTION, PENDING_EXPIRY, Rule};
 use crate::store::{Inner, Store};
@@ -212,8 +213,8 @@ impl Collector {
                     match view.copies(&id) {
                         Ok(copies) => {
                             if let Some(copy) = copies.first().filter(|copy| copy.usable) {
-                                *live.entry(copy.pack).or_default() +=
-                                    u64::from(copy.place.stored) + ENTRY as u64;
+                                let range = copy.place.range();
+                                *live.entry(copy.pack).or_default() += range.end - range.start + ENTRY as u64;
                             }
                         }
                         Err(Damaged) => rebuilt = true,
@@ -406,14 +407,13 @@ impl Collector {
         for window in chunks.chunks(1024) {
             for ids in self.inner.split_window(window.to_vec(), Ahead::FAR.window).await? {
                 let mut fetched = HashMap::new();
-                self.inner.fetch_known(&ids, &mut fetched, &mut Failed::default()).await?;
+                self.inner.fetch_known(&ids, as_stored, &mut fetched, &mut Failed::default()).await?;
                 for id in ids {
                     match fetched.remove(&id) {
-                        Some(chunk) => {
+                        Some(Fetched { place, content }) => {
                             copied += 1;
-                            bytes += u64::from(chunk.place.stored);
-                            let place = chunk.place;
-                            writer.push_encoded(id, place.encoding, place.length, chunk.stored).await?;
+                            bytes += u64::from(place.stored);
+                            writer.push_encoded(content).await?;
                         }
                         None => drop(hurt.insert(id)),
                     }
@@ -508,6 +508,13 @@ struct Targets {
     entries: HashMap<ChunkId, Vec<TimeName>>,
     /// Packs whose footers are damaged.
     unreadable: BTreeSet<TimeName>,
+}
+
+/// Returns a verified chunk as it is stored.
+fn as_stored(record: &Record) -> Result<Encoded, ChunkError> {
+    record.chunk()?;
+    let Entry { id, place } = *record.entry();
+    Encoded::new(id, place.encoding, place.length, record.stored())
 }
 
 /// The chunks counted so far: a bit for each one in the snapshot, and the names of the others.

@@ -3,9 +3,9 @@
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
 use crate::host::start_work;
-use crate::pack::encoding::{Encoded, Incoming, Kind, WINDOW_LOG, encode};
+use crate::pack::encoding::{ChunkError, Encoded, Incoming, Kind, Record, WINDOW_LOG, encode};
 use crate::pack::format::Encoding;
-use crate::read::{Ahead, Fetched, fetch_all, of_length, until_failure};
+use crate::read::{Ahead, fetch_all, of_length, until_failure};
 use crate::store::Store;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -44,16 +44,16 @@ impl Store {
         let ids = chunks.iter().map(|chunk| ChunkId::new(algorithm, chunk.hash)).collect();
         let places: Vec<_> = chunks.iter().map(|chunk| (chunk.offset, chunk.length)).collect();
         let (inner, rewrite) = (Arc::clone(&self.inner), Arc::new(rewrite));
-        let fetched = fetch_all(Arc::clone(&inner), ids, Ahead::FAR).zip(stream::iter(places));
+        let fetched = fetch_all(Arc::clone(&inner), ids, Ahead::FAR, both).zip(stream::iter(places));
         let frames = fetched.map(move |(fetched, (offset, length))| {
             let (rewrite, level) = (Arc::clone(&rewrite), inner.options.zstd_level());
             let host = Arc::clone(&inner.host);
             async move {
                 let (id, fetched) = fetched?;
-                let fetched = of_length(id, fetched, length)?;
-                let framed = move || match rewrite(offset, &fetched.chunk)? {
+                let (chunk, frames) = of_length(id, fetched, length)?.content;
+                let framed = move || match rewrite(offset, &chunk)? {
                     Some(bytes) => Ok(compressed(id, bytes, level)?),
-                    None => Ok(stored(fetched)),
+                    None => Ok(frames.unwrap_or_else(|| raw_frame(&chunk))),
                 };
                 start_work(&host, framed).await.map_err(StoreError::from)?
             }
@@ -62,11 +62,11 @@ impl Store {
     }
 }
 
-/// Returns a chunk as it is stored, or its bytes in raw blocks if that is not zstd or needs too large a window.
-fn stored(Fetched { chunk, stored, place }: Fetched) -> Bytes {
-    // The frames of a longer chunk may need a larger window.
-    let fits = place.length <= 1 << WINDOW_LOG;
-    if place.encoding == Encoding::Zstd && fits { stored } else { raw_frame(&chunk) }
+/// Returns a chunk, and the frames that it is stored as, unless they may need too large a window.
+fn both(record: &Record) -> Result<(Bytes, Option<Bytes>), ChunkError> {
+    let place = record.entry().place;
+    let is_sent = place.encoding == Encoding::Zstd && place.length <= 1 << WINDOW_LOG;
+    Ok((record.chunk()?, is_sent.then(|| record.stored())))
 }
 
 /// Returns one frame of these bytes, compressed if the store would compress them.

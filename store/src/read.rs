@@ -6,8 +6,8 @@ use crate::host::start_work;
 use crate::index::{Copy, View};
 use crate::name::TimeName;
 use crate::objects::{Folder, get_bounded};
-use crate::pack::encoding::{ChunkError, decode};
-use crate::pack::format::Place;
+use crate::pack::encoding::{ChunkError, Record};
+use crate::pack::format::{Entry, Place};
 use crate::rules::Rule;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
@@ -51,8 +51,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Chunk`], when every copy of it is damaged; [`StoreError::Object`].
     pub async fn get(&self, algorithm: HashAlgorithm, digest: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
-        let chunks = Arc::clone(&self.inner).fetch(vec![ChunkId::new(algorithm, digest)]).await?;
-        Ok(chunks.into_iter().next().and_then(|(_, fetched)| Some(fetched?.chunk)))
+        let ids = vec![ChunkId::new(algorithm, digest)];
+        let chunks = Arc::clone(&self.inner).fetch(ids, Record::chunk).await?;
+        Ok(chunks.into_iter().next().and_then(|(_, fetched)| Some(fetched?.content)))
     }
 
     /// Returns many chunks, verified, each with its digest, in the order of the request; `None` stands for a
@@ -68,8 +69,8 @@ impl Store {
         digests: impl IntoIterator<Item = [u8; 32]>,
     ) -> Results<([u8; 32], Option<Bytes>)> {
         let ids = digests.into_iter().map(|digest| ChunkId::new(algorithm, digest)).collect();
-        let chunks = fetch_all(Arc::clone(&self.inner), ids, Ahead::FAR);
-        chunks.map_ok(|(id, fetched)| (id.digest, fetched.map(|fetched| fetched.chunk))).boxed()
+        let chunks = fetch_all(Arc::clone(&self.inner), ids, Ahead::FAR, Record::chunk);
+        chunks.map_ok(|(id, fetched)| (id.digest, fetched.map(|fetched| fetched.content))).boxed()
     }
 
     /// Returns the manifest of a file, verified.
@@ -132,21 +133,25 @@ impl Store {
                 (chunk.length, cut(range.start)..cut(range.end).min(chunk.length))
             })
             .collect();
-        let chunks = fetch_all(Arc::clone(&self.inner), ids, ahead).zip(stream::iter(cuts));
+        let chunks = fetch_all(Arc::clone(&self.inner), ids, ahead, Record::chunk).zip(stream::iter(cuts));
         let pieces = chunks.map(|(fetched, (length, cut))| {
             let (id, fetched) = fetched?;
-            Ok(of_length(id, fetched, length)?.chunk.slice(cut))
+            Ok(of_length(id, fetched, length)?.content.slice(cut))
         });
         Ok(pieces.boxed())
     }
 }
 
+/// Makes what a reader needs of a chunk, verified, from what a pack has of it. Runs on the host's threads.
+pub(crate) type Open<T> = fn(&Record) -> Result<T, ChunkError>;
+
 /// Returns the chunks in order, in windows that are fetched ahead.
-pub(crate) fn fetch_all(
+pub(crate) fn fetch_all<T: Clone + Send + Sync + 'static>(
     inner: Arc<Inner>,
     ids: Vec<ChunkId>,
     ahead: Ahead,
-) -> Results<(ChunkId, Option<Fetched>)> {
+    open: Open<T>,
+) -> Results<(ChunkId, Option<Fetched<T>>)> {
     let windows =
         stream::try_unfold((Arc::clone(&inner), ids.into_iter()), move |(inner, mut ids)| async move {
             let window: Vec<_> = ids.by_ref().take(WINDOW_CHUNKS).collect();
@@ -158,8 +163,9 @@ pub(crate) fn fetch_all(
             Ok(Some((stream::iter(windows.into_iter().map(Ok)), (inner, ids))))
         });
     let windows = windows.try_flatten();
-    let fetched =
-        windows.map_ok(move |window| Arc::clone(&inner).fetch(window).boxed()).try_buffered(ahead.windows);
+    let fetched = windows
+        .map_ok(move |window| Arc::clone(&inner).fetch(window, open).boxed())
+        .try_buffered(ahead.windows);
     until_failure(fetched.map_ok(|chunks| stream::iter(chunks).map(Ok)).try_flatten()).boxed()
 }
 
@@ -172,28 +178,21 @@ pub(crate) fn until_failure<T, E>(
 }
 
 /// Returns a requested chunk of a manifest, if it was found and has the length in the manifest.
-pub(crate) fn of_length(id: ChunkId, fetched: Option<Fetched>, length: usize) -> Result<Fetched, StoreError> {
-    let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
-    if fetched.chunk.len() != length {
-        return Err(ChunkError::Length { id, length: fetched.chunk.len() }.into());
-    }
-    Ok(fetched)
-}
-
-/// A chunk to read, and its place.
-#[derive(Clone, Copy)]
-struct Wanted {
+pub(crate) fn of_length<T>(
     id: ChunkId,
-    place: Place,
+    fetched: Option<Fetched<T>>,
+    length: usize,
+) -> Result<Fetched<T>, StoreError> {
+    let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
+    let found = fetched.place.length as usize;
+    if found == length { Ok(fetched) } else { Err(ChunkError::Length { id, length: found }.into()) }
 }
 
-/// A chunk that was read and verified.
+/// A chunk that was read and verified, as its reader needs it.
 #[derive(Clone, Debug)]
-pub(crate) struct Fetched {
-    pub(crate) chunk: Bytes,
-    /// The bytes as they were stored.
-    pub(crate) stored: Bytes,
+pub(crate) struct Fetched<T> {
     pub(crate) place: Place,
+    pub(crate) content: T,
 }
 
 /// Copies of chunks that could not be read.
@@ -215,7 +214,7 @@ impl Failed {
 struct Batch {
     pack: TimeName,
     range: Range<u64>,
-    chunks: Vec<Wanted>,
+    chunks: Vec<Entry>,
 }
 
 impl Inner {
@@ -250,10 +249,11 @@ impl Inner {
 
     /// Returns these chunks in this order; looks again, with a complete list of packs, for those that are no
     /// longer where they were.
-    pub(crate) async fn fetch(
+    pub(crate) async fn fetch<T: Clone + Send + Sync + 'static>(
         self: Arc<Self>,
         ids: Vec<ChunkId>,
-    ) -> Result<Vec<(ChunkId, Option<Fetched>)>, StoreError> {
+        open: Open<T>,
+    ) -> Result<Vec<(ChunkId, Option<Fetched<T>>)>, StoreError> {
         self.list_packs_once().await?;
         let mut chunks = HashMap::new();
         let mut failed = Failed::default();
@@ -265,7 +265,7 @@ impl Inner {
         let lag = self.format.listing_lag;
         let mut unknown = 0;
         for _ in 0..LOOKS {
-            let known = self.fetch_known(&wanted, &mut chunks, &mut failed).await?;
+            let known = self.fetch_known(&wanted, open, &mut chunks, &mut failed).await?;
             wanted.retain(|id| !chunks.contains_key(id));
             unknown = if known { 0 } else { unknown + 1 };
             if wanted.is_empty() || !self.rules.hold(Rule::Liveness) {
@@ -281,13 +281,13 @@ impl Inner {
         }
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
-            let fetched: Option<&Fetched> = chunks.get(&id);
+            let fetched: Option<&Fetched<T>> = chunks.get(&id);
             match (fetched, failed.errors.remove(&id)) {
                 (None, Some(error)) => return Err(error),
                 (fetched, _) => found.push((id, fetched.cloned())),
             }
         }
-        let read = found.iter().filter_map(|(_, fetched)| Some(&fetched.as_ref()?.chunk));
+        let read = found.iter().filter_map(|(_, fetched)| Some(fetched.as_ref()?.place.length));
         crate::observability::chunks_read(read);
         Ok(found)
     }
@@ -319,10 +319,11 @@ impl Inner {
 
     /// Fetches chunks from where the view says they are, or from another copy if one is damaged, but not from
     /// copies that `failed` before; returns whether it knew a place for any.
-    pub(crate) async fn fetch_known(
+    pub(crate) async fn fetch_known<T: Send + 'static>(
         self: &Arc<Self>,
         ids: &[ChunkId],
-        chunks: &mut HashMap<ChunkId, Fetched>,
+        open: Open<T>,
+        chunks: &mut HashMap<ChunkId, Fetched<T>>,
         failed: &mut Failed,
     ) -> Result<bool, StoreError> {
         let mut copies = self.look_up(ids.into(), |view, id| view.copies(id)).await?;
@@ -336,7 +337,7 @@ impl Inner {
             let batches = self.batches(wanted.collect());
             let reads = batches.into_iter().map(|batch| {
                 let pack = batch.pack;
-                Arc::clone(self).read_batch(batch).map_ok(move |results| (pack, results))
+                Arc::clone(self).read_batch(batch, open).map_ok(move |results| (pack, results))
             });
             let mut reads = stream::iter(reads).buffered(self.options.concurrency);
             while let Some((pack, results)) = reads.try_next().await? {
@@ -359,7 +360,7 @@ impl Inner {
         wanted.sort_unstable_by_key(|(_, copy)| (copy.pack, copy.place.offset));
         let mut batches: Vec<Batch> = Vec::new();
         for (id, Copy { pack, place, .. }) in wanted {
-            let (range, chunk) = (place.range(), Wanted { id, place });
+            let (range, chunk) = (place.range(), Entry { id, place });
             if let Some(last) = batches.last_mut()
                 && last.pack == pack
                 && range.start <= last.range.end + self.objects.gap()
@@ -375,10 +376,11 @@ impl Inner {
     }
 
     /// Reads and verifies chunks of one pack. Leaves out missing ones, so that other copies are tried.
-    async fn read_batch(
+    async fn read_batch<T: Send + 'static>(
         self: Arc<Self>,
         Batch { pack, range, chunks }: Batch,
-    ) -> Result<Vec<(ChunkId, Result<Fetched, StoreError>)>, StoreError> {
+        open: Open<T>,
+    ) -> Result<Vec<(ChunkId, Result<Fetched<T>, StoreError>)>, StoreError> {
         let start = range.start;
         let bytes = match self.read_pack(pack, range).await? {
             None => {
@@ -386,23 +388,20 @@ impl Inner {
                 return Ok(Vec::new());
             }
             Some(Err(source)) => {
-                let damaged =
-                    |Wanted { id, .. }| (id, Err(StoreError::Pack { pack, source: source.clone() }));
+                let damaged = |Entry { id, .. }| (id, Err(StoreError::Pack { pack, source: source.clone() }));
                 return Ok(chunks.into_iter().map(damaged).collect());
             }
             Some(Ok(bytes)) => bytes,
         };
-        let places: Vec<_> = chunks.iter().map(|Wanted { id, place }| (*id, *place)).collect();
-        let decoded = move || {
-            let decode_one = |Wanted { id, place }: Wanted| {
-                let at = usize::try_from(place.range().start - start).unwrap_or(usize::MAX);
-                let stored = bytes.slice(at..at + place.stored as usize);
-                let decoded = decode(id, place, stored.clone());
-                (id, decoded.map(|chunk| Fetched { chunk, stored, place }).map_err(StoreError::Chunk))
+        let places: Vec<_> = chunks.iter().map(|Entry { id, place }| (*id, *place)).collect();
+        let opened = move || {
+            let open_one = |entry: Entry| {
+                let content = open(&Record::new(entry, &bytes, start)).map_err(StoreError::Chunk);
+                (entry.id, content.map(|content| Fetched { place: entry.place, content }))
             };
-            chunks.into_iter().map(decode_one).collect()
+            chunks.into_iter().map(open_one).collect()
         };
-        let mut results: Vec<(ChunkId, Result<_, _>)> = start_work(&self.host, decoded).await?;
+        let mut results: Vec<(ChunkId, Result<_, _>)> = start_work(&self.host, opened).await?;
         // The index of this machine may be wrong about the pack.
         if results.iter().any(|(_, result)| result.is_err()) && self.correct(pack, &places).await? {
             results.retain(|(_, result)| result.is_ok());

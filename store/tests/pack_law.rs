@@ -19,7 +19,7 @@ fn input(chunks: &[(bool, bool, u32, u32)]) -> Vec<u8> {
             let algorithm = HashAlgorithm::ALL[usize::from(blake3)];
             let (encoding, stored) = if zstd { (Encoding::Zstd, stored) } else { (Encoding::Raw, length) };
             let place = Place { encoding, length, offset: 8 + body, stored };
-            body += stored;
+            body += stored + 8;
             Entry { id: ChunkId::new(algorithm, [7; 32]), place }
         })
         .collect();

@@ -7,8 +7,6 @@ mod counters;
 #[cfg_attr(not(feature = "tracing"), path = "no_events.rs")]
 mod events;
 
-use bytes::Bytes;
-
 pub(crate) fn looked_up(missing: &[bool]) {
     let absent = missing.iter().filter(|&&missing| missing).count();
     counters::looked_up(missing.len() - absent, absent);
@@ -19,11 +17,11 @@ pub(crate) fn pack_written(chunks: usize, raw: u64, size: u64) {
     events::pack_written(chunks, raw, size);
 }
 
-pub(crate) fn chunks_read<'a>(chunks: impl Iterator<Item = &'a Bytes>) {
+pub(crate) fn chunks_read(lengths: impl Iterator<Item = u32>) {
     let (mut count, mut bytes) = (0, 0);
-    for chunk in chunks {
+    for length in lengths {
         count += 1;
-        bytes += chunk.len() as u64;
+        bytes += u64::from(length);
     }
     counters::chunks_read(count, bytes);
 }

@@ -1,6 +1,6 @@
 //! Encodes chunks as stored bytes, and decodes them. Runs on the host's threads, with a buffer per thread.
 
-use super::format::{Encoding, MAX_CHUNK, Place};
+use super::format::{CHECKSUM, Encoding, Entry, MAX_CHUNK, Place, checksum};
 use crate::chunk::ChunkId;
 use bytes::Bytes;
 use chunker::compression::{Codec, CompressionError, CompressionScratch, DecompressionLimits};
@@ -31,6 +31,20 @@ pub(crate) struct Encoded {
     pub(crate) encoding: Encoding,
     pub(crate) length: u32,
     pub(crate) stored: Bytes,
+    pub(crate) checksum: [u8; CHECKSUM],
+}
+
+impl Encoded {
+    pub(crate) fn new(
+        id: ChunkId,
+        encoding: Encoding,
+        length: u32,
+        stored: Bytes,
+    ) -> Result<Self, ChunkError> {
+        let place = Place { encoding, length, offset: 0, stored: checked_length(id, stored.len())? };
+        let checksum = checksum(&Entry { id, place }, &stored);
+        Ok(Self { id, encoding, length, stored, checksum })
+    }
 }
 
 thread_local! {
@@ -64,7 +78,7 @@ pub(crate) fn encode(mut chunks: Vec<Incoming>, level: Option<i32>) -> Result<Ve
             } else {
                 (Encoding::Zstd, checked_length(id, bytes.len())?, compressed.slice(range))
             };
-            encoded.push(Encoded { id, encoding, length, stored });
+            encoded.push(Encoded::new(id, encoding, length, stored)?);
         }
         Ok(encoded)
     })
@@ -170,23 +184,62 @@ fn looks_compressed(data: &[u8]) -> bool {
     MAGIC.iter().any(begins)
 }
 
-/// Returns a verified chunk from its stored bytes.
-pub(crate) fn decode(id: ChunkId, place: Place, stored: Bytes) -> Result<Bytes, ChunkError> {
-    let chunk = match place.encoding {
-        Encoding::Raw => stored,
-        Encoding::Zstd => {
-            let mut chunk = Vec::new();
-            let limits = limits_of(place.length);
-            chunker::compression::decompress_into(Codec::Zstd, &stored, limits, &mut chunk)
-                .map_err(|source| ChunkError::Compression { id, source })?;
-            chunk.into()
-        }
-    };
-    if chunk.len() != place.length as usize {
-        return Err(ChunkError::Length { id, length: chunk.len() });
+/// What a pack has of a chunk.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    entry: Entry,
+    /// The stored bytes and their checksum.
+    bytes: Bytes,
+}
+
+impl Record {
+    /// Takes the record from a part of its pack that starts at `start`.
+    pub(crate) fn new(entry: Entry, part: &Bytes, start: u64) -> Self {
+        let in_part = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
+        let range = entry.place.range();
+        Self { entry, bytes: part.slice(in_part(range.start)..in_part(range.end)) }
     }
-    verify(id, &chunk)?;
-    Ok(chunk)
+
+    pub(crate) const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Returns the stored bytes.
+    pub(crate) fn stored(&self) -> Bytes {
+        self.bytes.slice(..self.bytes.len() - CHECKSUM)
+    }
+
+    /// Returns whether the stored bytes are those that were written under this entry.
+    pub(crate) fn is_intact(&self) -> bool {
+        let (stored, sum) = self.bytes.split_at(self.bytes.len() - CHECKSUM);
+        checksum(&self.entry, stored) == sum
+    }
+
+    /// Returns the chunk, verified by its digest.
+    pub(crate) fn chunk(&self) -> Result<Bytes, ChunkError> {
+        let chunk = self.content()?;
+        verify(self.entry.id, &chunk)?;
+        Ok(chunk)
+    }
+
+    /// Returns what is stored, decompressed: the chunk, if the record is [intact](Self::is_intact).
+    pub(crate) fn content(&self) -> Result<Bytes, ChunkError> {
+        let Entry { id, place } = self.entry;
+        let chunk = match place.encoding {
+            Encoding::Raw => self.stored(),
+            Encoding::Zstd => {
+                let mut chunk = Vec::new();
+                let limits = limits_of(place.length);
+                chunker::compression::decompress_into(Codec::Zstd, &self.stored(), limits, &mut chunk)
+                    .map_err(|source| ChunkError::Compression { id, source })?;
+                chunk.into()
+            }
+        };
+        if chunk.len() != place.length as usize {
+            return Err(ChunkError::Length { id, length: chunk.len() });
+        }
+        Ok(chunk)
+    }
 }
 
 /// Base-2 logarithm of the window that every decoder must have (RFC 9659).

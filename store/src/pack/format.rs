@@ -3,7 +3,7 @@
 //! | bytes | content |
 //! |---|---|
 //! | 8 | `CDCPACK` in ASCII and the version: 1 |
-//! | … | the chunks as they are stored, one after another |
+//! | … | per chunk: its stored bytes, and 8 bytes [checksum] |
 //! | `n` × 42 | per chunk, in the same order: an [entry](Entry) |
 //! | 4 | `n`, the number of chunks, at least 1 |
 //! | 32 | BLAKE3 digest of the entries and of `n` |
@@ -14,10 +14,12 @@
 //! ones). The offset of a chunk follows from the stored lengths before it, so there is exactly one form. The
 //! lengths of all parts add up to the object's.
 
+use super::encoding::Encoded;
 use crate::chunk::{ChunkId, algorithm_byte, algorithm_of};
 use bytes::Bytes;
 use std::io;
 use std::ops::Range;
+use twox_hash::XxHash3_64;
 
 /// The first bytes of a pack.
 pub const HEAD: &[u8; 8] = b"CDCPACK\x01";
@@ -25,6 +27,8 @@ pub const HEAD: &[u8; 8] = b"CDCPACK\x01";
 pub const FOOT: &[u8; 8] = b"CDCFOOT\x01";
 /// Bytes of one entry.
 pub const ENTRY: usize = 1 + 1 + 4 + 4 + 32;
+/// Bytes after the stored bytes of a chunk.
+pub const CHECKSUM: usize = 8;
 /// Bytes after the entries.
 pub const TRAILER: usize = 4 + 32 + 8;
 /// The largest number of chunks in a pack.
@@ -62,6 +66,30 @@ pub struct Entry {
     pub place: Place,
 }
 
+impl Entry {
+    fn to_bytes(self) -> [u8; ENTRY] {
+        let Self { id, place } = self;
+        let mut bytes = [0; ENTRY];
+        bytes[0] = algorithm_byte(id.algorithm);
+        bytes[1] = place.encoding.byte();
+        bytes[2..6].copy_from_slice(&place.length.to_le_bytes());
+        bytes[6..10].copy_from_slice(&place.stored.to_le_bytes());
+        bytes[10..].copy_from_slice(&id.digest);
+        bytes
+    }
+}
+
+/// Returns the checksum of a chunk's stored bytes: XXH3 (64 bits, little-endian), whose seed is XXH3 with seed 0 of
+/// the chunk's entry.
+///
+/// It shows in a tenth of the time of a digest that these are the bytes that were written under this entry. It does not
+/// show that they are the chunk: anybody can make bytes that have it.
+#[must_use]
+pub fn checksum(entry: &Entry, stored: &[u8]) -> [u8; CHECKSUM] {
+    let seed = XxHash3_64::oneshot(&entry.to_bytes());
+    XxHash3_64::oneshot_with_seed(seed, stored).to_le_bytes()
+}
+
 /// Where and how a chunk is stored in a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -76,11 +104,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// Returns the range of the stored bytes in the pack.
+    /// Returns the range of the stored bytes and their checksum in the pack.
     #[must_use]
     pub fn range(&self) -> Range<u64> {
         let start = u64::from(self.offset);
-        start..start + u64::from(self.stored)
+        start..start + u64::from(self.stored) + CHECKSUM as u64
     }
 }
 
@@ -104,18 +132,20 @@ impl Builder {
     }
 
     /// Returns whether a chunk of this stored length still fits within the format's limits.
-    pub(crate) fn fits(&self, stored: u32) -> bool {
-        self.entries.len() < MAX_CHUNKS as usize && self.size() + u64::from(stored) + ENTRY as u64 <= MAX_PACK
+    pub(crate) fn fits(&self, chunk: &Encoded) -> bool {
+        let more = chunk.stored.len() + CHECKSUM + ENTRY;
+        self.entries.len() < MAX_CHUNKS as usize && self.size() + more as u64 <= MAX_PACK
     }
 
     /// Appends a chunk for which there is [space](Self::fits).
     #[expect(clippy::cast_possible_truncation, reason = "it fits: a pack has at most MAX_PACK bytes")]
-    pub(crate) fn push(&mut self, id: ChunkId, encoding: Encoding, length: u32, stored: Bytes) {
+    pub(crate) fn push(&mut self, chunk: Encoded) {
+        let Encoded { id, encoding, length, stored, checksum } = chunk;
         let offset = (HEAD.len() as u64 + self.body) as u32;
         let place = Place { encoding, length, offset, stored: stored.len() as u32 };
-        self.body += stored.len() as u64;
+        self.body = place.range().end - HEAD.len() as u64;
         self.entries.push(Entry { id, place });
-        self.parts.push(stored);
+        self.parts.extend([stored, Bytes::copy_from_slice(&checksum)]);
     }
 
     /// Returns the entries and the parts of the whole object.
@@ -133,11 +163,8 @@ impl Builder {
 #[expect(clippy::cast_possible_truncation, reason = "a builder takes at most MAX_CHUNKS entries")]
 pub fn footer(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(entries.len() * ENTRY + TRAILER);
-    for Entry { id, place } in entries {
-        bytes.extend_from_slice(&[algorithm_byte(id.algorithm), place.encoding.byte()]);
-        bytes.extend_from_slice(&place.length.to_le_bytes());
-        bytes.extend_from_slice(&place.stored.to_le_bytes());
-        bytes.extend_from_slice(&id.digest);
+    for entry in entries {
+        bytes.extend_from_slice(&entry.to_bytes());
     }
     bytes.extend_from_slice(&(entries.len() as u32).to_le_bytes());
     let digest = blake3::hash(&bytes);
@@ -188,7 +215,7 @@ pub fn parse_footer(tail: &[u8], size: u64) -> Result<Vec<Entry>, PackError> {
     let mut offset = HEAD.len() as u64;
     let entries = entries.iter().enumerate().map(|(index, entry)| {
         let entry = parse_entry(entry, offset).ok_or(PackError::Entry { index })?;
-        offset += u64::from(entry.place.stored);
+        offset = entry.place.range().end;
         Ok(entry)
     });
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
@@ -248,6 +275,12 @@ pub enum PackError {
     /// The footer is damaged.
     #[error("the pack's footer does not match its digest")]
     FooterDigest,
+    /// A chunk has its digest, but not its checksum.
+    #[error("the checksum of chunk {chunk} is damaged")]
+    Checksum {
+        /// The chunk.
+        chunk: ChunkId,
+    },
     /// An entry has a value that no chunk can have.
     #[error("entry {index} of the pack is invalid")]
     Entry {
@@ -280,7 +313,8 @@ mod tests {
             let algorithm = HashAlgorithm::ALL[usize::from(index % 2)];
             let encoding = if index % 3 == 0 { Encoding::Zstd } else { Encoding::Raw };
             let id = ChunkId::new(algorithm, [index; 32]);
-            builder.push(id, encoding, u32::from(index) + 1, vec![index; usize::from(index) + 1].into());
+            let stored = vec![index; usize::from(index) + 1].into();
+            builder.push(Encoded::new(id, encoding, u32::from(index) + 1, stored).unwrap());
         }
         let size = builder.size();
         let (_, parts) = builder.finish();
@@ -298,10 +332,11 @@ mod tests {
             let mut offset = 8;
             for (index, entry) in (0..).zip(&entries) {
                 assert_eq!(entry.id.digest, [index; 32]);
-                assert_eq!(entry.place.range(), offset..offset + u64::from(index) + 1);
+                assert_eq!(entry.place.range(), offset..offset + u64::from(index) + 1 + 8);
                 offset = entry.place.range().end;
-                let body = &pack[entry.place.offset as usize..][..entry.place.stored as usize];
+                let (body, sum) = pack[entry.place.offset as usize..].split_at(entry.place.stored as usize);
                 assert!(body.iter().all(|&byte| byte == index));
+                assert_eq!(sum[..CHECKSUM], checksum(entry, body));
             }
             let tail = &pack[pack.len() - footer_length(&pack, pack.len() as u64).unwrap()..];
             assert_eq!(parse_footer(tail, pack.len() as u64), Ok(entries));
@@ -320,6 +355,39 @@ mod tests {
                 assert!(parse_footer(&damaged, size).is_err(), "byte {at}");
             }
         }
+    }
+
+    /// By python-xxhash 4.1: `xxh3_64(stored, seed=xxh3_64_intdigest(entry))`.
+    #[test]
+    fn checksums_are_those_of_another_implementation() {
+        let text = b"The quick brown fox jumps over the lazy dog";
+        let long: Vec<u8> = (0..100_000u32).map(|index| (index % 251) as u8).collect();
+        let sha256 = |bytes: &[u8]| ChunkId::new(HashAlgorithm::Sha256, HashAlgorithm::Sha256.digest(bytes));
+        let counted = ChunkId::new(HashAlgorithm::Blake3, std::array::from_fn(|index| long[index]));
+        for (id, encoding, length, stored, expected) in [
+            (sha256(text), Encoding::Raw, 43, &text[..], 0x2070_95f8_8a5b_ec78_u64),
+            (sha256(&long), Encoding::Raw, 100_000, &long, 0xea4d_affc_8d36_36ed),
+            (counted, Encoding::Zstd, 1_234_567, &long[..1000], 0x872c_2fe1_cbd7_4ac8),
+        ] {
+            let stored_length = u32::try_from(stored.len()).unwrap();
+            let place = Place { encoding, length, offset: 8, stored: stored_length };
+            assert_eq!(checksum(&Entry { id, place }, stored), expected.to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn every_bit_of_an_entry_changes_the_checksum() {
+        let id = ChunkId::new(HashAlgorithm::Sha256, [1; 32]);
+        let entry = Entry { id, place: Place { encoding: Encoding::Raw, length: 5, offset: 8, stored: 5 } };
+        let mut others = vec![entry; 5];
+        others[0].id.digest[31] ^= 1;
+        others[1].id.algorithm = HashAlgorithm::Blake3;
+        others[2].place.encoding = Encoding::Zstd;
+        others[3].place.length = 6;
+        others[4].place.stored = 6;
+        let sums: std::collections::HashSet<_> =
+            others.iter().chain([&entry]).map(|entry| checksum(entry, b"bytes")).collect();
+        assert_eq!(sums.len(), 6);
     }
 
     #[test]
@@ -347,7 +415,7 @@ mod tests {
             place(Encoding::Zstd, 5, u32::MAX),
         ] {
             let footer = footer(&[Entry { id, place: lie }]);
-            let size = 8 + u64::from(lie.stored) + footer.len() as u64;
+            let size = lie.range().end + footer.len() as u64;
             assert!(parse_footer(&footer, size).is_err(), "{lie:?}");
         }
         let mut many = vec![0; TRAILER];

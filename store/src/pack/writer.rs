@@ -51,7 +51,7 @@ pub struct Sealed {
     pub chunks: u64,
     /// Length of all chunks in bytes.
     pub bytes: u64,
-    /// Bytes that the chunks take up in the store, without the packs' footers.
+    /// Bytes that the chunks take up in the store, without their checksums and the packs' footers.
     pub stored_bytes: u64,
 }
 
@@ -191,30 +191,22 @@ impl PackWriter {
     /// Moves the chunks of the oldest batch into packs.
     async fn finish_batch(&mut self) -> Result<(), StoreError> {
         let Some(batch) = self.encoding.pop_front() else { return Ok(()) };
-        for Encoded { id, encoding, length, stored } in batch.await?? {
-            self.push_encoded(id, encoding, length, stored).await?;
+        for chunk in batch.await?? {
+            self.push_encoded(chunk).await?;
         }
         Ok(())
     }
 
     /// Appends a chunk that is encoded and verified.
-    pub(crate) async fn push_encoded(
-        &mut self,
-        id: ChunkId,
-        encoding: super::format::Encoding,
-        length: u32,
-        stored: Bytes,
-    ) -> Result<(), StoreError> {
-        let size = u32::try_from(stored.len());
-        let size = size.map_err(|_| ChunkError::Length { id, length: stored.len() })?;
-        if !self.pack.fits(size) {
+    pub(crate) async fn push_encoded(&mut self, chunk: Encoded) -> Result<(), StoreError> {
+        if !self.pack.fits(&chunk) {
             self.start_pack();
         }
         self.sealed.chunks += 1;
-        self.sealed.bytes += u64::from(length);
-        self.sealed.stored_bytes += u64::from(size);
-        self.pack_raw += u64::from(length);
-        self.pack.push(id, encoding, length, stored);
+        self.sealed.bytes += u64::from(chunk.length);
+        self.sealed.stored_bytes += chunk.stored.len() as u64;
+        self.pack_raw += u64::from(chunk.length);
+        self.pack.push(chunk);
         if self.pack.size() >= self.inner.options.pack_size {
             self.start_pack();
         }
@@ -259,14 +251,12 @@ async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), St
 /// A failure or a crash leaves each pack completely or not at all.
 pub(crate) async fn write_chunks(inner: &Arc<Inner>, chunks: Vec<Encoded>) -> Result<(), StoreError> {
     let (mut pack, mut raw) = (Builder::default(), 0);
-    for Encoded { id, encoding, length, stored } in chunks {
-        let size = u32::try_from(stored.len());
-        let size = size.map_err(|_| ChunkError::Length { id, length: stored.len() })?;
-        if !pack.fits(size) {
+    for chunk in chunks {
+        if !pack.fits(&chunk) {
             write_pack(Arc::clone(inner), std::mem::take(&mut pack), std::mem::take(&mut raw)).await?;
         }
-        raw += u64::from(length);
-        pack.push(id, encoding, length, stored);
+        raw += u64::from(chunk.length);
+        pack.push(chunk);
     }
     if pack.is_empty() { Ok(()) } else { write_pack(Arc::clone(inner), pack, raw).await }
 }

@@ -8,9 +8,9 @@ use super::wire::{HEAD, ROW, Row, table};
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
 use crate::host::start_work;
-use crate::pack::encoding::ChunkError;
+use crate::pack::encoding::{ChunkError, Record};
 use crate::pack::format::{Encoding, Place};
-use crate::read::{Ahead, Fetched, fetch_all};
+use crate::read::{Ahead, Fetched, Open, fetch_all};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
 use futures::stream::{self, BoxStream, Stream, StreamExt as _};
@@ -101,7 +101,8 @@ pub(super) async fn pack(
     let ahead = ahead(&reader.shared.budget, &mut memory, longest, bytes);
     let stored: Vec<Row> = rows.iter().filter(|row| row.length > 0).copied().collect();
     let wanted = ids.iter().zip(&rows).filter(|(_, row)| row.length > 0).map(|(id, _)| *id).collect();
-    let pieces = fetch_all(Arc::clone(inner), wanted, ahead).zip(stream::iter(stored));
+    let open: Open<Form> = if encoded { either_form } else { chunk_form };
+    let pieces = fetch_all(Arc::clone(inner), wanted, ahead, open).zip(stream::iter(stored));
     let pieces = pieces.map(|(fetched, row)| {
         let (id, fetched) = fetched?;
         let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
@@ -129,22 +130,52 @@ fn row(id: &ChunkId, place: Option<Place>, encoded: bool) -> Row {
     let digest = id.digest;
     match place {
         None => Row { digest, length: 0, encoded: 0 },
-        Some(Place { length, stored, encoding: Encoding::Zstd, .. })
-            if encoded && stored < length && length <= WINDOW =>
-        {
-            Row { digest, length, encoded: stored }
+        Some(place) if encoded && are_frames_sent(place) => {
+            Row { digest, length: place.length, encoded: place.stored }
         }
         Some(Place { length, .. }) => Row { digest, length, encoded: length },
     }
 }
 
+fn are_frames_sent(Place { encoding, length, stored, .. }: Place) -> bool {
+    encoding == Encoding::Zstd && stored < length && length <= WINDOW
+}
+
+/// A chunk as it is sent.
+///
+/// The client checks its digest. So that a damaged one is noticed here, where there may be another copy, the checksum
+/// of the stored bytes is enough; if it is wrong, the digest decides.
+#[derive(Clone, Debug)]
+enum Form {
+    Chunk(Bytes),
+    /// The zstd frames that it is stored as.
+    Frames(Record),
+}
+
+fn chunk_form(record: &Record) -> Result<Form, ChunkError> {
+    let chunk = if record.is_intact() { record.content() } else { record.chunk() };
+    chunk.map(Form::Chunk)
+}
+
+fn either_form(record: &Record) -> Result<Form, ChunkError> {
+    if !are_frames_sent(record.entry().place) {
+        return chunk_form(record);
+    }
+    if !record.is_intact() {
+        record.chunk()?;
+    }
+    Ok(Form::Frames(record.clone()))
+}
+
 /// Returns the bytes of a chunk in the form that the table announced.
-fn piece(id: ChunkId, fetched: Fetched, row: Row) -> Result<Bytes, StoreError> {
-    let Fetched { chunk, stored, place } = fetched;
-    let bytes = if row.encoded == row.length { chunk } else { stored };
+fn piece(id: ChunkId, fetched: Fetched<Form>, row: Row) -> Result<Bytes, StoreError> {
     // The copy that was read may differ from the one announced.
-    let same = row.encoded == row.length || place.encoding == Encoding::Zstd;
-    if same && bytes.len() == row.encoded as usize && place.length == row.length {
+    let bytes = match fetched.content {
+        Form::Frames(record) if row.encoded == row.length => record.content()?,
+        Form::Frames(record) => record.stored(),
+        Form::Chunk(chunk) => chunk,
+    };
+    if bytes.len() == row.encoded as usize && fetched.place.length == row.length {
         Ok(bytes)
     } else {
         Err(ChunkError::Length { id, length: bytes.len() }.into())

@@ -5,8 +5,8 @@ use super::executor::{Executor, Lot, NodeId, START};
 use crate::chunk::{ChunkId, Root};
 use crate::live;
 use crate::objects::{Folder, Found, ObjectError, Objects, Operation};
-use crate::pack::encoding::decode;
-use crate::pack::format::{Entry, Place, parse_footer};
+use crate::pack::encoding::Record;
+use crate::pack::format::{Entry, parse_footer};
 use bytes::Bytes;
 use chunker::manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -261,8 +261,8 @@ impl World {
         if let Some(root) = name.strip_prefix("manifests/") {
             state.rotten_manifests.insert(root.parse().unwrap());
         } else if let Ok(entries) = parse_footer(&before, before.len() as u64) {
-            let footer = entries.iter().map(|entry| range_of(&entry.place).end).max().unwrap_or(0);
-            let hit = entries.iter().filter(|entry| at >= footer || range_of(&entry.place).contains(&at));
+            let footer = entries.iter().map(|entry| entry.place.range().end).max().unwrap_or(0);
+            let hit = entries.iter().filter(|entry| at as u64 >= footer || !is_sound(entry, &object.bytes));
             let hit: BTreeSet<ChunkId> = hit.map(|entry| entry.id).collect();
             if let Some(chunks) = state.pack_chunks.get_mut(name) {
                 chunks.retain(|id| !hit.contains(id));
@@ -287,7 +287,7 @@ impl World {
         packs.into_iter().find_map(|(_, pack)| {
             let entries = parse_footer(&pack.bytes, pack.bytes.len() as u64).ok()?;
             let entry = entries.iter().find(|entry| entry.id == *id)?;
-            Some(pack.bytes.slice(range_of(&entry.place)))
+            Some(Record::new(*entry, &pack.bytes, 0).stored())
         })
     }
 
@@ -402,11 +402,8 @@ impl NodeObjects {
             state.objects.insert(name.to_owned(), Object { bytes: bytes.clone(), created, modified: now });
             if name.starts_with("packs/") {
                 let entries = parse_footer(bytes, bytes.len() as u64).unwrap();
-                let sound = |entry: &&Entry| {
-                    let stored = bytes.slice(range_of(&entry.place));
-                    decode(entry.id, entry.place, stored).is_ok()
-                };
-                let chunks = entries.iter().filter(sound).map(|entry| entry.id).collect();
+                let sound = entries.iter().filter(|entry| is_sound(entry, bytes));
+                let chunks = sound.map(|entry| entry.id).collect();
                 state.pack_chunks.insert(name.to_owned(), chunks);
             }
         }
@@ -431,10 +428,9 @@ impl NodeObjects {
     }
 }
 
-/// Where a chunk is in its pack.
-fn range_of(place: &Place) -> Range<usize> {
-    let range = place.range();
-    usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()
+/// Returns whether a pack has the chunk of this entry.
+fn is_sound(entry: &Entry, pack: &Bytes) -> bool {
+    Record::new(*entry, pack, 0).chunk().is_ok()
 }
 
 /// Names the file of a manifest.

@@ -849,14 +849,14 @@ pub(crate) fn files_are_listed_in_pages_and_deleted(server: &dyn Server) {
     assert_eq!(get(server, "/v1/files").json()["files"].as_array().unwrap().len(), 7);
 }
 
-/// Flips a bit of a chunk wherever it is stored as it is.
-fn damage(store: &Path, chunk: &[u8]) {
+/// Flips a bit of the byte at `offset` from where these bytes are stored.
+fn damage(store: &Path, stored: &[u8], offset: usize) {
     let mut damaged = 0;
     for entry in std::fs::read_dir(store.join("packs")).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();
-        if let Some(at) = bytes.windows(32).position(|window| window == &chunk[..32]) {
-            bytes[at] ^= 1;
+        if let Some(at) = bytes.windows(32).position(|window| window == &stored[..32]) {
+            bytes[at + offset] ^= 1;
             std::fs::write(&path, bytes).unwrap();
             damaged += 1;
         }
@@ -870,7 +870,7 @@ pub(crate) fn damaged_bytes_are_never_sent(server: &dyn Server) {
     let manifest = manifest(&data, SHA256);
     let chunks = manifest.chunks();
     let bad = chunks.len() * 3 / 4;
-    damage(server.store(), chunks[bad].slice(&data).unwrap());
+    damage(server.store(), chunks[bad].slice(&data).unwrap(), 0);
 
     let file = format!("/v1/files/{root}");
     let cut = get(server, &file);
@@ -902,6 +902,34 @@ pub(crate) fn damaged_bytes_are_never_sent(server: &dyn Server) {
     std::fs::write(&path, bytes).unwrap();
     get(server, &file).refused(500, "manifest_damaged");
     get(server, &format!("/v1/manifests/{root}")).refused(500, "manifest_damaged");
+}
+
+pub(crate) fn a_chunk_is_damaged_if_its_bytes_are_and_not_if_its_checksum_is(server: &dyn Server) {
+    let read = |digest: [u8; 32], query: &str| {
+        server.send(&Sent::new("POST", &format!("/v1/chunks/sha256/read{query}")).body(digest.to_vec()))
+    };
+    let random = |seed| Chunk::raw(SHA256, &noise(20_000, seed));
+    let compressible = |seed| {
+        let bytes: Vec<u8> = noise(20_000, seed).into_iter().map(|byte| byte & 0x11).collect();
+        Chunk::zstd(SHA256, &bytes)
+    };
+    let chunks: [Chunk; 8] = std::array::from_fn(|index| match index as u64 {
+        seed if index < 4 => random(seed + 30),
+        seed => compressible(seed + 30),
+    });
+    server.send(&write_pack(SHA256, &chunks)).ok(200);
+    for (index, Chunk { digest, encoded, .. }) in chunks.iter().enumerate() {
+        // Whoever finds a copy damaged tells the others: each chunk is read in one form.
+        let query = ["", "?encoding=zstd"][index % 2];
+        if index % 4 < 2 {
+            damage(server.store(), encoded, encoded.len() - 1);
+            read(*digest, query).refused(500, "chunk_damaged");
+        } else {
+            let before = read(*digest, query).ok(200);
+            damage(server.store(), encoded, encoded.len());
+            assert_eq!(read(*digest, query).ok(200), before);
+        }
+    }
 }
 
 pub(crate) fn options_says_what_is_possible(server: &dyn Server) {
@@ -941,6 +969,7 @@ macro_rules! laws {
             a_file_is_presented_as_asked_within_safe_bounds
             files_are_listed_in_pages_and_deleted
             damaged_bytes_are_never_sent
+            a_chunk_is_damaged_if_its_bytes_are_and_not_if_its_checksum_is
             options_says_what_is_possible
         );
     };

@@ -7,7 +7,7 @@ mod folder_sync;
 use bytes::Bytes;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 pub(crate) trait Changes: fmt::Debug + Send + Sync {
@@ -30,16 +30,21 @@ pub(crate) trait Changes: fmt::Debug + Send + Sync {
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 }
 
+/// Bytes of small parts to write by one call: packs have parts of 8 bytes.
+const BUFFER: usize = 64 << 10;
+
 /// The calls of the operating system.
 #[derive(Debug)]
 pub(crate) struct System;
 
 impl Changes for System {
     fn write(&self, path: &Path, parts: &[Bytes]) -> io::Result<()> {
-        let mut file = File::create_new(path)?;
+        let file = File::create_new(path)?;
+        let mut writer = BufWriter::with_capacity(BUFFER, &file);
         for part in parts {
-            file.write_all(part)?;
+            writer.write_all(part)?;
         }
+        writer.flush()?;
         file.sync_all()
     }
 
