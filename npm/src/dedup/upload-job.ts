@@ -1,13 +1,11 @@
 // One upload: reading, asking and sending, at the same time.
 
-import { type ByteArray, bytesOf, isBytes, joined, kindOf } from "../bytes.js";
+import { type ByteArray, joined, kindOf } from "../bytes.js";
 import { counted, invalidArgument } from "../errors.js";
-import { isFile, pathOf } from "../file.js";
 import {
   type ByteSource,
   type Chunk,
   ChunkerError,
-  chunks,
   fromHex,
   type HashAlgorithm,
   Manifest,
@@ -18,7 +16,6 @@ import { writeLine } from "../log.js";
 import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { resolveProfile } from "../profile.js";
-import { isBlob, lengthOf } from "../source.js";
 import { beginSpan } from "../spans.js";
 import { Budget } from "./budget.js";
 import { ChunkTable } from "./chunk-table.js";
@@ -26,11 +23,11 @@ import { ChunkEncoder } from "./encoder.js";
 import { asDedupError, DedupError } from "./error.js";
 import { orIdle } from "./idle.js";
 import { PackSize } from "./pack-size.js";
-import { type LocalFile, platform } from "./platform.js";
-import { ReadBytes } from "./read-bytes.js";
+import { platform } from "./platform.js";
 import { orReason, Requests } from "./retry.js";
 import type { Body, Transport } from "./transport.js";
 import type { ChunkState, UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
+import { sourceChanged, UploadSource } from "./upload-source.js";
 import {
   DIGEST_BYTES,
   FIRST_LIMITS,
@@ -66,8 +63,6 @@ const QUESTIONS = 4;
 const ASKED_IF_KNOWN = 64 * 1024 * 1024;
 /** Limit for unanswered chunks while the whole file may be known; reading waits at it. */
 const MOST_AHEAD = 16_384;
-/** Shorter sources are cut sooner than a worker starts. */
-const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
 /** How much later than the answers to its packs the answer to an early commit may come, in milliseconds. */
 const LATE_MS = 1000;
 /** How often to send chunks again that the server lost before the commit. */
@@ -104,7 +99,7 @@ interface Entry {
 }
 
 export class UploadJob {
-  readonly #source: ByteSource;
+  readonly #source: UploadSource;
   readonly #options: UploadOptions;
   readonly #transport: Transport;
   /** The announced size of the source, in bytes. */
@@ -135,10 +130,6 @@ export class UploadJob {
   /** Packs without an answer. */
   #unanswered = 0;
 
-  /** The source, if it is a file given by its path. */
-  #file: LocalFile | undefined;
-  /** What was read from a source that cannot be read again. */
-  #readBytes: ReadBytes | undefined;
   /** Chunks that were read, and not asked about yet. */
   #unasked: Entry[] = [];
   #unaskedBytes = 0;
@@ -165,12 +156,12 @@ export class UploadJob {
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(source: ByteSource, options: UploadOptions, supplies?: Supplies) {
     checkedOptions(options, [...COMMON_UPLOAD_KEYS, ...OWN_UPLOAD_KEYS]);
-    this.#source = source;
     this.#options = options;
     this.#transport = options.transport;
     if (typeof options.transport?.putPack !== "function") {
       throw invalidArgument(`transport is ${kindOf(options.transport)} (expected a Transport)`);
     }
+    this.#source = new UploadSource(source, options.transport.takesBlobs === true);
     const own = suppliesOf(options);
     const { bytes, packs } = supplies ?? own;
     this.#bytes = bytes;
@@ -183,7 +174,7 @@ export class UploadJob {
     this.#questionBytes = Math.min(this.#packSize.target, this.#mostAsked);
     this.#expectsNew = options.assumeNew === true;
     this.#expectsKnown = !this.#expectsNew;
-    this.#size = lengthOf(source) ?? options.size;
+    this.#size = this.#source.length ?? options.size;
     this.#totalBytes = this.#size;
   }
 
@@ -240,7 +231,7 @@ export class UploadJob {
       this.#held = 0;
       this.#packsHeld = 0;
       // Not awaited: a read in progress may hang.
-      this.#file?.close().catch(() => {});
+      this.#source.close().catch(() => {});
       endSpan(this.#counts.own);
     }
   }
@@ -250,7 +241,10 @@ export class UploadJob {
     await ready();
     const { id: profile, hash } = resolveProfile(this.#options.profile);
     this.#hash = hash;
-    await this.#open();
+    // Of a file, missing chunks are read again when they are sent, so none are kept.
+    await this.#source.open(this.#stop.signal);
+    this.#totalBytes ??= this.#source.length;
+    this.#stop.signal.throwIfAborted();
     const sending = this.#sendAll();
     // Awaited once the source is read; until then, its failure must not count as unhandled.
     sending.catch((error: unknown) => this.fail(error));
@@ -267,7 +261,7 @@ export class UploadJob {
       this.#readToEnd = true;
       this.#change();
       await sending;
-      await this.#checkSource();
+      await this.#source.check();
       const isCommitted = await this.#commitAsSent(root, bytes);
       if (!isCommitted) await this.#commit(root, bytes);
     }
@@ -275,23 +269,12 @@ export class UploadJob {
     return { root, manifest, ...this.progress };
   }
 
-  /** Opens a file given by its path. Missing chunks are read again when they are sent, so none are kept. */
-  async #open(): Promise<void> {
-    const { readAgain } = platform();
-    if (!isFile(this.#source) || readAgain === undefined) return;
-    const file = await readAgain(pathOf(this.#source));
-    if (this.#stop.signal.aborted) await file?.close();
-    else this.#file = file;
-    this.#totalBytes ??= file?.size;
-    this.#stop.signal.throwIfAborted();
-  }
-
   async #read(profile: string): Promise<void> {
-    const found = this.#cut(profile);
+    const found = this.#source.chunks(profile, this.#options.pool, this.#stop.signal);
     try {
       for (;;) {
         await this.#requests.notPaused();
-        const next = await this.#whileReading(found.next());
+        const next = await this.#source.whileReading(found.next());
         if (next.done) break;
         await this.#take(next.value);
       }
@@ -301,25 +284,12 @@ export class UploadJob {
     }
   }
 
-  #cut(profile: string): AsyncGenerator<Chunk, void, undefined> {
-    const source = this.#source;
-    const { pool } = this.#options;
-    const { signal } = this.#stop;
-    const long = (lengthOf(source) ?? 0) >= MIN_BYTES_FOR_POOL;
-    if (pool !== undefined && long) return pool.chunks(source, { profile, signal });
-    const isSliced = isBlob(source) && this.#transport.takesBlobs === true;
-    if (isBytes(source) || isSliced || this.#file !== undefined)
-      return chunks(source, { profile, signal });
-    this.#readBytes = new ReadBytes();
-    return chunks(this.#readBytes.keeping(source, signal), { profile, signal });
-  }
-
   async #take({ hash, length }: Chunk): Promise<void> {
     if (this.#size !== undefined && this.#table.length + length > this.#size) {
       throw sourceChanged(`is longer than its ${this.#size} bytes`);
     }
     const { index, first } = this.#table.add(hash, length);
-    const payload = this.#readBytes?.take(length);
+    const payload = this.#source.take(length);
     this.#counts.add({ bytesRead: length, chunks: 1 });
     if (first !== index) {
       if (this.#table.place(first) !== "absent") this.#bytesDone += length;
@@ -356,7 +326,7 @@ export class UploadJob {
     // While no more questions may be open, a larger one costs no more time than a small one. Only chunks that are
     // held limit its bytes.
     const isBusy = this.#openQuestions.size >= QUESTIONS && !this.#expectsNew;
-    const most = this.#readBytes === undefined ? Number.POSITIVE_INFINITY : this.#mostAsked;
+    const most = this.#source.keepsBytes ? this.#mostAsked : Number.POSITIVE_INFINITY;
     const wanted = isBusy ? most : this.#questionBytes;
     const enough = this.#unaskedBytes >= wanted || kept >= 2 * wanted;
     if (enough || this.#unasked.length >= mostChunks) this.#ask();
@@ -410,7 +380,7 @@ export class UploadJob {
       else if (oldest === first.index) this.#expectsNew = true;
       // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
-      const holdsNone = this.#expectsKnown && this.#readBytes === undefined;
+      const holdsNone = this.#expectsKnown && !this.#source.keepsBytes;
       const most = holdsNone ? Math.max(ASKED_IF_KNOWN, this.#mostAsked) : this.#mostAsked;
       this.#questionBytes = Math.min(next, most);
       this.#askIfEnough();
@@ -604,7 +574,7 @@ export class UploadJob {
     const error = asDedupError(caught);
     if (error?.code === "network_error" || error?.code === "request_timeout") {
       // `fetch` says of a file that cannot be read what it says of a network that is down.
-      if (isBlob(this.#source) && this.#transport.takesBlobs) await this.#reread(0, 1);
+      await this.#source.check();
       this.#packSize.lost(length);
     }
     if (error?.code === "pack_too_large" || error?.code === "too_many_chunks") {
@@ -624,7 +594,7 @@ export class UploadJob {
         { status: 413, cause: error },
       );
     }
-    if (error?.code === "chunk_digest_mismatch" && this.#isRereadable) {
+    if (error?.code === "chunk_digest_mismatch" && this.#source.isRereadable) {
       throw sourceChanged("no longer has the bytes that were hashed", caught);
     }
     throw caught;
@@ -656,7 +626,7 @@ export class UploadJob {
         if (apart || this.#table.offsetOf(next.index) !== end) break;
         end += next.length;
       }
-      parts.push(await this.#slice(start, end));
+      parts.push(await this.#source.part(start, end));
     }
     return { parts, length };
   }
@@ -668,7 +638,7 @@ export class UploadJob {
       const start = this.#table.offsetOf(entry.index);
       const payload = entry.payload
         ? joined(entry.payload)
-        : await this.#reread(start, start + entry.length);
+        : await this.#source.read(start, start + entry.length);
       const encoded = await this.#encoder.encode(payload);
       this.#stop.signal.throwIfAborted();
       if (encoded.length >= entry.length) continue;
@@ -695,7 +665,7 @@ export class UploadJob {
    */
   async #commitAsKnown(root: string, manifest: ByteArray): Promise<boolean> {
     if (!this.#expectsKnown) return false;
-    await this.#checkSource();
+    await this.#source.check();
     // An answer may have arrived meanwhile.
     if (!this.#expectsKnown) return false;
     let missing: ReadonlySet<string> = new Set();
@@ -727,11 +697,6 @@ export class UploadJob {
     if (this.#isOver) this.#bytesDone = this.#table.length;
     this.#emitProgress();
     return this.#isOver;
-  }
-
-  /** Fails if a file was changed after it was chosen: browsers compare the dates only when they open it. */
-  async #checkSource(): Promise<void> {
-    if (isBlob(this.#source)) await this.#reread(0, 1);
   }
 
   /**
@@ -774,7 +739,7 @@ export class UploadJob {
         const error = asDedupError(caught);
         if (error?.code !== "chunks_missing" || error.missing?.length === 0) throw caught;
         // A server that loses what it confirms would make this endless.
-        if (commits >= COMMITS || !this.#isRereadable) throw caught;
+        if (commits >= COMMITS || !this.#source.isRereadable) throw caught;
         await this.#sendAgain(error.missing ?? []);
       }
     }
@@ -801,52 +766,6 @@ export class UploadJob {
     }
     await this.#sendAll();
     await this.#settle();
-  }
-
-  /** Returns the bytes of a part of the source, or a slice that is read when it is sent. */
-  async #slice(start: number, end: number): Promise<ByteArray | Blob> {
-    const source = this.#source;
-    if (!isBlob(source) || !this.#transport.takesBlobs) return this.#reread(start, end);
-    return source.slice(start, end);
-  }
-
-  get #isRereadable(): boolean {
-    return isBlob(this.#source) || isBytes(this.#source) || this.#file !== undefined;
-  }
-
-  /** Reads bytes again; the server refuses them if they have changed. */
-  async #reread(start: number, end: number): Promise<ByteArray> {
-    const source = this.#source;
-    if (isBytes(source)) return bytesOf(source).subarray(start, end);
-    const bytes = await this.#whileReading(this.#readAt(start, end));
-    if (bytes.length !== Math.min(end, lengthOf(source) ?? end) - start) {
-      throw sourceChanged(`has become shorter than ${end} bytes`);
-    }
-    return bytes;
-  }
-
-  async #readAt(start: number, end: number): Promise<ByteArray> {
-    const file = this.#file;
-    if (file !== undefined) return file.read(start, end - start);
-    return new Uint8Array(await (this.#source as Blob).slice(start, end).arrayBuffer());
-  }
-
-  /**
-   * Browsers report a file that changed or is gone as `NotReadableError`, `NotFoundError` or "network error".
-   * Errors of other sources pass through.
-   */
-  async #whileReading<T>(reading: Promise<T>): Promise<T> {
-    try {
-      return await reading;
-    } catch (error) {
-      const isOurs = isBlob(this.#source) || this.#file !== undefined;
-      if (!isOurs || error instanceof ChunkerError) throw error;
-      throw new DedupError(
-        "source_unreadable",
-        "the source can no longer be read: it was changed, moved or removed",
-        { cause: error },
-      );
-    }
   }
 
   /** Wakes the sender: there may be more to do. */
@@ -901,11 +820,6 @@ export class UploadJob {
 /** Copies a chunk to its own buffer, so that it does not keep the one it was read into. */
 function setApart(entry: Entry): void {
   if (entry.payload !== undefined) entry.payload = [joined(entry.payload)];
-}
-
-function sourceChanged(how: string, cause?: unknown): DedupError {
-  const message = `the source ${how}: it was changed while it was read`;
-  return new DedupError("source_changed", message, cause === undefined ? {} : { cause });
 }
 
 export function positiveInteger(name: string, value: number): number {

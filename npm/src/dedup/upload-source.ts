@@ -1,0 +1,128 @@
+// The source of an upload: read once to be cut, and again, in parts, to be sent.
+
+import { type ByteArray, bytesOf, isBytes } from "../bytes.js";
+import { isFile, pathOf } from "../file.js";
+import { type ByteSource, type Chunk, ChunkerError, chunks } from "../index.js";
+import { isBlob, lengthOf } from "../source.js";
+import { DedupError } from "./error.js";
+import { type LocalFile, platform } from "./platform.js";
+import { ReadBytes } from "./read-bytes.js";
+import type { UploadOptions } from "./upload-options.js";
+
+/** Shorter sources are cut sooner than a worker starts. */
+const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
+
+export class UploadSource {
+  readonly #source: ByteSource;
+  /** Whether parts of a `Blob` can be sent without being read first. */
+  readonly #isSliced: boolean;
+  /** The source, if it is a file given by its path. */
+  #file: LocalFile | undefined;
+  /** What was read from a source that cannot be read again. */
+  #readBytes: ReadBytes | undefined;
+
+  constructor(source: ByteSource, takesBlobs: boolean) {
+    this.#source = source;
+    this.#isSliced = isBlob(source) && takesBlobs;
+  }
+
+  /** Opens a file given by its path. */
+  async open(signal: AbortSignal): Promise<void> {
+    const { readAgain } = platform();
+    if (!isFile(this.#source) || readAgain === undefined) return;
+    const file = await readAgain(pathOf(this.#source));
+    if (signal.aborted) await file?.close();
+    else this.#file = file;
+  }
+
+  /** Its length in bytes, if that is known before it is read; that of a file when it was opened. */
+  get length(): number | undefined {
+    return lengthOf(this.#source) ?? this.#file?.size;
+  }
+
+  /** Reads and cuts the source, once. */
+  chunks(
+    profile: string,
+    pool: UploadOptions["pool"],
+    signal: AbortSignal,
+  ): AsyncGenerator<Chunk, void, undefined> {
+    const source = this.#source;
+    const isLong = (lengthOf(source) ?? 0) >= MIN_BYTES_FOR_POOL;
+    if (pool !== undefined && isLong) return pool.chunks(source, { profile, signal });
+    if (isBytes(source) || this.#isSliced || this.#file !== undefined) {
+      return chunks(source, { profile, signal });
+    }
+    this.#readBytes = new ReadBytes();
+    return chunks(this.#readBytes.keeping(source, signal), { profile, signal });
+  }
+
+  /** Whether the bytes of chunks are kept until they are {@link take taken}. */
+  get keepsBytes(): boolean {
+    return this.#readBytes !== undefined;
+  }
+
+  /** Returns the bytes of the next chunk of this length, if they are kept. */
+  take(length: number): readonly ByteArray[] | undefined {
+    return this.#readBytes?.take(length);
+  }
+
+  /** Whether {@link read} works. */
+  get isRereadable(): boolean {
+    return isBlob(this.#source) || isBytes(this.#source) || this.#file !== undefined;
+  }
+
+  /** Returns the bytes of a part, or a slice that is read when it is sent. */
+  async part(start: number, end: number): Promise<ByteArray | Blob> {
+    return this.#isSliced ? (this.#source as Blob).slice(start, end) : this.read(start, end);
+  }
+
+  /** Reads a part again; the server refuses it if it has changed. */
+  async read(start: number, end: number): Promise<ByteArray> {
+    const source = this.#source;
+    if (isBytes(source)) return bytesOf(source).subarray(start, end);
+    const bytes = await this.whileReading(this.#readAt(start, end));
+    if (bytes.length !== Math.min(end, lengthOf(source) ?? end) - start) {
+      throw sourceChanged(`has become shorter than ${end} bytes`);
+    }
+    return bytes;
+  }
+
+  async #readAt(start: number, end: number): Promise<ByteArray> {
+    const file = this.#file;
+    if (file !== undefined) return file.read(start, end - start);
+    return new Uint8Array(await (this.#source as Blob).slice(start, end).arrayBuffer());
+  }
+
+  /** Fails if a file was changed after it was chosen: browsers compare the dates only when they open it. */
+  async check(): Promise<void> {
+    if (isBlob(this.#source)) await this.read(0, 1);
+  }
+
+  /**
+   * Settles as `reading` does, but with one error for all that browsers report of a file that changed or is gone:
+   * `NotReadableError`, `NotFoundError` or "network error". Errors of other sources pass through.
+   */
+  async whileReading<T>(reading: Promise<T>): Promise<T> {
+    try {
+      return await reading;
+    } catch (error) {
+      const isOurs = isBlob(this.#source) || this.#file !== undefined;
+      if (!isOurs || error instanceof ChunkerError) throw error;
+      throw new DedupError(
+        "source_unreadable",
+        "the source can no longer be read: it was changed, moved or removed",
+        { cause: error },
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+  }
+}
+
+/** Returns the error of a source that is not what was read from it. */
+export function sourceChanged(how: string, cause?: unknown): DedupError {
+  const message = `the source ${how}: it was changed while it was read`;
+  return new DedupError("source_changed", message, cause === undefined ? {} : { cause });
+}
