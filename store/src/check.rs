@@ -39,8 +39,8 @@ impl CheckOptions {
         Self::default()
     }
 
-    /// Whether to read every chunk and check its digest, not only every footer and manifest. Default:
-    /// false.
+    /// Whether to read every chunk and check its digest and checksum, not only every footer and manifest.
+    /// Default: false.
     #[must_use]
     pub const fn read_data(mut self, read_data: bool) -> Self {
         self.read_data = read_data;
@@ -103,7 +103,7 @@ impl CheckReport {
 pub struct DamagedPack {
     /// Its name.
     pub pack: TimeName,
-    /// What is wrong with the pack as a whole.
+    /// What is wrong with the pack as a whole, or with a checksum if all its chunks are sound.
     pub error: Option<PackError>,
     /// Its chunks that are damaged.
     pub chunks: Vec<ChunkId>,
@@ -289,6 +289,7 @@ async fn check_pack(
         Some(Ok(_)) => checked.error = Some(PackError::Truncated),
         Some(Err(error)) => checked.error = Some(error),
     }
+    let mut checksum = None;
     let mut rest = &entries[..];
     while let Some(first) = rest.first() {
         let start = first.place.range().start;
@@ -308,12 +309,15 @@ async fn check_pack(
         let window = window.to_vec();
         let (chunks, error) = start_work(&inner.host, move || damage(&window, &bytes, start)).await?;
         checked.chunks.extend(chunks);
-        checked.error = checked.error.or(error);
+        checksum = checksum.or(error);
+    }
+    if checked.chunks.is_empty() {
+        checked.error = checked.error.or(checksum);
     }
     Ok(Some(checked))
 }
 
-/// Returns which chunks in a part of a pack are damaged, and whether only the checksum of one is.
+/// Returns the damaged chunks in a part of a pack, and an error if only the checksum of one is damaged.
 fn damage(entries: &[Entry], part: &Bytes, start: u64) -> (Vec<ChunkId>, Option<PackError>) {
     let (mut chunks, mut error) = (Vec::new(), None);
     for &entry in entries {

@@ -44,7 +44,8 @@ impl Store {
         let ids = chunks.iter().map(|chunk| ChunkId::new(algorithm, chunk.hash)).collect();
         let places: Vec<_> = chunks.iter().map(|chunk| (chunk.offset, chunk.length)).collect();
         let (inner, rewrite) = (Arc::clone(&self.inner), Arc::new(rewrite));
-        let fetched = fetch_all(Arc::clone(&inner), ids, Ahead::FAR, both).zip(stream::iter(places));
+        let fetched =
+            fetch_all(Arc::clone(&inner), ids, Ahead::FAR, chunk_and_frames).zip(stream::iter(places));
         let frames = fetched.map(move |(fetched, (offset, length))| {
             let (rewrite, level) = (Arc::clone(&rewrite), inner.options.zstd_level());
             let host = Arc::clone(&inner.host);
@@ -63,7 +64,7 @@ impl Store {
 }
 
 /// Returns a chunk, and the frames that it is stored as, unless they may need too large a window.
-fn both(record: &Record) -> Result<(Bytes, Option<Bytes>), ChunkError> {
+fn chunk_and_frames(record: &Record) -> Result<(Bytes, Option<Bytes>), ChunkError> {
     let place = record.entry().place;
     let is_sent = place.encoding == Encoding::Zstd && place.length <= 1 << WINDOW_LOG;
     Ok((record.chunk()?, is_sent.then(|| record.stored())))

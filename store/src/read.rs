@@ -1,4 +1,4 @@
-//! Reads chunks and files: merges ranges, reads several at a time, and verifies every byte.
+//! Reads chunks and files: merges ranges, reads several at a time, and checks every byte.
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
@@ -142,7 +142,7 @@ impl Store {
     }
 }
 
-/// Makes what a reader needs of a chunk, verified, from what a pack has of it. Runs on the host's threads.
+/// Returns what a reader needs of a stored chunk, once it is checked. Runs on the host's threads.
 pub(crate) type Open<T> = fn(&Record) -> Result<T, ChunkError>;
 
 /// Returns the chunks in order, in windows that are fetched ahead.
@@ -188,7 +188,7 @@ pub(crate) fn of_length<T>(
     if found == length { Ok(fetched) } else { Err(ChunkError::Length { id, length: found }.into()) }
 }
 
-/// A chunk that was read and verified, as its reader needs it.
+/// A chunk that was read and checked, as its reader needs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetched<T> {
     pub(crate) place: Place,
@@ -375,7 +375,7 @@ impl Inner {
         batches
     }
 
-    /// Reads and verifies chunks of one pack. Leaves out missing ones, so that other copies are tried.
+    /// Reads and checks chunks of one pack. Leaves out missing ones, so that other copies are tried.
     async fn read_batch<T: Send + 'static>(
         self: Arc<Self>,
         Batch { pack, range, chunks }: Batch,

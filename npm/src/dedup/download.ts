@@ -273,27 +273,27 @@ export class Download implements AsyncIterable<ByteArray> {
 
   /** Requests the manifest and the chunks in one answer; returns once the manifest is verified. */
   async #open(): Promise<Opened> {
-    let isPlain = false;
+    let isVerified = false;
     for (const attempts = this.#requests.attempts(); ; ) {
       let answer: Answer | undefined;
       try {
-        answer = await this.#requestFile(isPlain);
+        answer = await this.#requestFile(isVerified);
         return { ...answer, manifest: await this.#manifestIn(answer) };
       } catch (error) {
         answer?.end();
         this.#requests.throwIfStopped();
         await attempts.failed(error);
-        // If the server cannot send its compressed copy of a chunk, it may have another one.
-        isPlain ||= answer !== undefined || asDedupError(error)?.code === "chunk_damaged";
+        // If the server cannot send its copy of a chunk, it may have another one.
+        isVerified ||= answer !== undefined || asDedupError(error)?.code === "chunk_damaged";
       }
     }
   }
 
-  #requestFile(isPlain: boolean): Promise<Answer> {
+  #requestFile(isVerified: boolean): Promise<Answer> {
     const { range = {} } = this.#options;
-    const encoding = isPlain ? undefined : this.#encoding;
+    const form = this.#form(isVerified);
     return this.#begin((signal) =>
-      this.#transport.readFile(this.#name, { signal, encoding, range }),
+      this.#transport.readFile(this.#name, { signal, range, ...form }),
     );
   }
 
@@ -469,7 +469,7 @@ export class Download implements AsyncIterable<ByteArray> {
     opened?: Opened,
   ): AsyncGenerator<Arrival, void, undefined> {
     const attempts = this.#requests.attempts();
-    let isPlain = false;
+    let isVerified = false;
     let isFirst = opened !== undefined;
     for (let next = 0; next < chunks.length || isFirst; ) {
       const answer = isFirst ? opened : undefined;
@@ -477,8 +477,9 @@ export class Download implements AsyncIterable<ByteArray> {
       const most = answer === undefined ? await this.#mostDigests() : Number.POSITIVE_INFINITY;
       const batch = distinct(chunks, next, most);
       const first = next;
+      let isWrong = false;
       try {
-        const arriving = this.#request(batch, isPlain, answer);
+        const arriving = this.#request(batch, isVerified, answer);
         for await (const { failure, bytesOnWire, ...arrival } of arriving) {
           if (arrival.chunks.length > 0) {
             this.#counts.add({ bytesOnWire });
@@ -486,13 +487,16 @@ export class Download implements AsyncIterable<ByteArray> {
             next += arrival.chunks.length;
             yield arrival;
           }
-          if (failure !== undefined) throw failure;
+          if (failure === undefined) continue;
+          // The server has not noticed that a chunk is wrong; it does if it checks the digest.
+          isWrong = !isVerified && asDedupError(failure) === undefined;
+          throw failure;
         }
       } catch (error) {
         this.#requests.throwIfStopped();
-        await attempts.failed(error);
-        // If the server cannot send its compressed copy of a chunk, it may have another one.
-        isPlain = next === first;
+        if (!isWrong) await attempts.failed(error);
+        // If the server cannot send its copy of a chunk, it may have another one.
+        isVerified = isWrong || next === first;
       }
     }
   }
@@ -500,10 +504,10 @@ export class Download implements AsyncIterable<ByteArray> {
   /** Yields the chunks of one request, verified while others arrive. */
   async *#request(
     batch: readonly Chunk[],
-    isPlain: boolean,
+    isVerified: boolean,
     opened: Opened | undefined,
   ): AsyncGenerator<Checked, void, undefined> {
-    const { reader, end } = opened ?? (await this.#requestChunks(batch, isPlain));
+    const { reader, end } = opened ?? (await this.#requestChunks(batch, isVerified));
     let next = 0;
     try {
       const stretches = readPack(reader, batch, opened?.manifest.chunks.length);
@@ -511,19 +515,19 @@ export class Download implements AsyncIterable<ByteArray> {
       yield* ahead(stretches, BYTES_AHEAD, lengthOf, (stretch) => {
         const chunks = batch.slice(next, next + stretch.rows.length);
         next += chunks.length;
-        return this.#checked(stretch, chunks, isPlain ? undefined : this.#codecs);
+        return this.#checked(stretch, chunks, isVerified ? undefined : this.#codecs);
       });
     } finally {
       end();
     }
   }
 
-  #requestChunks(batch: readonly Chunk[], isPlain: boolean): Promise<Answer> {
+  #requestChunks(batch: readonly Chunk[], isVerified: boolean): Promise<Answer> {
     const digests = new Uint8Array(DIGEST_BYTES * batch.length);
     for (const [at, { hash }] of batch.entries()) digests.set(hash, DIGEST_BYTES * at);
     const { hash } = this.#root;
-    const encoding = isPlain ? undefined : this.#encoding;
-    return this.#begin((signal) => this.#transport.readChunks(hash, digests, { signal, encoding }));
+    const form = this.#form(isVerified);
+    return this.#begin((signal) => this.#transport.readChunks(hash, digests, { signal, ...form }));
   }
 
   /** Returns the chunks of a stretch up to the first damaged one, and what is wrong with it. */
@@ -560,8 +564,10 @@ export class Download implements AsyncIterable<ByteArray> {
     this.#codecs = await loadCodecs().catch(() => undefined);
   }
 
-  get #encoding(): "zstd" | undefined {
-    return this.#codecs === undefined ? undefined : "zstd";
+  /** Returns how to ask for chunks: fast, or verified by the server. */
+  #form(isVerified: boolean): { readonly encoding?: "zstd"; readonly verify?: "digest" } {
+    if (isVerified) return { verify: "digest" };
+    return this.#codecs === undefined ? {} : { encoding: "zstd" };
   }
 }
 

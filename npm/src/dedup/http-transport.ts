@@ -19,6 +19,7 @@ import type {
   FilesAnswer,
   MissingAnswer,
   PutOptions,
+  ReadChunksOptions,
   ReadFileOptions,
   RequestOptions,
   StoredFile,
@@ -139,10 +140,9 @@ export class HttpTransport implements Transport {
 
   async readFile(
     root: string,
-    { signal, encoding, range = {} }: ReadFileOptions,
+    { signal, range = {}, ...options }: ReadFileOptions,
   ): Promise<AsyncIterable<Uint8Array>> {
-    const query = new URLSearchParams();
-    if (encoding !== undefined) query.set("encoding", encoding);
+    const query = chunksQuery(options);
     if (range.start !== undefined) query.set("start", String(range.start));
     if (range.end !== undefined) query.set("end", String(range.end));
     return this.#stream("GET", `/v1/files/${root}/chunks${asSuffix(query)}`, { signal });
@@ -151,10 +151,9 @@ export class HttpTransport implements Transport {
   async readChunks(
     hash: HashAlgorithm,
     digests: ByteArray,
-    { signal, encoding }: RequestOptions & { readonly encoding?: "zstd" | undefined },
+    { signal, ...options }: ReadChunksOptions,
   ): Promise<AsyncIterable<Uint8Array>> {
-    const query = encoding === undefined ? "" : `?encoding=${encoding}`;
-    const path = `/v1/chunks/${hash}/read${query}`;
+    const path = `/v1/chunks/${hash}/read${asSuffix(chunksQuery(options))}`;
     return this.#stream("POST", path, {
       signal,
       body: { parts: [digests], length: digests.length },
@@ -503,6 +502,13 @@ function isStoredFile(value: unknown): value is StoredFile {
   const { root, length, committed } = value as Partial<StoredFile>;
   const lengthy = length === null || Number.isSafeInteger(length);
   return parseRoot(root) !== undefined && lengthy && typeof committed === "string";
+}
+
+function chunksQuery({ encoding, verify }: Omit<ReadChunksOptions, "signal">): URLSearchParams {
+  const query = new URLSearchParams();
+  if (encoding !== undefined) query.set("encoding", encoding);
+  if (verify !== undefined) query.set("verify", verify);
+  return query;
 }
 
 function asSuffix(query: URLSearchParams): string {

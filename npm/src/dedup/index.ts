@@ -20,6 +20,7 @@ export type {
   FilesAnswer,
   MissingAnswer,
   PutOptions,
+  ReadChunksOptions,
   ReadFileOptions,
   RequestOptions,
   StoredFile,

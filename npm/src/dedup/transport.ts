@@ -14,10 +14,16 @@ export interface PutOptions extends RequestOptions {
   readonly onSent?: (bytes: number) => void;
 }
 
-/** Options of {@link Transport.readFile}. */
-export interface ReadFileOptions extends RequestOptions {
+/** Options of {@link Transport.readChunks}. */
+export interface ReadChunksOptions extends RequestOptions {
   /** Lets the server send chunks compressed, as it stores them. */
   readonly encoding?: "zstd" | undefined;
+  /** Has the server check digests before it sends chunks, which are then not compressed. */
+  readonly verify?: "digest" | undefined;
+}
+
+/** Options of {@link Transport.readFile}. */
+export interface ReadFileOptions extends ReadChunksOptions {
   /** The part of the file, in bytes. Default: all of it. `end` may be beyond the end of the file. */
   readonly range?: { readonly start?: number | undefined; readonly end?: number | undefined };
 }
@@ -106,7 +112,7 @@ export interface Transport {
   readChunks(
     hash: HashAlgorithm,
     digests: ByteArray,
-    options: RequestOptions & { readonly encoding?: "zstd" | undefined },
+    options: ReadChunksOptions,
   ): Promise<AsyncIterable<Uint8Array>>;
 
   /**

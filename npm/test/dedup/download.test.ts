@@ -407,6 +407,37 @@ test("what cannot be had compressed is asked for as it is, and the rest compress
   assert.deepEqual(encodings, ["zstd", "zstd", undefined, "zstd"]);
 });
 
+test("wrong bytes are asked for again once, to be verified by the server, and never handed on", async () => {
+  for (const isHealed of [true, false]) {
+    const { transport, root, manifest } = await stored(data);
+    const wrong = manifest.chunks[3] as Chunk;
+    const right = transport.chunks.get(`sha256-${wrong.hashHex}`) as Uint8Array;
+    const asked: unknown[] = [];
+    transport.readChunks = async (hash, digests, { encoding, verify }) => {
+      asked.push({ encoding, verify });
+      const isWrong = verify === undefined || !isHealed;
+      transport.chunks.set(
+        `sha256-${wrong.hashHex}`,
+        isWrong ? right.map((byte) => byte ^ 1) : right,
+      );
+      return inPieces(transport.store.readChunks(hash, digests), 65_536);
+    };
+    const parts: Uint8Array[] = [];
+    const reading = (async () => {
+      const options: DownloadOptions = { transport, compression: "zstd", retry: QUICK };
+      for await (const part of download(root, options)) parts.push(part);
+    })();
+    if (isHealed) await reading;
+    else assert.equal(await codeOf(reading), "chunk_digest_mismatch");
+    const expected = data.subarray(0, isHealed ? data.length : wrong.offset);
+    assert.ok(Buffer.concat(parts).equals(expected));
+    assert.deepEqual(asked, [
+      { encoding: "zstd", verify: undefined },
+      { encoding: undefined, verify: "digest" },
+    ]);
+  }
+});
+
 test("a download that fails to open is asked for uncompressed only if the answer was damaged or cut", async () => {
   const { transport, root } = await stored(data);
   const failures: [string, unknown][] = [

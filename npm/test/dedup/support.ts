@@ -8,6 +8,7 @@ import type { HashAlgorithm } from "chunker-cdc";
 import type {
   Body,
   PutOptions,
+  ReadChunksOptions,
   ReadFileOptions,
   RequestOptions,
   Transport,
@@ -105,18 +106,19 @@ export class MemoryTransport implements Transport {
   async readChunks(
     hash: HashAlgorithm,
     digests: Uint8Array,
-    { signal }: RequestOptions & { readonly encoding?: "zstd" | undefined },
+    { signal }: ReadChunksOptions,
   ): Promise<AsyncIterable<Uint8Array>> {
     await this.#enter("readChunks", signal);
     return inPieces(this.store.readChunks(hash, digests), 65_536);
   }
 
   /** Its chunks come by {@link readChunks}, whatever a test has made of that. */
-  async readFile(root: string, { signal, encoding, range }: ReadFileOptions) {
+  async readFile(root: string, { range, ...options }: ReadFileOptions) {
+    const { signal } = options;
     await this.#enter("readFile", signal);
     const { head, digests } = this.store.download(root, range?.start, range?.end);
     const hash = root.split("-")[0] as HashAlgorithm;
-    const chunks = await this.readChunks(hash, digests, { signal, encoding });
+    const chunks = await this.readChunks(hash, digests, options);
     return { [Symbol.asyncIterator]: () => following(head, chunks[Symbol.asyncIterator]()) };
   }
 

@@ -140,9 +140,7 @@ impl View {
         let mut add = |pack, place: Place| {
             let Some(known) = self.packs.get(&pack) else { return };
             // A damaged footer tells nothing about the chunks; what is known about them is older.
-            if known.state != PackState::Gone
-                && u64::from(place.offset) + u64::from(place.stored) <= known.size
-            {
+            if known.state != PackState::Gone && place.range().end <= known.size {
                 copies.push(Copy { pack, place, usable: self.is_usable(id, pack, known) });
             }
         };

@@ -184,7 +184,7 @@ fn looks_compressed(data: &[u8]) -> bool {
     MAGIC.iter().any(begins)
 }
 
-/// What a pack has of a chunk.
+/// A chunk as it is in a pack.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     entry: Entry,

@@ -82,8 +82,8 @@ impl Entry {
 /// Returns the checksum of a chunk's stored bytes: XXH3 (64 bits, little-endian), whose seed is XXH3 with seed 0 of
 /// the chunk's entry.
 ///
-/// It shows in a tenth of the time of a digest that these are the bytes that were written under this entry. It does not
-/// show that they are the chunk: anybody can make bytes that have it.
+/// It shows, much faster than a digest, that these are the bytes that were written under this entry. It does not show
+/// that they are the chunk.
 #[must_use]
 pub fn checksum(entry: &Entry, stored: &[u8]) -> [u8; CHECKSUM] {
     let seed = XxHash3_64::oneshot(&entry.to_bytes());

@@ -95,7 +95,7 @@ impl PackWriter {
 
     /// Adds a chunk whose digest the caller has just computed, without computing it again.
     ///
-    /// With a wrong digest, it stores a chunk that every reader refuses.
+    /// With a wrong digest, it stores a chunk that nobody can use.
     ///
     /// # Errors
     /// As [`add`](Self::add).

@@ -4,6 +4,7 @@ use super::answer::{Answer, AnswerBody, AnswerStream, OCTETS, Refusal};
 use super::budget::{Budget, Reservation};
 use super::exchange::{Reader, stored_bytes, unchanged};
 use super::range::Conditions;
+use super::route::Form;
 use super::wire::{HEAD, ROW, Row, table};
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
@@ -64,14 +65,14 @@ pub(super) async fn read(
     reader: &Reader<'_>,
     algorithm: HashAlgorithm,
     digests: Vec<u8>,
-    encoded: bool,
+    form: Form,
     memory: Reservation,
 ) -> Result<Answer, Refusal> {
     let inner = &reader.store.inner;
     let asked = digests.len() as u64;
     let parsed = start_work(&inner.host, move || parse(algorithm, &digests)).await;
     let ids = parsed.map_err(StoreError::from)??;
-    let (length, pieces, memory) = pack(reader, ids, encoded, 4 * asked, memory).await?;
+    let (length, pieces, memory) = pack(reader, ids, form, 4 * asked, memory).await?;
     let body = begun(pieces, memory, 2).await?;
     Ok(Answer::streamed(200, length, body).with("Content-Type", OCTETS))
 }
@@ -84,13 +85,13 @@ pub(super) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
 pub(super) async fn pack(
     reader: &Reader<'_>,
     ids: Arc<[ChunkId]>,
-    encoded: bool,
+    form: Form,
     kept: u64,
     mut memory: Reservation,
 ) -> Result<(u64, Pieces, Reservation), Refusal> {
     let inner = &reader.store.inner;
     let places = inner.locate(&ids).await?;
-    let rows: Vec<Row> = ids.iter().zip(&places).map(|(id, place)| row(id, *place, encoded)).collect();
+    let rows: Vec<Row> = ids.iter().zip(&places).map(|(id, place)| row(id, *place, form)).collect();
     let longest = rows.iter().map(|row| u64::from(row.length)).max().unwrap_or_default();
     let needed = reader.shared.budget.within(kept + near(longest));
     if !memory.shrink(needed) {
@@ -101,7 +102,11 @@ pub(super) async fn pack(
     let ahead = ahead(&reader.shared.budget, &mut memory, longest, bytes);
     let stored: Vec<Row> = rows.iter().filter(|row| row.length > 0).copied().collect();
     let wanted = ids.iter().zip(&rows).filter(|(_, row)| row.length > 0).map(|(id, _)| *id).collect();
-    let open: Open<Form> = if encoded { either_form } else { chunk_form };
+    let open: Open<Sendable> = match form {
+        Form::Plain => plain,
+        Form::AsStored => as_stored,
+        Form::Verified => verified,
+    };
     let pieces = fetch_all(Arc::clone(inner), wanted, ahead, open).zip(stream::iter(stored));
     let pieces = pieces.map(|(fetched, row)| {
         let (id, fetched) = fetched?;
@@ -126,11 +131,11 @@ fn parse(algorithm: HashAlgorithm, digests: &[u8]) -> Result<Arc<[ChunkId]>, Ref
 /// Largest zstd window that every decoder supports, in bytes (RFC 9659). Frames of longer chunks may need more.
 const WINDOW: u32 = 8 << 20;
 
-fn row(id: &ChunkId, place: Option<Place>, encoded: bool) -> Row {
+fn row(id: &ChunkId, place: Option<Place>, form: Form) -> Row {
     let digest = id.digest;
     match place {
         None => Row { digest, length: 0, encoded: 0 },
-        Some(place) if encoded && are_frames_sent(place) => {
+        Some(place) if form == Form::AsStored && are_frames_sent(place) => {
             Row { digest, length: place.length, encoded: place.stored }
         }
         Some(Place { length, .. }) => Row { digest, length, encoded: length },
@@ -141,39 +146,43 @@ fn are_frames_sent(Place { encoding, length, stored, .. }: Place) -> bool {
     encoding == Encoding::Zstd && stored < length && length <= WINDOW
 }
 
-/// A chunk as it is sent.
+/// A chunk that is in order.
 ///
-/// The client checks its digest. So that a damaged one is noticed here, where there may be another copy, the checksum
-/// of the stored bytes is enough; if it is wrong, the digest decides.
+/// The client checks its digest. For the server, which may have another copy of a damaged one, the checksum of what is
+/// stored is enough. If that is wrong, the digest decides.
 #[derive(Clone, Debug)]
-enum Form {
+enum Sendable {
     Chunk(Bytes),
-    /// The zstd frames that it is stored as.
+    /// To be sent as the frames that are stored.
     Frames(Record),
 }
 
-fn chunk_form(record: &Record) -> Result<Form, ChunkError> {
+fn plain(record: &Record) -> Result<Sendable, ChunkError> {
     let chunk = if record.is_intact() { record.content() } else { record.chunk() };
-    chunk.map(Form::Chunk)
+    chunk.map(Sendable::Chunk)
 }
 
-fn either_form(record: &Record) -> Result<Form, ChunkError> {
+fn as_stored(record: &Record) -> Result<Sendable, ChunkError> {
     if !are_frames_sent(record.entry().place) {
-        return chunk_form(record);
+        return plain(record);
     }
     if !record.is_intact() {
         record.chunk()?;
     }
-    Ok(Form::Frames(record.clone()))
+    Ok(Sendable::Frames(record.clone()))
+}
+
+fn verified(record: &Record) -> Result<Sendable, ChunkError> {
+    record.chunk().map(Sendable::Chunk)
 }
 
 /// Returns the bytes of a chunk in the form that the table announced.
-fn piece(id: ChunkId, fetched: Fetched<Form>, row: Row) -> Result<Bytes, StoreError> {
+fn piece(id: ChunkId, fetched: Fetched<Sendable>, row: Row) -> Result<Bytes, StoreError> {
     // The copy that was read may differ from the one announced.
     let bytes = match fetched.content {
-        Form::Frames(record) if row.encoded == row.length => record.content()?,
-        Form::Frames(record) => record.stored(),
-        Form::Chunk(chunk) => chunk,
+        Sendable::Frames(record) if row.encoded == row.length => record.content()?,
+        Sendable::Frames(record) => record.stored(),
+        Sendable::Chunk(chunk) => chunk,
     };
     if bytes.len() == row.encoded as usize && fetched.place.length == row.length {
         Ok(bytes)

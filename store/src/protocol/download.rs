@@ -4,6 +4,7 @@ use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
 use super::chunks::{self, USUAL, begun, near, take};
 use super::exchange::Reader;
 use super::manifests;
+use super::route::Form;
 use super::wire::DOWNLOAD;
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub(super) async fn read(
     reader: &Reader<'_>,
     root: Root,
-    encoded: bool,
+    form: Form,
     part: Range<u64>,
 ) -> Result<Answer, Refusal> {
     let inner = &reader.store.inner;
@@ -44,7 +45,7 @@ pub(super) async fn read(
         longest = longest_listed;
     };
     let kept = 4 * bytes.len() as u64;
-    let (pack, chunks, memory) = chunks::pack(reader, ids, encoded, kept, memory).await?;
+    let (pack, chunks, memory) = chunks::pack(reader, ids, form, kept, memory).await?;
     let mut head = DOWNLOAD.to_vec();
     head.extend_from_slice(&u32::try_from(bytes.len()).map_err(|_| Refusal::internal())?.to_le_bytes());
     let length = head.len() as u64 + bytes.len() as u64 + pack;

@@ -271,8 +271,8 @@ impl Exchange {
             (Asked::AskMissing(algorithm), Body::Collected(digests, _memory)) => {
                 chunks::missing(&reader, algorithm, &digests).await
             }
-            (Asked::ReadChunks { algorithm, encoded }, Body::Collected(digests, memory)) => {
-                chunks::read(&reader, algorithm, digests, encoded, memory).await
+            (Asked::ReadChunks { algorithm, form }, Body::Collected(digests, memory)) => {
+                chunks::read(&reader, algorithm, digests, form, memory).await
             }
             (Asked::Commit { root, expected }, Body::Collected(bytes, memory)) => {
                 manifests::commit(&reader, root, expected, bytes.into(), memory).await
@@ -282,9 +282,7 @@ impl Exchange {
             (Asked::ReadFile(root, conditions, presentation), _) => {
                 files::read(&reader, root, &conditions, &presentation).await
             }
-            (Asked::Download { root, encoded, part }, _) => {
-                download::read(&reader, root, encoded, part).await
-            }
+            (Asked::Download { root, form, part }, _) => download::read(&reader, root, form, part).await,
             (Asked::Delete(root), _) => files::delete(&store, root).await,
             (Asked::List { after, limit }, _) => files::list(&store, after, limit).await,
             (Asked::Usage, _) => files::usage(&store).await,

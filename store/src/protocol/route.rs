@@ -75,18 +75,29 @@ pub(super) enum Expected {
     Sent,
 }
 
+/// How chunks are to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As they are.
+    Plain,
+    /// As they are stored, if those are zstd frames.
+    AsStored,
+    /// As they are, verified by their digests.
+    Verified,
+}
+
 /// What a request asks for, with all that its head says about it.
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
     Describe,
     AskMissing(HashAlgorithm),
     WritePack(HashAlgorithm),
-    ReadChunks { algorithm: HashAlgorithm, encoded: bool },
+    ReadChunks { algorithm: HashAlgorithm, form: Form },
     ReadChunk(ChunkId, Conditions),
     Commit { root: Root, expected: Expected },
     ReadManifest(Root, Conditions),
     ReadFile(Root, Conditions, Presentation),
-    Download { root: Root, encoded: bool, part: Range<u64> },
+    Download { root: Root, form: Form, part: Range<u64> },
     Delete(Root),
     List { after: Option<Root>, limit: usize },
     Usage,
@@ -207,16 +218,14 @@ pub(super) fn route(options: &EngineOptions, head: &RequestHead) -> Result<Route
         (Place::Files, _) => list(&query)?,
         (Place::Missing(name), _) => Asked::AskMissing(algorithm(name)?),
         (Place::Packs(name), _) => Asked::WritePack(algorithm(name)?),
-        (Place::Read(name), _) => {
-            Asked::ReadChunks { algorithm: algorithm(name)?, encoded: encoded(&query)? }
-        }
+        (Place::Read(name), _) => Asked::ReadChunks { algorithm: algorithm(name)?, form: form(&query)? },
         (Place::Chunk(name, digits), _) => {
             Asked::ReadChunk(ChunkId::new(algorithm(name)?, digest(digits)?), conditions())
         }
         (Place::Manifest(name), "PUT") => Asked::Commit { root: root(name)?, expected: expected(&query)? },
         (Place::Manifest(name), _) => Asked::ReadManifest(root(name)?, conditions()),
         (Place::Download(name), _) => {
-            Asked::Download { root: root(name)?, encoded: encoded(&query)?, part: part(&query)? }
+            Asked::Download { root: root(name)?, form: form(&query)?, part: part(&query)? }
         }
         (Place::File(name), "DELETE") => Asked::Delete(root(name)?),
         (Place::File(name), _) => Asked::ReadFile(root(name)?, conditions(), Presentation::of(&query)?),
@@ -311,12 +320,16 @@ fn expected(query: &Query<'_>) -> Result<Expected, Refusal> {
     }
 }
 
-/// Returns whether chunks may be sent as they are stored.
-fn encoded(query: &Query<'_>) -> Result<bool, Refusal> {
-    match query.field("encoding")?.as_deref() {
-        None => Ok(false),
-        Some("zstd") => Ok(true),
-        Some(_) => Err(Refusal::invalid_query("the query field `encoding` is not `zstd`")),
+fn form(query: &Query<'_>) -> Result<Form, Refusal> {
+    let form = match query.field("encoding")?.as_deref() {
+        None => Form::Plain,
+        Some("zstd") => Form::AsStored,
+        Some(_) => return Err(Refusal::invalid_query("the query field `encoding` is not `zstd`")),
+    };
+    match query.field("verify")?.as_deref() {
+        None => Ok(form),
+        Some("digest") => Ok(Form::Verified),
+        Some(_) => Err(Refusal::invalid_query("the query field `verify` is not `digest`")),
     }
 }
 

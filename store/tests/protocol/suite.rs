@@ -7,6 +7,7 @@ use chunker::Profile;
 use chunker::compression::{Codec, compress};
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
+use chunker_store::pack::format::{checksum, parse_footer};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -904,10 +905,46 @@ pub(crate) fn damaged_bytes_are_never_sent(server: &dyn Server) {
     get(server, &format!("/v1/manifests/{root}")).refused(500, "manifest_damaged");
 }
 
+/// Flips a bit of a chunk that is stored as it is, and gives it the checksum that belongs to the wrong bytes.
+fn forge(store: &Path, chunk: &Chunk) {
+    for entry in std::fs::read_dir(store.join("packs")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let entries = parse_footer(&bytes, bytes.len() as u64).unwrap();
+        if let Some(entry) = entries.iter().find(|entry| entry.id.digest == chunk.digest) {
+            let start = entry.place.offset as usize;
+            let end = start + entry.place.stored as usize;
+            bytes[start] ^= 1;
+            let sum = checksum(entry, &bytes[start..end]);
+            bytes[end..end + sum.len()].copy_from_slice(&sum);
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+}
+
+fn read_chunk(server: &dyn Server, digest: [u8; 32], query: &str) -> Received {
+    server.send(&Sent::new("POST", &format!("/v1/chunks/sha256/read{query}")).body(digest.to_vec()))
+}
+
+pub(crate) fn a_client_that_finds_a_chunk_wrong_has_the_server_verify_it(server: &dyn Server) {
+    for (seed, query) in [(50, "?verify=digest"), (51, "?encoding=zstd&verify=digest")] {
+        let chunk = Chunk::raw(SHA256, &noise(20_000, seed));
+        server.send(&write_pack(SHA256, std::slice::from_ref(&chunk))).ok(200);
+        assert!(unpack(&read_chunk(server, chunk.digest, query).ok(200))[0].encoded == chunk.encoded);
+        forge(server.store(), &chunk);
+        read_chunk(server, chunk.digest, query).refused(500, "chunk_damaged");
+        assert_eq!(missing(server, SHA256, &[chunk.digest]), [true], "an upload can replace it");
+        server.send(&write_pack(SHA256, std::slice::from_ref(&chunk))).ok(200);
+        assert!(unpack(&read_chunk(server, chunk.digest, query).ok(200))[0].encoded == chunk.encoded);
+    }
+    let compressed = Chunk::zstd(SHA256, &[7; 20_000]);
+    server.send(&write_pack(SHA256, std::slice::from_ref(&compressed))).ok(200);
+    let read = unpack(&read_chunk(server, compressed.digest, "?encoding=zstd&verify=digest").ok(200));
+    assert!(read[0].encoded == [7; 20_000], "a verified chunk is not encoded");
+    read_chunk(server, compressed.digest, "?verify=yes").refused(400, "invalid_query");
+}
+
 pub(crate) fn a_chunk_is_damaged_if_its_bytes_are_and_not_if_its_checksum_is(server: &dyn Server) {
-    let read = |digest: [u8; 32], query: &str| {
-        server.send(&Sent::new("POST", &format!("/v1/chunks/sha256/read{query}")).body(digest.to_vec()))
-    };
     let random = |seed| Chunk::raw(SHA256, &noise(20_000, seed));
     let compressible = |seed| {
         let bytes: Vec<u8> = noise(20_000, seed).into_iter().map(|byte| byte & 0x11).collect();
@@ -923,11 +960,11 @@ pub(crate) fn a_chunk_is_damaged_if_its_bytes_are_and_not_if_its_checksum_is(ser
         let query = ["", "?encoding=zstd"][index % 2];
         if index % 4 < 2 {
             damage(server.store(), encoded, encoded.len() - 1);
-            read(*digest, query).refused(500, "chunk_damaged");
+            read_chunk(server, *digest, query).refused(500, "chunk_damaged");
         } else {
-            let before = read(*digest, query).ok(200);
+            let before = read_chunk(server, *digest, query).ok(200);
             damage(server.store(), encoded, encoded.len());
-            assert_eq!(read(*digest, query).ok(200), before);
+            assert_eq!(read_chunk(server, *digest, query).ok(200), before);
         }
     }
 }
@@ -969,6 +1006,7 @@ macro_rules! laws {
             a_file_is_presented_as_asked_within_safe_bounds
             files_are_listed_in_pages_and_deleted
             damaged_bytes_are_never_sent
+            a_client_that_finds_a_chunk_wrong_has_the_server_verify_it
             a_chunk_is_damaged_if_its_bytes_are_and_not_if_its_checksum_is
             options_says_what_is_possible
         );
