@@ -162,7 +162,7 @@ pub(crate) struct Gc {
 /// cannot be read completely; `strange_objects` are damaged, or do not belong in a store.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
-    /// Read every chunk and check its digest, instead of only the lists of chunks
+    /// Read every chunk and check its digest and checksum, instead of only the lists of chunks
     #[arg(long)]
     pub(crate) read_data: bool,
     /// Copy the good chunks out of damaged packs and stop using these packs, so that storing the damaged

@@ -39,7 +39,7 @@ export interface CollectOptions {
 
 /** Options of {@link Store.check}. */
 export interface CheckOptions {
-  /** Whether to read every chunk and check its digest. Default: false. */
+  /** Whether to read every chunk and check its digest and checksum. Default: false. */
   readonly readData?: boolean | undefined;
   /** Whether to take damaged packs out of use, after copying their good chunks. Default: false. */
   readonly repair?: boolean | undefined;
