@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bit_of_an_entry_changes_the_checksum() {
+    fn every_field_of_an_entry_changes_the_checksum() {
         let id = ChunkId::new(HashAlgorithm::Sha256, [1; 32]);
         let entry = Entry { id, place: Place { encoding: Encoding::Raw, length: 5, offset: 8, stored: 5 } };
         let mut others = vec![entry; 5];
