@@ -14,9 +14,7 @@
 //! ones). The offset of a chunk follows from the stored lengths before it, so there is exactly one form. The
 //! lengths of all parts add up to the object's.
 
-use super::encoding::Encoded;
 use crate::chunk::{ChunkId, algorithm_byte, algorithm_of};
-use bytes::Bytes;
 use std::io;
 use std::ops::Range;
 use twox_hash::XxHash3_64;
@@ -109,52 +107,6 @@ impl Place {
     pub fn range(&self) -> Range<u64> {
         let start = u64::from(self.offset);
         start..start + u64::from(self.stored) + CHECKSUM as u64
-    }
-}
-
-/// A pack being built: its entries, and the parts of its body.
-#[derive(Debug, Default)]
-pub(crate) struct Builder {
-    entries: Vec<Entry>,
-    parts: Vec<Bytes>,
-    body: u64,
-}
-
-impl Builder {
-    /// Bytes of the object so far, footer included.
-    pub(crate) fn size(&self) -> u64 {
-        let footer = self.entries.len() * ENTRY + TRAILER;
-        HEAD.len() as u64 + self.body + footer as u64
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Returns whether a chunk of this stored length still fits within the format's limits.
-    pub(crate) fn fits(&self, chunk: &Encoded) -> bool {
-        let more = chunk.stored.len() + CHECKSUM + ENTRY;
-        self.entries.len() < MAX_CHUNKS as usize && self.size() + more as u64 <= MAX_PACK
-    }
-
-    /// Appends a chunk for which there is [space](Self::fits).
-    #[expect(clippy::cast_possible_truncation, reason = "it fits: a pack has at most MAX_PACK bytes")]
-    pub(crate) fn push(&mut self, chunk: Encoded) {
-        let Encoded { id, encoding, length, stored, checksum } = chunk;
-        let offset = (HEAD.len() as u64 + self.body) as u32;
-        let place = Place { encoding, length, offset, stored: stored.len() as u32 };
-        self.body = place.range().end - HEAD.len() as u64;
-        self.entries.push(Entry { id, place });
-        self.parts.extend([stored, Bytes::copy_from_slice(&checksum)]);
-    }
-
-    /// Returns the entries and the parts of the whole object.
-    pub(crate) fn finish(self) -> (Vec<Entry>, Vec<Bytes>) {
-        let mut parts = Vec::with_capacity(self.parts.len() + 2);
-        parts.push(Bytes::from_static(HEAD));
-        parts.extend(self.parts);
-        parts.push(footer(&self.entries).into());
-        (self.entries, parts)
     }
 }
 
@@ -304,6 +256,8 @@ impl PackError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::builder::Builder;
+    use crate::pack::encoding::Encoded;
     use chunker::hashing::HashAlgorithm;
 
     /// A pack of `count` chunks, raw and not.

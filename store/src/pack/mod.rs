@@ -1,5 +1,6 @@
 //! Packs: many chunks in one immutable object.
 
+mod builder;
 pub(crate) mod encoding;
 pub mod format;
 mod writer;

@@ -1,7 +1,8 @@
 //! Writes chunks into packs: encodes them on all cores, and writes several packs at a time.
 
+use super::builder::Builder;
 use super::encoding::{Encoded, Incoming, Kind, encode};
-use super::format::{Builder, MAX_CHUNK};
+use super::format::MAX_CHUNK;
 use crate::chunk::{ChunkId, algorithm_byte};
 use crate::error::StoreError;
 use crate::host::{Moment, Task, start_task, start_work};
