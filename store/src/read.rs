@@ -393,7 +393,7 @@ impl Inner {
             }
             Some(Ok(bytes)) => bytes,
         };
-        let places: Vec<_> = chunks.iter().map(|Entry { id, place }| (*id, *place)).collect();
+        let entries = chunks.clone();
         let opened = move || {
             let open_one = |entry: Entry| {
                 let content = open(&Record::new(entry, &bytes, start)).map_err(StoreError::Chunk);
@@ -403,7 +403,7 @@ impl Inner {
         };
         let mut results: Vec<(ChunkId, Result<_, _>)> = start_work(&self.host, opened).await?;
         // The index of this machine may be wrong about the pack.
-        if results.iter().any(|(_, result)| result.is_err()) && self.correct(pack, &places).await? {
+        if results.iter().any(|(_, result)| result.is_err()) && self.correct(pack, &entries).await? {
             results.retain(|(_, result)| result.is_ok());
         }
         Ok(results)

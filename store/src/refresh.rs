@@ -223,7 +223,7 @@ impl Inner {
     pub(crate) async fn correct(
         self: &Arc<Self>,
         pack: TimeName,
-        chunks: &[(ChunkId, Place)],
+        chunks: &[Entry],
     ) -> Result<bool, StoreError> {
         let Some(size) = self.view().size_of(pack) else { return Ok(false) };
         match self.read_footer(pack, size).await? {
@@ -238,7 +238,7 @@ impl Inner {
             Some(Ok(entries)) => {
                 let places: HashMap<ChunkId, Place> =
                     entries.iter().map(|entry| (entry.id, entry.place)).collect();
-                if chunks.iter().all(|(id, place)| places.get(id) == Some(place)) {
+                if chunks.iter().all(|chunk| places.get(&chunk.id) == Some(&chunk.place)) {
                     return Ok(false);
                 }
                 let corrected = self.view().agrees(pack, size, &entries) == Ok(true); // by another task
