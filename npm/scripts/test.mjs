@@ -17,7 +17,7 @@ const TIERS = {
   // The client against the command that CHUNKER_SERVE names.
   serve: /dedup\/transfer\.test\.js$/,
 };
-/** Limit for the tests of a file, in milliseconds: one that hangs fails by its name. */
+/** Time limit for each test file, in milliseconds: one that hangs is named and fails. */
 const MOST_MS = 30 * 60 * 1000;
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));

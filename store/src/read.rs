@@ -142,7 +142,7 @@ impl Store {
     }
 }
 
-/// Returns what a reader needs of a stored chunk, once it is checked. Runs on the host's threads.
+/// Checks a stored chunk, and returns what its reader needs of it. Runs on the host's threads.
 pub(crate) type Open<T> = fn(&Record) -> Result<T, ChunkError>;
 
 /// Returns the chunks in order, in windows that are fetched ahead.

@@ -488,7 +488,7 @@ export class Download implements AsyncIterable<ByteArray> {
             yield arrival;
           }
           if (failure === undefined) continue;
-          // The server has not noticed that a chunk is wrong; it does if it checks the digest.
+          // The server did not notice that a chunk is wrong; it will if it verifies the digest.
           isWrong = !isVerified && asDedupError(failure) === undefined;
           throw failure;
         }

@@ -18,7 +18,7 @@ export interface PutOptions extends RequestOptions {
 export interface ReadChunksOptions extends RequestOptions {
   /** Lets the server send chunks compressed, as it stores them. */
   readonly encoding?: "zstd" | undefined;
-  /** Has the server check digests before it sends chunks, which are then not compressed. */
+  /** Makes the server verify digests before it sends chunks, which it then does not compress. */
   readonly verify?: "digest" | undefined;
 }
 

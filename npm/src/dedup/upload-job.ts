@@ -241,7 +241,7 @@ export class UploadJob {
     await ready();
     const { id: profile, hash } = resolveProfile(this.#options.profile);
     this.#hash = hash;
-    // Of a file, missing chunks are read again when they are sent, so none are kept.
+    // Missing chunks of a file are read again when they are sent, so none are kept.
     await this.#source.open(this.#stop.signal);
     this.#totalBytes ??= this.#source.length;
     this.#stop.signal.throwIfAborted();

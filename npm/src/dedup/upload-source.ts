@@ -99,7 +99,7 @@ export class UploadSource {
   }
 
   /**
-   * Settles as `reading` does, but with one error for all that browsers report of a file that changed or is gone:
+   * Settles as `reading` does, but with one error for everything that browsers report if a file changed or is gone:
    * `NotReadableError`, `NotFoundError` or "network error". Errors of other sources pass through.
    */
   async whileReading<T>(reading: Promise<T>): Promise<T> {

@@ -194,7 +194,7 @@ export function hanging(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Removed at the end of the process: what a test starts writes to them until its own hooks stop it. */
+/** Removed when the process exits: a server may write to one until the last hook of its test has run. */
 const directories = new Set<string>();
 process.once("exit", () => {
   for (const path of directories) rmSync(path, { recursive: true, force: true, maxRetries: 5 });

@@ -146,10 +146,10 @@ fn are_frames_sent(Place { encoding, length, stored, .. }: Place) -> bool {
     encoding == Encoding::Zstd && stored < length && length <= WINDOW
 }
 
-/// A chunk that is in order.
+/// A chunk that was checked for damage.
 ///
-/// The client checks its digest. For the server, which may have another copy of a damaged one, the checksum of what is
-/// stored is enough. If that is wrong, the digest decides.
+/// Clients verify digests, so the checksum of what is stored is enough here: if it is right, nothing has rotted. If it
+/// is wrong, the digest decides.
 #[derive(Clone, Debug)]
 enum Sendable {
     Chunk(Bytes),

@@ -80,7 +80,7 @@ pub(super) enum Expected {
 pub(super) enum Form {
     /// As they are.
     Plain,
-    /// As they are stored, if those are zstd frames.
+    /// As zstd frames, where they are stored that way.
     AsStored,
     /// As they are, verified by their digests.
     Verified,

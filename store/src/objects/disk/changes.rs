@@ -30,7 +30,7 @@ pub(crate) trait Changes: fmt::Debug + Send + Sync {
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 }
 
-/// Bytes of small parts to write by one call: packs have parts of 8 bytes.
+/// Small parts are written together, up to this many bytes: a pack has checksums of 8 bytes.
 const BUFFER: usize = 64 << 10;
 
 /// The calls of the operating system.
