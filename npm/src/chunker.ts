@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Bytes, bytesOf } from "./bytes.js";
-import { type Chunk, unpackChunks } from "./chunk.js";
+import type { Chunk } from "./chunk.js";
+import { unpackChunks } from "./chunk-records.js";
 import { createCutter } from "./cutter/create.js";
 import type { Cutter } from "./cutter/types.js";
 import { Owned } from "./disposable.js";

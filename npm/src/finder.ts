@@ -1,5 +1,6 @@
 import type { ByteArray } from "./bytes.js";
-import { type Chunk, unpackChunks } from "./chunk.js";
+import type { Chunk } from "./chunk.js";
+import { unpackChunks } from "./chunk-records.js";
 import { createAsyncCutter } from "./cutter/create.js";
 import type { AsyncCutter } from "./cutter/types.js";
 import { calling } from "./errors.js";

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type ByteArray, type Bytes, bytesOf, fromHex, kindOf } from "./bytes.js";
-import { Chunk, isDigest, packChunks, unpackChunks } from "./chunk.js";
+import { Chunk } from "./chunk.js";
+import { isDigest, packChunks, unpackChunks } from "./chunk-records.js";
 import { Owned } from "./disposable.js";
 import { ChunkerError, calling, counted, invalidArgument } from "./errors.js";
 import type { Manifest as CoreManifest } from "./glue.js";
@@ -36,6 +37,9 @@ export interface ManifestJson {
   chunks: { hash: string; offset: number; length: number }[];
 }
 
+/** Returns the manifest of an input with the chunks of these records; otherwise as {@link Manifest.create}. */
+export let manifestOf: (profileId: string, records: Uint8Array) => Manifest;
+
 /**
  * The chunks of an input in order, and the profile that cut them. Equal inputs have manifests with equal
  * bytes; the digest of those bytes, the root digest, identifies the input.
@@ -49,6 +53,10 @@ export class Manifest {
 
   private constructor(manifest: CoreManifest) {
     this.#owned = new Owned(manifest);
+  }
+
+  static {
+    manifestOf = Manifest.#fromRecords;
   }
 
   /**
@@ -75,7 +83,7 @@ export class Manifest {
       offset += placed.length;
       return placed;
     });
-    return Manifest.#fromChunks(id, listed);
+    return Manifest.#fromRecords(id, packChunks(listed));
   }
 
   /**
@@ -123,7 +131,7 @@ export class Manifest {
         integerOf(length, `length of chunk ${index}`, invalidManifest),
       );
     });
-    const manifest = Manifest.#fromChunks(profile, listed);
+    const manifest = Manifest.#fromRecords(profile, packChunks(listed));
     if (manifest.totalLength !== length) {
       throw invalidManifest(
         `the chunk lengths add up to ${manifest.totalLength} (totalLength is ${length})`,
@@ -132,9 +140,9 @@ export class Manifest {
     return manifest;
   }
 
-  static #fromChunks(profile: string, chunks: readonly Chunk[]): Manifest {
+  static #fromRecords(profile: string, records: Uint8Array): Manifest {
     const { Manifest: Core } = core();
-    return new Manifest(calling(() => new Core(profile, packChunks(chunks))));
+    return new Manifest(calling(() => new Core(profile, records)));
   }
 
   /** Returns the canonical bytes: 36 per chunk, plus about 75. */

@@ -1,6 +1,7 @@
 // Chunks found on the addon's threads.
 
-import { type Chunk, unpackChunks } from "./chunk.js";
+import type { Chunk } from "./chunk.js";
+import { unpackChunks } from "./chunk-records.js";
 import { ChunkerError, calling } from "./errors.js";
 import { isFile, pathOf } from "./file.js";
 import type { Addon, Pipeline, Threads } from "./native.js";

@@ -31,8 +31,8 @@ export interface ChunkWithPayload {
  */
 export async function chunk(data: Bytes | string | URL, options?: ReadOptions): Promise<Chunk[]> {
   const all: Chunk[] = [];
-  for await (const { found, hash } of finding(data, options)) {
-    for (const chunk of countChunks(hash, found)) all.push(chunk);
+  for await (const group of chunkGroups(data, options)) {
+    for (const chunk of group) all.push(chunk);
   }
   return all;
 }
@@ -55,7 +55,18 @@ export async function* chunks(
   source: ByteSource,
   options?: ReadOptions,
 ): AsyncGenerator<Chunk, void, undefined> {
-  for await (const { found, hash } of finding(source, options)) yield* handedOut(hash, found);
+  for await (const { found, hash } of finding(source, options)) {
+    // `yield*` would cost two more promises per chunk.
+    for (const chunk of handedOut(hash, found)) yield chunk;
+  }
+}
+
+/** Yields the chunks of `source` in groups, each as it is found; otherwise as {@link chunks}. */
+export async function* chunkGroups(
+  source: ByteSource,
+  options?: ReadOptions,
+): AsyncGenerator<Iterable<Chunk>, void, undefined> {
+  for await (const { found, hash } of finding(source, options)) yield handedOut(hash, found);
 }
 
 /**

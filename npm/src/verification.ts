@@ -1,7 +1,8 @@
 // Verifies bytes against the chunks of a manifest.
 
 import { type ByteArray, type Bytes, bytesOf, isEqual, kindOf } from "./bytes.js";
-import { type Chunk, unpackChunks } from "./chunk.js";
+import type { Chunk } from "./chunk.js";
+import { unpackChunks } from "./chunk-records.js";
 import { createListedCutter } from "./cutter/create.js";
 import { digestNow, digestOf } from "./cutter/digests.js";
 import { ChunkerError, invalidArgument } from "./errors.js";

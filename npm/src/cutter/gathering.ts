@@ -1,5 +1,5 @@
 import type { ByteArray } from "../bytes.js";
-import { lengthsOf, setDigest } from "../chunk.js";
+import { lengthsOf, setDigest } from "../chunk-records.js";
 import { throwPlatformHashFailed } from "./digests.js";
 import type { AsyncCutter, Cutter } from "./types.js";
 

@@ -1,4 +1,4 @@
-import { lengthsOf, setDigest } from "../chunk.js";
+import { lengthsOf, setDigest } from "../chunk-records.js";
 import type { RunningDigest } from "./sha256.js";
 import type { Cutter } from "./types.js";
 

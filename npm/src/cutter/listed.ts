@@ -1,4 +1,5 @@
-import { type Chunk, packChunks } from "../chunk.js";
+import type { Chunk } from "../chunk.js";
+import { packChunks } from "../chunk-records.js";
 import type { Cutter } from "./types.js";
 
 /** Cuts an input where a list of chunks says, whatever its bytes; returns the digests of the list. */

@@ -1,22 +1,22 @@
-import { DIGEST_BYTES } from "./wire.js";
+import type { ByteArray } from "../bytes.js";
+import { ChunkRecords } from "../chunk-records.js";
 
 /** Whether a server has a chunk: unknown or missing, known from before, or sent by us. */
 export type Place = "absent" | "known" | "sent";
 
-/** The chunks of a file in order, in about 150 bytes per chunk. */
+/** The chunks of a file in order, in 75 to 150 bytes per chunk. */
 export class ChunkTable {
-  #digests = new Uint8Array(DIGEST_BYTES * 1024);
-  readonly #lengths: number[] = [];
-  readonly #offsets: number[] = [];
-  /** The first chunk of each digest. */
-  readonly #firsts = new Map<string, number>();
+  readonly #records = new ChunkRecords();
+  /** The first chunk of each digest, plus 1, in a hash table with linear probing; 0 is a free slot. */
+  #slots = new Uint32Array(2048);
+  #used = 0;
   /** For each first chunk, the bytes of all chunks equal to it; 0 for the others. */
   readonly #bytes: number[] = [];
   readonly #places: Place[] = [];
   #length = 0;
 
   get count(): number {
-    return this.#lengths.length;
+    return this.#records.count;
   }
 
   /** Bytes of all chunks. */
@@ -24,42 +24,66 @@ export class ChunkTable {
     return this.#length;
   }
 
+  /** The chunks, as a manifest takes them; valid until the next is added. */
+  get records(): ByteArray {
+    return this.#records.bytes;
+  }
+
   /** Appends a chunk; returns the first one equal to it, which may be itself. */
   add(digest: Uint8Array, length: number): { readonly index: number; readonly first: number } {
     const index = this.count;
-    if (DIGEST_BYTES * (index + 1) > this.#digests.length) {
-      const larger = new Uint8Array(2 * this.#digests.length);
-      larger.set(this.#digests);
-      this.#digests = larger;
-    }
-    this.#digests.set(digest, DIGEST_BYTES * index);
-    this.#lengths.push(length);
-    this.#offsets.push(this.#length);
+    this.#records.add(digest, this.#length, length);
     this.#length += length;
-    const key = keyOf(digest);
-    const first = this.#firsts.get(key) ?? index;
-    if (first === index) this.#firsts.set(key, index);
     this.#places.push("absent");
     this.#bytes.push(0);
+    const slot = this.#slotOf(digest);
+    const first = (this.#slots[slot] || index + 1) - 1;
     this.#bytes[first] = this.bytesOf(first) + length;
+    if (first === index) {
+      this.#slots[slot] = index + 1;
+      this.#used += 1;
+      if (2 * this.#used > this.#slots.length) this.#grow();
+    }
     return { index, first };
   }
 
   /** Returns the first chunk with this digest. */
   find(digest: Uint8Array): number | undefined {
-    return this.#firsts.get(keyOf(digest));
+    const taken = this.#slots[this.#slotOf(digest)] ?? 0;
+    return taken === 0 ? undefined : taken - 1;
   }
 
-  digest(index: number): Uint8Array {
-    return this.#digests.subarray(DIGEST_BYTES * index, DIGEST_BYTES * (index + 1));
+  #grow(): void {
+    const smaller = this.#slots;
+    this.#slots = new Uint32Array(4 * smaller.length);
+    for (const taken of smaller) {
+      if (taken !== 0) this.#slots[this.#slotOf(this.digest(taken - 1))] = taken;
+    }
+  }
+
+  /** Returns the slot of a digest, or the free one where it belongs. */
+  #slotOf(digest: Uint8Array): number {
+    const mask = this.#slots.length - 1;
+    // Any part of a digest is as good as a hash of it.
+    const { 0: a = 0, 1: b = 0, 2: c = 0, 3: d = 0 } = digest;
+    let slot = (a | (b << 8) | (c << 16) | (d << 24)) & mask;
+    for (;;) {
+      const taken = this.#slots[slot] ?? 0;
+      if (taken === 0 || this.#records.hasDigest(taken - 1, digest)) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  digest(index: number): ByteArray {
+    return this.#records.digest(index);
   }
 
   lengthOf(index: number): number {
-    return this.#lengths[index] ?? 0;
+    return this.#records.length(index);
   }
 
   offsetOf(index: number): number {
-    return this.#offsets[index] ?? 0;
+    return this.#records.offset(index);
   }
 
   /** Bytes of the chunk `index`, the first of its digest, and of all that are equal to it. */
@@ -75,16 +99,4 @@ export class ChunkTable {
   setPlace(index: number, place: Place): void {
     this.#places[index] = place;
   }
-
-  /** Yields the chunks, as a manifest expects them. */
-  *[Symbol.iterator](): Generator<{ hash: Uint8Array; length: number }, void, undefined> {
-    for (let index = 0; index < this.count; index += 1) {
-      yield { hash: this.digest(index), length: this.lengthOf(index) };
-    }
-  }
-}
-
-/** Returns a digest as a text of 32 characters, half as long as its hexadecimal digits. */
-export function keyOf(digest: Uint8Array): string {
-  return String.fromCharCode.apply(null, digest as unknown as number[]);
 }

@@ -4,7 +4,7 @@ import type { ByteArray } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { type ByteSource, chunks, digest as digestOf, type Manifest } from "../index.js";
 import { isBlob } from "../source.js";
-import { keyOf } from "./chunk-table.js";
+import { keyOf } from "./digest-key.js";
 import { type LocalFile, platform } from "./platform.js";
 
 /** A local file: a Blob or File, bytes, or in Node a path. */

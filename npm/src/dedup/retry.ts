@@ -44,6 +44,8 @@ export class Requests {
   /** One controller per request: Node warns of signals with many listeners. */
   readonly #running = new Set<AbortController>();
   readonly #stop = new AbortController();
+  /** As the signal says, but cheaper to read. */
+  #isStopped = false;
   #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   #grace: ReturnType<typeof setTimeout> | undefined;
 
@@ -134,6 +136,11 @@ export class Requests {
     this.#paused = undefined;
   }
 
+  /** Whether {@link notPaused} waits or rejects. */
+  get mustWait(): boolean {
+    return this.#isStopped || this.#paused !== undefined;
+  }
+
   /** Resolves when requests may be sent; rejects when they are stopped. */
   async notPaused(): Promise<void> {
     this.throwIfStopped();
@@ -143,6 +150,7 @@ export class Requests {
   /** Ends all requests, including future ones: they reject with `reason`. */
   stop(reason: unknown): void {
     clearTimeout(this.#grace);
+    this.#isStopped = true;
     this.#stop.abort(reason);
     for (const controller of this.#running) controller.abort(reason);
   }

@@ -8,11 +8,11 @@ import {
   ChunkerError,
   fromHex,
   type HashAlgorithm,
-  Manifest,
   ready,
   toHex,
 } from "../index.js";
 import { writeLine } from "../log.js";
+import { manifestOf } from "../manifest.js";
 import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { resolveProfile } from "../profile.js";
@@ -253,7 +253,7 @@ export class UploadJob {
     if (this.#size !== undefined && this.#table.length !== this.#size) {
       throw sourceChanged(`ended after ${this.#table.length} of ${this.#size} bytes`);
     }
-    const manifest = Manifest.create(profile, this.#table);
+    const manifest = manifestOf(profile, this.#table.records);
     const root = rootOf({ hash, digest: manifest.rootDigest });
     const bytes = manifest.toBytes();
     if (!(await this.#commitAsKnown(root, bytes))) {
@@ -276,7 +276,12 @@ export class UploadJob {
         await this.#requests.notPaused();
         const next = await this.#source.whileReading(found.next());
         if (next.done) break;
-        await this.#take(next.value);
+        for (const chunk of next.value) {
+          // A callback may have paused or ended the upload since the group was read.
+          if (this.#requests.mustWait) await this.#requests.notPaused();
+          const room = this.#take(chunk);
+          if (room !== undefined) await room;
+        }
       }
     } finally {
       // Not awaited: a source that hangs would delay the error.
@@ -284,7 +289,8 @@ export class UploadJob {
     }
   }
 
-  async #take({ hash, length }: Chunk): Promise<void> {
+  /** Records a chunk; returns a promise only if it has to wait for room. */
+  #take({ hash, length }: Chunk): Promise<void> | undefined {
     if (this.#size !== undefined && this.#table.length + length > this.#size) {
       throw sourceChanged(`is longer than its ${this.#size} bytes`);
     }
@@ -297,14 +303,21 @@ export class UploadJob {
       this.#emit(index, "duplicate");
       this.#emitProgress();
       this.#askIfEnough();
-      return;
+      return undefined;
     }
     this.#emit(index, "found");
     this.#emitProgress();
     const room = payload === undefined && this.#needsNoRoom(length) ? 0 : length;
-    if (room > 0) await this.#takeRoom(room);
-    this.#unasked.push({ index, length, room, payload });
-    this.#unaskedBytes += length;
+    const entry = { index, length, room, payload };
+    if (room > 0) return this.#takeRoom(room).then(() => this.#gather(entry));
+    this.#gather(entry);
+    return undefined;
+  }
+
+  /** Adds to the chunks that are asked about next. */
+  #gather(entry: Entry): void {
+    this.#unasked.push(entry);
+    this.#unaskedBytes += entry.length;
     this.#askIfEnough();
   }
 
@@ -346,7 +359,7 @@ export class UploadJob {
   }
 
   #giveRoom({ room }: Entry): void {
-    if (this.#stop.signal.aborted) return;
+    if (room === 0 || this.#stop.signal.aborted) return;
     this.#held -= room;
     this.#bytes.give(room);
   }
@@ -691,8 +704,11 @@ export class UploadJob {
     this.#missing = [];
     this.#missingBytes = 0;
     const entries = [...this.#asked];
-    const isMissing = ({ index }: Entry) => missing.has(toHex(this.#table.digest(index)));
-    this.#takeAnswer(entries, entries.map(isMissing));
+    const lacking = new Set([...missing].map((digest) => this.#table.find(fromHex(digest))));
+    this.#takeAnswer(
+      entries,
+      entries.map(({ index }) => lacking.has(index)),
+    );
     // Chunks that are on their way are there already.
     if (this.#isOver) this.#bytesDone = this.#table.length;
     this.#emitProgress();

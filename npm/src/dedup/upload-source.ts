@@ -2,8 +2,9 @@
 
 import { type ByteArray, bytesOf, isBytes } from "../bytes.js";
 import { isFile, pathOf } from "../file.js";
-import { type ByteSource, type Chunk, ChunkerError, chunks } from "../index.js";
+import { type ByteSource, type Chunk, ChunkerError } from "../index.js";
 import { isBlob, lengthOf } from "../source.js";
+import { chunkGroups } from "../stream.js";
 import { DedupError } from "./error.js";
 import { type LocalFile, platform } from "./platform.js";
 import { ReadBytes } from "./read-bytes.js";
@@ -40,20 +41,20 @@ export class UploadSource {
     return lengthOf(this.#source) ?? this.#file?.size;
   }
 
-  /** Reads and cuts the source, once. */
+  /** Reads and cuts the source, once; yields the chunks in groups. */
   chunks(
     profile: string,
     pool: UploadOptions["pool"],
     signal: AbortSignal,
-  ): AsyncGenerator<Chunk, void, undefined> {
+  ): AsyncGenerator<Iterable<Chunk>, void, undefined> {
     const source = this.#source;
     const isLong = (lengthOf(source) ?? 0) >= MIN_BYTES_FOR_POOL;
-    if (pool !== undefined && isLong) return pool.chunks(source, { profile, signal });
+    if (pool !== undefined && isLong) return singly(pool.chunks(source, { profile, signal }));
     if (isBytes(source) || this.#isSliced || this.#file !== undefined) {
-      return chunks(source, { profile, signal });
+      return chunkGroups(source, { profile, signal });
     }
     this.#readBytes = new ReadBytes();
-    return chunks(this.#readBytes.keeping(source, signal), { profile, signal });
+    return chunkGroups(this.#readBytes.keeping(source, signal), { profile, signal });
   }
 
   /** Whether the bytes of chunks are kept until they are {@link take taken}. */
@@ -119,6 +120,11 @@ export class UploadSource {
   async close(): Promise<void> {
     await this.#file?.close();
   }
+}
+
+/** Yields groups of one chunk. */
+async function* singly(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk[], void, undefined> {
+  for await (const chunk of chunks) yield [chunk];
 }
 
 /** Returns the error of a source that is not what was read from it. */

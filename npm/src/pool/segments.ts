@@ -1,4 +1,5 @@
-import { type Chunk, unpackChunks } from "../chunk.js";
+import type { Chunk } from "../chunk.js";
+import { unpackChunks } from "../chunk-records.js";
 import type { Input } from "./input.js";
 import { type Cutting, type Reply, unpackFailure } from "./messages.js";
 import type { Plan } from "./plan.js";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unpackChunks } from "../../dist/chunk.js";
+import { unpackChunks } from "../../dist/chunk-records.js";
 import { slices } from "../../dist/pool/blob.node.js";
 import type { Order, Reply } from "../../dist/pool/messages.js";
 import { working } from "../../dist/pool/worker.js";
