@@ -392,7 +392,7 @@ export class UploadJob {
       // Earlier questions that are still unanswered may be about known chunks.
       else if (oldest === first.index) this.#expectsNew = true;
       // A question costs a request: if little has to be sent, fewer are enough.
-      const next = known === entries.length ? 2 * this.#questionBytes : this.#packSize.target;
+      const next = known === entries.length ? 4 * this.#questionBytes : this.#packSize.target;
       const holdsNone = this.#expectsKnown && !this.#source.keepsBytes;
       const most = holdsNone ? Math.max(ASKED_IF_KNOWN, this.#mostAsked) : this.#mostAsked;
       this.#questionBytes = Math.min(next, most);
