@@ -35,10 +35,25 @@ impl Store {
         let root = self.inner.commit(commit).await.inspect_err(|error| {
             crate::observability::failed(error.code());
         })?;
+        self.committed().await;
+        Ok(root)
+    }
+
+    /// Commits a file again if a new time is all that takes; returns whether it was.
+    pub(crate) async fn renew(&self, commit: &Commit) -> Result<bool, StoreError> {
+        let renewed = self.inner.renew(commit).await.inspect_err(|error| {
+            crate::observability::failed(error.code());
+        })?;
+        if renewed {
+            self.committed().await;
+        }
+        Ok(renewed)
+    }
+
+    async fn committed(&self) {
         crate::observability::committed();
         // Keeps what was learned for the next process, if possible.
         drop(self.inner.keep_snapshot(1, 16).await);
-        Ok(root)
     }
 
     /// Deletes a file, and returns whether it existed.
@@ -56,8 +71,8 @@ impl Store {
     }
 }
 
-/// A file that is being committed.
-#[derive(Debug)]
+/// A file that is being committed; cheap to clone.
+#[derive(Clone, Debug)]
 pub(crate) struct Commit {
     pub(crate) root: Root,
     bytes: Bytes,
@@ -70,7 +85,7 @@ impl Commit {
     pub(crate) fn new(manifest: &Manifest, bytes: Bytes) -> Self {
         let algorithm = manifest.hash_algorithm();
         let root = Root::new(algorithm, algorithm.digest(&bytes));
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::with_capacity(manifest.chunks().len());
         let chunks =
             manifest.chunks().iter().map(|chunk| (ChunkId::new(algorithm, chunk.hash), chunk.length));
         let chunks = chunks.filter(|chunk| seen.insert(*chunk)).collect();
@@ -103,14 +118,11 @@ fn refusal(chunks: Vec<Refused>) -> CommitError {
 }
 
 impl Inner {
-    async fn commit(self: &Arc<Self>, Commit { root, bytes, chunks }: Commit) -> Result<Root, CommitError> {
-        let (length, limit) = (bytes.len() as u64, self.options.manifest_limit);
-        if length > limit {
-            return Err(StoreError::ManifestTooLarge { length, limit }.into());
+    async fn commit(self: &Arc<Self>, commit: Commit) -> Result<Root, CommitError> {
+        if self.renew(&commit).await? {
+            return Ok(commit.root);
         }
-        if self.renew(root, &bytes, &chunks).await? {
-            return Ok(root);
-        }
+        let Commit { root, bytes, chunks } = commit;
         for _ in 0..ATTEMPTS {
             // Rule 2: from now on, a collector that looks for live chunks sees this file, or we see its doom.
             let pending = Folder::Pending.object(self.new_name()?);
@@ -140,13 +152,12 @@ impl Inner {
 
     /// If the file was committed before and is whole, gives it a new time and returns `true`. Where a manifest
     /// appears in one step, its chunks are kept as long as it exists. Damaged files are committed again.
-    async fn renew(
-        self: &Arc<Self>,
-        root: Root,
-        bytes: &Bytes,
-        chunks: &Arc<[(ChunkId, usize)]>,
-    ) -> Result<bool, StoreError> {
-        let manifest = Folder::Manifests.object(root);
+    async fn renew(self: &Arc<Self>, Commit { root, bytes, chunks }: &Commit) -> Result<bool, StoreError> {
+        let (length, limit) = (bytes.len() as u64, self.options.manifest_limit);
+        if length > limit {
+            return Err(StoreError::ManifestTooLarge { length, limit });
+        }
+        let manifest = Folder::Manifests.object(*root);
         // Where lists are late, a manifest that was deleted may still be found.
         let possible = self.format.listing_lag.is_zero() && self.objects.renews();
         if !possible || found(self.objects.head(&manifest).await)?.is_none() {

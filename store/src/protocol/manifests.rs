@@ -30,8 +30,8 @@ pub(super) const fn memory(length: u64) -> u64 {
     8 * length
 }
 
-/// Commits a file. With `Known` and `Sent`, first checks whether chunks are missing. That is common, so the check
-/// must be cheap, and the answer is not an error, which a browser would log to its console.
+/// Commits a file. With `Known` and `Sent`, chunks may be missing. That is common, so finding out must be cheap, and
+/// the answer is not an error, which a browser would log to its console.
 pub(super) async fn commit(
     reader: &Reader<'_>,
     root: Root,
@@ -43,6 +43,24 @@ pub(super) async fn commit(
     let inner = Arc::clone(&store.inner);
     let prepared = start_work(&inner.host, move || prepare(root, bytes)).await;
     let (commit, chunks, length) = prepared.map_err(StoreError::from)??;
+    let json = Json::default().with_text("root", root).with("chunks", chunks).with("length", length);
+    let committed = |known: bool| {
+        let mut answer = Answer::json(if known { 200 } else { 201 }, json.finish());
+        answer.committed = Some(Committed { root, length, new: !known });
+        answer
+    };
+    let memory = Arc::new(memory);
+    if expected == Expected::Known {
+        let (store, commit, memory) = (store.clone(), commit.clone(), Arc::clone(&memory));
+        let renewing = async move {
+            let _memory = memory;
+            store.renew(&commit).await
+        };
+        // Of a file that is there, this looks up the chunks once; the way below does so twice.
+        if start_task(&inner.host, renewing).await.map_err(StoreError::from)?? {
+            return Ok(committed(true));
+        }
+    }
     let missing = match expected {
         Expected::Stored => Vec::new(),
         Expected::Known => missing_of(store, &commit.ids()).await?,
@@ -65,10 +83,7 @@ pub(super) async fn commit(
         Err(CommitError::Store(StoreError::Chunk(error))) => return Err(Refusal::of_chunk(&error)),
         Err(CommitError::Store(error)) => return Err(error.into()),
     }
-    let json = Json::default().with_text("root", root).with("chunks", chunks).with("length", length);
-    let mut answer = Answer::json(if known { 200 } else { 201 }, json.finish());
-    answer.committed = Some(Committed { root, length, new: !known });
-    Ok(answer)
+    Ok(committed(known))
 }
 
 fn chunks_missing(chunks: &[ChunkId]) -> Refusal {
