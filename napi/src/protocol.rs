@@ -9,7 +9,6 @@ use crate::failure::Failure;
 use crate::fields::Fields;
 use crate::number::exact;
 use crate::runtime::{handle, promise, settle};
-use crate::store::stream::Pulled;
 use crate::store::{JsStore, Pieces};
 use ::bytes::Bytes;
 use chunker_store::StoreError;
@@ -335,7 +334,7 @@ impl JsAnswer {
         Ok(match self.body.take() {
             None | Some(AnswerBody::Empty) => None,
             Some(AnswerBody::Bytes(whole)) => Some(Either::A(bytes::copied(env, &whole)?)),
-            Some(AnswerBody::Stream(pieces)) => Some(Either::B(Pieces(Pulled::new(pieces)))),
+            Some(AnswerBody::Stream(pieces)) => Some(Either::B(Pieces::new(pieces))),
         })
     }
 

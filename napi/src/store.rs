@@ -3,18 +3,22 @@
 pub mod reports;
 pub(crate) mod stream;
 
-use crate::bytes;
 use crate::failure::Failure;
 use crate::fields::Fields;
 use crate::number::{Number, option};
 use crate::runtime::promise;
 use ::bytes::Bytes;
-use chunker_store::{CacheFolder, CheckOptions, CollectOptions, FileEntry, Root, Store, StoreOptions};
+use chunker_store::{
+    CacheFolder, CheckOptions, CollectOptions, FileEntry, Root, Store, StoreError, StoreOptions,
+};
+use futures::Stream;
 use napi::Env;
-use napi::bindgen_prelude::{Object, PromiseRaw, Uint8ArraySlice};
+use napi::bindgen_prelude::{BufferSlice, Object, PromiseRaw};
 use napi_derive::napi;
 use reports::{Check, Collection, StoredFile, Usage};
 use std::future::Future;
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stream::Pulled;
 use tokio::sync::watch;
@@ -84,7 +88,7 @@ impl JsStore {
             let range = start.unwrap_or(0)..end.unwrap_or(length).min(length);
             Ok(store.read_manifest(&manifest, Some(range))?)
         };
-        promise(env, reading, |_, pieces| Ok(Pieces(Pulled::new(pieces))))
+        promise(env, reading, |_, pieces| Ok(Pieces::new(pieces)))
     }
 
     /// Deletes data that no file needs: see [`Store::collect`].
@@ -201,32 +205,68 @@ impl Files {
     }
 }
 
-/// The bytes of a file.
+/// Bytes that are handed over piece by piece.
 #[napi]
-pub struct Pieces(pub(crate) Pulled<Bytes>);
+pub struct Pieces {
+    pulled: Pulled<Bytes>,
+    /// The announced piece, in parts, until it is taken; `None` once the reading has ended.
+    announced: Arc<Mutex<Option<Vec<Bytes>>>>,
+}
 
-/// Bytes to return together, if there are that many: each time costs some 50 µs.
-const PIECE: usize = 256 << 10;
+/// Bytes to hand over together, if there are that many: each time costs some 50 µs.
+const PIECE: usize = 1 << 20;
+
+impl Pieces {
+    pub(crate) fn new(stream: impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static) -> Self {
+        Self { pulled: Pulled::new(stream), announced: Arc::new(Mutex::new(Some(Vec::new()))) }
+    }
+}
 
 #[napi]
 impl Pieces {
-    /// Resolves with the next bytes, `null` at the end.
+    /// Resolves with the length of the next piece, `null` at the end.
     #[napi(catch_unwind)]
-    pub fn next<'env>(
-        &self,
-        env: &'env Env,
-    ) -> Result<PromiseRaw<'env, Option<Uint8ArraySlice<'env>>>, Failure> {
-        let next = self.0.next(|pieces| pieces.iter().map(Bytes::len).sum::<usize>() >= PIECE);
-        promise(env, next, |env, pieces| match &pieces[..] {
-            [] => Ok(None),
-            [piece] => Ok(Some(bytes::copied(env, piece)?)),
-            pieces => Ok(Some(bytes::copied(env, &pieces.concat())?)),
+    pub fn next<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Option<u32>>, Failure> {
+        let announced = Arc::clone(&self.announced);
+        promise(env, self.pulled.next(|parts| length(parts) >= PIECE), move |_, parts| {
+            let mut announced = lock(&announced);
+            let piece = announced.as_mut().ok_or(Failure::CLOSED)?;
+            piece.extend(parts);
+            if piece.is_empty() {
+                return Ok(None);
+            }
+            let length = length(piece);
+            Ok(Some(length.try_into().map_err(|_| Failure::memory(length))?))
         })
+    }
+
+    /// Copies the announced piece to the start of `into`.
+    #[napi(catch_unwind)]
+    pub fn take(&self, mut into: BufferSlice<'_>) -> Result<(), Failure> {
+        let piece = lock(&self.announced).as_mut().map(take).ok_or(Failure::CLOSED)?;
+        let mut rest = &mut into[..];
+        for part in piece {
+            let Some((start, after)) = rest.split_at_mut_checked(part.len()) else {
+                return Err(Failure::argument("there is no room for the piece"));
+            };
+            start.copy_from_slice(&part);
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Ends the reading.
     #[napi(catch_unwind)]
     pub fn free(&self) -> Result<(), Failure> {
-        self.0.close()
+        *lock(&self.announced) = None;
+        self.pulled.close()
     }
+}
+
+fn length(parts: &[Bytes]) -> usize {
+    parts.iter().map(Bytes::len).sum()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -242,6 +242,59 @@ test("Express mounts a handler in a line, a plain server by its prefix", async (
   assert.equal(await answerTo(`${plain}/a/b/v2`), "404 not_found");
 });
 
+test("middleware may keep what is written, or write it later", async (t) => {
+  const { store, transport } = await serving(t);
+  const long = randomBytes(5_000_000, 8);
+  const { root } = await upload(long, { transport, profile });
+  const handler = createUploadHandler({ store });
+  const kept: Uint8Array[] = [];
+  /** Writes at the end; calls back at once, or never. */
+  const later = (response: ServerResponse, callsBack: boolean) => {
+    const held: Uint8Array[] = [];
+    const [write, end] = [response.write, response.end];
+    response.write = (piece: Uint8Array, onWritten?: unknown) => {
+      held.push(piece);
+      if (callsBack) (onWritten as () => void)();
+      return true;
+    };
+    response.end = () => {
+      for (const piece of held) write.call(response, piece, "utf8");
+      return end.call(response, undefined, "utf8");
+    };
+  };
+  const url = await listening(t, (request, response) => {
+    if (request.url?.endsWith("?tee")) {
+      const { write } = response;
+      response.write = ((...args: Parameters<typeof write>) => {
+        kept.push(args[0]);
+        return write.apply(response, args);
+      }) as typeof write;
+    } else later(response, request.url?.endsWith("?early") === true);
+    request.url = request.url?.replace(/\?.*/, "");
+    void handler(request, response);
+  });
+  for (const query of ["?tee", "?early", "?never"]) {
+    const answer = await fetch(new HttpTransport({ baseUrl: url }).fileUrl(root) + query);
+    assert.ok(Buffer.from(await answer.arrayBuffer()).equals(long), query);
+  }
+  assert.ok(Buffer.concat(kept).equals(long));
+});
+
+test("a manifest above the limit is refused, even if the file is there", async (t) => {
+  const { path, transport } = await serving(t);
+  const { manifest } = await upload(data, { transport, profile });
+  const manifestLimit = manifest.toBytes().length - 1;
+  const store = await Store.open(path, { cache: false, manifestLimit });
+  const narrow = await createUploadServer({ store });
+  t.after(() => narrow.close({ graceMs: 0 }));
+  const again = upload(data, {
+    transport: new HttpTransport({ baseUrl: narrow.url }),
+    profile,
+    retry,
+  });
+  assert.equal(await codeOf(again), "manifest_too_large");
+});
+
 test("HTTP/2 is answered the same", async (t) => {
   const handler = createUploadHandler({ store: "memory://h2" });
   const server = createHttp2Server((request, response) => {

@@ -1,6 +1,8 @@
 // The part of the native addon for servers: `napi/src/store.rs` and `napi/src/protocol.rs`.
 
+import { Buffer } from "node:buffer";
 import { native, unavailable } from "../../addon.node.js";
+import type { ByteArray } from "../../bytes.js";
 import { failureOf } from "../../errors.js";
 import type { Usage } from "../transport.js";
 import { StoreError } from "./error.js";
@@ -13,8 +15,11 @@ export interface Pulled<T> {
   free(): void;
 }
 
-/** Bytes; `null` marks the end. */
-export type Pieces = Pulled<Uint8Array | null>;
+/** Bytes in pieces: `next` resolves with the length of the next one, `null` at the end. */
+export interface Pieces extends Pulled<number | null> {
+  /** Copies this piece to the start of `into`. */
+  take(into: Buffer): void;
+}
 
 /** A file in a list; `committed` in milliseconds since 1970. */
 export interface ListedFile {
@@ -111,6 +116,22 @@ export async function asked<T>(call: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     throw storeFailureOf(error);
   }
+}
+
+/**
+ * Returns the next piece, `null` at the end.
+ *
+ * @param room Where to put it, if it fits in.
+ */
+export function nextPiece(pieces: Pieces, room?: Buffer): Promise<ByteArray | null> {
+  return asked(async () => {
+    const length = await pieces.next();
+    if (length === null) return null;
+    const fits = room !== undefined && length <= room.length;
+    const into = fits ? room : Buffer.allocUnsafeSlow(length);
+    pieces.take(into);
+    return new Uint8Array(into.buffer, into.byteOffset, length) as ByteArray;
+  });
 }
 
 /** Returns an error of the addon as a `ChunkerError` or a {@link StoreError}, and any other unchanged. */

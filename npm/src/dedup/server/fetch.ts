@@ -1,6 +1,6 @@
 // For servers with the web's `Request` and `Response`: Hono, Next.js, Bun, Deno.
 
-import { asked, type Pieces } from "./addon.js";
+import { nextPiece, type Pieces } from "./addon.js";
 import type { UploadHandlerOptions } from "./options.js";
 import { LATE, within } from "./patience.js";
 import { Shell } from "./shell.js";
@@ -91,7 +91,7 @@ function streamOf(
       async pull(controller) {
         taken();
         try {
-          const piece = await asked(() => pieces.next());
+          const piece = await nextPiece(pieces);
           if (piece !== null) {
             controller.enqueue(piece);
             watch(controller);

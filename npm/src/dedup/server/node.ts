@@ -4,10 +4,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { invalidArgument } from "../../errors.js";
-import { asked } from "./addon.js";
+import { BodyWriter } from "./body-writer.js";
 import { Refusal } from "./error.js";
 import type { UploadHandlerOptions } from "./options.js";
-import { LATE, within } from "./patience.js";
 import { type Incoming, type Reply, Shell } from "./shell.js";
 
 /** Bytes of a refused body to read, so that the connection can be kept. */
@@ -17,11 +16,6 @@ const DRAINED = 1024 * 1024;
  * would lose the answer.
  */
 const LINGER_MS = 2_000;
-/** Bytes that a slow reader must take to make progress. A fast reader gets larger slices. */
-const SLICE = 64 * 1024;
-const LARGEST_SLICE = 1024 * 1024;
-/** A reader is fast if it takes a slice within this part of its time limit. */
-const FAST = 1 / 32;
 
 /** Answers one request; resolves when the answer is finished, and never rejects. */
 export type UploadHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -175,62 +169,21 @@ class Handler {
       headers.push("Connection", "close");
     }
     response.writeHead(status, headers);
-    if (body instanceof Uint8Array) await this.#write(response, body);
+    const writer = new BodyWriter(response, this.shell.stallTimeoutMs);
+    if (body instanceof Uint8Array) await writer.write(body);
     else if (body !== null) {
       // Once the connection is closed, no piece must be awaited or hold memory.
       incoming.gone.addEventListener("abort", () => body.free(), { once: true });
       try {
-        let size = SLICE;
-        const next = () => asked(() => body.next());
-        for (let piece = await next(); piece !== null; piece = await next()) {
-          size = await this.#write(response, piece, size);
-        }
+        await writer.writeAll(body);
       } finally {
         body.free();
       }
     } else if (isUnread) response.flushHeaders();
     if (isUnread && !isLeft) await drain(incoming);
-    await this.#settled(response, "finish", () => response.end());
+    await writer.end();
     if (isUnread && !request.complete) request.destroy();
   }
-
-  /** Writes bytes, and waits until the reader has taken them, as long as it makes progress. */
-  async #write(response: ServerResponse, bytes: Uint8Array, first = SLICE): Promise<number> {
-    let size = first;
-    for (let at = 0; at < bytes.length; ) {
-      const slice = bytes.subarray(at, at + size);
-      const began = performance.now();
-      await this.#settled(response, "drain", () => response.write(slice));
-      const isFast = performance.now() - began < FAST * this.shell.stallTimeoutMs;
-      at += slice.length;
-      size = isFast ? Math.min(2 * size, LARGEST_SLICE) : SLICE;
-    }
-    return size;
-  }
-
-  /** Calls `act`, and waits for the event that follows unless it returns `true`. */
-  async #settled(response: ServerResponse, event: string, act: () => unknown): Promise<void> {
-    let settle = () => {};
-    const happened = new Promise<void>((resolve) => {
-      settle = resolve;
-    });
-    if (response.destroyed) throw closed(); // no "close" will follow
-    response.once(event, settle).once("close", settle);
-    try {
-      if (act() === true) return;
-      if ((await within(this.shell.stallTimeoutMs, happened)) === LATE) {
-        response.destroy();
-        throw new Error(`the answer was not read for ${this.shell.stallTimeoutMs} ms`);
-      }
-      if (response.destroyed && !response.writableFinished) throw closed();
-    } finally {
-      response.off(event, settle).off("close", settle);
-    }
-  }
-}
-
-function closed(): Error {
-  return new Error("the client closed the connection");
 }
 
 function incomingOf(

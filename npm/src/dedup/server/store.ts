@@ -4,7 +4,7 @@ import { checkedOptions, checkSignal } from "../../options.js";
 import { aborted, orAborted, throwIfAborted } from "../../source.js";
 import type { ByteRange } from "../download.js";
 import type { StoredFile, Usage } from "../transport.js";
-import { asked, type ListedFile, type Pulled, type StoreHandle, serverAddon } from "./addon.js";
+import { asked, type ListedFile, nextPiece, type StoreHandle, serverAddon } from "./addon.js";
 import type { CheckReport, CollectReport } from "./reports.js";
 
 /** Options of {@link Store.open}. */
@@ -109,8 +109,14 @@ export class Store {
   /** Yields the files, ordered by root. */
   async *files(): AsyncGenerator<StoredFile, void, undefined> {
     const lists = await asked(() => this.#handle.files());
-    for await (const list of pulled(lists, (list) => list.length === 0, undefined)) {
-      for (const file of list) yield stored(file);
+    try {
+      for (;;) {
+        const list = await asked(() => lists.next());
+        if (list.length === 0) return;
+        for (const file of list) yield stored(file);
+      }
+    } finally {
+      lists.free();
     }
   }
 
@@ -132,7 +138,15 @@ export class Store {
     checkSignal(signal);
     throwIfAborted(signal);
     const pieces = await asked(() => this.#handle.read(root, range.start, range.end));
-    yield* pulled(pieces, (piece) => piece === null, signal) as AsyncGenerator<Uint8Array>;
+    try {
+      for (;;) {
+        const piece = await orAborted(nextPiece(pieces), signal);
+        if (piece === null) return;
+        yield piece;
+      }
+    } finally {
+      pieces.free();
+    }
   }
 
   /**
@@ -164,26 +178,6 @@ function addressOf(address: string | URL): string {
   if (typeof address === "string") return address;
   if (Object.prototype.toString.call(address) === "[object URL]") return address.href;
   throw invalidArgument(`address is ${kindOf(address)} (expected a path or a URL)`);
-}
-
-/** Yields the pulled items until `ends` returns `true`; ends the stream when the loop is left. */
-async function* pulled<T>(
-  stream: Pulled<T>,
-  ends: (item: T) => boolean,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<T, void, undefined> {
-  try {
-    for (;;) {
-      const item = await orAborted(
-        asked(() => stream.next()),
-        signal,
-      );
-      if (ends(item)) return;
-      yield item;
-    }
-  } finally {
-    stream.free();
-  }
 }
 
 async function stoppable<T>(
