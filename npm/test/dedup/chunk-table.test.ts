@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Manifest, toHex } from "chunker-cdc";
+import { ChunkTable } from "../../dist/dedup/chunk-table.js";
+import { manifestOf } from "../../dist/manifest.js";
+import { digestHex, randomBytes } from "./support.js";
+
+test("a table finds the chunks that a map finds, whatever their digests have in common", () => {
+  const bytes = randomBytes(32 * 9000, 5);
+  const digests = Array.from({ length: 9000 }, (_, at) => {
+    const digest = bytes.slice(32 * at, 32 * (at + 1));
+    // A third of them differ only in the last byte or two, a third start alike.
+    if (at % 3 === 0) digest.fill(7, 0, 30);
+    if (at % 3 === 1) digest.fill(9, 0, 4);
+    return digest;
+  });
+  const order = [...digests, ...digests.slice(0, 500)].map((digest, at) => ({ digest, at }));
+  const table = new ChunkTable();
+  const firsts = new Map<string, number>();
+  const totals = new Map<string, number>();
+  let offset = 0;
+  for (const { digest, at } of order) {
+    const key = toHex(digest);
+    const length = 1 + (at % 977);
+    if (!firsts.has(key)) firsts.set(key, at);
+    totals.set(key, (totals.get(key) ?? 0) + length);
+    assert.deepEqual(table.add(digest, length), { index: at, first: firsts.get(key) });
+    assert.deepEqual([table.lengthOf(at), table.offsetOf(at)], [length, offset]);
+    offset += length;
+  }
+  assert.deepEqual([table.count, table.length], [order.length, offset]);
+  for (const [key, first] of firsts) {
+    assert.equal(table.find(Buffer.from(key, "hex")), first);
+    assert.equal(toHex(table.digest(first)), key);
+    assert.equal(table.bytesOf(first), totals.get(key));
+  }
+  assert.equal(table.find(randomBytes(32, 6)), undefined);
+});
+
+test("the manifest of a table is that of its chunks", () => {
+  const profile = "fastcdc-v2020/nc1/64-256-1024/sha256";
+  const chunks = Array.from({ length: 3000 }, (_, at) => ({
+    hash: Buffer.from(digestHex("sha256", Buffer.from(`${at % 2000}`)), "hex"),
+    length: 64 + ((at % 2000) >> 2),
+  }));
+  const table = new ChunkTable();
+  for (const { hash, length } of chunks) table.add(hash, length);
+  const expected = Manifest.create(profile, chunks);
+  assert.deepEqual(manifestOf(profile, table.records).toBytes(), expected.toBytes());
+});
