@@ -155,6 +155,7 @@ impl JsRequest {
     #[napi(catch_unwind)]
     pub fn start(&mut self, store: &JsStore) -> Result<JsExchange, Failure> {
         let request = self.0.take().ok_or(Failure::CLOSED)?;
+        let unpushed = request.body_length();
         let store = store.0.clone();
         let (pieces, queue) = mpsc::channel(QUEUE);
         let (ready, started) = oneshot::channel();
@@ -166,7 +167,7 @@ impl JsRequest {
         });
         let abort = task.abort_handle();
         let pieces = Some((Vec::new(), pieces));
-        Ok(JsExchange { started: Some(started), pieces, task: Some(task), abort })
+        Ok(JsExchange { started: Some(started), unpushed, pieces, task: Some(task), abort })
     }
 
     fn get(&self) -> Result<&Request, Failure> {
@@ -207,6 +208,8 @@ fn send(piece: Vec<u8>, pieces: &mpsc::Sender<Bytes>) -> Result<bool, Failure> {
 pub struct JsExchange {
     /// Receives whether a body is needed, once it can be read; `None` once awaited.
     started: Option<oneshot::Receiver<bool>>,
+    /// Bytes of the announced body that were not pushed.
+    unpushed: u64,
     /// The piece being filled, and the queue; `None` after the end of the body.
     pieces: Option<(Vec<u8>, mpsc::Sender<Bytes>)>,
     /// The task that answers; `None` once awaited.
@@ -227,8 +230,14 @@ impl JsExchange {
     #[napi(catch_unwind)]
     pub fn push(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
         let (piece, pieces) = self.pieces.as_mut().ok_or(Failure::CLOSED)?;
+        if piece.is_empty() {
+            let most = PIECE + bytes.len();
+            let expected = usize::try_from(self.unpushed).unwrap_or(most).min(most);
+            piece.try_reserve_exact(expected).map_err(|_| Failure::memory(expected))?;
+        }
         piece.try_reserve(bytes.len()).map_err(|_| Failure::memory(bytes.len()))?;
         piece.extend_from_slice(bytes);
+        self.unpushed = self.unpushed.saturating_sub(bytes.len() as u64);
         if piece.len() < PIECE { Ok(true) } else { send(take(piece), pieces) }
     }
 
