@@ -15,8 +15,8 @@ export async function readFile(path: string): Promise<LocalFile> {
   return {
     size,
     source: () => piecesOf(file),
-    async read(offset, length) {
-      const bytes = new Uint8Array(length);
+    async read(offset, length, room = new Uint8Array(length)) {
+      const bytes = room.subarray(0, length);
       return bytes.subarray(0, await readAt(file, bytes, offset));
     },
     close: () => file.close(),

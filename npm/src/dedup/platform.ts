@@ -28,8 +28,8 @@ export interface LocalFile {
   readonly size: number;
   /** Returns a source of all its bytes. */
   source(): ByteSource;
-  /** Returns `length` bytes from `offset` on, fewer at the end of the file. */
-  read(offset: number, length: number): Promise<ByteArray>;
+  /** Returns `length` bytes from `offset` on, fewer at the end of the file; in `room` if that is given. */
+  read(offset: number, length: number, room?: ByteArray): Promise<ByteArray>;
   close(): Promise<void>;
 }
 

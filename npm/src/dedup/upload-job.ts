@@ -567,6 +567,7 @@ export class UploadJob {
     try {
       await this.#transport.putPack(this.#hash, body, { signal, onSent });
       this.#packSize.taken(body.length, performance.now() - began);
+      this.#source.takeBack(body.parts);
       return count;
     } catch (caught) {
       this.#unsent.add(all);

@@ -10,6 +10,8 @@ import { type LocalFile, platform } from "./platform.js";
 import { ReadBytes } from "./read-bytes.js";
 import type { UploadOptions } from "./upload-options.js";
 
+/** Shorter parts have buffers of their own; for longer ones, lengths are rounded up to this, so that more of them fit. */
+const ROOM_STEP = 1024 * 1024;
 /** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
 
@@ -21,6 +23,10 @@ export class UploadSource {
   #file: LocalFile | undefined;
   /** What was read from a source that cannot be read again. */
   #readBytes: ReadBytes | undefined;
+  /** Buffers for parts of the file: new ones for each part would keep the garbage collector busy. */
+  readonly #spares: ByteArray[] = [];
+  /** Those in use. */
+  readonly #lent = new WeakSet<ArrayBufferLike>();
 
   constructor(source: ByteSource, takesBlobs: boolean) {
     this.#source = source;
@@ -72,26 +78,49 @@ export class UploadSource {
     return isBlob(this.#source) || isBytes(this.#source) || this.#file !== undefined;
   }
 
-  /** Returns the bytes of a part, or a slice that is read when it is sent. */
+  /**
+   * Returns the bytes of a part, or a slice that is read when it is sent. Once it is sent, {@link takeBack} may have
+   * the bytes.
+   */
   async part(start: number, end: number): Promise<ByteArray | Blob> {
-    return this.#isSliced ? (this.#source as Blob).slice(start, end) : this.read(start, end);
+    if (this.#isSliced) return (this.#source as Blob).slice(start, end);
+    return this.read(start, end, this.#file && this.#roomFor(end - start));
   }
 
   /** Reads a part again; the server refuses it if it has changed. */
-  async read(start: number, end: number): Promise<ByteArray> {
+  async read(start: number, end: number, room?: ByteArray): Promise<ByteArray> {
     const source = this.#source;
     if (isBytes(source)) return bytesOf(source).subarray(start, end);
-    const bytes = await this.whileReading(this.#readAt(start, end));
+    const bytes = await this.whileReading(this.#readAt(start, end, room));
     if (bytes.length !== Math.min(end, lengthOf(source) ?? end) - start) {
       throw sourceChanged(`has become shorter than ${end} bytes`);
     }
     return bytes;
   }
 
-  async #readAt(start: number, end: number): Promise<ByteArray> {
+  async #readAt(start: number, end: number, room: ByteArray | undefined): Promise<ByteArray> {
     const file = this.#file;
-    if (file !== undefined) return file.read(start, end - start);
+    if (file !== undefined) return file.read(start, end - start, room);
     return new Uint8Array(await (this.#source as Blob).slice(start, end).arrayBuffer());
+  }
+
+  #roomFor(length: number): ByteArray | undefined {
+    if (length < ROOM_STEP) return undefined;
+    let room = this.#spares.pop();
+    // Packs grow; shorter buffers will not be needed again.
+    while (room !== undefined && room.length < length) room = this.#spares.pop();
+    room ??= new Uint8Array(Math.ceil(length / ROOM_STEP) * ROOM_STEP);
+    this.#lent.add(room.buffer);
+    return room;
+  }
+
+  /** Takes back the bytes of parts, and ignores other bytes. They are overwritten soon. */
+  takeBack(parts: readonly (ByteArray | Blob)[]): void {
+    for (const part of parts) {
+      if (isBytes(part) && this.#lent.delete(part.buffer)) {
+        this.#spares.push(new Uint8Array(part.buffer));
+      }
+    }
   }
 
   /** Fails if a file was changed after it was chosen: browsers compare the dates only when they open it. */

@@ -20,9 +20,11 @@ import {
   upload,
 } from "chunker-cdc/dedup";
 import {
+  bytesOf,
   codeOf,
   collect,
   compressibleBytes,
+  digestHex,
   hanging,
   MemoryTransport,
   type Method,
@@ -74,6 +76,39 @@ test("what is uploaded is what is downloaded, of every kind of source, by both h
       if (hash === "sha256") assert.equal(result.root, await rootOf(bytes), name);
     }
   }
+});
+
+test("bytes read from a file stay as they are until their pack is sent, or has failed", async () => {
+  const path = join(await temporaryDirectory(), "file");
+  const bytes = randomBytes(40_000_000, 9);
+  await writeFile(path, bytes);
+  const transport = new MemoryTransport();
+  const { putPack } = transport;
+  const random = splitMix64(10);
+  const buffers = new Set<ArrayBufferLike>();
+  let [packs, changed] = [0, 0];
+  transport.putPack = async (hash, pack, options) => {
+    packs += 1;
+    for (const part of pack.parts) if (part instanceof Uint8Array) buffers.add(part.buffer);
+    const sum = digestHex("sha256", await bytesOf(pack));
+    await sleep(Number(random() % 20n));
+    assert.equal(digestHex("sha256", await bytesOf(pack)), sum);
+    if (random() % 4n === 0n) {
+      // What has failed may still be on its way.
+      setTimeout(async () => {
+        if (digestHex("sha256", await bytesOf(pack)) !== sum) changed += 1;
+      }, 20);
+      throw new DedupError("network_error", "reset", { retryable: true });
+    }
+    await putPack.call(transport, hash, pack, options);
+  };
+  const uploading = { transport, profile: "medium", concurrency: 3, retry: QUICK } as const;
+  const { root } = await upload(path, { ...uploading, maxBytesInFlight: 12_000_000 });
+  assert.ok((await collect(download(root, { transport }))).equals(bytes));
+  await sleep(50);
+  assert.equal(changed, 0);
+  // Each pack has a table, too.
+  assert.ok(buffers.size < 1.6 * packs, `${packs} packs had ${buffers.size} buffers`);
 });
 
 test("an upload is of the bytes that it has read itself, whatever was uploaded before (law 1)", async () => {
