@@ -10,7 +10,10 @@ import { type LocalFile, platform } from "./platform.js";
 import { ReadBytes } from "./read-bytes.js";
 import type { UploadOptions } from "./upload-options.js";
 
-/** Shorter parts have buffers of their own; for longer ones, lengths are rounded up to this, so that more of them fit. */
+/**
+ * Parts shorter than this have buffers of their own. The buffers of longer ones have multiples of this length, in bytes,
+ * so that they fit other parts.
+ */
 const ROOM_STEP = 1024 * 1024;
 /** Shorter sources are cut sooner than a worker starts. */
 const MIN_BYTES_FOR_POOL = 4 * 1024 * 1024;
@@ -114,7 +117,7 @@ export class UploadSource {
     return room;
   }
 
-  /** Takes back the bytes of parts, and ignores other bytes. They are overwritten soon. */
+  /** Takes back the buffers of parts, which are overwritten soon, and ignores all others. */
   takeBack(parts: readonly (ByteArray | Blob)[]): void {
     for (const part of parts) {
       if (isBytes(part) && this.#lent.delete(part.buffer)) {

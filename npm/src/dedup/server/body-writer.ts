@@ -31,7 +31,10 @@ export class BodyWriter {
     }
   }
 
-  /** Whether what has been written is nowhere but with the system. Middleware may keep what passes through it. */
+  /**
+   * Whether written bytes went straight to a socket of Node's. Middleware may keep what passes through it, and other
+   * sockets what they are given.
+   */
   get #isDirect(): boolean {
     const { write, socket } = this.#response;
     return write === ServerResponse.prototype.write && socket instanceof Socket;
