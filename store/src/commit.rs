@@ -39,7 +39,7 @@ impl Store {
         Ok(root)
     }
 
-    /// Commits a file again if a new time is all that takes; returns whether it was.
+    /// Commits a file again by giving it a new time, if that is enough; returns whether it was.
     pub(crate) async fn renew(&self, commit: &Commit) -> Result<bool, StoreError> {
         let renewed = self.inner.renew(commit).await.inspect_err(|error| {
             crate::observability::failed(error.code());

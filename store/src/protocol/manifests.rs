@@ -56,7 +56,7 @@ pub(super) async fn commit(
             let _memory = memory;
             store.renew(&commit).await
         };
-        // Of a file that is there, this looks up the chunks once; the way below does so twice.
+        // If the file is there, this looks its chunks up once; the commit below would do so twice.
         if start_task(&inner.host, renewing).await.map_err(StoreError::from)?? {
             return Ok(committed(true));
         }
