@@ -208,7 +208,7 @@ fn send(piece: Vec<u8>, pieces: &mpsc::Sender<Bytes>) -> Result<bool, Failure> {
 pub struct JsExchange {
     /// Receives whether a body is needed, once it can be read; `None` once awaited.
     started: Option<oneshot::Receiver<bool>>,
-    /// Bytes of the announced body that were not pushed.
+    /// Bytes of the announced body that are still to be pushed.
     unpushed: u64,
     /// The piece being filled, and the queue; `None` after the end of the body.
     pieces: Option<(Vec<u8>, mpsc::Sender<Bytes>)>,
@@ -230,12 +230,11 @@ impl JsExchange {
     #[napi(catch_unwind)]
     pub fn push(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
         let (piece, pieces) = self.pieces.as_mut().ok_or(Failure::CLOSED)?;
-        if piece.is_empty() {
-            let most = PIECE + bytes.len();
-            let expected = usize::try_from(self.unpushed).unwrap_or(most).min(most);
-            piece.try_reserve_exact(expected).map_err(|_| Failure::memory(expected))?;
-        }
-        piece.try_reserve(bytes.len()).map_err(|_| Failure::memory(bytes.len()))?;
+        // A new piece has room for all that will be in it, since growing would copy it.
+        let most = PIECE + bytes.len();
+        let expected = usize::try_from(self.unpushed).unwrap_or(most).clamp(bytes.len(), most);
+        let room = if piece.is_empty() { expected } else { bytes.len() };
+        piece.try_reserve(room).map_err(|_| Failure::memory(room))?;
         piece.extend_from_slice(bytes);
         self.unpushed = self.unpushed.saturating_sub(bytes.len() as u64);
         if piece.len() < PIECE { Ok(true) } else { send(take(piece), pieces) }
