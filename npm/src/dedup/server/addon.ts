@@ -121,16 +121,16 @@ export async function asked<T>(call: () => T | Promise<T>): Promise<T> {
 /**
  * Returns the next piece, `null` at the end.
  *
- * @param room Where to put it, if it fits in.
+ * @param room A buffer for it, used if the piece fits.
  */
-export function nextPiece(pieces: Pieces, room?: Buffer): Promise<ByteArray | null> {
+export function nextPiece(pieces: Pieces, room?: ArrayBuffer): Promise<ByteArray | null> {
   return asked(async () => {
     const length = await pieces.next();
     if (length === null) return null;
-    const fits = room !== undefined && length <= room.length;
-    const into = fits ? room : Buffer.allocUnsafeSlow(length);
+    const fits = room !== undefined && length <= room.byteLength;
+    const into = fits ? Buffer.from(room) : Buffer.allocUnsafeSlow(length);
     pieces.take(into);
-    return new Uint8Array(into.buffer, into.byteOffset, length) as ByteArray;
+    return new Uint8Array(into.buffer, 0, length) as ByteArray;
   });
 }
 

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { nextPiece, type Pieces } from "./addon.js";
@@ -10,7 +9,7 @@ const LARGEST_SLICE = 1024 * 1024;
 /** A reader is fast if it takes a slice within this part of its time limit. */
 const FAST = 1 / 32;
 
-/** Writes the body of an answer as fast as its reader takes it, as long as that makes progress. */
+/** Writes the body of an answer as fast as its reader takes it, as long as the reader makes progress. */
 export class BodyWriter {
   readonly #response: ServerResponse;
   readonly #stallTimeoutMs: number;
@@ -22,18 +21,18 @@ export class BodyWriter {
   }
 
   async writeAll(pieces: Pieces): Promise<void> {
-    let room: Buffer | undefined;
+    let room: ArrayBuffer | undefined;
     for (;;) {
       const piece = await nextPiece(pieces, room);
       if (piece === null) return;
       const isWritten = await this.write(piece);
-      room = isWritten && this.#isDirect ? Buffer.from(piece.buffer) : undefined;
+      room = isWritten && this.#isDirect ? piece.buffer : undefined;
     }
   }
 
   /**
    * Whether written bytes went straight to a socket of Node's. Middleware may keep what passes through it, and other
-   * sockets what they are given.
+   * sockets may keep what they are given.
    */
   get #isDirect(): boolean {
     const { write, socket } = this.#response;

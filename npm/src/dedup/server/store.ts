@@ -4,7 +4,14 @@ import { checkedOptions, checkSignal } from "../../options.js";
 import { aborted, orAborted, throwIfAborted } from "../../source.js";
 import type { ByteRange } from "../download.js";
 import type { StoredFile, Usage } from "../transport.js";
-import { asked, type ListedFile, nextPiece, type StoreHandle, serverAddon } from "./addon.js";
+import {
+  asked,
+  type ListedFile,
+  nextPiece,
+  type Pulled,
+  type StoreHandle,
+  serverAddon,
+} from "./addon.js";
 import type { CheckReport, CollectReport } from "./reports.js";
 
 /** Options of {@link Store.open}. */
@@ -109,14 +116,12 @@ export class Store {
   /** Yields the files, ordered by root. */
   async *files(): AsyncGenerator<StoredFile, void, undefined> {
     const lists = await asked(() => this.#handle.files());
-    try {
-      for (;;) {
-        const list = await asked(() => lists.next());
-        if (list.length === 0) return;
-        for (const file of list) yield stored(file);
-      }
-    } finally {
-      lists.free();
+    const next = async () => {
+      const list = await asked(() => lists.next());
+      return list.length === 0 ? null : list;
+    };
+    for await (const list of pulled(lists, next, undefined)) {
+      for (const file of list) yield stored(file);
     }
   }
 
@@ -138,15 +143,7 @@ export class Store {
     checkSignal(signal);
     throwIfAborted(signal);
     const pieces = await asked(() => this.#handle.read(root, range.start, range.end));
-    try {
-      for (;;) {
-        const piece = await orAborted(nextPiece(pieces), signal);
-        if (piece === null) return;
-        yield piece;
-      }
-    } finally {
-      pieces.free();
-    }
+    yield* pulled(pieces, () => nextPiece(pieces), signal);
   }
 
   /**
@@ -178,6 +175,23 @@ function addressOf(address: string | URL): string {
   if (typeof address === "string") return address;
   if (Object.prototype.toString.call(address) === "[object URL]") return address.href;
   throw invalidArgument(`address is ${kindOf(address)} (expected a path or a URL)`);
+}
+
+/** Yields what `next` pulls, up to `null`; ends the stream when the loop is left. */
+async function* pulled<T>(
+  stream: Pulled<unknown>,
+  next: () => Promise<T | null>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void, undefined> {
+  try {
+    for (;;) {
+      const item = await orAborted(next(), signal);
+      if (item === null) return;
+      yield item;
+    }
+  } finally {
+    stream.free();
+  }
 }
 
 async function stoppable<T>(
