@@ -55,13 +55,12 @@ export async function* chunks(
   source: ByteSource,
   options?: ReadOptions,
 ): AsyncGenerator<Chunk, void, undefined> {
-  for await (const { found, hash } of finding(source, options)) {
-    // `yield*` would cost two more promises per chunk.
-    for (const chunk of handedOut(hash, found)) yield chunk;
+  for await (const group of chunkGroups(source, options)) {
+    for (const chunk of group) yield chunk;
   }
 }
 
-/** Yields the chunks of `source` in groups, each as it is found; otherwise as {@link chunks}. */
+/** Like {@link chunks}, but yields the chunks in groups, each as soon as it is found. */
 export async function* chunkGroups(
   source: ByteSource,
   options?: ReadOptions,

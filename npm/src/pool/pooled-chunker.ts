@@ -62,7 +62,9 @@ export abstract class PooledChunker {
       const piping = new Piping(native, this.#threads, source, id, offset, { signal, onProgress });
       this.#running.add(piping);
       try {
-        for await (const found of piping.chunks()) yield* handedOut(hash, found);
+        for await (const found of piping.chunks()) {
+          for (const chunk of handedOut(hash, found)) yield chunk;
+        }
       } catch (error) {
         throw counted(error);
       } finally {
@@ -95,7 +97,7 @@ export abstract class PooledChunker {
           bytesRead = segments.position;
           onProgress?.(totalBytes === undefined ? { bytesRead } : { bytesRead, totalBytes });
         }
-        yield* handedOut(hash, found);
+        for (const chunk of handedOut(hash, found)) yield chunk;
         throwIfAborted(signal);
       }
     } catch (error) {
