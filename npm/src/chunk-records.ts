@@ -52,14 +52,6 @@ export class ChunkRecords {
     return this.#bytes.subarray(RECORD * index, RECORD * index + DIGEST);
   }
 
-  hasDigest(index: number, digest: Uint8Array): boolean {
-    const at = RECORD * index;
-    for (let byte = 0; byte < DIGEST; byte += 1) {
-      if (this.#bytes[at + byte] !== digest[byte]) return false;
-    }
-    return true;
-  }
-
   offset(index: number): number {
     return this.#view.getFloat64(RECORD * index + OFFSET, true);
   }

@@ -37,7 +37,7 @@ export interface ManifestJson {
   chunks: { hash: string; offset: number; length: number }[];
 }
 
-/** Returns the manifest of an input with the chunks of these records; otherwise as {@link Manifest.create}. */
+/** Like {@link Manifest.create}, with the records of the chunks. */
 export let manifestOf: (profileId: string, records: Uint8Array) => Manifest;
 
 /**

@@ -1,4 +1,4 @@
-import type { ByteArray } from "../bytes.js";
+import { type ByteArray, isEqual } from "../bytes.js";
 import { ChunkRecords } from "../chunk-records.js";
 
 /** Whether a server has a chunk: unknown or missing, known from before, or sent by us. */
@@ -69,7 +69,7 @@ export class ChunkTable {
     let slot = (a | (b << 8) | (c << 16) | (d << 24)) & mask;
     for (;;) {
       const taken = this.#slots[slot] ?? 0;
-      if (taken === 0 || this.#records.hasDigest(taken - 1, digest)) return slot;
+      if (taken === 0 || isEqual(this.digest(taken - 1), digest)) return slot;
       slot = (slot + 1) & mask;
     }
   }

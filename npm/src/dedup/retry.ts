@@ -44,8 +44,6 @@ export class Requests {
   /** One controller per request: Node warns of signals with many listeners. */
   readonly #running = new Set<AbortController>();
   readonly #stop = new AbortController();
-  /** As the signal says, but cheaper to read. */
-  #isStopped = false;
   #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   #grace: ReturnType<typeof setTimeout> | undefined;
 
@@ -138,7 +136,7 @@ export class Requests {
 
   /** Whether {@link notPaused} waits or rejects. */
   get mustWait(): boolean {
-    return this.#isStopped || this.#paused !== undefined;
+    return this.#paused !== undefined || this.#stop.signal.aborted;
   }
 
   /** Resolves when requests may be sent; rejects when they are stopped. */
@@ -150,7 +148,6 @@ export class Requests {
   /** Ends all requests, including future ones: they reject with `reason`. */
   stop(reason: unknown): void {
     clearTimeout(this.#grace);
-    this.#isStopped = true;
     this.#stop.abort(reason);
     for (const controller of this.#running) controller.abort(reason);
   }

@@ -11,8 +11,8 @@ import { ReadBytes } from "./read-bytes.js";
 import type { UploadOptions } from "./upload-options.js";
 
 /**
- * Parts shorter than this have buffers of their own. The buffers of longer ones have multiples of this length, in bytes,
- * so that they fit other parts.
+ * Parts shorter than this, in bytes, have buffers of their own. The length of a buffer for a longer part is a multiple of
+ * this, so that other parts fit, too.
  */
 const ROOM_STEP = 1024 * 1024;
 /** Shorter sources are cut sooner than a worker starts. */
