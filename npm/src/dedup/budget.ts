@@ -40,11 +40,20 @@ export class Budget {
    */
   async take(amount: number, order = 0): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed.reason;
-    if (this.tryTake(amount)) return;
+    const [first] = this.#waiters;
+    if ((first === undefined || order < first.order) && this.#fits(amount)) {
+      this.#take(amount);
+      return;
+    }
     await new Promise<void>((grant, reject) => {
       const before = this.#waiters.findLastIndex((waiter) => waiter.order <= order);
       this.#waiters.splice(before + 1, 0, { amount, order, grant, reject });
     });
+  }
+
+  /** Takes `amount` at once, even if it is not free. */
+  exceed(amount: number): void {
+    this.#take(amount);
   }
 
   /** Rejects all waiting and future calls of {@link take}. */

@@ -12,8 +12,8 @@ const READ_BYTES = 512 * 1024;
 const WRITE_BYTES = 512 * 1024;
 /** Limit for the bytes of a body that the system buffers: Linux's default. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
-/** Bytes per millisecond for each of six connections that share an uplink of 256 kbit/s. */
-const SLOWEST_LINK = 5;
+/** Bytes per millisecond for each of eleven connections that share an uplink of 256 kbit/s. */
+const SLOWEST_LINK = 3;
 
 /** A module, and its persistent connections. */
 interface Client {

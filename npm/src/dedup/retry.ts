@@ -44,6 +44,8 @@ export class Requests {
   /** One controller per request: Node warns of signals with many listeners. */
   readonly #running = new Set<AbortController>();
   readonly #stop = new AbortController();
+  /** Ends the waits before attempts. */
+  readonly #waits = new Set<() => void>();
   #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   #grace: ReturnType<typeof setTimeout> | undefined;
 
@@ -105,7 +107,7 @@ export class Requests {
         const { code } = error;
         writeLine("warning", "request_retried", { attempt, delayMs: Math.round(delayMs), code });
         onRetry?.({ attempt, delayMs, error });
-        await sleep(delayMs, this.#stop.signal);
+        await this.#wait(delayMs);
       },
     };
   }
@@ -142,7 +144,10 @@ export class Requests {
   /** Resolves when requests may be sent; rejects when they are stopped. */
   async notPaused(): Promise<void> {
     this.throwIfStopped();
-    while (this.#paused !== undefined) await orReason(this.#paused.over, this.#stop.signal);
+    while (this.#paused !== undefined) {
+      await this.#paused.over;
+      this.throwIfStopped();
+    }
   }
 
   /** Ends all requests, including future ones: they reject with `reason`. */
@@ -150,10 +155,26 @@ export class Requests {
     clearTimeout(this.#grace);
     this.#stop.abort(reason);
     for (const controller of this.#running) controller.abort(reason);
+    for (const end of this.#waits) end();
+    this.#paused?.end();
   }
 
   throwIfStopped(): void {
     this.#stop.signal.throwIfAborted();
+  }
+
+  /** Waits for `ms` milliseconds, or rejects when requests are stopped. */
+  async #wait(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => end(), ms);
+      const end = () => {
+        clearTimeout(timer);
+        this.#waits.delete(end);
+        resolve();
+      };
+      this.#waits.add(end);
+    });
+    this.throwIfStopped();
   }
 
   #delay(number: number, { retryAfterMs = 0 }: DedupError): number {
@@ -172,16 +193,4 @@ export function orReason<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener("abort", onAbort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
-}
-
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const slept = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  try {
-    await orReason(slept, signal);
-  } finally {
-    clearTimeout(timer);
-  }
 }

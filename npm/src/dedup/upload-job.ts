@@ -23,8 +23,8 @@ import { ChunkEncoder } from "./encoder.js";
 import { asDedupError, DedupError } from "./error.js";
 import { orIdle } from "./idle.js";
 import { PackSize } from "./pack-size.js";
-import { platform } from "./platform.js";
 import { orReason, Requests } from "./retry.js";
+import { largestPack, PackShare, type Supplies, suppliesOf } from "./supplies.js";
 import type { Body, Transport } from "./transport.js";
 import type { ChunkState, UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
 import { sourceChanged, UploadSource } from "./upload-source.js";
@@ -53,7 +53,6 @@ export const COMMON_UPLOAD_KEYS = [
 /** The options of one upload. */
 export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as const;
 
-const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** Limit for concurrent questions. */
 const QUESTIONS = 4;
 /**
@@ -68,24 +67,6 @@ const LATE_MS = 1000;
 /** How often to send chunks again that the server lost before the commit. */
 const COMMITS = 5;
 
-/** What concurrent uploads share. */
-export interface Supplies {
-  /** Bytes of chunks that were read and have not arrived. */
-  readonly bytes: Budget;
-  /** Packs in transit. */
-  readonly packs: Budget;
-}
-
-/** Returns the supplies that `options` allow. */
-export function suppliesOf({ concurrency, maxBytesInFlight }: Partial<UploadOptions>): Supplies {
-  return {
-    bytes: new Budget(
-      positiveInteger("maxBytesInFlight", maxBytesInFlight ?? DEFAULT_MAX_BYTES_IN_FLIGHT),
-    ),
-    packs: new Budget(positiveInteger("concurrency", concurrency ?? platform().concurrency)),
-  };
-}
-
 /** A chunk being uploaded: the first with its digest in the source. */
 interface Entry {
   readonly index: number;
@@ -96,6 +77,12 @@ interface Entry {
   payload: readonly ByteArray[] | undefined;
   /** What is sent, once it is encoded; its length differs from the chunk's if it is compressed. */
   encoded?: ByteArray | undefined;
+}
+
+/** Chunks that share a turn. They are sent in several requests if they do not fit into one. */
+interface Pack {
+  readonly entries: readonly Entry[];
+  readonly share: PackShare;
 }
 
 export class UploadJob {
@@ -109,24 +96,24 @@ export class UploadJob {
   readonly #stop = new AbortController();
   readonly #requests: Requests;
   readonly #encoder: ChunkEncoder;
-  readonly #bytes: Budget;
-  readonly #packs: Budget;
+  readonly #supplies: Supplies;
   readonly #questions = new Budget(QUESTIONS);
   readonly #packSize: PackSize;
   readonly #mostAsked: number;
   readonly #tasks = new Set<Promise<void>>();
   readonly #table = new ChunkTable();
   readonly #counts = uploadCounts();
-  /** Bytes that this upload has taken of the shared supply. */
+  /** Bytes of chunks that this upload has taken of the shared supply. */
   #held = 0;
-  #packsHeld = 0;
+  /** What its packs have taken. */
+  readonly #shares = new Set<PackShare>();
   #limits: Limits = FIRST_LIMITS;
   #knowsLimits = false;
   #hash: HashAlgorithm = "sha256";
   #bytesDone = 0;
   #bytesInTransit = 0;
   /** Packs that their connections have not taken completely. */
-  readonly #unsent = new Set<readonly Entry[]>();
+  readonly #unsent = new Set<Pack>();
   /** Packs without an answer. */
   #unanswered = 0;
 
@@ -163,13 +150,11 @@ export class UploadJob {
     }
     this.#source = new UploadSource(source, options.transport.takesBlobs === true);
     const own = suppliesOf(options);
-    const { bytes, packs } = supplies ?? own;
-    this.#bytes = bytes;
-    this.#packs = packs;
+    this.#supplies = supplies ?? own;
+    const { bytes, concurrency } = this.#supplies;
     this.#encoder = new ChunkEncoder(options.compression, options.compressionLevel);
     this.#requests = new Requests(options.retry, () => this.#counts.add({ retries: 1 }));
-    // One pack is prepared while others are in transit.
-    this.#packSize = new PackSize(bytes.capacity / (packs.capacity + 1));
+    this.#packSize = new PackSize(largestPack(bytes.capacity, concurrency));
     this.#mostAsked = bytes.capacity / QUESTIONS;
     this.#questionBytes = Math.min(this.#packSize.target, this.#mostAsked);
     this.#expectsNew = options.assumeNew === true;
@@ -226,10 +211,9 @@ export class UploadJob {
       this.#stop.abort();
       this.#requests.stop(new ChunkerError("aborted", "the upload has ended"));
       signal?.removeEventListener("abort", onAbort);
-      this.#bytes.give(this.#held);
-      this.#packs.give(this.#packsHeld);
+      this.#supplies.bytes.give(this.#held);
       this.#held = 0;
-      this.#packsHeld = 0;
+      for (const share of this.#shares) share.end();
       // Not awaited: a read in progress may hang.
       this.#source.close().catch(() => {});
       endSpan(this.#counts.own);
@@ -326,7 +310,8 @@ export class UploadJob {
    * to be sent after all, the supply must have room for one of this length per pack, and another.
    */
   #needsNoRoom(length: number): boolean {
-    const isShort = length * (this.#packs.capacity + 1) <= this.#bytes.capacity;
+    const { bytes, concurrency } = this.#supplies;
+    const isShort = length <= largestPack(bytes.capacity, concurrency);
     return this.#expectsKnown && isShort && this.#unasked.length + this.#asked.size < MOST_AHEAD;
   }
 
@@ -347,12 +332,13 @@ export class UploadJob {
 
   async #takeRoom(length: number): Promise<void> {
     this.#stop.signal.throwIfAborted();
-    if (!this.#bytes.tryTake(length)) {
+    const { bytes } = this.#supplies;
+    if (!bytes.tryTake(length)) {
       // What is gathered would never be released by waiting.
       this.#ask();
       this.#needsRoom = true;
       this.#change();
-      await this.#orStopped(this.#bytes.take(length), () => this.#bytes.give(length));
+      await this.#orStopped(bytes.take(length), () => bytes.give(length));
       this.#needsRoom = false;
     }
     this.#held += length;
@@ -361,7 +347,7 @@ export class UploadJob {
   #giveRoom({ room }: Entry): void {
     if (room === 0 || this.#stop.signal.aborted) return;
     this.#held -= room;
-    this.#bytes.give(room);
+    this.#supplies.bytes.give(room);
   }
 
   /** Asks which of the chunks that were read are missing. */
@@ -467,32 +453,42 @@ export class UploadJob {
         await this.#nextChange();
       }
       await this.#requests.notPaused();
-      await this.#orStopped(this.#packs.take(1), () => this.#packs.give(1));
-      this.#packsHeld += 1;
-      const entries = this.#takePack();
-      this.#unsent.add(entries);
+      const share = new PackShare(this.#supplies);
+      this.#shares.add(share);
+      const end = () => share.end();
+      const most = Math.min(this.#sendableBytes, this.#packSize.target);
+      await this.#orStopped(share.takeBytes(most), end);
+      await this.#orStopped(share.takeTurn(), end);
+      const entries = this.#takePack(most);
+      share.setBytes(bytesOf(entries));
+      const pack = { entries, share };
+      this.#unsent.add(pack);
       this.#unanswered += 1;
-      this.#spawn(() => this.#send(entries));
+      this.#spawn(() => this.#send(pack));
     }
   }
 
+  /** Bytes of chunks that are missing, or probably missing. */
+  get #sendableBytes(): number {
+    return this.#missingBytes + (this.#expectsNew ? this.#askedBytes : 0);
+  }
+
   #hasPack(): boolean {
-    const sendable = this.#missingBytes + (this.#expectsNew ? this.#askedBytes : 0);
+    const sendable = this.#sendableBytes;
     if (sendable >= this.#packSize.target) return true;
     const answered = this.#openQuestions.size === 0 || this.#expectsNew;
     return sendable > 0 && (this.#needsRoom || (this.#readToEnd && answered));
   }
 
-  /** Takes the chunks for a pack: missing ones, or probably missing ones. */
-  #takePack(): Entry[] {
-    const full = this.#prefix(this.#missing);
+  /** Takes the chunks for a pack, of `most` bytes or one chunk: missing ones, or probably missing ones. */
+  #takePack(most: number): Entry[] {
+    const full = this.#prefix(this.#missing, most);
     const entries = this.#missing.splice(0, full);
-    let bytes = 0;
-    for (const { length } of entries) bytes += length;
+    let bytes = bytesOf(entries);
     this.#missingBytes -= bytes;
     if (!this.#expectsNew || this.#missing.length > 0) return entries;
     for (const entry of this.#asked) {
-      if (entries.length > 0 && bytes + entry.length > this.#packSize.target) break;
+      if (entries.length > 0 && bytes + entry.length > most) break;
       if (entries.length >= this.#limits.packChunks) break;
       this.#asked.delete(entry);
       this.#askedBytes -= entry.length;
@@ -502,26 +498,27 @@ export class UploadJob {
     return entries;
   }
 
-  /** How many of `entries` make a pack: at least one. */
-  #prefix(entries: readonly Entry[]): number {
+  /** How many of `entries` make a pack of `most` bytes: at least one. */
+  #prefix(entries: readonly Entry[], most: number): number {
     const { packBytes, packChunks } = this.#limits;
     let count = 0;
     let bytes = 0;
     for (const { length } of entries) {
       bytes += length;
-      const fits = bytes <= this.#packSize.target && bytes + tableBytes(count + 1) <= packBytes;
+      const fits = bytes <= most && bytes + tableBytes(count + 1) <= packBytes;
       if (count > 0 && (!fits || count >= packChunks)) break;
       count += 1;
     }
     return count;
   }
 
-  async #send(entries: readonly Entry[]): Promise<void> {
+  async #send(pack: Pack): Promise<void> {
+    const { entries, share } = pack;
     await this.#requests.notPaused();
     for (const { index } of entries) this.#emit(index, "sending");
     await this.#encode(entries);
     for (let rest = entries; rest.length > 0; ) {
-      const taken = await this.#requests.run((signal) => this.#attempt(rest, entries, signal));
+      const taken = await this.#requests.run((signal) => this.#attempt(rest, pack, signal));
       if (this.#isOver) return;
       for (const entry of rest.slice(0, taken)) {
         const onWire = entry.encoded?.length ?? entry.length;
@@ -533,35 +530,32 @@ export class UploadJob {
       rest = rest.slice(taken);
     }
     this.#unanswered -= 1;
-    this.#setSent(entries); // not every exchange reports how much was sent
-    if (this.#stop.signal.aborted) return;
-    this.#packsHeld -= 1;
-    this.#packs.give(1);
+    this.#setSent(pack); // not every exchange reports how much was sent
+    share.end();
+    this.#shares.delete(share);
   }
 
-  #setSent(entries: readonly Entry[]): void {
-    this.#unsent.delete(entries);
+  #setSent(pack: Pack): void {
+    pack.share.sent();
+    this.#unsent.delete(pack);
     this.#change();
   }
 
-  /** Sends as many of the first `entries` as fit into a pack, the rest of `all`; returns their number. */
-  async #attempt(
-    entries: readonly Entry[],
-    all: readonly Entry[],
-    signal: AbortSignal,
-  ): Promise<number> {
-    this.#unsent.add(all);
+  /** Sends as many of the first `entries` as fit, the rest of `pack`; returns their number. */
+  async #attempt(entries: readonly Entry[], pack: Pack, signal: AbortSignal): Promise<number> {
+    await orReason(pack.share.takeTurn(), signal);
+    this.#unsent.add(pack);
     const knewLimits = this.#knowsLimits;
-    const count = this.#prefix(entries);
-    const pack = entries.slice(0, count);
-    const body = await this.#bodyOf(pack);
+    const count = this.#prefix(entries, this.#packSize.target);
+    const sending = entries.slice(0, count);
+    const body = await this.#bodyOf(sending);
     const began = performance.now();
     let inTransit = 0;
     const onSent = (bytes: number) => {
       if (signal.aborted) return;
       this.#bytesInTransit += bytes - inTransit;
       inTransit = bytes;
-      if (bytes === body.length && count === entries.length) this.#setSent(all);
+      if (bytes === body.length && count === entries.length) this.#setSent(pack);
       this.#emitProgress();
     };
     try {
@@ -570,9 +564,9 @@ export class UploadJob {
       this.#source.takeBack(body.parts);
       return count;
     } catch (caught) {
-      this.#unsent.add(all);
+      this.#unsent.add(pack);
       signal.throwIfAborted();
-      return await this.#afterFailure(caught, pack, body, knewLimits);
+      return await this.#afterFailure(caught, sending, body, knewLimits);
     } finally {
       this.#bytesInTransit -= inTransit;
     }
@@ -581,7 +575,7 @@ export class UploadJob {
   /** Returns 0 if the same chunks may be sent in other packs right away; otherwise throws. */
   async #afterFailure(
     caught: unknown,
-    pack: readonly Entry[],
+    entries: readonly Entry[],
     { length }: Body,
     knewLimits: boolean,
   ): Promise<number> {
@@ -592,12 +586,12 @@ export class UploadJob {
       this.#packSize.lost(length);
     }
     if (error?.code === "pack_too_large" || error?.code === "too_many_chunks") {
-      if (knewLimits || pack.length === 1) throw error;
+      if (knewLimits || entries.length === 1) throw error;
       await this.#askLimits();
       return 0;
     }
     if (error?.code === "body_too_large") {
-      if (pack.length > 1) {
+      if (entries.length > 1) {
         this.#packSize.refused(length);
         return 0;
       }
@@ -614,8 +608,8 @@ export class UploadJob {
     throw caught;
   }
 
-  async #bodyOf(pack: readonly Entry[]): Promise<Body> {
-    const rows = pack.map(({ index, length, encoded }) => {
+  async #bodyOf(entries: readonly Entry[]): Promise<Body> {
+    const rows = entries.map(({ index, length, encoded }) => {
       const digest = this.#table.digest(index);
       return { digest, length, encodedLength: encoded?.length ?? length };
     });
@@ -623,8 +617,8 @@ export class UploadJob {
     const parts: (ByteArray | Blob)[] = [table];
     let length = table.length;
     for (const { encodedLength } of rows) length += encodedLength;
-    for (let at = 0; at < pack.length; ) {
-      const { index, payload, encoded } = pack[at] as Entry;
+    for (let at = 0; at < entries.length; ) {
+      const { index, payload, encoded } = entries[at] as Entry;
       at += 1;
       if (encoded !== undefined || payload !== undefined) {
         if (encoded !== undefined) parts.push(encoded);
@@ -634,8 +628,8 @@ export class UploadJob {
       // Adjacent chunks are one slice.
       const start = this.#table.offsetOf(index);
       let end = start + this.#table.lengthOf(index);
-      for (; at < pack.length; at += 1) {
-        const next = pack[at] as Entry;
+      for (; at < entries.length; at += 1) {
+        const next = entries[at] as Entry;
         const apart = next.encoded !== undefined || next.payload !== undefined;
         if (apart || this.#table.offsetOf(next.index) !== end) break;
         end += next.length;
@@ -810,7 +804,7 @@ export class UploadJob {
     this.#stop.signal.throwIfAborted();
   }
 
-  /** Awaits a share of what uploads share; gives it `back` if this upload has ended by then. */
+  /** Awaits some of what uploads share; gives it `back` if this upload has ended by then. */
   async #orStopped(taking: Promise<void>, back: () => void): Promise<void> {
     try {
       await orReason(taking, this.#stop.signal);
@@ -839,9 +833,8 @@ function setApart(entry: Entry): void {
   if (entry.payload !== undefined) entry.payload = [joined(entry.payload)];
 }
 
-export function positiveInteger(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw invalidArgument(`${name} is ${value} (expected a positive integer)`);
-  }
-  return value;
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const { length } of entries) bytes += length;
+  return bytes;
 }

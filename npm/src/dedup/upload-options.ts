@@ -20,8 +20,8 @@ export interface CommonUploadOptions {
    */
   readonly pool?: ChunkerPool | undefined;
   /**
-   * Packs to send at the same time. Default: 6 in Node, and 4 in browsers, which open at most six HTTP/1.1
-   * connections to a server.
+   * Packs to send at the same time. With those that wait for answers, less than twice as many are on their way.
+   * Default: 6 in Node, and 3 in browsers, which open at most six HTTP/1.1 connections to a server.
    */
   readonly concurrency?: number | undefined;
   /**

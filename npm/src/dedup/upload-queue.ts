@@ -1,13 +1,8 @@
 import type { ByteSource } from "../index.js";
 import { checkedOptions } from "../options.js";
+import { positiveInteger, type Supplies, suppliesOf } from "./supplies.js";
 import { Upload } from "./upload.js";
-import {
-  COMMON_UPLOAD_KEYS,
-  OWN_UPLOAD_KEYS,
-  positiveInteger,
-  type Supplies,
-  suppliesOf,
-} from "./upload-job.js";
+import { COMMON_UPLOAD_KEYS, OWN_UPLOAD_KEYS } from "./upload-job.js";
 import type { CommonUploadOptions, UploadOptions, UploadProgress } from "./upload-options.js";
 
 /** Options of an {@link UploadQueue}. All its uploads share `concurrency` and `maxBytesInFlight`. */

@@ -1,6 +1,7 @@
 import type { ByteSource } from "../index.js";
 import { ChunkerError } from "../index.js";
-import { type Supplies, UploadJob } from "./upload-job.js";
+import type { Supplies } from "./supplies.js";
+import { UploadJob } from "./upload-job.js";
 import type { UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
 
 /**

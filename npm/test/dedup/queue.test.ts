@@ -87,6 +87,105 @@ function eventually() {
   return { happened, happens };
 }
 
+test("while packs wait for answers, others are sent, within bounds that all files share", async () => {
+  for (const packBytes of [50_000, 10_000_000]) {
+    const transport = new MemoryTransport();
+    transport.store.limits = { ...transport.store.limits, packBytes };
+    const { putPack } = transport;
+    const now = { unsent: 0, unanswered: 0, bytes: 0 };
+    const most = { ...now };
+    const change = (by: typeof now) => {
+      for (const key of ["unsent", "unanswered", "bytes"] as const) {
+        now[key] += by[key];
+        most[key] = Math.max(most[key], now[key]);
+      }
+    };
+    transport.putPack = async (hash, pack, options) => {
+      change({ unsent: 1, unanswered: 1, bytes: pack.length });
+      await sleep(1);
+      change({ unsent: -1, unanswered: 0, bytes: 0 });
+      options.onSent?.(pack.length);
+      await sleep(20);
+      change({ unsent: 0, unanswered: -1, bytes: -pack.length });
+      await putPack.call(transport, hash, pack, options);
+    };
+    const maxBytesInFlight = 1_000_000;
+    const queue = new UploadQueue({
+      transport,
+      profile,
+      files: 2,
+      concurrency: 3,
+      maxBytesInFlight,
+    });
+    const uploads = [21, 22].map((seed) => queue.add(randomBytes(2_000_000, seed)));
+    for (const { done } of uploads) await done;
+    assert.equal(most.unsent, 3);
+    assert.equal(most.unanswered, packBytes < 100_000 ? 5 : 3);
+    assert.ok(most.bytes < 0.8 * maxBytesInFlight, `${most.bytes} bytes`);
+  }
+});
+
+test("packs that are sent again keep to the limit, too, and wait without a warning", async (t) => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on("warning", onWarning);
+  t.after(() => process.off("warning", onWarning));
+  const transport = new MemoryTransport();
+  transport.store.limits = { ...transport.store.limits, packBytes: 50_000 };
+  const { putPack } = transport;
+  const { happened: isUp, happens: comeUp } = eventually();
+  let isDown = true;
+  let unsent = 0;
+  let unanswered = 0;
+  let most = 0;
+  transport.putPack = async (hash, pack, options) => {
+    unsent += 1;
+    unanswered += 1;
+    most = Math.max(most, unsent);
+    await sleep(2);
+    unsent -= 1;
+    options.onSent?.(pack.length);
+    // The server answers nothing until as many packs as possible wait, and then refuses them.
+    const isRefused = isDown;
+    if (unanswered === 11) comeUp();
+    if (isRefused) await isUp;
+    isDown = false;
+    unanswered -= 1;
+    if (isRefused) throw new DedupError("busy", "", { status: 503, retryable: true });
+    await putPack.call(transport, hash, pack, options);
+  };
+  const retry = { baseDelayMs: 5, maxDelayMs: 5 };
+  const { done } = new UploadQueue({ transport, profile, concurrency: 6, retry }).add(
+    randomBytes(9_000_000, 23), // so long that the first question is answered before its end
+  );
+  const { retries } = await done;
+  assert.ok(retries >= 10, `${retries} retries`);
+  assert.equal(most, 6);
+  assert.deepEqual(warnings, []);
+});
+
+test("an upload that is cancelled just as it goes on gives back what it shares", async () => {
+  for (let ticks = 0; ticks < 9; ticks += 1) {
+    const transport = new MemoryTransport();
+    const shared = { transport, profile, files: 1, concurrency: 1, maxBytesInFlight: 60_000 };
+    const queue = new UploadQueue(shared);
+    const { happened: isAsked, happens } = eventually();
+    transport.fault = ({ method }) => {
+      if (method === "putManifest") happens();
+    };
+    const first = queue.add(randomBytes(100_000, 24));
+    await isAsked;
+    first.pause();
+    await sleep(10);
+    first.resume();
+    for (let tick = 0; tick < ticks; tick += 1) await null;
+    first.cancel();
+    await first.done.catch(() => {});
+    transport.fault = () => {};
+    await queue.add(randomBytes(100_000, 25)).done;
+  }
+});
+
 test("a failure or a cancel of one does not stop the others, nor keeps what they share", async () => {
   const transport = new MemoryTransport();
   transport.store.limits = { ...transport.store.limits, packBytes: 60_000 };
