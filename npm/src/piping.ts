@@ -8,9 +8,6 @@ import type { Addon, Pipeline, Threads } from "./native.js";
 import type { SourceOptions } from "./options.js";
 import { aborted, type ByteSource, lengthOf, pieces, throwIfAborted } from "./source.js";
 
-/** MiB to copy before other tasks of the thread run: less than 1 ms. */
-const MIB_PER_TASK = 2;
-
 /** One source on its way through a pipeline. Threads read files themselves; other sources are copied to them. */
 export class Piping {
   readonly #pipeline: Pipeline;
@@ -108,7 +105,7 @@ export class Piping {
       const { onProgress } = this.#options;
       const totalBytes = lengthOf(this.#source);
       let bytesRead = 0;
-      for await (const piece of pieces(this.#source, this.#reading.signal, MIB_PER_TASK)) {
+      for await (const piece of pieces(this.#source, this.#reading.signal)) {
         const room = calling(() => this.#pipeline.push(piece));
         bytesRead += piece.length;
         onProgress?.(totalBytes === undefined ? { bytesRead } : { bytesRead, totalBytes });

@@ -17,8 +17,11 @@ export type ByteSource =
 
 /** Sources are read and passed on in pieces of at most 1 MiB, the fastest size for reads in a page. */
 const PIECE = 1024 * 1024;
-/** MiB between pauses: about 20 ms of hashing, so that a page stays responsive. */
-const MIB_PER_TASK = 8;
+/**
+ * Bytes after which other tasks of the thread get to run: about 5 ms of hashing. An answer to a request takes several
+ * tasks, so longer pieces of work would delay an upload.
+ */
+const BYTES_PER_TASK = 2 * PIECE;
 
 /** Returns the length of `source` in bytes, if it is known before reading. */
 export function lengthOf(source: ByteSource): number | undefined {
@@ -28,20 +31,18 @@ export function lengthOf(source: ByteSource): number | undefined {
 
 /**
  * Yields the bytes of `source` in pieces of at most 1 MiB, each valid until the next is requested. If the
- * consumer stops early, the source is cancelled.
+ * consumer stops early, the source is cancelled. Other tasks get to run in between, even if the source always has
+ * bytes ready.
  *
- * @param mibPerTask MiB after which other tasks of the thread get to run. Without that, a source that always
- * has bytes ready would keep them waiting. Reads of files pause by themselves.
  * @throws {ChunkerError} `aborted`, `invalid_argument` if the source or a piece of it is not bytes, or
  * `io_error` for a file. Errors of the source pass through.
  */
 export function pieces(
   source: ByteSource,
   signal: AbortSignal | undefined,
-  mibPerTask = MIB_PER_TASK,
 ): AsyncGenerator<ByteArray, void, undefined> {
-  if (isFile(source)) return filePieces(source, signal);
-  return pausing(readPieces(source, signal), mibPerTask * PIECE, signal);
+  if (isFile(source)) return filePieces(source, signal); // pauses by itself
+  return pausing(readPieces(source, signal), signal);
 }
 
 function readPieces(
@@ -61,17 +62,16 @@ function readPieces(
   );
 }
 
-/** Yields `pieces`, and lets other tasks run after every `bytes` bytes. */
+/** Yields `pieces`, and lets other tasks run in between. */
 async function* pausing(
   pieces: Iterable<ByteArray> | AsyncIterable<ByteArray>,
-  bytes: number,
   signal: AbortSignal | undefined,
 ) {
   let taken = 0;
   for await (const piece of pieces) {
     taken += piece.length;
     yield piece;
-    if (taken < bytes) continue;
+    if (taken < BYTES_PER_TASK) continue;
     taken = 0;
     await orAborted(nextTask(), signal);
   }
