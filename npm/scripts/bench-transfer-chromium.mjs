@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { launch, open, serve } from "../test-out/chromium.js";
+import { serve } from "../test-out/chromium.js";
+import { openPage } from "./chromium-page.mjs";
 
 const [peers, ours, theirs] = process.argv.slice(2);
 
@@ -50,15 +51,13 @@ const site = await serve(fileURLToPath(new URL("..", import.meta.url)), {
   "/": PAGE,
   "/tus.js": tus,
 });
-const browser = await launch("--disable-web-security");
-const { page } = await open(browser, site.url);
-await page.waitForFunction(() => document.title === "ready");
+const page = await openPage(site.url, "--disable-web-security");
 
 process.on("message", async ({ path, ...job }) => {
   try {
-    if (path !== undefined) await page.setInputFiles("input", path);
+    if (path !== undefined) await page.choose(path);
     const name = path === undefined ? undefined : basename(path);
-    process.send(await page.evaluate((job) => window.run(job), { ...job, name }));
+    process.send(await page.evaluate(`run(${JSON.stringify({ ...job, name })})`));
   } catch (error) {
     process.send({ error: String(error) });
   }

@@ -16,7 +16,7 @@ const TYPES: Record<string, string> = {
 };
 
 /** Flags that keep Chromium from looking for hosts that are no part of a test. */
-const FLAGS = [
+export const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -61,10 +61,12 @@ export async function serve(
   return { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: close };
 }
 
-/** Starts Chromium: the one of the environment variable `CHROMIUM`, or that of Debian. */
+/** Chromium: the one of the environment variable `CHROMIUM`, or that of Debian. */
+export const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/** Starts Chromium. */
 export function launch(...flags: string[]): Promise<Browser> {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+  return chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS, ...flags] });
 }
 
 /** Opens a page; what goes wrong in it is collected in `problems`. */
