@@ -66,7 +66,8 @@ impl StoreOptions {
 
     /// The zstd level for new chunks: 1 to 22, or 0 to store them uncompressed. Default: 3.
     ///
-    /// At any level, a chunk that does not shrink is stored uncompressed.
+    /// At any level, a chunk that does not shrink is stored uncompressed. So is a chunk above 8 KiB if three samples
+    /// of it shrink by less than 1 %, unless the chunk before it did shrink.
     #[must_use]
     pub const fn level(mut self, level: i32) -> Self {
         self.level = level;

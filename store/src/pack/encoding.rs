@@ -51,10 +51,10 @@ thread_local! {
     static SCRATCH: RefCell<CompressionScratch> = RefCell::new(CompressionScratch::new());
 }
 
-/// The longest chunk that is compressed completely to see whether it shrinks.
-const SAMPLED: usize = 64 << 10;
+/// The longest chunk that is always compressed completely to see whether it shrinks.
+const SHORT: usize = 8 << 10;
 /// Bytes of each of the three samples of a longer chunk.
-const SAMPLE: usize = 8 << 10;
+const SAMPLE: usize = 2 << 10;
 
 /// Encodes `chunks` at a level of zstd, or raw when it is `None`.
 pub(crate) fn encode(mut chunks: Vec<Incoming>, level: Option<i32>) -> Result<Vec<Encoded>, ChunkError> {
@@ -63,9 +63,12 @@ pub(crate) fn encode(mut chunks: Vec<Incoming>, level: Option<i32>) -> Result<Ve
         // Compressed chunks share one buffer: an allocation for each would slow `put` down.
         let mut compressed = Vec::new();
         let mut ends = Vec::new();
+        // As a rule, a chunk is like the one before it.
+        let mut shrinks = false;
         for chunk in &mut chunks {
             let before = compressed.len();
-            encode_one(scratch, chunk, level, &mut compressed)?;
+            encode_one(scratch, chunk, level, shrinks, &mut compressed)?;
+            shrinks = compressed.len() > before && !matches!(chunk.kind, Kind::Frame(_));
             ends.push(before..compressed.len());
         }
         let compressed = Bytes::from(compressed);
@@ -85,11 +88,12 @@ pub(crate) fn encode(mut chunks: Vec<Incoming>, level: Option<i32>) -> Result<Ve
 }
 
 /// Appends the chunk compressed to `output`, or nothing when it is to be stored raw, or for a frame the
-/// length of its content.
+/// length of its content. Unless the chunk is expected to shrink, samples of it are compressed first.
 fn encode_one(
     scratch: &mut CompressionScratch,
     chunk: &mut Incoming,
     level: Option<i32>,
+    shrinks: bool,
     output: &mut Vec<u8>,
 ) -> Result<(), ChunkError> {
     match chunk.kind {
@@ -120,11 +124,11 @@ fn encode_one(
     if looks_compressed(bytes) {
         return Ok(());
     }
-    if bytes.len() > SAMPLED {
+    if bytes.len() > SHORT && !shrinks {
         let before = output.len();
         let middle = bytes.len() / 2;
         let samples = [&bytes[..SAMPLE], &bytes[middle..middle + SAMPLE], &bytes[bytes.len() - SAMPLE..]];
-        let pays = compress(&samples.concat(), 1, output)? && (output.len() - before) * 20 < 3 * SAMPLE * 19;
+        let pays = compress(&samples.concat(), 1, output)? && (output.len() - before) * 100 < 3 * SAMPLE * 99;
         output.truncate(before);
         if !pays {
             return Ok(());
@@ -306,5 +310,67 @@ impl ChunkError {
             Self::Length { .. } => "chunk_length_mismatch",
             Self::Compression { source, .. } => source.code(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+    use super::*;
+    use chunker::hashing::HashAlgorithm;
+
+    const TEXT: &[u8] = include_bytes!("encoding.rs");
+
+    fn noise(length: usize, seed: u64) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+        bytes
+    }
+
+    fn encoded(chunks: &[Vec<u8>], level: Option<i32>) -> Vec<Encoded> {
+        let incoming = |bytes: &Vec<u8>| {
+            let id = ChunkId::new(HashAlgorithm::Blake3, HashAlgorithm::Blake3.digest(bytes));
+            Incoming { id, bytes: bytes.clone().into(), kind: Kind::Unverified }
+        };
+        encode(chunks.iter().map(incoming).collect(), level).unwrap()
+    }
+
+    #[test]
+    fn what_shrinks_is_compressed_and_noise_is_not_whatever_comes_before() {
+        for length in [4000, SHORT, SHORT + 1, 16 << 10, 64 << 10, 1 << 20] {
+            let text: Vec<u8> = TEXT.iter().copied().cycle().take(length).collect();
+            let ramp: Vec<u8> = (0..=255).cycle().take(length).collect();
+            // Text at the end alone, as in a program with compressed data before it.
+            let mixed = [noise(length - length / 4, 1), text[..length / 4].to_vec()].concat();
+            let noise = noise(length, 2);
+            let kinds = [(&text, true), (&noise, false), (&ramp, true), (&mixed, true)];
+            for (before, _) in kinds {
+                for (chunk, shrinks) in kinds {
+                    let chunks = [before.clone(), chunk.clone()];
+                    let [_, stored] = <[Encoded; 2]>::try_from(encoded(&chunks, Some(3))).unwrap();
+                    assert_eq!(stored.length as usize, length);
+                    if shrinks {
+                        assert_eq!(stored.encoding, Encoding::Zstd);
+                        assert!(stored.stored.len() < length);
+                        let content = chunker::compression::decompress(
+                            Codec::Zstd,
+                            &stored.stored,
+                            limits_of(stored.length),
+                        );
+                        assert_eq!(&content.unwrap(), chunk);
+                    } else {
+                        assert_eq!((stored.encoding, &stored.stored[..]), (Encoding::Raw, &chunk[..]));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_level_everything_is_stored_as_it_is() {
+        let text = TEXT.to_vec();
+        let [stored] = <[Encoded; 1]>::try_from(encoded(std::slice::from_ref(&text), None)).unwrap();
+        assert_eq!((stored.encoding, &stored.stored[..]), (Encoding::Raw, &text[..]));
     }
 }
