@@ -2,7 +2,7 @@ import { ByteQueue } from "../byte-queue.js";
 import { type ByteArray, isEqual, joined, kindOf, totalLength, whole } from "../bytes.js";
 import { countIntact } from "../cutter/digests.js";
 import { counted, invalidArgument } from "../errors.js";
-import { type Chunk, ChunkerError, Manifest } from "../index.js";
+import { type Chunk, ChunkerError, Manifest, ready } from "../index.js";
 import { writeLine } from "../log.js";
 import { downloadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
@@ -258,7 +258,8 @@ export class Download implements AsyncIterable<ByteArray> {
     return this.#options.maxManifestBytes ?? DEFAULT_MAX_MANIFEST_BYTES;
   }
 
-  #verified(bytes: Uint8Array): Manifest {
+  async #verified(bytes: Uint8Array): Promise<Manifest> {
+    await ready();
     const maxBytes = this.#maxManifestBytes;
     const manifest = Manifest.parse(bytes, { maxBytes });
     const { hash, digest } = this.#root;

@@ -120,6 +120,24 @@ test("a page sends slices of a file, tells progress within packs, and downloads 
   assert.deepEqual(problems, []);
 });
 
+test("a page may download before it has loaded the module, all or with a local copy", async (t) => {
+  const { page, problems } = await openPage(t);
+  const root = await run<string>(
+    page,
+    "({ root: result } = await upload(bytes, { transport, profile }));",
+  );
+  for (const options of ["", "reuse: bytes.slice(0, 5_000_000),", "range: { start: 1 },"]) {
+    await page.reload();
+    const length = await run<number>(
+      page,
+      `result = 0;
+      for await (const part of download("${root}", { transport, ${options} })) result += part.length;`,
+    );
+    assert.equal(length, options.startsWith("range") ? LENGTH - 1 : LENGTH, options);
+  }
+  assert.deepEqual(problems, []);
+});
+
 test("a worker and a service worker, which has no XMLHttpRequest, upload the same", async (t) => {
   const { page, server } = await openPage(t);
   const inWorker = await run<{ root: string; bytesSent: number; within: number }>(
