@@ -1,7 +1,7 @@
 // Digests, by the platform where that is faster, or else by the module.
 
 import { ByteQueue } from "../byte-queue.js";
-import { type ByteArray, isEqual, totalLength, whole } from "../bytes.js";
+import { type ByteArray, isEqual, joined, totalLength } from "../bytes.js";
 import type { Handle } from "../disposable.js";
 import { ChunkerError, calling, counted, failureOf } from "../errors.js";
 import { core } from "../load.js";
@@ -11,6 +11,11 @@ import { type RunningDigest, runningSha256, wholeSha256 } from "./sha256.js";
 
 /** Chunks shorter than this, in bytes, are not worth a call to `crypto.subtle`. */
 export const SHORTEST_WHOLE = 16 * 1024;
+/** Longer chunks are not gathered in {@link scratch}, in bytes. */
+const LONGEST_KEPT = 4 * 1024 * 1024;
+
+/** Room for the parts of a chunk: a new buffer for each chunk would keep the garbage collector busy. */
+let scratch: ByteArray = new Uint8Array(0);
 
 /** Starts a digest of bytes as they come. */
 export function beginDigest(hash: HashAlgorithm): RunningDigest & Handle {
@@ -46,7 +51,22 @@ export function digestOf(
 ): Uint8Array | Promise<Uint8Array> {
   const digest = totalLength(parts) < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
   if (digest === undefined) return digestNow(hash, parts);
-  return digest(whole(parts)).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);
+  return digest(gathered(parts)).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);
+}
+
+/** Returns the bytes of `parts` in one buffer, valid until the next call. */
+function gathered(parts: readonly ByteArray[]): ByteArray {
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return first;
+  const length = totalLength(parts);
+  if (length > LONGEST_KEPT) return joined(parts);
+  if (length > scratch.length) scratch = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    scratch.set(part, at);
+    at += part.length;
+  }
+  return scratch.subarray(0, length);
 }
 
 /**
