@@ -1,5 +1,6 @@
-// A page in headless Chromium, driven through its debugging pipe (Chrome DevTools Protocol). Playwright would turn on
-// the inspector's network domain: Chromium then reports every request, with a copy of bodies made of bytes.
+// A page in headless Chromium, driven through its debugging pipe (Chrome DevTools Protocol). Playwright is too slow to
+// measure with: it turns on the inspector's network domain, so Chromium reports every request, and copies bodies that
+// are made of bytes.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -17,7 +18,7 @@ export async function openPage(url, ...flags) {
   const chromium = spawn(
     EXECUTABLE,
     ["--headless", "--remote-debugging-pipe", `--user-data-dir=${PROFILE}`, ...FLAGS, ...flags],
-    // Detached, its processes form a group.
+    // Detached, its processes form a group, which can be killed at once.
     { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"], detached: true },
   );
   process.on("exit", () => {
@@ -25,7 +26,7 @@ export async function openPage(url, ...flags) {
       process.kill(-chromium.pid, "SIGKILL");
       rmSync(PROFILE, { recursive: true, force: true, maxRetries: 10 });
     } catch {
-      // It has ended already, or still writes: then its temporary folder is left.
+      // Chromium has ended already, or is still writing to its profile, which then stays.
     }
   });
   const call = caller(chromium.stdio[3], chromium.stdio[4]);

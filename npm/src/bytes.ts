@@ -77,8 +77,8 @@ export function whole(parts: readonly ByteArray[]): ByteArray {
   return only !== undefined && parts.length === 1 ? only : joined(parts);
 }
 
-/** Returns the number of bytes in `parts`. */
-export function totalLength(parts: readonly Uint8Array[]): number {
+/** Returns the sum of the lengths of `parts`. */
+export function totalLength(parts: readonly { readonly length: number }[]): number {
   let length = 0;
   for (const part of parts) length += part.length;
   return length;
@@ -87,12 +87,17 @@ export function totalLength(parts: readonly Uint8Array[]): number {
 /** Returns the bytes of `parts` in a new buffer. */
 export function joined(parts: readonly Uint8Array[]): ByteArray {
   const bytes = new Uint8Array(totalLength(parts));
+  copyTo(bytes, parts);
+  return bytes;
+}
+
+/** Copies the bytes of `parts` to the beginning of `bytes`. */
+export function copyTo(bytes: Uint8Array, parts: readonly Uint8Array[]): void {
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);
     at += part.length;
   }
-  return bytes;
 }
 
 /** Returns `bytes` as lowercase hexadecimal digits. */

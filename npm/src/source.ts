@@ -31,8 +31,8 @@ export function lengthOf(source: ByteSource): number | undefined {
 
 /**
  * Yields the bytes of `source` in pieces of at most 1 MiB, each valid until the next is requested. If the
- * consumer stops early, the source is cancelled. Other tasks get to run in between, even if the source always has
- * bytes ready.
+ * consumer stops early, the source is cancelled. Other tasks get to run between pieces, even if the source always
+ * has bytes ready.
  *
  * @throws {ChunkerError} `aborted`, `invalid_argument` if the source or a piece of it is not bytes, or
  * `io_error` for a file. Errors of the source pass through.
@@ -62,7 +62,7 @@ function readPieces(
   );
 }
 
-/** Yields `pieces`, and lets other tasks run in between. */
+/** Yields `pieces`, and lets other tasks run after every {@link BYTES_PER_TASK}. */
 async function* pausing(
   pieces: Iterable<ByteArray> | AsyncIterable<ByteArray>,
   signal: AbortSignal | undefined,

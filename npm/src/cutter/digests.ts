@@ -1,7 +1,7 @@
 // Digests, by the platform where that is faster, or else by the module.
 
 import { ByteQueue } from "../byte-queue.js";
-import { type ByteArray, isEqual, joined, totalLength } from "../bytes.js";
+import { type ByteArray, copyTo, isEqual, totalLength, whole } from "../bytes.js";
 import type { Handle } from "../disposable.js";
 import { ChunkerError, calling, counted, failureOf } from "../errors.js";
 import { core } from "../load.js";
@@ -11,7 +11,7 @@ import { type RunningDigest, runningSha256, wholeSha256 } from "./sha256.js";
 
 /** Chunks shorter than this, in bytes, are not worth a call to `crypto.subtle`. */
 export const SHORTEST_WHOLE = 16 * 1024;
-/** Longer chunks are not gathered in {@link scratch}, in bytes. */
+/** Limit for chunks that are gathered in {@link scratch}, in bytes. */
 const LONGEST_KEPT = 4 * 1024 * 1024;
 
 /** Room for the parts of a chunk: a new buffer for each chunk would keep the garbage collector busy. */
@@ -49,23 +49,18 @@ export function digestOf(
   hash: HashAlgorithm,
   parts: readonly ByteArray[],
 ): Uint8Array | Promise<Uint8Array> {
-  const digest = totalLength(parts) < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
+  const length = totalLength(parts);
+  const digest = length < SHORTEST_WHOLE ? undefined : wholeDigest(hash);
   if (digest === undefined) return digestNow(hash, parts);
-  return digest(gathered(parts)).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);
+  const bytes = gathered(parts, length);
+  return digest(bytes).then((buffer) => new Uint8Array(buffer), throwPlatformHashFailed);
 }
 
-/** Returns the bytes of `parts` in one buffer, valid until the next call. */
-function gathered(parts: readonly ByteArray[]): ByteArray {
-  const [first] = parts;
-  if (first !== undefined && parts.length === 1) return first;
-  const length = totalLength(parts);
-  if (length > LONGEST_KEPT) return joined(parts);
+/** Returns the `length` bytes of `parts` in one buffer, valid until the next call. */
+function gathered(parts: readonly ByteArray[], length: number): ByteArray {
+  if (parts.length === 1 || length > LONGEST_KEPT) return whole(parts);
   if (length > scratch.length) scratch = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    scratch.set(part, at);
-    at += part.length;
-  }
+  copyTo(scratch, parts);
   return scratch.subarray(0, length);
 }
 

@@ -27,24 +27,21 @@ export class Budget {
     return this.#peak;
   }
 
-  /** Takes `amount` if it is free now; returns whether it was. */
-  tryTake(amount: number): boolean {
-    if (this.#waiters.length > 0 || !this.#fits(amount)) return false;
+  /** Takes `amount` if it is free now and no call with this or a lower `order` waits; returns whether it did. */
+  tryTake(amount: number, order = 0): boolean {
+    const [first] = this.#waiters;
+    if ((first !== undefined && first.order <= order) || !this.#fits(amount)) return false;
     this.#take(amount);
     return true;
   }
 
   /**
-   * Takes `amount` as soon as it is free and no call with a lower `order` waits. Rejects once the budget is
-   * closed.
+   * Takes `amount` as soon as it is free. Calls with a lower `order` go first, and those with the same one in turn.
+   * Rejects once the budget is closed.
    */
   async take(amount: number, order = 0): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed.reason;
-    const [first] = this.#waiters;
-    if ((first === undefined || order < first.order) && this.#fits(amount)) {
-      this.#take(amount);
-      return;
-    }
+    if (this.tryTake(amount, order)) return;
     await new Promise<void>((grant, reject) => {
       const before = this.#waiters.findLastIndex((waiter) => waiter.order <= order);
       this.#waiters.splice(before + 1, 0, { amount, order, grant, reject });

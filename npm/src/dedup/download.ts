@@ -512,7 +512,7 @@ export class Download implements AsyncIterable<ByteArray> {
     let next = 0;
     try {
       const stretches = readPack(reader, batch, opened?.manifest.chunks.length);
-      const lengthOf = ({ rows }: Stretch) => rows.reduce((sum, { length }) => sum + length, 0);
+      const lengthOf = ({ rows }: Stretch) => totalLength(rows);
       yield* ahead(stretches, BYTES_AHEAD, lengthOf, (stretch) => {
         const chunks = batch.slice(next, next + stretch.rows.length);
         next += chunks.length;
@@ -543,9 +543,7 @@ export class Download implements AsyncIterable<ByteArray> {
       const message = `the bytes received for chunk ${chunks[intact]?.hashHex} do not match its digest`;
       failure = new ChunkerError("chunk_digest_mismatch", message);
       count = intact;
-      let length = 0;
-      for (const chunk of chunks.slice(0, count)) length += chunk.length;
-      pieces = new ByteQueue(pieces).take(length);
+      pieces = new ByteQueue(pieces).take(totalLength(chunks.slice(0, count)));
     }
     let bytesOnWire = 0;
     for (const { encodedLength } of rows.slice(0, count)) bytesOnWire += encodedLength;

@@ -44,7 +44,7 @@ export class Requests {
   /** One controller per request: Node warns of signals with many listeners. */
   readonly #running = new Set<AbortController>();
   readonly #stop = new AbortController();
-  /** Ends the waits before attempts. */
+  /** Functions that end the waits before attempts. */
   readonly #waits = new Set<() => void>();
   #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   #grace: ReturnType<typeof setTimeout> | undefined;

@@ -1,4 +1,4 @@
-// What uploads at the same time share.
+// What concurrent uploads share.
 
 import { invalidArgument } from "../errors.js";
 import { Budget } from "./budget.js";
@@ -14,8 +14,8 @@ export interface Supplies {
   /** Bytes of chunks that were read and have not arrived. */
   readonly bytes: Budget;
   /**
-   * Turns to send packs. Each takes two, and gives one back when it is sent, and the other when it is answered. So
-   * while packs wait for answers, others are sent; in all, less than twice the limit are on their way.
+   * Turns to send packs. A pack takes two: it gives one back when it is sent, and the other when it is answered. So
+   * while packs wait for answers, others are sent, but fewer than twice the limit are on their way.
    */
   readonly turns: Budget;
   /** Bytes of packs without an answer. */
@@ -48,7 +48,7 @@ export function largestPack(maxBytesInFlight: number, concurrency: number): numb
   return Math.max(1, Math.floor(maxBytesInFlight / (concurrency + 1)));
 }
 
-/** Before all packs that have not been sent. */
+/** The order of packs that are sent again: before all that have not been sent. */
 const AGAIN = -1;
 
 /** What a pack holds of the supplies. */
@@ -64,14 +64,14 @@ export class PackShare {
     this.#supplies = supplies;
   }
 
-  /** Waits until a pack of so many bytes may be on its way. */
+  /** Waits until a pack of this size may be on its way. */
   async takeBytes(bytes: number): Promise<void> {
     await this.#supplies.unanswered.take(bytes);
     this.#bytes += bytes;
     if (this.#isOver) this.end();
   }
 
-  /** Tells the bytes that the pack has after all. */
+  /** Replaces what {@link takeBytes} took by the actual size of the pack. */
   setBytes(bytes: number): void {
     const { unanswered } = this.#supplies;
     if (bytes > this.#bytes) unanswered.exceed(bytes - this.#bytes);
@@ -80,8 +80,8 @@ export class PackShare {
   }
 
   /**
-   * Waits until the pack may be sent; one that was sent before is sent again before others. A pack that has its turn
-   * must not wait for anything else: those that are sent again may wait for it.
+   * Waits until the pack may be sent. A pack that has its turn must not wait for bytes: packs that are sent again hold
+   * theirs while they wait for a turn.
    */
   takeTurn(): Promise<void> {
     this.#taking ??= this.#takeTurn().finally(() => {

@@ -1,6 +1,6 @@
 // One upload: reading, asking and sending, at the same time.
 
-import { type ByteArray, joined, kindOf } from "../bytes.js";
+import { type ByteArray, joined, kindOf, totalLength } from "../bytes.js";
 import { counted, invalidArgument } from "../errors.js";
 import {
   type ByteSource,
@@ -460,7 +460,7 @@ export class UploadJob {
       await this.#orStopped(share.takeBytes(most), end);
       await this.#orStopped(share.takeTurn(), end);
       const entries = this.#takePack(most);
-      share.setBytes(bytesOf(entries));
+      share.setBytes(totalLength(entries));
       const pack = { entries, share };
       this.#unsent.add(pack);
       this.#unanswered += 1;
@@ -480,11 +480,11 @@ export class UploadJob {
     return sendable > 0 && (this.#needsRoom || (this.#readToEnd && answered));
   }
 
-  /** Takes the chunks for a pack, of `most` bytes or one chunk: missing ones, or probably missing ones. */
+  /** Takes missing chunks, or probably missing ones, for a pack of at most `most` bytes: at least one. */
   #takePack(most: number): Entry[] {
     const full = this.#prefix(this.#missing, most);
     const entries = this.#missing.splice(0, full);
-    let bytes = bytesOf(entries);
+    let bytes = totalLength(entries);
     this.#missingBytes -= bytes;
     if (!this.#expectsNew || this.#missing.length > 0) return entries;
     for (const entry of this.#asked) {
@@ -498,7 +498,7 @@ export class UploadJob {
     return entries;
   }
 
-  /** How many of `entries` make a pack of `most` bytes: at least one. */
+  /** How many of `entries` make a pack of at most `most` bytes: at least one. */
   #prefix(entries: readonly Entry[], most: number): number {
     const { packBytes, packChunks } = this.#limits;
     let count = 0;
@@ -831,10 +831,4 @@ export class UploadJob {
 /** Copies a chunk to its own buffer, so that it does not keep the one it was read into. */
 function setApart(entry: Entry): void {
   if (entry.payload !== undefined) entry.payload = [joined(entry.payload)];
-}
-
-function bytesOf(entries: readonly Entry[]): number {
-  let bytes = 0;
-  for (const { length } of entries) bytes += length;
-  return bytes;
 }

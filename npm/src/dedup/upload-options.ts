@@ -20,7 +20,7 @@ export interface CommonUploadOptions {
    */
   readonly pool?: ChunkerPool | undefined;
   /**
-   * Packs to send at the same time. With those that wait for answers, less than twice as many are on their way.
+   * Packs to send at the same time. Counting those that wait for answers, fewer than twice as many are on their way.
    * Default: 6 in Node, and 3 in browsers, which open at most six HTTP/1.1 connections to a server.
    */
   readonly concurrency?: number | undefined;
