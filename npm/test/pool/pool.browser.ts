@@ -64,7 +64,7 @@ test("the laws of the pool and the vectors hold in a page", async () => {
 
 test("a worker that fails or cannot be loaded is a typed error, in a page too", async () => {
   const { page } = await open(browser, site.url);
-  // An idle worker that fails is replaced without an error, so the ones after it fail, too.
+  // An idle worker that fails is replaced without an error, so every new one is made to fail as well.
   const fail = (worker: Worker) =>
     worker
       .evaluate(() => {

@@ -63,7 +63,7 @@ pub(crate) fn encode(mut chunks: Vec<Incoming>, level: Option<i32>) -> Result<Ve
         // Compressed chunks share one buffer: an allocation for each would slow `put` down.
         let mut compressed = Vec::new();
         let mut ends = Vec::new();
-        // As a rule, a chunk is like the one before it.
+        // A chunk is usually like the one before it.
         let mut shrinks = false;
         for chunk in &mut chunks {
             let before = compressed.len();
@@ -341,7 +341,7 @@ mod tests {
         for length in [4000, SHORT, SHORT + 1, 16 << 10, 64 << 10, 1 << 20] {
             let text: Vec<u8> = TEXT.iter().copied().cycle().take(length).collect();
             let ramp: Vec<u8> = (0..=255).cycle().take(length).collect();
-            // Text at the end alone, as in a program with compressed data before it.
+            // Text after noise, as when a file holds compressed data first.
             let mixed = [noise(length - length / 4, 1), text[..length / 4].to_vec()].concat();
             let noise = noise(length, 2);
             let kinds = [(&text, true), (&noise, false), (&ramp, true), (&mixed, true)];
