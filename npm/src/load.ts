@@ -14,4 +14,4 @@ export function simdSupported(): boolean {
   return WebAssembly.validate(SIMD_PROBE);
 }
 
-export const { setSource, setSyncSource, module, loadSync, load, core, use } = new Loader(glue);
+export const { setSource, setSyncSource, module, load, core, use } = new Loader(glue);

@@ -36,24 +36,24 @@ export class Compiler {
     this.#compiling ??= firstOf(sources).then(
       (module) => (this.#module ??= module),
       (cause: unknown) => {
-        this.#compiling = undefined;
-        const message = "the WebAssembly module could not be loaded";
-        throw counted(new ChunkerError("not_ready", message, { cause }));
+        throw this.forget(cause);
       },
     );
     return this.#compiling;
   };
 
+  /** Forgets the module, so that the next call tries again, and returns the error to throw. */
+  protected forget(cause: unknown): ChunkerError {
+    this.#module = undefined;
+    this.#compiling = undefined;
+    const message = "the WebAssembly module could not be loaded";
+    return counted(new ChunkerError("not_ready", message, { cause }));
+  }
+
   /** Whether the module can be had without waiting. */
   protected get immediate(): boolean {
     return this.#syncSource !== undefined;
   }
-
-  /** Compiles the module from `bytes`, synchronously. */
-  readonly compileSync = (bytes: Bytes): WebAssembly.Module => {
-    this.#module ??= new WebAssembly.Module(bytesOf(bytes));
-    return this.#module;
-  };
 
   /**
    * Returns the compiled module.
@@ -63,7 +63,8 @@ export class Compiler {
   readonly module = (): WebAssembly.Module => {
     if (this.#module !== undefined) return this.#module;
     if (this.#syncSource === undefined) throw notReady();
-    return this.compileSync(this.#syncSource());
+    this.#module = new WebAssembly.Module(bytesOf(this.#syncSource()));
+    return this.#module;
   };
 }
 
@@ -83,6 +84,8 @@ export interface Glue {
 export class Loader<G extends Glue> extends Compiler {
   #glue: G;
   #loaded = false;
+  /** Shared by concurrent calls: a second instance would replace one in use. */
+  #instantiating: Promise<void> | undefined;
 
   constructor(glue: G) {
     super();
@@ -95,17 +98,13 @@ export class Loader<G extends Glue> extends Compiler {
     this.#loaded = true;
   };
 
-  /** Loads the module from bytes, synchronously. */
-  readonly loadSync = (bytes: Bytes): void => this.#instantiate(() => this.compileSync(bytes));
-
   /** Loads the module that {@link compile} finds. `ready()` is the public face of this. */
   readonly load = async (from?: object): Promise<void> => {
     if (this.#loaded) return;
     const module = await this.compile(from);
-    // Never both ways: the second would replace the first.
-    if (this.immediate) this.#instantiate(() => module);
-    else await this.#glue.init({ module_or_path: module });
-    this.#loaded = true;
+    if (this.#loaded) return;
+    if (this.#instantiating === undefined && this.immediate) this.#instantiate(() => module);
+    else await this.#instantiateAsync(module);
   };
 
   /**
@@ -115,15 +114,33 @@ export class Loader<G extends Glue> extends Compiler {
    */
   readonly core = (): G => {
     if (this.#loaded) return this.#glue;
-    if (!this.immediate) throw notReady();
+    if (this.#instantiating !== undefined || !this.immediate) throw notReady();
     this.#instantiate(this.module);
     return this.#glue;
   };
 
   #instantiate(module: () => WebAssembly.Module): void {
-    if (this.#loaded) return;
-    this.#glue.initSync({ module: module() });
+    try {
+      this.#glue.initSync({ module: module() });
+    } catch (cause) {
+      throw this.forget(cause);
+    }
     this.#loaded = true;
+  }
+
+  async #instantiateAsync(module: WebAssembly.Module): Promise<void> {
+    const init = async () => this.#glue.init({ module_or_path: module });
+    this.#instantiating ??= init().then(
+      () => {
+        this.#loaded = true;
+      },
+      (cause: unknown) => {
+        this.#instantiating = undefined;
+        // Otherwise there is an addon by now.
+        if (!this.#loaded) throw this.forget(cause);
+      },
+    );
+    await this.#instantiating;
   }
 }
 

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import type * as Api from "chunker-cdc";
 import * as api from "../dist/index.js";
-import { loadSync } from "../dist/load.js";
 import { runConformance, type Vectors } from "./conformance.js";
 import { runRemoteExecution } from "./remote-execution.js";
 
@@ -19,7 +18,7 @@ export function moduleOf(build: Build): Uint8Array<ArrayBuffer> {
 
 /** Runs the vectors on one build; a process can load only one. */
 export async function conformInNode(build: Build): Promise<void> {
-  loadSync(moduleOf(build));
+  await api.ready({ module: moduleOf(build) });
   await conform(api, `node ${build}`);
 }
 

@@ -3,7 +3,6 @@ import { createRequire } from "node:module";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 import * as api from "chunker-cdc";
-import type * as Load from "../dist/load.js";
 import { moduleOf } from "./builds.js";
 import { splitMix64 } from "./inputs.js";
 import { LARGE, LAWS, piecesOf, SMALL } from "./laws.js";
@@ -89,9 +88,8 @@ test("an abort cancels a source while other tasks run", { timeout: 60_000 }, asy
 test("the plain and the simd128 module agree", async () => {
   // The CommonJS files are a second instance of the package, here with the plain module.
   const require = createRequire(import.meta.url);
-  const { loadSync } = require("../dist/cjs/load.js") as typeof Load;
-  loadSync(moduleOf("plain"));
   const plain = require("../dist/cjs/index.js") as typeof api;
+  await plain.ready({ module: moduleOf("plain") });
   for (let seed = 0; seed < 40; seed++) {
     const data = splitMix64(seed, seed * 977);
     for (const hash of ["sha256", "blake3"] as const) {

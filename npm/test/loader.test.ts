@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Compiler, Loader, type ModuleSource } from "../dist/loader.js";
+import { Compiler, type Glue, Loader, type ModuleSource } from "../dist/loader.js";
 
 /** The smallest module. */
 const BYTES = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
@@ -81,6 +81,7 @@ test("a module is compiled once, and instantiated once, in whichever way", async
   const waiting = new Loader(glue);
   waiting.setSource(async () => BYTES);
   assert.throws(() => waiting.core(), { code: "not_ready" });
+  await Promise.all([waiting.load(), waiting.load()]);
   await waiting.load();
   assert.equal(waiting.core(), glue);
   assert.equal(instances, 1);
@@ -95,4 +96,71 @@ test("a module is compiled once, and instantiated once, in whichever way", async
   assert.equal(immediate.module(), module);
   assert.equal(await immediate.compile(), module);
   assert.equal(instances, 2);
+});
+
+test("a failed instantiation is not_ready, and the next call may pass another module", async () => {
+  const attempts: WebAssembly.Module[] = [];
+  const failsOnce = (module: WebAssembly.Module) => {
+    attempts.push(module);
+    if (attempts.length === 1) throw new Error("no memory");
+  };
+  const glue = {
+    init: async ({ module_or_path }: { module_or_path: WebAssembly.Module }) =>
+      failsOnce(module_or_path),
+    initSync: ({ module }: { module: WebAssembly.Module }) => failsOnce(module),
+  };
+  for (const sources of ["later", "immediate"] as const) {
+    attempts.length = 0;
+    const loader = new Loader(glue);
+    if (sources === "immediate") loader.setSyncSource(() => BYTES);
+    const other = new WebAssembly.Module(BYTES);
+    await assert.rejects(loader.load(MODULE), { code: "not_ready", cause: new Error("no memory") });
+    await loader.load(other);
+    assert.equal(loader.core(), glue);
+    assert.deepEqual(
+      attempts.map((module) => module === other),
+      [false, true],
+      sources,
+    );
+  }
+});
+
+test("while a module is instantiated, nothing else is, and an addon that comes then is used", async () => {
+  for (const outcome of ["succeeds", "fails", "throws"] as const) {
+    for (const meanwhile of ["a synchronous source", "an addon"] as const) {
+      let instances = 0;
+      let end = () => {};
+      const glue = {
+        init: () => {
+          if (outcome === "throws") throw new Error("no memory");
+          return new Promise<void>((resolve, reject) => {
+            instances += 1;
+            end = outcome === "succeeds" ? resolve : () => reject(new Error("no memory"));
+          });
+        },
+        initSync: () => void instances++,
+      };
+      const addon = {};
+      const loader = new Loader<typeof glue | Glue>(glue);
+      loader.setSource(async () => BYTES);
+      const loading = loader.load();
+      while (outcome !== "throws" && instances === 0) await new Promise(setImmediate);
+      if (meanwhile === "an addon") {
+        loader.use(addon);
+        assert.equal(loader.core(), addon);
+      } else {
+        loader.setSyncSource(() => BYTES);
+        if (outcome !== "throws") assert.throws(() => loader.core(), { code: "not_ready" });
+      }
+      end();
+      const where = `${outcome}, ${meanwhile}`;
+      const fails = outcome !== "succeeds" && meanwhile !== "an addon";
+      if (fails && outcome === "fails") await assert.rejects(loading, { code: "not_ready" }, where);
+      else await loading;
+      await loader.load();
+      assert.ok(loader.core());
+      const most = outcome === "fails" && fails ? 2 : 1;
+      assert.ok(instances <= most, `${where}: ${instances} instances`);
+    }
+  }
 });
