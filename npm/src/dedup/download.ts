@@ -225,8 +225,8 @@ export class Download implements AsyncIterable<ByteArray> {
       } else {
         [manifest] = await Promise.all([this.#manifest(), this.#mostDigests()]);
         const finding = LocalChunks.find(reuse, manifest, requests.signal);
-        finding.catch(() => {});
-        local = await orReason(finding, requests.signal);
+        const close = (found: LocalChunks) => void found.close().catch(() => {});
+        local = await orReason(finding, requests.signal, close);
       }
       const parts = partsOf(manifest, range);
       this.#totalBytes = parts.end - parts.start;

@@ -185,12 +185,27 @@ export class Requests {
   }
 }
 
-/** Settles like `work`, or rejects with the signal's reason as soon as it aborts. */
-export function orReason<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/**
+ * Settles like `work`, or rejects with the signal's reason as soon as it aborts. If `work` then still resolves, `undo`
+ * gets its result.
+ */
+export function orReason<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  undo?: (result: T) => void,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    const take = (result: T) => {
+      if (!signal.aborted) {
+        resolve(result);
+        return;
+      }
+      onAbort(); // another listener may have kept the event from this one
+      undo?.(result);
+    };
+    work.then(take, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
 }

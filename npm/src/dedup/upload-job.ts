@@ -806,13 +806,11 @@ export class UploadJob {
 
   /** Awaits some of what uploads share; gives it `back` if this upload has ended by then. */
   async #orStopped(taking: Promise<void>, back: () => void): Promise<void> {
-    try {
-      await orReason(taking, this.#stop.signal);
-      this.#stop.signal.throwIfAborted();
-    } catch (error) {
-      taking.then(back, () => {});
-      throw error;
-    }
+    const { signal } = this.#stop;
+    await orReason(taking, signal, back);
+    if (!signal.aborted) return;
+    back();
+    throw signal.reason;
   }
 
   #emit(index: number, state: ChunkState): void {
