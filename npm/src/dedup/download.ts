@@ -126,6 +126,8 @@ export class Download implements AsyncIterable<ByteArray> {
   readonly #requests: Requests;
   readonly #counts = downloadCounts();
   #totalBytes: number | undefined;
+  /** Settles when the module is loaded, which a manifest needs. */
+  #ready: Promise<void> | undefined;
   #codecs: Codecs | undefined;
   #readDigests: number | undefined;
   #begun = false;
@@ -218,6 +220,8 @@ export class Download implements AsyncIterable<ByteArray> {
     let local: LocalChunks | undefined;
     try {
       requests.throwIfStopped();
+      this.#ready = ready();
+      this.#ready.catch(() => {}); // reported once the manifest arrives
       await this.#loadCodecs();
       if (reuse === undefined) {
         opened = await this.#open();
@@ -259,7 +263,7 @@ export class Download implements AsyncIterable<ByteArray> {
   }
 
   async #verified(bytes: Uint8Array): Promise<Manifest> {
-    await ready();
+    await this.#ready;
     const maxBytes = this.#maxManifestBytes;
     const manifest = Manifest.parse(bytes, { maxBytes });
     const { hash, digest } = this.#root;
