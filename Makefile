@@ -153,14 +153,15 @@ mutants: setup ## check that the tests notice small changes to options, cuts, ma
 	CARGO_PROFILE_TEST_DEBUG=0 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo mutants --output target/mutants --package chunker-cdc
 
 # Each seed is another order of the threads' steps. rayon's threads outlive its pools, and its queues make
-# pointers of integers.
+# pointers of integers. Inputs are read in several reads.
 miri-concurrent: setup ## run threads under Miri on small inputs, in many interleavings (SEEDS=64: more)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src; } 2>/dev/null
 	for tests in "--test miri -- concurrent::" "--lib -- two_threads"; do \
 		MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-tree-borrows \
-			-Zmiri-many-seeds=0..$(or $(SEEDS),8)" cargo +nightly miri test --quiet --package chunker-cdc \
+			-Zmiri-many-seeds=0..$(or $(SEEDS),8)" CHUNKER_READ_SLICE_CAP_BYTES=100 \
+			cargo +nightly miri test --quiet --package chunker-cdc \
 			--target-dir target/miri --no-default-features --features rayon $$tests || exit 1; \
 	done
 

@@ -7,8 +7,8 @@
 mod heap;
 
 use chunker::chunking::{
-    ChunkMetadata, ChunkPipeline, ChunkStream, HashAlgorithm, chunk_data_with_hash, chunk_descriptors,
-    chunk_descriptors_parallel, cut_points_parallel,
+    ChunkMetadata, ChunkPipeline, ChunkStream, DescriptorPipeline, DescriptorStream, HashAlgorithm,
+    chunk_data_with_hash, chunk_descriptors, chunk_descriptors_parallel, cut_points_parallel,
 };
 use chunker::compression::{Codec, compress};
 use chunker::{Profile, cut_points};
@@ -55,7 +55,10 @@ fn main() {
         }
     }
 
-    println!("\n{:>16} {:>8} {:>20} {:>20}", "sizes", "data", "pipeline: stream", "with zstd: stream");
+    println!(
+        "\n{:>16} {:>8} {:>20} {:>20} {:>20}",
+        "sizes", "data", "pipeline: stream", "with zstd: stream", "descriptors: stream"
+    );
     for sizes in PROFILES {
         readers(sizes, "random", random[..LENGTH / 4].to_vec());
         readers(sizes, "text", text.clone());
@@ -102,11 +105,16 @@ fn readers(sizes: Sizes, name: &str, data: Vec<u8>) {
             .expect("valid profile")
             .map(Result::unwrap)
     };
+    let described =
+        || DescriptorStream::new(reader(), profile.hash(HASH)).expect("valid profile").map(Result::unwrap);
+    let piped =
+        || DescriptorPipeline::new(reader(), profile.hash(HASH)).expect("valid profile").map(Result::unwrap);
     println!(
-        "{:>16} {name:>8} {:>20.2} {:>20.2}",
+        "{:>16} {name:>8} {:>20.2} {:>20.2} {:>20.2}",
         name_of(sizes),
         ratio(|| stream().count(), || pipeline().count()),
         ratio(|| stream().map(squeeze).sum(), || squeezed().sum()),
+        ratio(|| described().count(), || piped().count()),
     );
 }
 

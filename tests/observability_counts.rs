@@ -5,8 +5,9 @@
 
 use chunker::Profile;
 use chunker::chunking::{
-    AsyncChunkStream, ChunkPipeline, ChunkStream, HashAlgorithm, PayloadChunker, PushChunker, chunk_batch,
-    chunk_bytes, chunk_data_with_hash, chunk_descriptors, chunk_descriptors_parallel, chunk_slices,
+    AsyncChunkStream, ChunkPipeline, ChunkStream, DescriptorPipeline, HashAlgorithm, PayloadChunker,
+    PushChunker, chunk_batch, chunk_bytes, chunk_data_with_hash, chunk_descriptors,
+    chunk_descriptors_parallel, chunk_slices,
 };
 use chunker::compression::{
     Codec, CompressionScratch, Decoder, DecompressionLimits, Encoder, PushDecoder, compress, decompress,
@@ -192,7 +193,7 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
     let hash = HashAlgorithm::ALL[random.next_u32() as usize % 2];
     let some = random.next_u32() as usize % 40;
     let data = &data[..];
-    match random.next_u32() % 18 {
+    match random.next_u32() % 19 {
         0 => {
             let chunks = chunk_data_with_hash(data, Some(64), Some(256), Some(1024), hash).unwrap();
             chunks.iter().for_each(|chunk| truth.chunk(hash, chunk.length));
@@ -325,6 +326,13 @@ fn act(random: &mut ChaCha8Rng, truth: &mut Truth) {
         16 => {
             let reader = std::io::Cursor::new(data.to_vec());
             for chunk in ChunkPipeline::new(reader, profile().hash(hash)).unwrap() {
+                truth.chunk(hash, chunk.unwrap().length);
+                truth.untimed += 1;
+            }
+        }
+        17 => {
+            let reader = std::io::Cursor::new(data.to_vec());
+            for chunk in DescriptorPipeline::new(reader, profile().hash(hash)).unwrap() {
                 truth.chunk(hash, chunk.unwrap().length);
                 truth.untimed += 1;
             }

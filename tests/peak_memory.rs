@@ -5,10 +5,11 @@ mod noise;
 
 use chunker::Profile;
 use chunker::chunking::{
-    ChunkPipeline, ChunkStream, HashAlgorithm, chunk_batch, chunk_batch_descriptors, chunk_batch_parallel,
-    chunk_descriptors_parallel, cut_points_parallel,
+    ChunkPipeline, ChunkStream, DescriptorPipeline, HashAlgorithm, chunk_batch, chunk_batch_descriptors,
+    chunk_batch_parallel, chunk_descriptors_parallel, cut_points_parallel,
 };
 use heap::peak;
+use std::io::{self, Read};
 
 const LENGTH: usize = 32 << 20;
 const READ: usize = 1 << 20;
@@ -53,10 +54,48 @@ fn many_small_inputs() {
     }
 }
 
+/// Reads zeros, in reads of these lengths, the last one again and again.
+struct Zeros {
+    left: usize,
+    reads: Vec<usize>,
+}
+
+impl Read for Zeros {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let next = if self.reads.len() > 1 { self.reads.remove(0) } else { self.reads[0] };
+        let length = next.min(space.len()).min(self.left);
+        space[..length].fill(0);
+        self.left -= length;
+        Ok(length)
+    }
+}
+
+/// However long the reads are, and though the hash is slower than they are.
+fn descriptors_of_any_reads() {
+    let threads = 2;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    let profile = Profile::new(256 << 10, 1 << 20, 4 << 20).expect("valid sizes").hash(HashAlgorithm::Sha256);
+    let reads = [
+        vec![READ / 2],
+        [READ / 2, 1].repeat(128),
+        [vec![READ; 32], vec![READ / 2 - 1]].concat(),
+        [vec![READ; 32], vec![64 << 10]].concat(),
+        vec![1000],
+    ];
+    for reads in reads {
+        let last = *reads.last().expect("a read");
+        let zeros = Zeros { left: 2 * LENGTH, reads };
+        let taken =
+            pool.install(|| peak(|| DescriptorPipeline::new(zeros, profile).expect("a thread").count()));
+        assert!(taken <= (2 * threads + 3) * BUFFER + SMALL, "{taken} with reads of {last} at the end");
+    }
+}
+
 /// One test, since others at the same time would be counted too.
 #[test]
 fn memory_stays_within_what_is_documented() {
     many_small_inputs();
+    descriptors_of_any_reads();
     let threads = 4;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     let noise = noise::noise(LENGTH);
@@ -92,6 +131,11 @@ fn memory_stays_within_what_is_documented() {
                 peak(|| ChunkPipeline::new(reader, profile.hash(hash)).expect("valid profile").count())
             });
             assert!(taken <= (2 * threads + 3) * buffer + SMALL, "{taken} in a pipeline of {max}");
+            let reader = std::io::Cursor::new(data.clone());
+            let taken = pool.install(|| {
+                peak(|| DescriptorPipeline::new(reader, profile.hash(hash)).expect("valid profile").count())
+            });
+            assert!(taken <= (2 * threads + 3) * buffer + SMALL, "{taken} without payloads, of {max}");
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Progress;
 use chunker::Profile;
-use chunker::chunking::{ChunkMetadata, ChunkPipeline};
+use chunker::chunking::{ChunkDescriptor, ChunkMetadata, ChunkPipeline, ChunkingError, DescriptorPipeline};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -60,15 +60,37 @@ impl<'a> Input<'a> {
         &self,
         profile: Profile,
         progress: &Progress,
-        mut take: impl FnMut(ChunkMetadata) -> Result<(), Failure>,
+        take: impl FnMut(ChunkMetadata) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let failed = |source| Failure::Input { name: self.name(), source };
-        let reader = progress.reader(self.open()?);
-        for chunk in ChunkPipeline::new(reader, profile).map_err(failed)? {
+        let pipeline = ChunkPipeline::new(progress.reader(self.open()?), profile);
+        self.take_each(pipeline.map_err(|source| self.failed(source))?, take)
+    }
+
+    /// Like [`chunks`](Self::chunks), without their bytes.
+    pub(crate) fn descriptors(
+        &self,
+        profile: Profile,
+        progress: &Progress,
+        take: impl FnMut(ChunkDescriptor) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let pipeline = DescriptorPipeline::new(progress.reader(self.open()?), profile);
+        self.take_each(pipeline.map_err(|source| self.failed(source))?, take)
+    }
+
+    fn take_each<T>(
+        &self,
+        chunks: impl Iterator<Item = Result<T, ChunkingError>>,
+        mut take: impl FnMut(T) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for chunk in chunks {
             interrupt::check()?;
-            take(chunk.map_err(failed)?)?;
+            take(chunk.map_err(|source| self.failed(source))?)?;
         }
         Ok(())
+    }
+
+    fn failed(&self, source: ChunkingError) -> Failure {
+        Failure::Input { name: self.name(), source }
     }
 }
 

@@ -4,7 +4,7 @@
 //! that to as many random bytes, in pieces of 1 MiB as JavaScript does, and answers with the number of chunks
 //! and the microseconds of processor time that it took.
 
-use chunker::chunking::{ChunkPipeline, HashAlgorithm, PushChunker};
+use chunker::chunking::{DescriptorPipeline, HashAlgorithm, PushChunker};
 use chunker::{CutFinder, Profile};
 use cpu_time::ProcessTime;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -55,7 +55,7 @@ fn push(data: &[u8], profile: Profile) -> usize {
 
 fn piped(data: &Arc<[u8]>, profile: Profile, pool: &Arc<ThreadPool>) -> Result<usize, Box<dyn Error>> {
     let reader = Cursor::new(Arc::clone(data));
-    let pipeline = ChunkPipeline::in_pool(Arc::clone(pool), reader, profile, 0, |chunk| chunk.hash)?;
+    let pipeline = DescriptorPipeline::in_pool(Arc::clone(pool), reader, profile, 0)?;
     let mut chunks = 0;
     for chunk in pipeline {
         black_box(chunk?);

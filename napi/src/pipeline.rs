@@ -15,7 +15,7 @@ use crate::chunking::record;
 use crate::failure::Failure;
 use crate::number::{MAX_SAFE_INTEGER, Number};
 use chunker::Profile;
-use chunker::chunking::{ChunkDescriptor, ChunkMetadata, ChunkPipeline};
+use chunker::chunking::DescriptorPipeline;
 use input::{Input, Pushed};
 use napi::Env;
 use napi::bindgen_prelude::{Either3, Null, PromiseRaw, Uint8ArraySlice};
@@ -169,8 +169,7 @@ fn fill<R: Read + Send + 'static>(
     offset: u64,
     output: &Output,
 ) -> Result<(), Failure> {
-    let describe = |ChunkMetadata { hash, offset, length, .. }| ChunkDescriptor { hash, offset, length };
-    for chunk in ChunkPipeline::in_pool(pool, open()?, profile, offset, describe)? {
+    for chunk in DescriptorPipeline::in_pool(pool, open()?, profile, offset)? {
         let chunk = chunk?;
         if chunk.offset + chunk.length as u64 > MAX_SAFE_INTEGER {
             return Err(Failure::argument("the input is longer than 2^53-1 bytes"));

@@ -35,6 +35,10 @@
 )]
 #![cfg_attr(
     feature = "rayon",
+    doc = "| a reader, and many cores | digests and positions | [`DescriptorPipeline`] |"
+)]
+#![cfg_attr(
+    feature = "rayon",
     doc = "| many readers, and many cores | payloads, or digests and positions | [`chunk_batch_parallel`], [`chunk_batch_descriptors_parallel`] |"
 )]
 #![cfg_attr(feature = "async", doc = "| an async reader | owned payloads | [`AsyncChunkStream`] |")]
@@ -62,8 +66,8 @@ pub use crate::environment::EnvironmentError;
 pub use crate::options::{ChunkingOptions, OptionsError};
 #[cfg(feature = "rayon")]
 pub use crate::parallel::{
-    ChunkPipeline, chunk_batch_descriptors_parallel, chunk_batch_parallel, chunk_bytes_parallel,
-    chunk_descriptors_parallel, cut_points_parallel,
+    ChunkPipeline, DescriptorPipeline, chunk_batch_descriptors_parallel, chunk_batch_parallel,
+    chunk_bytes_parallel, chunk_descriptors_parallel, cut_points_parallel,
 };
 #[cfg(feature = "async")]
 pub use async_stream::AsyncChunkStream;

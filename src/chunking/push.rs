@@ -314,6 +314,6 @@ impl PayloadCutter {
 
 /// The length of the chunk from one cut to the next: at most `max_size`, so it fits.
 #[expect(clippy::cast_possible_truncation, reason = "max_size is at most 1 GiB")]
-fn chunk_length(offset: u64, cut: u64) -> usize {
+pub(crate) fn chunk_length(offset: u64, cut: u64) -> usize {
     cut.wrapping_sub(offset) as usize
 }

@@ -215,7 +215,11 @@ impl<R: Read> Iterator for DescriptorStream<R> {
 impl<R: Read> std::iter::FusedIterator for DescriptorStream<R> {}
 
 /// Reads once, and returns how many bytes.
-fn read_once(reader: &mut impl Read, space: &mut [u8], reads: &mut ReadObserver) -> io::Result<usize> {
+pub(crate) fn read_once(
+    reader: &mut impl Read,
+    space: &mut [u8],
+    reads: &mut ReadObserver,
+) -> io::Result<usize> {
     loop {
         let Ok(read) = reads.reading(|| answered(reader.read(space)));
         match checked_length(read, space.len()) {
@@ -321,7 +325,7 @@ impl Reading {
 }
 
 /// Returns the size of one read, in bytes.
-fn read_size() -> Result<usize, EnvironmentError> {
+pub(crate) fn read_size() -> Result<usize, EnvironmentError> {
     const DEFAULT: usize = 1024 * 1024;
     Ok(environment::size("CHUNKER_READ_SLICE_CAP_BYTES", 1..=1 << 30)?.unwrap_or(DEFAULT))
 }

@@ -4,9 +4,13 @@
 //! `RAYON_NUM_THREADS` sets. A buffer below 1 MiB, or below six average chunks, is chunked on the calling
 //! thread.
 
+mod blocks;
+mod descriptors;
+mod ordered;
 mod pipeline;
 mod segments;
 
+pub use descriptors::DescriptorPipeline;
 pub use pipeline::ChunkPipeline;
 
 use crate::chunking::batch::BatchChunkResult;

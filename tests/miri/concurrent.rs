@@ -3,7 +3,8 @@
 
 use chunker::Profile;
 use chunker::chunking::{
-    ChunkMetadata, ChunkPipeline, HashAlgorithm, chunk_batch_parallel, chunk_data_with_hash,
+    ChunkMetadata, ChunkPipeline, DescriptorPipeline, HashAlgorithm, chunk_batch_parallel,
+    chunk_data_with_hash,
 };
 use std::io::Cursor;
 
@@ -30,6 +31,13 @@ fn a_pipeline_gives_the_chunks_of_one_thread_in_every_order_of_steps() {
     let pipeline = || ChunkPipeline::new(Cursor::new(data()), profile().hash(HASH)).expect("a thread");
     let chunks = pool().install(|| pipeline().collect::<Result<Vec<_>, _>>());
     assert_eq!(chunks.expect("the reader does not fail"), expected());
+}
+
+#[test]
+fn a_pipeline_of_descriptors_gives_them_in_every_order_of_steps() {
+    let pipeline = || DescriptorPipeline::new(Cursor::new(data()), profile().hash(HASH)).expect("a thread");
+    let chunks = pool().install(|| pipeline().map(Result::unwrap).collect::<Vec<_>>());
+    assert!(chunks.into_iter().eq(expected().iter().map(ChunkMetadata::descriptor)));
 }
 
 #[test]

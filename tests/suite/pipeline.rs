@@ -4,8 +4,8 @@
 use crate::noise::noise;
 use chunker::Profile;
 use chunker::chunking::{
-    ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingError, HashAlgorithm, chunk_batch,
-    chunk_batch_parallel,
+    ChunkDescriptor, ChunkMetadata, ChunkPipeline, ChunkStream, ChunkingError, DescriptorPipeline,
+    HashAlgorithm, chunk_batch, chunk_batch_parallel, chunk_descriptors,
 };
 use proptest::prelude::*;
 use rayon::prelude::*;
@@ -58,9 +58,7 @@ fn streamed(reader: impl Read) -> (Vec<ChunkMetadata>, Option<String>) {
     split(ChunkStream::with_profile(reader, profile().hash(HashAlgorithm::Blake3)).expect("valid profile"))
 }
 
-fn split(
-    chunks: impl Iterator<Item = Result<ChunkMetadata, ChunkingError>>,
-) -> (Vec<ChunkMetadata>, Option<String>) {
+fn split<T>(chunks: impl Iterator<Item = Result<T, ChunkingError>>) -> (Vec<T>, Option<String>) {
     let mut failed = None;
     let until_failed =
         |chunk: Result<_, ChunkingError>| chunk.inspect_err(|error| failed = Some(error.to_string())).ok();
@@ -80,6 +78,24 @@ fn piped_in(
     split(ChunkPipeline::in_pool(Arc::new(pool), reader, profile, 0, |chunk| chunk).expect("valid profile"))
 }
 
+fn described(reader: impl Read + Send + 'static) -> (Vec<ChunkDescriptor>, Option<String>) {
+    split(DescriptorPipeline::new(reader, profile().hash(HashAlgorithm::Blake3)).expect("valid profile"))
+}
+
+fn described_in(
+    pool: rayon::ThreadPool,
+    reader: impl Read + Send + 'static,
+) -> (Vec<ChunkDescriptor>, Option<String>) {
+    let profile = profile().hash(HashAlgorithm::Blake3);
+    split(DescriptorPipeline::in_pool(Arc::new(pool), reader, profile, 0).expect("valid profile"))
+}
+
+fn without_payloads(
+    (chunks, failed): (Vec<ChunkMetadata>, Option<String>),
+) -> (Vec<ChunkDescriptor>, Option<String>) {
+    (chunks.iter().map(ChunkMetadata::descriptor).collect(), failed)
+}
+
 proptest! {
     #[test]
     fn any_reader_and_any_error_give_what_a_stream_gives(
@@ -92,7 +108,59 @@ proptest! {
         let expected = streamed(script());
         prop_assert_eq!(pool(threads).install(|| piped(script())), expected.clone());
         prop_assert_eq!(piped_in(pool(threads), script()), expected.clone());
-        prop_assert_eq!(piped(script()), expected);
+        prop_assert_eq!(piped(script()), expected.clone());
+        let expected = without_payloads(expected);
+        prop_assert_eq!(pool(threads).install(|| described(script())), expected.clone());
+        prop_assert_eq!(described_in(pool(threads), script()), expected.clone());
+        prop_assert_eq!(described(script()), expected);
+    }
+}
+
+/// Cycles through reads of these lengths.
+struct Steps {
+    data: io::Cursor<Vec<u8>>,
+    steps: std::iter::Cycle<std::vec::IntoIter<usize>>,
+}
+
+impl Read for Steps {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let step = self.steps.next().unwrap_or(1).min(space.len());
+        self.data.read(&mut space[..step])
+    }
+}
+
+#[test]
+fn reads_of_any_length_give_the_chunks_of_the_whole() {
+    let data = noise(6_300_001);
+    let zeros = vec![0; 2_500_000];
+    let half = 1 << 19; // of a read
+    let steps = [
+        vec![usize::MAX],
+        vec![half],
+        vec![half - 1],
+        vec![100_000],
+        vec![usize::MAX, 1, half - 1, 3, half, 700_001, 2],
+        vec![40_001, 17],
+    ];
+    let sizes = [(64, 256, 1024), (4 << 10, 16 << 10, 64 << 10), (256 << 10, 1 << 20, 4 << 20)];
+    for (min, avg, max) in sizes {
+        for hash in [HashAlgorithm::Sha256, HashAlgorithm::Blake3] {
+            let profile = Profile::new(min, avg, max).expect("valid sizes").hash(hash);
+            for data in [&data, &zeros] {
+                let expected = chunk_descriptors(data, profile);
+                for steps in &steps {
+                    let reader = || Steps {
+                        data: io::Cursor::new(data.clone()),
+                        steps: steps.clone().into_iter().cycle(),
+                    };
+                    let found = DescriptorPipeline::new(reader(), profile).unwrap();
+                    assert!(found.map(Result::unwrap).eq(expected.iter().copied()), "{steps:?}");
+                    let found = ChunkPipeline::new(reader(), profile).unwrap();
+                    let found = found.map(|chunk| chunk.unwrap().descriptor());
+                    assert!(found.eq(expected.iter().copied()), "{steps:?}, with payloads");
+                }
+            }
+        }
     }
 }
 
@@ -110,6 +178,16 @@ fn an_error_comes_once_and_reading_resumes_at_the_last_cut() {
             .unwrap();
     chunks.extend(resumed.map(Result::unwrap));
     assert_eq!(chunks, streamed(data.as_slice()).0);
+
+    let failing = Script { good: 7, ..Script::of(data.clone(), 1000) };
+    let mut pipeline = DescriptorPipeline::new(failing, profile().hash(HashAlgorithm::Blake3)).unwrap();
+    let mut described: Vec<_> = pipeline.by_ref().map_while(Result::ok).collect();
+    assert!(pipeline.next().is_none(), "the error came once");
+    let rest = Script::of(data[cut..].to_vec(), 1000);
+    let profile = profile().hash(HashAlgorithm::Blake3);
+    let resumed = DescriptorPipeline::resume_at(rest, profile, cut as u64).unwrap();
+    described.extend(resumed.map(Result::unwrap));
+    assert!(described.into_iter().eq(chunks.iter().map(ChunkMetadata::descriptor)));
 }
 
 #[test]
@@ -209,9 +287,15 @@ fn watched() -> (Watched, Arc<AtomicUsize>, Receiver<()>) {
 
 #[test]
 fn reading_stops_while_nobody_takes_chunks() {
+    let profile = profile().hash(HashAlgorithm::Blake3);
+    reads_ahead_within_the_bound(|reader| ChunkPipeline::new(reader, profile).unwrap());
+    reads_ahead_within_the_bound(|reader| DescriptorPipeline::new(reader, profile).unwrap());
+}
+
+fn reads_ahead_within_the_bound<P: Iterator>(pipeline: impl FnOnce(Watched) -> P) {
     let (reader, reads, is_dropped) = watched();
     let bound = 2 * rayon::current_num_threads() + 2;
-    let mut pipeline = ChunkPipeline::new(reader, profile().hash(HashAlgorithm::Blake3)).unwrap();
+    let mut pipeline = pipeline(reader);
     assert!(pipeline.next().is_some());
     std::thread::sleep(Duration::from_millis(200));
     let read = reads.load(Ordering::SeqCst);
@@ -270,6 +354,13 @@ fn a_panic_of_the_reader_comes_from_next_after_the_chunks_before_it() {
     let panic = catch_unwind(AssertUnwindSafe(|| chunks.extend(pipeline.by_ref().map(Result::unwrap))));
     assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the reader panics");
     assert_eq!(chunks, streamed(script(false)).0);
+    assert!(pipeline.next().is_none());
+
+    let mut pipeline = DescriptorPipeline::new(script(true), profile().hash(HashAlgorithm::Blake3)).unwrap();
+    let mut described = Vec::new();
+    let panic = catch_unwind(AssertUnwindSafe(|| described.extend(pipeline.by_ref().map(Result::unwrap))));
+    assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the reader panics");
+    assert_eq!(described, without_payloads((chunks, None)).0);
     assert!(pipeline.next().is_none());
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn run(global: &Global, options: &Cuts) -> Result<(), Failure> {
     let progress =
         if watched { Progress::bytes(global.output(), "cutting", total) } else { Progress::hidden() };
     let mut lines = BufWriter::new(io::stdout());
-    Input::new(&options.file).chunks(options.cutting.profile(), &progress, |chunk| {
+    Input::new(&options.file).descriptors(options.cutting.profile(), &progress, |chunk| {
         let cut = Cut { offset: chunk.offset, length: chunk.length, hash: chunk.hash_hex() };
         let line = serde_json::to_string(&cut).map_err(io::Error::from);
         let written = line.and_then(|line| writeln!(lines, "{line}"));

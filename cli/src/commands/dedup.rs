@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, options: &Dedup) -> Result<(), Failure> {
     let mut digests = HashSet::new();
     let result = each(global, &options.files, "read", &progress, |input| {
         let mut chunks = Vec::new();
-        input.chunks(profile, &progress, |chunk| {
+        input.descriptors(profile, &progress, |chunk| {
             chunks.push((chunk.hash, chunk.length as u64));
             Ok(())
         })?;
