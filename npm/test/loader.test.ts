@@ -125,42 +125,53 @@ test("a failed instantiation is not_ready, and the next call may pass another mo
   }
 });
 
-test("while a module is instantiated, nothing else is, and an addon that comes then is used", async () => {
-  for (const outcome of ["succeeds", "fails", "throws"] as const) {
-    for (const meanwhile of ["a synchronous source", "an addon"] as const) {
-      let instances = 0;
-      let end = () => {};
-      const glue = {
-        init: () => {
-          if (outcome === "throws") throw new Error("no memory");
-          return new Promise<void>((resolve, reject) => {
-            instances += 1;
-            end = outcome === "succeeds" ? resolve : () => reject(new Error("no memory"));
-          });
-        },
-        initSync: () => void instances++,
-      };
+test("a synchronous source that comes while a module is instantiated must wait", async () => {
+  let instances = 0;
+  let end = () => {};
+  const glue = {
+    init: () => {
+      instances += 1;
+      return new Promise<void>((resolve) => {
+        end = resolve;
+      });
+    },
+    initSync: () => void instances++,
+  };
+  const loader = new Loader(glue);
+  loader.setSource(async () => BYTES);
+  const loading = loader.load();
+  while (instances === 0) await new Promise(setImmediate);
+  loader.setSyncSource(() => BYTES);
+  assert.throws(() => loader.core(), { code: "not_ready" });
+  const again = loader.load();
+  end();
+  await Promise.all([loading, again]);
+  assert.equal(loader.core(), glue);
+  assert.equal(instances, 1);
+});
+
+test("an addon that comes while a module loads is used, whatever becomes of the module", async () => {
+  const failure = new Error("no memory");
+  const outcomes = {
+    succeeds: async () => {},
+    fails: () => Promise.reject(failure),
+    throws: () => {
+      throw failure;
+    },
+  };
+  for (const [outcome, instantiate] of Object.entries(outcomes)) {
+    for (const moment of ["compiled", "instantiated"]) {
       const addon = {};
-      const loader = new Loader<typeof glue | Glue>(glue);
+      const init = () => {
+        loader.use(addon);
+        return instantiate();
+      };
+      const loader: Loader<Glue> = new Loader<Glue>({ init, initSync: () => {} });
       loader.setSource(async () => BYTES);
       const loading = loader.load();
-      while (outcome !== "throws" && instances === 0) await new Promise(setImmediate);
-      if (meanwhile === "an addon") {
-        loader.use(addon);
-        assert.equal(loader.core(), addon);
-      } else {
-        loader.setSyncSource(() => BYTES);
-        if (outcome !== "throws") assert.throws(() => loader.core(), { code: "not_ready" });
-      }
-      end();
-      const where = `${outcome}, ${meanwhile}`;
-      const fails = outcome !== "succeeds" && meanwhile !== "an addon";
-      if (fails && outcome === "fails") await assert.rejects(loading, { code: "not_ready" }, where);
-      else await loading;
-      await loader.load();
-      assert.ok(loader.core());
-      const most = outcome === "fails" && fails ? 2 : 1;
-      assert.ok(instances <= most, `${where}: ${instances} instances`);
+      if (moment === "compiled") loader.use(addon);
+      await loading;
+      assert.equal(loader.core(), addon, `${outcome}, while ${moment}`);
     }
   }
 });
