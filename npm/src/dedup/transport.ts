@@ -31,9 +31,8 @@ export interface ReadFileOptions extends ReadChunksOptions {
 /** Options of {@link Transport.putManifest}. */
 export interface CommitOptions extends RequestOptions {
   /**
-   * Whether the client expects the server to have all chunks already (`known`), or has just sent those that were
-   * missing (`sent`): the server then waits for those that are still arriving. Default: the server has confirmed
-   * every chunk.
+   * Whether the client expects the server to have all chunks already (`known`), or is sending those that were missing
+   * (`sent`): the server then waits for those that are still arriving. Default: the server has confirmed every chunk.
    */
   readonly expect?: "known" | "sent" | undefined;
 }

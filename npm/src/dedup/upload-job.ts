@@ -62,6 +62,11 @@ const QUESTIONS = 4;
 const ASKED_IF_KNOWN = 64 * 1024 * 1024;
 /** Limit for unanswered chunks while the whole file may be known; reading waits at it. */
 const MOST_AHEAD = 16_384;
+/**
+ * How long after the start of a request its head has usually been sent, in milliseconds: pages learn only every 100 ms
+ * how much of a body was sent.
+ */
+const BEGINNING_MS = 15;
 /** How much later than the answers to its packs the answer to an early commit may come, in milliseconds. */
 const LATE_MS = 1000;
 /** How often to send chunks again that the server lost before the commit. */
@@ -112,6 +117,8 @@ export class UploadJob {
   #hash: HashAlgorithm = "sha256";
   #bytesDone = 0;
   #bytesInTransit = 0;
+  /** Packs of which the server may not have seen the beginning when a commit arrives. */
+  readonly #unbegun = new Set<Pack>();
   /** Packs that their connections have not taken completely. */
   readonly #unsent = new Set<Pack>();
   /** Packs without an answer. */
@@ -462,7 +469,7 @@ export class UploadJob {
       const entries = this.#takePack(most);
       share.setBytes(totalLength(entries));
       const pack = { entries, share };
-      this.#unsent.add(pack);
+      this.#setUnsent(pack);
       this.#unanswered += 1;
       this.#spawn(() => this.#send(pack));
     }
@@ -535,19 +542,30 @@ export class UploadJob {
     this.#shares.delete(share);
   }
 
+  #setUnsent(pack: Pack): void {
+    this.#unbegun.add(pack);
+    this.#unsent.add(pack);
+  }
+
+  #setBegun(pack: Pack): void {
+    this.#unbegun.delete(pack);
+    this.#change();
+  }
+
   #setSent(pack: Pack): void {
     pack.share.sent();
     this.#unsent.delete(pack);
-    this.#change();
+    this.#setBegun(pack);
   }
 
   /** Sends as many of the first `entries` as fit, the rest of `pack`; returns their number. */
   async #attempt(entries: readonly Entry[], pack: Pack, signal: AbortSignal): Promise<number> {
     await orReason(pack.share.takeTurn(), signal);
-    this.#unsent.add(pack);
+    this.#setUnsent(pack);
     const knewLimits = this.#knowsLimits;
     const count = this.#prefix(entries, this.#packSize.target);
     const sending = entries.slice(0, count);
+    const isLast = count === entries.length;
     const body = await this.#bodyOf(sending);
     const began = performance.now();
     let inTransit = 0;
@@ -555,19 +573,21 @@ export class UploadJob {
       if (signal.aborted) return;
       this.#bytesInTransit += bytes - inTransit;
       inTransit = bytes;
-      if (bytes === body.length && count === entries.length) this.#setSent(pack);
+      if (bytes === body.length && isLast) this.#setSent(pack);
       this.#emitProgress();
     };
+    const beginning = isLast ? setTimeout(() => this.#setBegun(pack), BEGINNING_MS) : undefined;
     try {
       await this.#transport.putPack(this.#hash, body, { signal, onSent });
       this.#packSize.taken(body.length, performance.now() - began);
       this.#source.takeBack(body.parts);
       return count;
     } catch (caught) {
-      this.#unsent.add(pack);
+      this.#setUnsent(pack);
       signal.throwIfAborted();
       return await this.#afterFailure(caught, sending, body, knewLimits);
     } finally {
+      clearTimeout(beginning);
       this.#bytesInTransit -= inTransit;
     }
   }
@@ -711,19 +731,28 @@ export class UploadJob {
   }
 
   /**
-   * Waits for the answers to all packs. To save a round trip, commits the file as soon as the packs are sent, and
-   * returns whether that succeeded. It may be refused, or take too long.
+   * Waits for the answers to all packs. To save a round trip, commits the file as soon as all packs are on their way,
+   * and again when they are sent, if that was too early. Returns whether that succeeded. It may be refused, or take too
+   * long.
    */
   async #commitAsSent(root: string, manifest: ByteArray): Promise<boolean> {
-    for (;;) {
-      await this.#requests.notPaused();
-      if (this.#unanswered === 0 || this.#unsent.size === 0) break;
-      await this.#nextChange();
+    for (const awaited of [this.#unbegun, this.#unsent]) {
+      for (;;) {
+        await this.#requests.notPaused();
+        if (this.#unanswered === 0 || awaited.size === 0) break;
+        await this.#nextChange();
+      }
+      const areSent = this.#unsent.size === 0;
+      if (this.#unanswered === 0) break;
+      if (await this.#commitBeforeAnswers(root, manifest)) return true;
+      if (areSent) break;
     }
-    if (this.#unanswered === 0) {
-      await this.#settle();
-      return false;
-    }
+    await this.#settle();
+    return false;
+  }
+
+  /** Commits the file while packs are on their way; returns whether that succeeded by the time they are answered. */
+  async #commitBeforeAnswers(root: string, manifest: ByteArray): Promise<boolean> {
     const request = new AbortController();
     const commit = (signal: AbortSignal) =>
       this.#transport.putManifest(root, manifest, { signal, expect: "sent" });
@@ -731,8 +760,9 @@ export class UploadJob {
       () => true,
       () => false,
     );
-    await this.#settle();
-    const isCommitted = await orIdle(committing, LATE_MS);
+    const answered = this.#settle().then(() => orIdle(committing, LATE_MS));
+    const isCommitted = await Promise.race([committing, answered]);
+    if (isCommitted) await this.#settle();
     this.#stop.signal.throwIfAborted();
     // The server may be waiting for a pack of another client.
     request.abort();

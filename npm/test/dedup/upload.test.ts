@@ -9,11 +9,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { ChunkerError, chunk, Manifest } from "chunker-cdc";
+import { ChunkerError, chunk, type HashAlgorithm, Manifest } from "chunker-cdc";
 import {
+  type Body,
   type ChunkEvent,
+  type CommitOptions,
   DedupError,
   download,
+  type PutOptions,
   Upload,
   type UploadOptions,
   type UploadProgress,
@@ -1020,4 +1023,51 @@ test("wrong options are refused before anything is sent", async () => {
     assert.equal(await codeOf(upload(data, { transport, ...wrong })), code, JSON.stringify(wrong));
   }
   assert.equal(transport.calls.size, 0);
+});
+
+/** A promise, and what resolves it. */
+function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+test("a commit that overtakes a pack is repeated when the packs are sent, before they are answered", {
+  timeout: 20_000,
+}, async () => {
+  const [first, second] = [gate(), gate()];
+  class Slow extends MemoryTransport {
+    readonly commits: string[] = [];
+    readonly #storing: Promise<void>[] = [];
+
+    override putPack(hash: HashAlgorithm, pack: Body, options: PutOptions): Promise<void> {
+      const storing = (async () => {
+        await first.opened;
+        options.onSent?.(pack.length);
+        await second.opened;
+        await super.putPack(hash, pack, options);
+      })();
+      this.#storing.push(storing);
+      return storing;
+    }
+
+    override async putManifest(root: string, bytes: Uint8Array, options: CommitOptions) {
+      if (options.expect === "sent") {
+        this.commits.push(root);
+        if (this.commits.length === 1) first.open();
+        else {
+          second.open();
+          await Promise.all(this.#storing);
+        }
+      }
+      await super.putManifest(root, bytes, options);
+    }
+  }
+  const transport = new Slow();
+  const { root, bytesDone } = await upload(data, { transport, profile });
+  assert.ok(transport.manifests.has(root));
+  assert.equal(bytesDone, data.length);
+  assert.deepEqual(transport.commits, [root, root]);
 });
