@@ -137,16 +137,14 @@ pub fn chunk_stream<R: Read>(
 /// ```
 #[derive(Debug)]
 pub struct DescriptorStream<R> {
-    reader: R,
+    input: Input<R>,
     /// `None` when the input ended or failed.
     chunker: Option<PushChunker>,
     space: Vec<u8>,
-    position: u64,
     /// Where the last chunk that was found ends.
     last_cut: u64,
     /// Chunks that ended in the last read.
     ready: vec::IntoIter<ChunkDescriptor>,
-    reads: ReadObserver,
 }
 
 impl<R: Read> DescriptorStream<R> {
@@ -165,15 +163,13 @@ impl<R: Read> DescriptorStream<R> {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn resume_at(reader: R, profile: impl Into<Profile>, offset: u64) -> Result<Self, ChunkingError> {
-        let read_size = read_size().inspect_err(|error| hooks::failed(error.code()))?;
+        let read_size = read_size()?;
         Ok(Self {
-            reader,
+            input: Input::new(reader, offset),
             chunker: Some(PushChunker::resume_at(profile, offset)),
             space: alloc::vec![0; read_size],
-            position: offset,
             last_cut: offset,
             ready: Vec::new().into_iter(),
-            reads: ReadObserver::default(),
         })
     }
 
@@ -194,16 +190,14 @@ impl<R: Read> Iterator for DescriptorStream<R> {
                 return Some(Ok(chunk));
             }
             let chunker = self.chunker.as_mut()?;
-            match read_once(&mut self.reader, &mut self.space, &mut self.reads) {
+            match self.input.read(&mut self.space) {
                 Ok(0) => return self.chunker.take().and_then(PushChunker::finish).map(Ok),
                 Ok(length) => {
-                    self.position = self.position.wrapping_add(length as u64);
                     self.ready = chunker.feed(&self.space[..length]).into_iter();
                     self.last_cut = chunker.last_cut();
                 }
-                Err(source) => {
+                Err(error) => {
                     self.chunker = None;
-                    let error = ChunkingError::from(ReadError { offset: self.position, source });
                     hooks::failed(error.code());
                     return Some(Err(error));
                 }
@@ -214,17 +208,32 @@ impl<R: Read> Iterator for DescriptorStream<R> {
 
 impl<R: Read> std::iter::FusedIterator for DescriptorStream<R> {}
 
-/// Reads once, and returns how many bytes.
-pub(crate) fn read_once(
-    reader: &mut impl Read,
-    space: &mut [u8],
-    reads: &mut ReadObserver,
-) -> io::Result<usize> {
-    loop {
-        let Ok(read) = reads.reading(|| answered(reader.read(space)));
-        match checked_length(read, space.len()) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+/// A reader, and how far it was read.
+#[derive(Debug)]
+pub(crate) struct Input<R> {
+    reader: R,
+    position: u64,
+    reads: ReadObserver,
+}
+
+impl<R: Read> Input<R> {
+    /// Returns the input whose rest, from `offset` on, `reader` has.
+    pub(crate) fn new(reader: R, offset: u64) -> Self {
+        Self { reader, position: offset, reads: ReadObserver::default() }
+    }
+
+    /// Reads once, and returns how many bytes: 0 at the end.
+    pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<usize, ChunkingError> {
+        loop {
+            let Ok(read) = self.reads.reading(|| answered(self.reader.read(space)));
+            match checked_length(read, space.len()) {
+                Ok(length) => {
+                    self.position = self.position.wrapping_add(length as u64);
+                    return Ok(length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(ReadError { offset: self.position, source }.into()),
+            }
         }
     }
 }
@@ -256,7 +265,7 @@ impl Reading {
     pub(crate) fn resume_at(profile: Profile, offset: u64) -> Result<Self, EnvironmentError> {
         let cutter = PayloadCutter::resume_at(profile, offset);
         let options = profile.options();
-        let read_size = read_size().inspect_err(|error| hooks::failed(error.code()))?;
+        let read_size = read_size()?;
         let reads = ReadObserver::default();
         Ok(Self { cutter, options, read_size, position: offset, ended: false, reads })
     }
@@ -327,5 +336,6 @@ impl Reading {
 /// Returns the size of one read, in bytes.
 pub(crate) fn read_size() -> Result<usize, EnvironmentError> {
     const DEFAULT: usize = 1024 * 1024;
-    Ok(environment::size("CHUNKER_READ_SLICE_CAP_BYTES", 1..=1 << 30)?.unwrap_or(DEFAULT))
+    let size = environment::size("CHUNKER_READ_SLICE_CAP_BYTES", 1..=1 << 30);
+    Ok(size.inspect_err(|error| hooks::failed(error.code()))?.unwrap_or(DEFAULT))
 }

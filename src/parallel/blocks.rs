@@ -2,12 +2,12 @@
 
 use crate::algorithm::HashAlgorithm;
 use crate::chunking::chunk::ChunkDescriptor;
-use crate::chunking::error::{ChunkingError, ReadError};
+use crate::chunking::error::ChunkingError;
 use crate::chunking::push::chunk_length;
-use crate::chunking::stream::{read_once, read_size};
+use crate::chunking::stream::{Input, read_size};
 use crate::cut::CutFinder;
 use crate::hashing::Hasher;
-use crate::observability::hooks::{self, Observer, ReadObserver};
+use crate::observability::hooks::Observer;
 use crate::profile::Profile;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -22,16 +22,14 @@ const LEAST_BLOCK: usize = 4096;
 
 /// Reads an input in blocks and finds its chunks.
 pub(super) struct BlockReader<R> {
-    reader: R,
+    input: Input<R>,
     /// `None` after the end of the input or an error.
     finder: Option<CutFinder>,
     /// The bytes since the last cut.
     uncut: VecDeque<Part>,
     spares: Arc<Spares>,
     read_size: usize,
-    position: u64,
     observer: Observer,
-    reads: ReadObserver,
 }
 
 /// A chunk that has no digest yet.
@@ -65,16 +63,13 @@ struct Spares(Mutex<Vec<Vec<u8>>>);
 impl<R: Read> BlockReader<R> {
     /// Returns a reader of the rest of an input that was cut at `offset`, in bytes.
     pub(super) fn resume_at(reader: R, profile: Profile, offset: u64) -> Result<Self, ChunkingError> {
-        let read_size = read_size().inspect_err(|error| hooks::failed(error.code()))?;
         Ok(Self {
-            reader,
+            input: Input::new(reader, offset),
             finder: Some(CutFinder::resume_at(profile, offset)),
             uncut: VecDeque::new(),
             spares: Arc::default(),
-            read_size,
-            position: offset,
+            read_size: read_size()?,
             observer: Observer::default(),
-            reads: ReadObserver::default(),
         })
     }
 
@@ -83,7 +78,7 @@ impl<R: Read> BlockReader<R> {
         loop {
             let mut finder = self.finder.take()?;
             let mut bytes = self.spares.take().unwrap_or_else(|| alloc::vec![0; self.read_size]);
-            let length = match read_once(&mut self.reader, &mut bytes, &mut self.reads) {
+            let length = match self.input.read(&mut bytes) {
                 Ok(0) => {
                     let offset = finder.last_cut();
                     let last = finder.finish().and_then(|end| self.take(offset, end));
@@ -91,13 +86,11 @@ impl<R: Read> BlockReader<R> {
                     return last.map(|chunk| Ok(Vec::from([chunk])));
                 }
                 Ok(length) => length,
-                Err(source) => {
-                    let error = ChunkingError::from(ReadError { offset: self.position, source });
+                Err(error) => {
                     self.observer.failed(error.code());
                     return Some(Err(error));
                 }
             };
-            self.position = self.position.wrapping_add(length as u64);
             let read = self.append(bytes, length);
             let mut unread = read.bytes();
             let mut chunks = Vec::new();
@@ -116,24 +109,26 @@ impl<R: Read> BlockReader<R> {
     /// Appends the first `length` bytes of `bytes` to the uncut ones, and returns where they lie. Copies short reads,
     /// which would pin a whole buffer.
     fn append(&mut self, bytes: Vec<u8>, length: usize) -> Part {
-        let block = if length == self.read_size && length >= LEAST_BLOCK {
-            Block { bytes, spares: Some(Arc::clone(&self.spares)) }
-        } else {
-            let read = &bytes[..length];
-            let extended = self.uncut.back_mut().and_then(|last| last.extend(read));
-            let copy = || {
-                let mut copy = Vec::with_capacity(length.max(self.read_size / 16).max(LEAST_BLOCK));
-                copy.extend_from_slice(read);
-                copy
-            };
-            let copied = extended.ok_or_else(copy);
-            self.spares.keep_only(bytes);
-            match copied {
-                Ok(part) => return part,
-                Err(bytes) => Block { bytes, spares: None },
-            }
-        };
-        let part = Part { block: Arc::new(block), start: 0, end: length };
+        if length == self.read_size && length >= LEAST_BLOCK {
+            return self.append_block(bytes, Some(Arc::clone(&self.spares)));
+        }
+        let part = self.append_copy(&bytes[..length]);
+        self.spares.keep_only(bytes);
+        part
+    }
+
+    fn append_copy(&mut self, read: &[u8]) -> Part {
+        if let Some(part) = self.uncut.back_mut().and_then(|last| last.extend(read)) {
+            return part;
+        }
+        let mut copy = Vec::with_capacity(read.len().max(self.read_size / 16).max(LEAST_BLOCK));
+        copy.extend_from_slice(read);
+        self.append_block(copy, None)
+    }
+
+    fn append_block(&mut self, bytes: Vec<u8>, spares: Option<Arc<Spares>>) -> Part {
+        let end = bytes.len();
+        let part = Part { block: Arc::new(Block { bytes, spares }), start: 0, end };
         self.uncut.push_back(part.clone());
         part
     }
@@ -219,7 +214,9 @@ impl Spares {
 
     /// Replaces all buffers by this one.
     fn keep_only(&self, bytes: Vec<u8>) {
-        *self.buffers() = Vec::from([bytes]);
+        let mut buffers = self.buffers();
+        buffers.clear();
+        buffers.push(bytes);
     }
 
     fn buffers(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
