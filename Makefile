@@ -153,7 +153,7 @@ mutants: setup ## check that the tests notice small changes to options, cuts, ma
 	CARGO_PROFILE_TEST_DEBUG=0 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo mutants --output target/mutants --package chunker-cdc
 
 # Each seed is another order of the threads' steps. rayon's threads outlive its pools, and its queues make
-# pointers of integers. Inputs are read in several reads.
+# pointers of integers. The small read size splits the inputs into several reads.
 miri-concurrent: setup ## run threads under Miri on small inputs, in many interleavings (SEEDS=64: more)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo "miri: installing it with a nightly toolchain"; \

@@ -83,7 +83,7 @@ impl<I: Send + 'static, T: Send + 'static> Ordered<I, T> {
             drop(queue);
             return Some(self.wait_for(&slot));
         }
-        // Only the reader is left to wait for. The pool must not wait for it too, at the lock.
+        // Now waits for the reader, without the lock: the pool must not wait for it, too.
         let batches = queue.batches.take()?;
         drop(queue);
         let received = batches.recv().map_err(|RecvError| TryRecvError::Disconnected);
@@ -96,7 +96,7 @@ impl<I: Send + 'static, T: Send + 'static> Ordered<I, T> {
         })
     }
 
-    /// Returns what comes into `slot`, and works until it has come, unless that is for a pool.
+    /// Waits for the results in `slot`. Meanwhile works on other batches, unless a named pool does.
     fn wait_for(&self, slot: &Slot<T>) -> thread::Result<Vec<T>> {
         while self.shared.pool.is_none() {
             if let Some(results) = slot.try_take() {
@@ -142,7 +142,7 @@ fn threads_of(pool: Option<&ThreadPool>) -> usize {
 /// What the pool shares with the iterator.
 struct Shared<I, T> {
     work: Box<dyn Fn(I) -> T + Send + Sync>,
-    /// Whose threads work; `None` for those of the pool that `next` is called in.
+    /// The pool that works; `None` for the one that `next` is called in.
     pool: Option<Arc<ThreadPool>>,
     queue: Mutex<Queue<I, T>>,
 }
@@ -151,15 +151,15 @@ struct Queue<I, T> {
     /// What the reading thread sends; `None` when it has ended, and while the caller waits for it.
     batches: Option<Receiver<Batch<I>>>,
     failure: Option<Failure>,
-    /// Where the results of each batch in work come, in order. Whoever takes a batch works on it at
-    /// once, so that waiting for its results always ends.
+    /// A slot for each batch in progress, in order. Whoever takes a batch works on it at once, so waiting for its
+    /// results always ends.
     results: VecDeque<Arc<Slot<T>>>,
-    /// Tasks of the pool that take batches until there are none. Not one for each batch: those of a
-    /// pool whose only thread is the caller would never run and pile up.
+    /// Tasks in the pool, each of which takes batches until there are none. A task for each batch would never
+    /// run, and they would pile up, if the caller is the pool's only thread.
     tasks: usize,
 }
 
-/// Where the results of one batch come, once.
+/// The results of one batch, once they are there; they can be taken once.
 struct Slot<T> {
     results: Mutex<Option<thread::Result<Vec<T>>>>,
     filled: Condvar,
@@ -199,7 +199,7 @@ impl<T> Slot<T> {
 }
 
 impl<I, T> Queue<I, T> {
-    /// Puts the receiver back, unless it has given its last, and returns the batch it gave, if any.
+    /// Puts the receiver back, unless it has ended, and returns the batch that it gave, if any.
     fn accept(
         &mut self,
         batches: Receiver<Batch<I>>,

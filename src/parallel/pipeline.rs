@@ -22,7 +22,7 @@ use std::io::Read;
 ///
 /// The pipeline runs ahead only so far: at most `2 * threads + 3` pieces of work exist, being read, waiting,
 /// in progress or done, each of at most `max_size` bytes and one read (1 MiB, or what
-/// `CHUNKER_READ_SLICE_CAP_BYTES` allows), and about 100 bytes per chunk. Payloads that the caller keeps come on top.
+/// `CHUNKER_READ_SLICE_CAP_BYTES` allows), plus about 100 bytes per chunk. Payloads that the caller keeps come on top.
 ///
 /// The iterator returns the first error of the reader once, after all chunks before it, and then ends. A
 /// panic of the reader or of the closure resumes in `next`. If you drop the iterator, the

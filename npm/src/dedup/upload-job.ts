@@ -117,7 +117,7 @@ export class UploadJob {
   #hash: HashAlgorithm = "sha256";
   #bytesDone = 0;
   #bytesInTransit = 0;
-  /** Packs of which the server may not have seen the beginning when a commit arrives. */
+  /** Packs whose beginning may reach the server after a commit that is sent now. */
   readonly #unbegun = new Set<Pack>();
   /** Packs that their connections have not taken completely. */
   readonly #unsent = new Set<Pack>();
