@@ -1,13 +1,8 @@
 // `chunker-cdc/dedup`: transfers of only what the other side lacks. `docs/protocol.md` specifies what goes
 // over the wire.
 
-export {
-  type ByteRange,
-  Download,
-  type DownloadOptions,
-  type DownloadProgress,
-  download,
-} from "./download.js";
+export { Download, download } from "./download.js";
+export type { ByteRange, DownloadOptions, DownloadProgress } from "./download-options.js";
 export { DedupError, type DedupErrorCode, type DedupErrorDetails } from "./error.js";
 export { deleteFile, type FilesOptions, listFiles, usage } from "./files.js";
 export { HttpTransport, type HttpTransportOptions } from "./http-transport.js";

@@ -2,7 +2,7 @@ import { kindOf } from "../../bytes.js";
 import { invalidArgument } from "../../errors.js";
 import { checkedOptions, checkSignal } from "../../options.js";
 import { aborted, orAborted, throwIfAborted } from "../../source.js";
-import type { ByteRange } from "../download.js";
+import type { ByteRange } from "../download-options.js";
 import type { StoredFile, Usage } from "../transport.js";
 import {
   asked,
