@@ -17,26 +17,19 @@ import { uploadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { resolveProfile } from "../profile.js";
 import { beginSpan } from "../spans.js";
-import { Budget } from "./budget.js";
 import { ChunkTable } from "./chunk-table.js";
 import { ChunkEncoder } from "./encoder.js";
 import { asDedupError, DedupError } from "./error.js";
 import { orIdle } from "./idle.js";
+import { type Entry, packBody, setApart } from "./pack-body.js";
 import { PackSize } from "./pack-size.js";
+import { QUESTIONS, Questions } from "./questions.js";
 import { orReason, Requests } from "./retry.js";
 import { largestPack, PackShare, type Supplies, suppliesOf } from "./supplies.js";
 import type { Body, Transport } from "./transport.js";
 import type { ChunkState, UploadOptions, UploadProgress, UploadResult } from "./upload-options.js";
 import { sourceChanged, UploadSource } from "./upload-source.js";
-import {
-  DIGEST_BYTES,
-  FIRST_LIMITS,
-  isMissing,
-  type Limits,
-  packTable,
-  rootOf,
-  tableBytes,
-} from "./wire.js";
+import { rootOf, tableBytes } from "./wire.js";
 
 /** The options that all uploads of a queue may have. */
 export const COMMON_UPLOAD_KEYS = [
@@ -53,8 +46,6 @@ export const COMMON_UPLOAD_KEYS = [
 /** The options of one upload. */
 export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as const;
 
-/** Limit for concurrent questions. */
-const QUESTIONS = 4;
 /**
  * Bytes of chunks to ask about at once while the whole file may be known, if it can be read again: the chunks need
  * not fit into the budget then.
@@ -71,18 +62,6 @@ const BEGINNING_MS = 15;
 const LATE_MS = 1000;
 /** How often to send chunks again that the server lost before the commit. */
 const COMMITS = 5;
-
-/** A chunk being uploaded: the first with its digest in the source. */
-interface Entry {
-  readonly index: number;
-  readonly length: number;
-  /** Bytes of the supply that it has taken. */
-  readonly room: number;
-  /** Its bytes, in parts; undefined if they can be read again. */
-  payload: readonly ByteArray[] | undefined;
-  /** What is sent, once it is encoded; its length differs from the chunk's if it is compressed. */
-  encoded?: ByteArray | undefined;
-}
 
 /** Chunks that share a turn. They are sent in several requests if they do not fit into one. */
 interface Pack {
@@ -102,7 +81,7 @@ export class UploadJob {
   readonly #requests: Requests;
   readonly #encoder: ChunkEncoder;
   readonly #supplies: Supplies;
-  readonly #questions = new Budget(QUESTIONS);
+  readonly #questions: Questions;
   readonly #packSize: PackSize;
   readonly #mostAsked: number;
   readonly #tasks = new Set<Promise<void>>();
@@ -112,8 +91,6 @@ export class UploadJob {
   #held = 0;
   /** What its packs have taken. */
   readonly #shares = new Set<PackShare>();
-  #limits: Limits = FIRST_LIMITS;
-  #knowsLimits = false;
   #hash: HashAlgorithm = "sha256";
   #bytesDone = 0;
   #bytesInTransit = 0;
@@ -162,6 +139,9 @@ export class UploadJob {
     this.#encoder = new ChunkEncoder(options.compression, options.compressionLevel);
     this.#requests = new Requests(options.retry, () => this.#counts.add({ retries: 1 }));
     this.#packSize = new PackSize(largestPack(bytes.capacity, concurrency));
+    this.#questions = new Questions(this.#transport, this.#requests, ({ packBytes }) =>
+      this.#packSize.limit(packBytes),
+    );
     this.#mostAsked = bytes.capacity / QUESTIONS;
     this.#questionBytes = Math.min(this.#packSize.target, this.#mostAsked);
     this.#expectsNew = options.assumeNew === true;
@@ -325,7 +305,8 @@ export class UploadJob {
   #askIfEnough(): void {
     const [first] = this.#unasked;
     if (first === undefined) return;
-    const mostChunks = Math.min(this.#limits.missingDigests, this.#limits.packChunks);
+    const { missingDigests, packChunks } = this.#questions.limits;
+    const mostChunks = Math.min(missingDigests, packChunks);
     // What lies between them is a repetition, but kept with them.
     const kept = this.#table.length - this.#table.offsetOf(first.index);
     // While no more questions may be open, a larger one costs no more time than a small one. Only chunks that are
@@ -373,9 +354,8 @@ export class UploadJob {
     this.#openQuestions.add(first.index);
     this.#change();
     this.#spawn(async () => {
-      await this.#questions.take(1);
-      const missing = await this.#missingOf(entries.map(({ index }) => index));
-      this.#questions.give(1);
+      const digests = joined(entries.map(({ index }) => this.#table.digest(index)));
+      const missing = await this.#questions.missing(this.#hash, digests);
       if (this.#isOver) return;
       const [oldest] = this.#openQuestions;
       this.#openQuestions.delete(first.index);
@@ -412,44 +392,6 @@ export class UploadJob {
       this.#counts.add({ bytesSaved: entry.length, savedChunks: 1 });
       this.#place(entry, "known");
     });
-  }
-
-  async #missingOf(indexes: readonly number[]): Promise<boolean[]> {
-    const answers: boolean[] = [];
-    while (answers.length < indexes.length) {
-      const start = answers.length;
-      const asked = indexes.slice(start, start + this.#limits.missingDigests);
-      const digests = new Uint8Array(DIGEST_BYTES * asked.length);
-      for (const [at, index] of asked.entries()) {
-        digests.set(this.#table.digest(index), DIGEST_BYTES * at);
-      }
-      try {
-        const { missing, limits } = await this.#requests.run((signal) =>
-          this.#transport.missing(this.#hash, digests, { signal }),
-        );
-        for (const at of asked.keys()) answers.push(isMissing(missing, at));
-        if (limits !== undefined) this.#learn(limits);
-        else await this.#askLimits();
-      } catch (error) {
-        // Another answer may have announced the limits in the meantime.
-        const isWithin = this.#knowsLimits && asked.length <= this.#limits.missingDigests;
-        if (asDedupError(error)?.code !== "too_many_digests" || isWithin) throw error;
-        await this.#askLimits();
-      }
-    }
-    return answers;
-  }
-
-  /** Requests the limits of a server whose answers do not say them. */
-  async #askLimits(): Promise<void> {
-    if (this.#knowsLimits) return;
-    this.#learn(await this.#requests.run((signal) => this.#transport.limits({ signal })));
-  }
-
-  #learn(limits: Limits): void {
-    this.#limits = limits;
-    this.#knowsLimits = true;
-    this.#packSize.limit(limits.packBytes);
   }
 
   /** Sends packs until everything that was read is sent. */
@@ -496,7 +438,7 @@ export class UploadJob {
     if (!this.#expectsNew || this.#missing.length > 0) return entries;
     for (const entry of this.#asked) {
       if (entries.length > 0 && bytes + entry.length > most) break;
-      if (entries.length >= this.#limits.packChunks) break;
+      if (entries.length >= this.#questions.limits.packChunks) break;
       this.#asked.delete(entry);
       this.#askedBytes -= entry.length;
       entries.push(entry);
@@ -507,7 +449,7 @@ export class UploadJob {
 
   /** How many of `entries` make a pack of at most `most` bytes: at least one. */
   #prefix(entries: readonly Entry[], most: number): number {
-    const { packBytes, packChunks } = this.#limits;
+    const { packBytes, packChunks } = this.#questions.limits;
     let count = 0;
     let bytes = 0;
     for (const { length } of entries) {
@@ -562,11 +504,11 @@ export class UploadJob {
   async #attempt(entries: readonly Entry[], pack: Pack, signal: AbortSignal): Promise<number> {
     await orReason(pack.share.takeTurn(), signal);
     this.#setUnsent(pack);
-    const knewLimits = this.#knowsLimits;
+    const knewLimits = this.#questions.knowsLimits;
     const count = this.#prefix(entries, this.#packSize.target);
     const sending = entries.slice(0, count);
     const isLast = count === entries.length;
-    const body = await this.#bodyOf(sending);
+    const body = await packBody(sending, this.#table, this.#source);
     const began = performance.now();
     let inTransit = 0;
     const onSent = (bytes: number) => {
@@ -607,7 +549,7 @@ export class UploadJob {
     }
     if (error?.code === "pack_too_large" || error?.code === "too_many_chunks") {
       if (knewLimits || entries.length === 1) throw error;
-      await this.#askLimits();
+      await this.#questions.askLimits();
       return 0;
     }
     if (error?.code === "body_too_large") {
@@ -626,37 +568,6 @@ export class UploadJob {
       throw sourceChanged("no longer has the bytes that were hashed", caught);
     }
     throw caught;
-  }
-
-  async #bodyOf(entries: readonly Entry[]): Promise<Body> {
-    const rows = entries.map(({ index, length, encoded }) => {
-      const digest = this.#table.digest(index);
-      return { digest, length, encodedLength: encoded?.length ?? length };
-    });
-    const table = packTable(rows);
-    const parts: (ByteArray | Blob)[] = [table];
-    let length = table.length;
-    for (const { encodedLength } of rows) length += encodedLength;
-    for (let at = 0; at < entries.length; ) {
-      const { index, payload, encoded } = entries[at] as Entry;
-      at += 1;
-      if (encoded !== undefined || payload !== undefined) {
-        if (encoded !== undefined) parts.push(encoded);
-        else parts.push(...(payload ?? []));
-        continue;
-      }
-      // Adjacent chunks are one slice.
-      const start = this.#table.offsetOf(index);
-      let end = start + this.#table.lengthOf(index);
-      for (; at < entries.length; at += 1) {
-        const next = entries[at] as Entry;
-        const apart = next.encoded !== undefined || next.payload !== undefined;
-        if (apart || this.#table.offsetOf(next.index) !== end) break;
-        end += next.length;
-      }
-      parts.push(await this.#source.part(start, end));
-    }
-    return { parts, length };
   }
 
   /** Compresses chunks, if requested, and drops the uncompressed form. */
@@ -854,9 +765,4 @@ export class UploadJob {
   #emitProgress(): void {
     if (!this.#stop.signal.aborted) this.#options.onProgress?.(this.progress);
   }
-}
-
-/** Copies a chunk to its own buffer, so that it does not keep the one it was read into. */
-function setApart(entry: Entry): void {
-  if (entry.payload !== undefined) entry.payload = [joined(entry.payload)];
 }
