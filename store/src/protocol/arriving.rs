@@ -5,6 +5,8 @@ use crate::chunk::ChunkId;
 use crate::error::StoreError;
 use crate::store::{Inner, Store};
 use chunker::hashing::HashAlgorithm;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -43,6 +45,15 @@ impl Drop for ArrivingPack {
     }
 }
 
+/// What a commit learns while it waits for a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Learned {
+    /// The pack has none of the wanted chunks.
+    Unrelated,
+    /// The pack is stored or given up.
+    Ended,
+}
+
 impl Pack {
     /// Returns whether it has one of these chunks, as far as that is known.
     fn may_have(&mut self, chunks: &HashSet<ChunkId>) -> bool {
@@ -50,9 +61,16 @@ impl Pack {
         self.rows.borrow_and_update().as_ref().is_none_or(|rows| rows.iter().any(is_wanted))
     }
 
-    /// Waits until more is known about it, or it is stored or given up.
-    async fn changed(&mut self) {
-        drop(self.rows.changed().await);
+    /// Waits until it has ended, or its table shows that it has none of these chunks.
+    async fn wait(mut self, chunks: &HashSet<ChunkId>) -> Learned {
+        loop {
+            if !self.may_have(chunks) {
+                return Learned::Unrelated;
+            }
+            if self.rows.changed().await.is_err() {
+                return Learned::Ended;
+            }
+        }
     }
 }
 
@@ -87,9 +105,14 @@ impl Arriving {
                 return Ok(missing);
             }
             let chunks: HashSet<ChunkId> = missing.iter().copied().collect();
-            let awaited = packs.into_iter().find_map(|mut pack| pack.may_have(&chunks).then_some(pack));
-            let Some(mut pack) = awaited else { return Ok(missing) };
-            pack.changed().await;
+            packs.retain_mut(|pack| pack.may_have(&chunks));
+            if packs.is_empty() {
+                return Ok(missing);
+            }
+            // All at once: a pack that makes no progress must not hide that another one is stored.
+            let mut waits: FuturesUnordered<_> = packs.into_iter().map(|pack| pack.wait(&chunks)).collect();
+            while waits.next().await == Some(Learned::Unrelated) {}
+            drop(waits);
             wanted = missing.into();
         }
     }
