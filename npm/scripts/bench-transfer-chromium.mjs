@@ -27,6 +27,9 @@ const jobs = {
   async read({ file, profile }) {
     for await (const _ of chunks(file, { profile }));
   },
+  async ask() {
+    await transport.limits({ signal: new AbortController().signal });
+  },
   tus: ({ file }) =>
     new Promise((onSuccess, onError) => {
       const urls = { endpoint: theirs + "/files", storeFingerprintForResuming: false };

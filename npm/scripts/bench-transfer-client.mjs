@@ -23,6 +23,9 @@ const JOBS = {
   async read({ path, profile }) {
     for await (const _ of chunks(path, { profile }));
   },
+  async ask() {
+    await transport.limits({ signal: new AbortController().signal });
+  },
   tus: ({ path }) =>
     new Promise((onSuccess, onError) => {
       const endpoint = `http://127.0.0.1:${theirs}/files`;

@@ -8,8 +8,9 @@
 // round has new data, and in it every contestant has its turn; a ratio is the median of those of the rounds.
 //
 // On Linux, an estimate of the highest ratio that the machine allows follows in parentheses. It takes the CPU time of
-// all processes, spread evenly over the cores, or the time that the link needs if that is longer, and adds one round
-// trip: the commit of an upload, or the request of a download. A known file takes at least as long as reading it.
+// all processes, spread evenly over the cores, or the time that the link needs if that is longer, and adds the time of
+// the smallest request: no upload can end without a commit, and no download begin without a request. A known file takes
+// at least as long as reading it.
 
 import { fork } from "node:child_process";
 import { randomFillSync } from "node:crypto";
@@ -139,6 +140,7 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
     await writeEdited(path, edited);
     await run("tus", { job: "tus", path });
     await run("get", { job: "get", path });
+    await run("ask", { job: "ask" });
     for (const [label, profile] of profiles) {
       await run(`${label} read`, { job: "read", path, profile });
       const { root } = await run(`${label} new`, { job: "upload", path, profile });
@@ -156,14 +158,16 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
     const highest = relative(leastTime);
     return `${relative(({ seconds }) => seconds)}${highest === "NaN" ? "" : ` (${highest})`}`;
   };
-  const ofTransfer = ({ perCore }) => Math.max(perCore, rate > 0 ? bytes / rate : 0) + rtt / 1000;
+  const asking = medianOf("ask", ({ seconds }) => seconds);
+  const ofTransfer = ({ perCore }) => Math.max(perCore, rate > 0 ? bytes / rate : 0) + asking;
   const speed = (label) => (bytes / MIB / medianOf(label, ({ seconds }) => seconds)).toFixed(0);
-  console.log(`\n${name}: tus ${speed("tus")} MiB/s, plain GET ${speed("get")} MiB/s;`);
+  console.log(`\n${name}: tus ${speed("tus")} MiB/s, plain GET ${speed("get")} MiB/s,`);
+  console.log(`smallest request ${(1000 * asking).toFixed(1)} ms;`);
   console.log(`of an edited copy were sent, in MiB:${wire}`);
   console.log("chunks | new, × tus | known, × reading | edited, s | download, × GET | new, MiB/s");
   for (const [label] of profiles) {
     const ofKnown = ({ perCore }, at) =>
-      Math.max(perCore, times.get(`${label} read`)[at].seconds) + rtt / 1000;
+      Math.max(perCore, times.get(`${label} read`)[at].seconds) + asking;
     const cells = [
       label,
       ratio(`${label} new`, "tus", ofTransfer),
