@@ -41,6 +41,7 @@ export interface Attempts {
 export class Requests {
   readonly #options: RetryOptions;
   readonly #onRetry: (error: DedupError) => void;
+  readonly #onPaused: () => void;
   /** One controller per request: Node warns of signals with many listeners. */
   readonly #running = new Set<AbortController>();
   readonly #stop = new AbortController();
@@ -49,10 +50,18 @@ export class Requests {
   #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   #grace: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onRetry Called before each wait, as the options' own is. */
-  constructor(options: RetryOptions = {}, onRetry: (error: DedupError) => void = () => {}) {
+  /**
+   * @param onRetry Called before each wait, as the options' own is.
+   * @param onPaused Called when a pause has ended the requests that were in progress.
+   */
+  constructor(
+    options: RetryOptions = {},
+    onRetry: (error: DedupError) => void = () => {},
+    onPaused: () => void = () => {},
+  ) {
     this.#options = options;
     this.#onRetry = onRetry;
+    this.#onPaused = onPaused;
   }
 
   /**
@@ -127,6 +136,7 @@ export class Requests {
     this.#paused = { over, end };
     this.#grace = setTimeout(() => {
       for (const controller of this.#running) controller.abort(new Error("paused"));
+      this.#onPaused();
     }, PAUSE_GRACE_MS);
   }
 

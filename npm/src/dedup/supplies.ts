@@ -51,51 +51,72 @@ export function largestPack(maxBytesInFlight: number, concurrency: number): numb
 /** The order of packs that are sent again: before all that have not been sent. */
 const AGAIN = -1;
 
-/** What a pack holds of the supplies. */
+/** What a pack holds of the supplies: turns, and its bytes. */
 export class PackShare {
   readonly #supplies: Supplies;
+  /** The size of the pack, in bytes. */
+  #size: number;
   #turns = 0;
   #bytes = 0;
-  /** The wait for turns. */
+  /** The wait for what it lacks. */
   #taking: Promise<void> | undefined;
+  #isRepeated = false;
+  #isResting = false;
   #isOver = false;
 
-  constructor(supplies: Supplies) {
+  constructor(supplies: Supplies, size: number) {
     this.#supplies = supplies;
+    this.#size = size;
   }
 
-  /** Waits until a pack of this size may be on its way. */
-  async takeBytes(bytes: number): Promise<void> {
-    await this.#supplies.unanswered.take(bytes);
-    this.#bytes += bytes;
-    if (this.#isOver) this.end();
+  /** Waits until the pack may be sent, or, after {@link rest}, it {@link lacks} something again. */
+  async take(): Promise<void> {
+    this.#isResting = false;
+    do {
+      this.#taking ??= this.#takeAll().finally(() => {
+        this.#taking = undefined;
+      });
+      await this.#taking;
+    } while (this.lacks && !this.#mayNotHold);
   }
 
-  /** Replaces what {@link takeBytes} took by the actual size of the pack. */
-  setBytes(bytes: number): void {
-    const { unanswered } = this.#supplies;
-    if (bytes > this.#bytes) unanswered.exceed(bytes - this.#bytes);
-    else unanswered.give(this.#bytes - bytes);
-    this.#bytes = bytes;
+  /** Whether it has to {@link take} something before the pack may be sent. */
+  get lacks(): boolean {
+    return this.#bytes < this.#size || this.#turns < 2;
   }
 
   /**
-   * Waits until the pack may be sent. A pack that has its turn must not wait for bytes: packs that are sent again hold
-   * theirs while they wait for a turn.
+   * Takes bytes before turns. A pack that has its turn must not wait for bytes: packs that are sent again hold theirs
+   * while they wait for a turn.
    */
-  takeTurn(): Promise<void> {
-    this.#taking ??= this.#takeTurn().finally(() => {
-      this.#taking = undefined;
-    });
-    return this.#taking;
+  async #takeAll(): Promise<void> {
+    const { unanswered, turns } = this.#supplies;
+    const order = this.#isRepeated ? AGAIN : 0;
+    const bytes = this.#size - this.#bytes;
+    if (bytes > 0 && !this.#mayNotHold) {
+      await unanswered.take(bytes, order);
+      this.#bytes += bytes;
+    }
+    const lacking = 2 - this.#turns;
+    if (lacking > 0 && !this.#mayNotHold) {
+      await turns.take(lacking, order);
+      this.#turns += lacking;
+    }
+    if (this.#mayNotHold) this.#giveAll();
+    else this.#isRepeated = true;
   }
 
-  async #takeTurn(): Promise<void> {
-    const lacking = 2 - this.#turns;
-    if (lacking === 0 || this.#isOver) return;
-    await this.#supplies.turns.take(lacking, this.#turns > 0 ? AGAIN : 0);
-    this.#turns += lacking;
-    if (this.#isOver) this.end();
+  get #mayNotHold(): boolean {
+    return this.#isOver || this.#isResting;
+  }
+
+  /** Corrects the size of the pack. */
+  setSize(size: number): void {
+    const { unanswered } = this.#supplies;
+    if (size > this.#size) unanswered.exceed(size - this.#size);
+    else unanswered.give(this.#size - size);
+    this.#bytes += size - this.#size;
+    this.#size = size;
   }
 
   /** The pack is sent, and not answered yet. */
@@ -103,12 +124,23 @@ export class PackShare {
     if (this.#turns === 2) this.#giveTurns(1);
   }
 
+  /** The upload is paused: leaves everything to other uploads until {@link take}. */
+  rest(): void {
+    this.#isResting = true;
+    this.#giveAll();
+  }
+
   /** The pack is answered, or given up. */
   end(): void {
     this.#isOver = true;
-    this.#giveTurns(this.#turns);
-    this.#supplies.unanswered.give(this.#bytes);
+    this.#giveAll();
+  }
+
+  #giveAll(): void {
+    const bytes = this.#bytes;
     this.#bytes = 0;
+    this.#giveTurns(this.#turns);
+    this.#supplies.unanswered.give(bytes);
   }
 
   #giveTurns(turns: number): void {

@@ -137,7 +137,11 @@ export class UploadJob {
     this.#supplies = supplies ?? own;
     const { bytes, concurrency } = this.#supplies;
     this.#encoder = new ChunkEncoder(options.compression, options.compressionLevel);
-    this.#requests = new Requests(options.retry, () => this.#counts.add({ retries: 1 }));
+    this.#requests = new Requests(
+      options.retry,
+      () => this.#counts.add({ retries: 1 }),
+      () => this.#rest(),
+    );
     this.#packSize = new PackSize(largestPack(bytes.capacity, concurrency));
     this.#questions = new Questions(this.#transport, this.#requests, ({ packBytes }) =>
       this.#packSize.limit(packBytes),
@@ -167,6 +171,11 @@ export class UploadJob {
 
   resume(): void {
     this.#requests.resume();
+  }
+
+  /** While paused, leaves the turns of its packs to other uploads. */
+  #rest(): void {
+    for (const share of this.#shares) share.rest();
   }
 
   /** Ends the upload; the first error is the one that is reported. */
@@ -401,15 +410,15 @@ export class UploadJob {
         if (this.#readToEnd && this.#openQuestions.size === 0) return;
         await this.#nextChange();
       }
-      await this.#requests.notPaused();
-      const share = new PackShare(this.#supplies);
-      this.#shares.add(share);
-      const end = () => share.end();
       const most = Math.min(this.#sendableBytes, this.#packSize.target);
-      await this.#orStopped(share.takeBytes(most), end);
-      await this.#orStopped(share.takeTurn(), end);
-      const entries = this.#takePack(most);
-      share.setBytes(totalLength(entries));
+      const share = new PackShare(this.#supplies, most);
+      this.#shares.add(share);
+      do {
+        await this.#requests.notPaused();
+        await this.#orStopped(share.take(), () => share.end());
+      } while (share.lacks);
+      const entries = this.#takePack(Math.min(most, this.#packSize.target));
+      share.setSize(totalLength(entries));
       const pack = { entries, share };
       this.#setUnsent(pack);
       this.#unanswered += 1;
@@ -502,7 +511,7 @@ export class UploadJob {
 
   /** Sends as many of the first `entries` as fit, the rest of `pack`; returns their number. */
   async #attempt(entries: readonly Entry[], pack: Pack, signal: AbortSignal): Promise<number> {
-    await orReason(pack.share.takeTurn(), signal);
+    await orReason(pack.share.take(), signal);
     this.#setUnsent(pack);
     const knewLimits = this.#questions.knowsLimits;
     const count = this.#prefix(entries, this.#packSize.target);

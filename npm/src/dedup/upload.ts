@@ -85,7 +85,10 @@ export class Upload {
     this.#begin();
   }
 
-  /** Stops reading and sending. Requests in progress end within two seconds. */
+  /**
+   * Stops reading and sending. Requests in progress end within two seconds; other uploads of a queue then send in its
+   * place. What was read of a stream stays in memory, and counts towards `maxBytesInFlight`.
+   */
   pause(): void {
     this.#isPaused = true;
     this.#job?.pause();

@@ -186,6 +186,36 @@ test("an upload that is cancelled just as it goes on gives back what it shares",
   }
 });
 
+test("while an upload is paused, others send in its place, and it goes on where it was", {
+  timeout: 30_000,
+}, async () => {
+  for (const concurrency of [1, 3]) {
+    const transport = new MemoryTransport();
+    const { putPack } = transport;
+    const { happened: isSent, happens } = eventually();
+    let isSlow = true;
+    transport.putPack = async (hash, pack, options) => {
+      happens();
+      // The pause ends these.
+      if (isSlow)
+        await new Promise((_, reject) => options.signal.addEventListener("abort", reject));
+      await putPack.call(transport, hash, pack, options);
+    };
+    const shared = { transport, profile, files: 2, concurrency, maxBytesInFlight: 400_000 };
+    const queue = new UploadQueue(shared);
+    const [long, short] = [randomBytes(2_000_000, 26), randomBytes(300_000, 27)];
+    const paused = queue.add(long);
+    await isSent;
+    paused.pause();
+    await sleep(2_100);
+    isSlow = false;
+    assert.equal((await queue.add(short).done).bytesSent, short.length);
+    assert.deepEqual([paused.state, paused.progress.bytesSent], ["paused", 0]);
+    paused.resume();
+    assert.equal((await paused.done).bytesSent, long.length);
+  }
+});
+
 test("a failure or a cancel of one does not stop the others, nor keeps what they share", async () => {
   const transport = new MemoryTransport();
   transport.store.limits = { ...transport.store.limits, packBytes: 60_000 };
