@@ -54,19 +54,21 @@ const ASKED_IF_KNOWN = 64 * 1024 * 1024;
 /** Limit for unanswered chunks while the whole file may be known; reading waits at it. */
 const MOST_AHEAD = 16_384;
 /**
- * How long after the start of a request its head has usually been sent, in milliseconds: pages learn only every 100 ms
- * how much of a body was sent.
+ * Milliseconds after which the head of a request has usually been sent. Pages learn only every 100 ms how much of a body
+ * was sent.
  */
 const BEGINNING_MS = 15;
-/** How much later than the answers to its packs the answer to an early commit may come, in milliseconds. */
+/** How long to wait for the answers to packs once the file is committed, in milliseconds. */
 const LATE_MS = 1000;
-/** How often to send chunks again that the server lost before the commit. */
+/** How many commits to try while the server loses chunks before them. */
 const COMMITS = 5;
 
 /** Chunks that share a turn. They are sent in several requests if they do not fit into one. */
 interface Pack {
   readonly entries: readonly Entry[];
   readonly share: PackShare;
+  /** Bytes of the request in progress that were sent. */
+  inTransit: number;
 }
 
 export class UploadJob {
@@ -93,13 +95,12 @@ export class UploadJob {
   readonly #shares = new Set<PackShare>();
   #hash: HashAlgorithm = "sha256";
   #bytesDone = 0;
-  #bytesInTransit = 0;
   /** Packs whose beginning may reach the server after a commit that is sent now. */
   readonly #unbegun = new Set<Pack>();
   /** Packs that their connections have not taken completely. */
   readonly #unsent = new Set<Pack>();
   /** Packs without an answer. */
-  #unanswered = 0;
+  readonly #unanswered = new Set<Pack>();
 
   /** Chunks that were read, and not asked about yet. */
   #unasked: Entry[] = [];
@@ -156,11 +157,13 @@ export class UploadJob {
 
   get progress(): UploadProgress {
     const totalBytes = this.#totalBytes;
+    let bytesInTransit = 0;
+    for (const { inTransit } of this.#unanswered) bytesInTransit += inTransit;
     return {
       // A file may have grown since it was opened.
       totalBytes: totalBytes && Math.max(totalBytes, this.#table.length),
       bytesDone: this.#bytesDone,
-      bytesInTransit: this.#bytesInTransit,
+      bytesInTransit,
       ...this.#counts.own,
     };
   }
@@ -417,11 +420,12 @@ export class UploadJob {
         await this.#requests.notPaused();
         await this.#orStopped(share.take(), () => share.end());
       } while (share.lacks);
+      if (this.#isOver) return;
       const entries = this.#takePack(Math.min(most, this.#packSize.target));
       share.setSize(totalLength(entries));
-      const pack = { entries, share };
+      const pack = { entries, share, inTransit: 0 };
       this.#setUnsent(pack);
-      this.#unanswered += 1;
+      this.#unanswered.add(pack);
       this.#spawn(() => this.#send(pack));
     }
   }
@@ -477,20 +481,24 @@ export class UploadJob {
     await this.#encode(entries);
     for (let rest = entries; rest.length > 0; ) {
       const taken = await this.#requests.run((signal) => this.#attempt(rest, pack, signal));
-      if (this.#isOver) return;
-      for (const entry of rest.slice(0, taken)) {
-        const onWire = entry.encoded?.length ?? entry.length;
-        this.#counts.add({ bytesSent: entry.length, bytesOnWire: onWire, newChunks: 1 });
-        this.#place(entry, "sent");
-        this.#emit(entry.index, "sent");
-      }
-      this.#emitProgress();
+      if (!this.#unanswered.has(pack)) return;
+      this.#placeSent(rest.slice(0, taken));
       rest = rest.slice(taken);
     }
-    this.#unanswered -= 1;
+    this.#unanswered.delete(pack);
     this.#setSent(pack); // not every exchange reports how much was sent
     share.end();
     this.#shares.delete(share);
+  }
+
+  #placeSent(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const onWire = entry.encoded?.length ?? entry.length;
+      this.#counts.add({ bytesSent: entry.length, bytesOnWire: onWire, newChunks: 1 });
+      this.#place(entry, "sent");
+      this.#emit(entry.index, "sent");
+    }
+    this.#emitProgress();
   }
 
   #setUnsent(pack: Pack): void {
@@ -511,6 +519,7 @@ export class UploadJob {
 
   /** Sends as many of the first `entries` as fit, the rest of `pack`; returns their number. */
   async #attempt(entries: readonly Entry[], pack: Pack, signal: AbortSignal): Promise<number> {
+    if (this.#isOver) return entries.length;
     await orReason(pack.share.take(), signal);
     this.#setUnsent(pack);
     const knewLimits = this.#questions.knowsLimits;
@@ -519,11 +528,10 @@ export class UploadJob {
     const isLast = count === entries.length;
     const body = await packBody(sending, this.#table, this.#source);
     const began = performance.now();
-    let inTransit = 0;
+    let hasEnded = false;
     const onSent = (bytes: number) => {
-      if (signal.aborted) return;
-      this.#bytesInTransit += bytes - inTransit;
-      inTransit = bytes;
+      if (signal.aborted || hasEnded) return;
+      pack.inTransit = bytes;
       if (bytes === body.length && isLast) this.#setSent(pack);
       this.#emitProgress();
     };
@@ -538,8 +546,9 @@ export class UploadJob {
       signal.throwIfAborted();
       return await this.#afterFailure(caught, sending, body, knewLimits);
     } finally {
+      hasEnded = true; // a write that had begun may still be reported
       clearTimeout(beginning);
-      this.#bytesInTransit -= inTransit;
+      pack.inTransit = 0;
     }
   }
 
@@ -622,6 +631,7 @@ export class UploadJob {
         this.#transport.putManifest(root, manifest, { signal, expect: "known" }),
       );
       this.#isOver = true;
+      this.#unanswered.clear();
     } catch (caught) {
       const error = asDedupError(caught);
       if (error?.code !== "chunks_missing" || error.missing === undefined) throw caught;
@@ -652,41 +662,51 @@ export class UploadJob {
 
   /**
    * Waits for the answers to all packs. To save a round trip, commits the file as soon as all packs are on their way,
-   * and again when they are sent, if that was too early. Returns whether that succeeded. It may be refused, or take too
-   * long.
+   * and again when they are sent, if that was too early. Returns whether the file is committed.
    */
   async #commitAsSent(root: string, manifest: ByteArray): Promise<boolean> {
     for (const awaited of [this.#unbegun, this.#unsent]) {
       for (;;) {
         await this.#requests.notPaused();
-        if (this.#unanswered === 0 || awaited.size === 0) break;
+        if (this.#unanswered.size === 0 || awaited.size === 0) break;
         await this.#nextChange();
       }
       const areSent = this.#unsent.size === 0;
-      if (this.#unanswered === 0) break;
-      if (await this.#commitBeforeAnswers(root, manifest)) return true;
+      if (this.#unanswered.size === 0) break;
+      try {
+        await this.#commitBeforeAnswers(root, manifest);
+        return true;
+      } catch (caught) {
+        this.#stop.signal.throwIfAborted();
+        if (this.#isOver) throw caught; // by a callback
+        const error = asDedupError(caught);
+        // On a slow link, packs may take longer than the limit for an answer.
+        const wasEarly = error?.code === "chunks_missing" || error?.code === "request_timeout";
+        if (!wasEarly) {
+          await this.#settle();
+          // The server may have said when to come back.
+          if (error?.retryable) await this.#requests.attempts().failed(error);
+          return false;
+        }
+      }
       if (areSent) break;
     }
     await this.#settle();
     return false;
   }
 
-  /** Commits the file while packs are on their way; returns whether that succeeded by the time they are answered. */
-  async #commitBeforeAnswers(root: string, manifest: ByteArray): Promise<boolean> {
-    const request = new AbortController();
-    const commit = (signal: AbortSignal) =>
-      this.#transport.putManifest(root, manifest, { signal, expect: "sent" });
-    const committing = this.#requests.once(commit, request).then(
-      () => true,
-      () => false,
+  async #commitBeforeAnswers(root: string, manifest: ByteArray): Promise<void> {
+    await this.#requests.once((signal) =>
+      this.#transport.putManifest(root, manifest, { signal, expect: "sent" }),
     );
-    const answered = this.#settle().then(() => orIdle(committing, LATE_MS));
-    const isCommitted = await Promise.race([committing, answered]);
-    if (isCommitted) await this.#settle();
-    this.#stop.signal.throwIfAborted();
-    // The server may be waiting for a pack of another client.
-    request.abort();
-    return isCommitted ?? false;
+    // The file is committed, so the packs are stored, whatever becomes of their answers.
+    this.#isOver = true;
+    await orIdle(this.#settle(), LATE_MS);
+    const unanswered = [...this.#unanswered];
+    this.#unanswered.clear();
+    for (const { entries } of unanswered) {
+      this.#placeSent(entries.filter(({ index }) => this.#table.place(index) === "absent"));
+    }
   }
 
   async #commit(root: string, manifest: ByteArray): Promise<void> {

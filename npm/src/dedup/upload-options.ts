@@ -65,7 +65,7 @@ export interface UploadProgress {
   /** Bytes chunked so far, from the start of the source. */
   readonly bytesRead: number;
   /**
-   * Bytes of the source that the server is known to have. Once these are all, at most the commit remains.
+   * Bytes of the source that the server is known to have. When they equal `totalBytes`, only the commit can remain.
    * Decreases only if the server loses chunks.
    */
   readonly bytesDone: number;

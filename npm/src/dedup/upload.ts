@@ -109,7 +109,8 @@ export class Upload {
   }
 
   #settle(state: UploadState): void {
-    if (this.#state !== "cancelled") this.#state = state;
+    // Cancelled too late, an upload is done all the same.
+    if (this.#state !== "cancelled" || state === "done") this.#state = state;
     this.#progress = { ...this.progress, bytesInTransit: 0 };
     this.#job = undefined;
   }
