@@ -5,7 +5,7 @@ import { totalLength } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import type { Chunk, Manifest } from "../index.js";
 import type { Pieces } from "./arrivals.js";
-import { keyOf } from "./digest-key.js";
+import { DigestTable } from "./digest-table.js";
 import type { ByteRange } from "./download-options.js";
 import type { LocalChunks } from "./local.js";
 
@@ -49,37 +49,65 @@ export function endOf({ end }: Part, { offset, length }: Chunk): number {
  */
 export type Way = "local" | "fetch" | "hold" | "held" | "last";
 
+/** How to get chunks. */
+export interface Plan {
+  readonly ways: readonly Way[];
+  /** For each chunk, the index of the first one equal to it. */
+  readonly firsts: Uint32Array;
+  /** The chunks to fetch, in order. */
+  readonly fetched: readonly Chunk[];
+}
+
 /** Plans how to get `chunks` in order while holding at most `most` bytes. */
 export function planned(
   chunks: readonly Chunk[],
   local: LocalChunks | undefined,
   most: number,
-): { readonly ways: readonly Way[]; readonly fetched: readonly Chunk[] } {
-  const keys = chunks.map(({ hash }) => keyOf(hash));
-  const left = new Map<string, number>();
-  for (const key of keys) left.set(key, (left.get(key) ?? 0) + 1);
-  const held = new Set<string>();
+): Plan {
+  const firsts = firstsOf(chunks);
+  /** For each first chunk, how many of those equal to it are left. */
+  const left = new Uint32Array(chunks.length);
+  for (const first of firsts) left[first] = (left[first] ?? 0) + 1;
+  const held = new Set<number>();
   let bytes = 0;
   const fetched: Chunk[] = [];
   const ways = chunks.map((chunk, at): Way => {
     const { hash, length } = chunk;
-    const key = keys[at] as string;
-    const later = (left.get(key) ?? 1) - 1;
-    left.set(key, later);
+    const first = firsts[at] ?? at;
+    const later = (left[first] ?? 1) - 1;
+    left[first] = later;
     if (local?.has(hash)) return "local";
-    if (held.has(key)) {
+    if (held.has(first)) {
       if (later > 0) return "held";
-      held.delete(key);
+      held.delete(first);
       bytes -= length;
       return "last";
     }
     fetched.push(chunk);
     if (later === 0 || bytes + length > most) return "fetch";
-    held.add(key);
+    held.add(first);
     bytes += length;
     return "hold";
   });
-  return { ways, fetched };
+  return { ways, firsts, fetched };
+}
+
+/** Returns for each chunk the index of the first one equal to it. */
+export function firstsOf(chunks: readonly Chunk[]): Uint32Array {
+  const table = tableFor(chunks);
+  return Uint32Array.from(chunks, ({ hash }) => table.add(hash));
+}
+
+/** Returns at most `most` chunks from index `start` on, none of them twice. */
+export function distinct(chunks: readonly Chunk[], start: number, most: number): readonly Chunk[] {
+  const rest = chunks.slice(start, start + most);
+  const table = tableFor(rest);
+  const repeated = rest.findIndex(({ hash }, index) => table.add(hash) !== index);
+  return repeated < 0 ? rest : rest.slice(0, repeated);
+}
+
+function tableFor(chunks: readonly Chunk[]): DigestTable {
+  return new DigestTable((index) => (chunks[index] as Chunk).hash, chunks.length);
 }
 
 /** Whether a chunk comes from the server. */

@@ -7,7 +7,6 @@ import { downloadCounts } from "../metrics.js";
 import { checkedOptions } from "../options.js";
 import { beginSpan } from "../spans.js";
 import { Arrivals, type Pieces } from "./arrivals.js";
-import { keyOf } from "./digest-key.js";
 import {
   checkRange,
   DEFAULT_MAX_BYTES_HELD,
@@ -17,6 +16,7 @@ import {
 } from "./download-options.js";
 import {
   endOf,
+  firstsOf,
   isFetched,
   type Part,
   planned,
@@ -183,8 +183,8 @@ export class Download implements AsyncIterable<ByteArray> {
   async *#inOrder(wanted: Wanted): AsyncGenerator<ByteArray> {
     const { maxBytesHeld = DEFAULT_MAX_BYTES_HELD } = this.#options;
     const { chunks, local } = wanted;
-    const { ways, fetched } = planned(chunks, local, maxBytesHeld);
-    const held = new Map<string, ByteArray>();
+    const { ways, firsts, fetched } = planned(chunks, local, maxBytesHeld);
+    const held = new Map<number, ByteArray>();
     const outgoing = new Outgoing();
     const arrivals = new Arrivals(this.#remote.chunks(fetched, wanted.opened));
     try {
@@ -202,16 +202,16 @@ export class Download implements AsyncIterable<ByteArray> {
           pieces = taken.pieces;
           isReused = false;
           const queue = new ByteQueue(pieces);
-          for (const [index, { hash, length }] of chunks.slice(at, at + taken.count).entries()) {
+          for (const [index, { length }] of chunks.slice(at, at + taken.count).entries()) {
             const own = queue.take(length);
-            if (ways[at + index] === "hold") held.set(keyOf(hash), joined(own));
+            if (ways[at + index] === "hold") held.set(firsts[at + index] as number, joined(own));
           }
         } else if (way === "local") {
           pieces = [await this.#readLocal(wanted, chunk)];
         } else {
-          const key = keyOf(chunk.hash);
-          pieces = [held.get(key) as ByteArray];
-          if (way === "last") held.delete(key);
+          const first = firsts[at] as number;
+          pieces = [held.get(first) as ByteArray];
+          if (way === "last") held.delete(first);
         }
         let end = Math.max(chunk.offset, wanted.start);
         for (const piece of within(wanted, chunk.offset, pieces)) {
@@ -245,12 +245,12 @@ export class Download implements AsyncIterable<ByteArray> {
   /** Writes each chunk to its place as soon as it arrives. */
   async *#anywhere(wanted: Wanted, sink: Sink): AsyncGenerator<never> {
     const { local, start } = wanted;
-    const places = new Map<string, Chunk[]>();
-    for (const chunk of wanted.chunks) {
-      const key = keyOf(chunk.hash);
-      const equal = places.get(key);
-      if (equal === undefined) places.set(key, [chunk]);
-      else equal.push(chunk);
+    const firsts = firstsOf(wanted.chunks);
+    const places = new Map<number, Chunk[]>();
+    for (const [at, chunk] of wanted.chunks.entries()) {
+      const first = firsts[at] as number;
+      if (first === at) places.set(at, [chunk]);
+      else places.get(first)?.push(chunk);
     }
     const write = async (offset: number, pieces: Pieces, count: number, isReused: boolean) => {
       const inside = within(wanted, offset, pieces);

@@ -6,8 +6,8 @@ import type { DownloadTotals, TransferCounts } from "../metrics.js";
 import { ahead } from "./ahead.js";
 import type { Arrival } from "./arrivals.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
-import { keyOf } from "./digest-key.js";
 import { DEFAULT_MAX_MANIFEST_BYTES, type DownloadOptions } from "./download-options.js";
+import { distinct } from "./download-plan.js";
 import { asDedupError, DedupError } from "./error.js";
 import { ByteReader, readPack, type Stretch } from "./pack-reader.js";
 import { orReason, type Requests } from "./retry.js";
@@ -235,16 +235,4 @@ export class RemoteFile {
     if (isVerified) return { verify: "digest" };
     return this.#codecs === undefined ? {} : { encoding: "zstd" };
   }
-}
-
-/** Returns at most `most` chunks from index `start` on, none of them twice. */
-function distinct(chunks: readonly Chunk[], start: number, most: number): readonly Chunk[] {
-  const seen = new Set<string>();
-  let end = start;
-  for (; end < chunks.length && end - start < most; end += 1) {
-    const key = keyOf((chunks[end] as Chunk).hash);
-    if (seen.has(key)) break;
-    seen.add(key);
-  }
-  return chunks.slice(start, end);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Manifest, toHex } from "chunker-cdc";
 import { ChunkTable } from "../../dist/dedup/chunk-table.js";
+import { DigestTable } from "../../dist/dedup/digest-table.js";
 import { manifestOf } from "../../dist/manifest.js";
 import { digestHex, randomBytes } from "./support.js";
 
@@ -35,6 +36,26 @@ test("a table finds the chunks that a map finds, whatever their digests have in 
     assert.equal(table.bytesOf(first), totals.get(key));
   }
   assert.equal(table.find(randomBytes(32, 6)), undefined);
+});
+
+test("whoever chooses digests that are alike makes nothing slow", () => {
+  const bytes = randomBytes(32 * 20_000, 7);
+  for (const alike of [8, 24, 30]) {
+    for (const from of [0, 32 - alike]) {
+      const digests = Array.from({ length: 20_000 }, (_, at) => {
+        return bytes.slice(32 * at, 32 * (at + 1)).fill(3, from, from + alike);
+      });
+      const distinct = new Set(digests.map(toHex)).size;
+      let compared = 0;
+      const table = new DigestTable((index) => {
+        compared += 1;
+        return digests[index] as Uint8Array;
+      });
+      const firsts = new Set(digests.map((digest) => table.add(digest)));
+      assert.equal(firsts.size, distinct);
+      assert.ok(compared < 4 * digests.length, `${alike} bytes from ${from}: ${compared}`);
+    }
+  }
 });
 
 test("the manifest of a table is that of its chunks", () => {
