@@ -47,10 +47,10 @@ export const COMMON_UPLOAD_KEYS = [
 export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as const;
 
 /**
- * Bytes of chunks to ask about at once while the whole file may be known, if it can be read again: the chunks need
- * not fit into the budget then.
+ * Least time between questions while the whole file may be known, in milliseconds: reading needs the CPU time that they
+ * take.
  */
-const ASKED_IF_KNOWN = 64 * 1024 * 1024;
+const ASKED_AFTER_MS = 50;
 /** Limit for unanswered chunks while the whole file may be known; reading waits at it. */
 const MOST_AHEAD = 16_384;
 /**
@@ -107,6 +107,8 @@ export class UploadJob {
   #unaskedBytes = 0;
   /** Bytes of chunks after which to ask about them. */
   #questionBytes: number;
+  /** When the last question was asked. */
+  #askedAt = Number.NEGATIVE_INFINITY;
   /** Chunks that were asked about, and not sent before the answer. */
   readonly #asked = new Set<Entry>();
   #askedBytes = 0;
@@ -324,8 +326,9 @@ export class UploadJob {
     // While no more questions may be open, a larger one costs no more time than a small one. Only chunks that are
     // held limit its bytes.
     const isBusy = this.#openQuestions.size >= QUESTIONS && !this.#expectsNew;
+    const isSoon = this.#expectsKnown && performance.now() < this.#askedAt + ASKED_AFTER_MS;
     const most = this.#source.keepsBytes ? this.#mostAsked : Number.POSITIVE_INFINITY;
-    const wanted = isBusy ? most : this.#questionBytes;
+    const wanted = isBusy || isSoon ? most : this.#questionBytes;
     const enough = this.#unaskedBytes >= wanted || kept >= 2 * wanted;
     if (enough || this.#unasked.length >= mostChunks) this.#ask();
   }
@@ -364,6 +367,7 @@ export class UploadJob {
       this.#askedBytes += entry.length;
     }
     this.#openQuestions.add(first.index);
+    this.#askedAt = performance.now();
     this.#change();
     this.#spawn(async () => {
       const digests = joined(entries.map(({ index }) => this.#table.digest(index)));
@@ -378,9 +382,7 @@ export class UploadJob {
       else if (oldest === first.index) this.#expectsNew = true;
       // A question costs a request: if little has to be sent, fewer are enough.
       const next = known === entries.length ? 4 * this.#questionBytes : this.#packSize.target;
-      const holdsNone = this.#expectsKnown && !this.#source.keepsBytes;
-      const most = holdsNone ? Math.max(ASKED_IF_KNOWN, this.#mostAsked) : this.#mostAsked;
-      this.#questionBytes = Math.min(next, most);
+      this.#questionBytes = Math.min(next, this.#mostAsked);
       this.#askIfEnough();
       this.#change();
       this.#emitProgress();

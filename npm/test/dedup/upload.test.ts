@@ -294,7 +294,15 @@ test("an answer says nothing about chunks of earlier questions, which may be kno
     if (count === 0) await laterAnswered;
     else setTimeout(answer, 50);
   };
-  const { root } = await upload(long, { transport, profile });
+  // So slowly that there are several questions before the first answer.
+  async function* paced() {
+    for (let at = 0; at < long.length; at += 1_000_000) {
+      yield long.subarray(at, at + 1_000_000);
+      await sleep(20);
+    }
+  }
+  const { root } = await upload(paced(), { transport, profile });
+  assert.ok((transport.calls.get("missing") ?? 0) > 1);
   assert.equal(new Set(transport.sent).size, transport.sent.length, "a chunk was sent twice");
   assert.deepEqual(transport.store.file(root), Buffer.from(long));
 });
@@ -329,6 +337,19 @@ test("a known file takes one request after its end, whatever was answered by the
   assert.deepEqual([root, bytesSaved, bytesDone], [first.root, long.length, long.length]);
   assert.equal(transport.calls.get("putManifest"), 1);
   assert.ok((transport.calls.get("missing") ?? 0) > 0);
+});
+
+test("a file that may be known is asked about now and then, however fast it is read", async () => {
+  const transport = new MemoryTransport();
+  const source = randomBytes(40_000_000, 32);
+  await upload(source, { transport, profile: "medium" });
+  const times: number[] = [];
+  transport.fault = ({ method }) => {
+    if (method === "missing") times.push(performance.now());
+  };
+  await upload(source, { transport, profile: "medium" });
+  const gaps = times.slice(1).map((time, at) => time - (times[at] as number));
+  assert.ok(times.length > 0 && gaps.every((gap) => gap >= 40), `after ${gaps.join(", ")} ms`);
 });
 
 test("a file that turns out to be new while it is checked is not committed as known", async () => {
