@@ -12,7 +12,7 @@
 // the smallest request: no upload can end without a commit, and no download begin without a request. A known file takes
 // at least as long as reading it.
 
-import { fork } from "node:child_process";
+import { execFileSync, fork } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, open, rm } from "node:fs/promises";
@@ -126,6 +126,8 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
   const client = await startScript(script, peers, toOurs.port, toTus.port);
   const times = new Map();
   const run = async (label, job) => {
+    // Ours syncs what it stores, and would wait for what others have left to be written.
+    execFileSync("sync");
     const before = cpuTimeOfDescendants();
     const { seconds, ...answer } = await ask(client, job);
     const perCore = (cpuTimeOfDescendants() - before) / availableParallelism();
@@ -138,17 +140,24 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
     await writeRandom(path);
     const edited = join(folder, "edited");
     await writeEdited(path, edited);
-    await run("tus", { job: "tus", path });
-    await run("get", { job: "get", path });
-    await run("ask", { job: "ask" });
-    for (const [label, profile] of profiles) {
-      await run(`${label} read`, { job: "read", path, profile });
-      const { root } = await run(`${label} new`, { job: "upload", path, profile });
-      await run(`${label} known`, { job: "upload", path, profile });
-      const { bytesSent } = await run(`${label} edited`, { job: "upload", path: edited, profile });
-      await run(`${label} download`, { job: "download", root });
-      if (round === 0) wire += ` ${label} ${(bytesSent / MIB).toFixed(2)}`;
-    }
+    const turns = [
+      async () => {
+        await run("tus", { job: "tus", path });
+        await run("get", { job: "get", path });
+        for (let count = 0; count < 5; count += 1) await run("ask", { job: "ask" });
+      },
+      ...profiles.map(([label, profile]) => async () => {
+        await run(`${label} read`, { job: "read", path, profile });
+        const { root } = await run(`${label} new`, { job: "upload", path, profile });
+        await run(`${label} known`, { job: "upload", path, profile });
+        const { bytesSent } = await run(`${label} edited`, { job: "upload", path: edited, profile });
+        await run(`${label} download`, { job: "download", root });
+        if (round === 0) wire += ` ${label} ${(bytesSent / MIB).toFixed(2)}`;
+      }),
+    ];
+    // Another one goes first in each round.
+    const first = round % turns.length;
+    for (const turn of [...turns.slice(first), ...turns.slice(0, first)]) await turn();
   }
   const medianOf = (label, value) => median(times.get(label).map(value));
   /** The speed of `label`, relative to `peer`, and what it would be if `label` took only its `leastTime`. */
