@@ -1,11 +1,14 @@
 import { isEqual } from "../bytes.js";
 import { DIGEST_BYTES } from "./wire.js";
 
-/** Numbers digests in the order they come, and finds the first one equal to another: a hash table with linear probing. */
+/**
+ * A hash table with linear probing: numbers digests in the order they are added, and finds the first one equal to a given
+ * digest.
+ */
 export class DigestTable {
   readonly #digestOf: (index: number) => Uint8Array;
-  /** Nobody can choose digests that collide without knowing it. */
-  readonly #seed = Math.floor(Math.random() * 2 ** 32);
+  /** Random odd factors, so that nobody can prepare digests that collide. */
+  readonly #factors = [randomOdd(), randomOdd()] as const;
   /** The first index of each digest, plus 1; 0 is a free slot. */
   #slots: Uint32Array;
   #used = 0;
@@ -57,13 +60,19 @@ export class DigestTable {
   }
 
   #hashOf(digest: Uint8Array): number {
-    let hash = this.#seed;
+    const [first, second] = this.#factors;
+    let hash = 0;
     for (let at = 0; at < DIGEST_BYTES; at += 4) {
       const low = (digest[at] ?? 0) | ((digest[at + 1] ?? 0) << 8);
       const high = (digest[at + 2] ?? 0) | ((digest[at + 3] ?? 0) << 8);
-      hash = Math.imul(hash ^ low ^ (high << 16), 0x9e3779b1);
+      hash = Math.imul(hash ^ low ^ (high << 16), first);
+      hash = Math.imul(hash ^ (hash >>> 15), second);
       hash ^= hash >>> 15;
     }
     return hash;
   }
+}
+
+function randomOdd(): number {
+  return Math.floor(Math.random() * 2 ** 32) | 1;
 }

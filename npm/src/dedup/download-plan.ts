@@ -50,7 +50,7 @@ export function endOf({ end }: Part, { offset, length }: Chunk): number {
 export type Way = "local" | "fetch" | "hold" | "held" | "last";
 
 /** How to get chunks. */
-export interface Plan {
+interface Plan {
   readonly ways: readonly Way[];
   /** For each chunk, the index of the first one equal to it. */
   readonly firsts: Uint32Array;

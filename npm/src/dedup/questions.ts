@@ -9,7 +9,7 @@ import { DIGEST_BYTES, FIRST_LIMITS, isMissing, type Limits } from "./wire.js";
 /** Limit for concurrent questions. */
 export const QUESTIONS = 4;
 
-/** Asks a server which chunks it lacks, in requests within its limits; its answers tell them. */
+/** Asks a server which chunks it lacks, in requests within its limits, which its answers state. */
 export class Questions {
   readonly #transport: Transport;
   readonly #requests: Requests;
@@ -18,7 +18,7 @@ export class Questions {
   #limits: Limits = FIRST_LIMITS;
   #knowsLimits = false;
 
-  /** @param onLimits Called with the limits of the server whenever an answer tells them. */
+  /** @param onLimits Called with the limits of the server whenever an answer states them. */
   constructor(transport: Transport, requests: Requests, onLimits: (limits: Limits) => void) {
     this.#transport = transport;
     this.#requests = requests;
@@ -61,7 +61,7 @@ export class Questions {
       else await this.askLimits();
       return Array.from({ length: count }, (_, at) => isMissing(missing, at));
     } catch (error) {
-      // Another answer may have told the limits in the meantime.
+      // Another answer may have brought the limits meanwhile.
       const isWithin = this.#knowsLimits && count <= this.#limits.missingDigests;
       if (asDedupError(error)?.code !== "too_many_digests" || isWithin) throw error;
       await this.askLimits();

@@ -12,7 +12,7 @@ import { asDedupError, DedupError } from "./error.js";
 import { ByteReader, readPack, type Stretch } from "./pack-reader.js";
 import { orReason, type Requests } from "./retry.js";
 import type { Transport } from "./transport.js";
-import { type Checked, verifiedStretch } from "./verified-stretch.js";
+import { type VerifiedStretch, verifiedStretch } from "./verified-stretch.js";
 import { DIGEST_BYTES, HEAD_BYTES, parseDownloadHead, type Root } from "./wire.js";
 
 /** An answer that is being read. */
@@ -183,7 +183,7 @@ export class RemoteFile {
     batch: readonly Chunk[],
     isVerified: boolean,
     opened: Opened | undefined,
-  ): AsyncGenerator<Checked, void, undefined> {
+  ): AsyncGenerator<VerifiedStretch, void, undefined> {
     const { reader, end } = opened ?? (await this.#requestChunks(batch, isVerified));
     let next = 0;
     try {

@@ -69,7 +69,7 @@ export class PackShare {
     this.#size = size;
   }
 
-  /** Waits until the pack may be sent, or, after {@link rest}, it {@link lacks} something again. */
+  /** Waits until the pack may be sent. After {@link rest}, it may resolve while the pack still {@link lacks} something. */
   async take(): Promise<void> {
     this.#isResting = false;
     do {
@@ -102,7 +102,8 @@ export class PackShare {
       await turns.take(lacking, order);
       this.#turns += lacking;
     }
-    if (this.#mayNotHold) this.#giveAll();
+    // A rest in between has given the bytes back: a pack must not hold turns while it waits for bytes.
+    if (this.#mayNotHold || this.#bytes < this.#size) this.#giveAll();
     else this.#isRepeated = true;
   }
 

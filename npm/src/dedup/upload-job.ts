@@ -47,8 +47,8 @@ export const COMMON_UPLOAD_KEYS = [
 export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as const;
 
 /**
- * Least time between questions while the whole file may be known, in milliseconds: reading needs the CPU time that they
- * take.
+ * Least time between questions while the whole file may be known, in milliseconds, unless one is full or memory is:
+ * reading needs the CPU time that they take.
  */
 const ASKED_AFTER_MS = 50;
 /** Limit for unanswered chunks while the whole file may be known; reading waits at it. */
@@ -58,8 +58,10 @@ const MOST_AHEAD = 16_384;
  * was sent.
  */
 const BEGINNING_MS = 15;
-/** How long to wait for the answers to packs once the file is committed, in milliseconds. */
-const LATE_MS = 1000;
+/** How much later than the answers to its packs the answer to an early commit may come, in milliseconds. */
+const LATE_COMMIT_MS = 3000;
+/** How much later than the answer to an early commit those to the packs may come, in milliseconds. */
+const LATE_PACKS_MS = 1000;
 /** How many commits to try while the server loses chunks before them. */
 const COMMITS = 5;
 
@@ -544,8 +546,8 @@ export class UploadJob {
       this.#source.takeBack(body.parts);
       return count;
     } catch (caught) {
-      this.#setUnsent(pack);
       signal.throwIfAborted();
+      this.#setUnsent(pack);
       return await this.#afterFailure(caught, sending, body, knewLimits);
     } finally {
       hasEnded = true; // a write that had begun may still be reported
@@ -633,7 +635,6 @@ export class UploadJob {
         this.#transport.putManifest(root, manifest, { signal, expect: "known" }),
       );
       this.#isOver = true;
-      this.#unanswered.clear();
     } catch (caught) {
       const error = asDedupError(caught);
       if (error?.code !== "chunks_missing" || error.missing === undefined) throw caught;
@@ -656,8 +657,7 @@ export class UploadJob {
       entries,
       entries.map(({ index }) => lacking.has(index)),
     );
-    // Chunks that are on their way are there already.
-    if (this.#isOver) this.#bytesDone = this.#table.length;
+    if (this.#isOver) this.#placeUnanswered();
     this.#emitProgress();
     return this.#isOver;
   }
@@ -698,12 +698,24 @@ export class UploadJob {
   }
 
   async #commitBeforeAnswers(root: string, manifest: ByteArray): Promise<void> {
-    await this.#requests.once((signal) =>
-      this.#transport.putManifest(root, manifest, { signal, expect: "sent" }),
-    );
+    const request = new AbortController();
+    const commit = (signal: AbortSignal) =>
+      this.#transport.putManifest(root, manifest, { signal, expect: "sent" });
+    const committing = this.#requests.once(commit, request).then(() => true);
+    const answered = this.#settle().then(() => orIdle(committing, LATE_COMMIT_MS));
+    if (!(await Promise.race([committing, answered]))) {
+      const message = "the server may be waiting for a pack of another client";
+      request.abort(new DedupError("request_timeout", message));
+      await committing;
+    }
     // The file is committed, so the packs are stored, whatever becomes of their answers.
     this.#isOver = true;
-    await orIdle(this.#settle(), LATE_MS);
+    await orIdle(this.#settle(), LATE_PACKS_MS);
+    this.#placeUnanswered();
+  }
+
+  /** Once the file is committed: its packs are stored, even if they have no answer. */
+  #placeUnanswered(): void {
     const unanswered = [...this.#unanswered];
     this.#unanswered.clear();
     for (const { entries } of unanswered) {

@@ -86,8 +86,8 @@ export class Upload {
   }
 
   /**
-   * Stops reading and sending. Requests in progress end within two seconds; other uploads of a queue then send in its
-   * place. What was read of a stream stays in memory, and counts towards `maxBytesInFlight`.
+   * Stops reading and sending. Requests in progress end within two seconds; other uploads of a queue can then send in
+   * its place. What was read and not sent counts towards `maxBytesInFlight`, so they may still have to wait.
    */
   pause(): void {
     this.#isPaused = true;
@@ -109,7 +109,7 @@ export class Upload {
   }
 
   #settle(state: UploadState): void {
-    // Cancelled too late, an upload is done all the same.
+    // An upload that is cancelled after its commit is done all the same.
     if (this.#state !== "cancelled" || state === "done") this.#state = state;
     this.#progress = { ...this.progress, bytesInTransit: 0 };
     this.#job = undefined;

@@ -9,7 +9,7 @@ import type { Stretch } from "./pack-reader.js";
 import type { Row } from "./wire.js";
 
 /** Verified chunks, and what is wrong with the chunk after them, if anything. */
-export interface Checked extends Arrival {
+export interface VerifiedStretch extends Arrival {
   /** Their bytes as they were sent. */
   readonly bytesOnWire: number;
   readonly failure: unknown;
@@ -21,7 +21,7 @@ export async function verifiedStretch(
   { rows, parts }: Stretch,
   chunks: readonly Chunk[],
   codecs: Codecs | undefined,
-): Promise<Checked> {
+): Promise<VerifiedStretch> {
   let { pieces, count, failure } = await decoded(rows, parts, chunks, codecs);
   const intact = await countIntact(hash, pieces, chunks.slice(0, count));
   if (intact < count) {

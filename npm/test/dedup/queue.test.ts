@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { DedupError, UploadQueue } from "chunker-cdc/dedup";
+import { PackShare, suppliesOf } from "../../dist/dedup/supplies.js";
 import { codeOf, MemoryTransport, randomBytes, SMALL } from "./support.js";
 
 const profile = SMALL;
@@ -214,6 +215,29 @@ test("while an upload is paused, others send in its place, and it goes on where 
     paused.resume();
     assert.equal((await paused.done).bytesSent, long.length);
   }
+});
+
+test("a pack that is paused while it waits holds up no other", { timeout: 5_000 }, async () => {
+  const supplies = suppliesOf({ maxBytesInFlight: 100, concurrency: 1 });
+  const [first, paused, last] = [10, 40, 40].map((size) => new PackShare(supplies, size)) as [
+    PackShare,
+    PackShare,
+    PackShare,
+  ];
+  await first.take();
+  const turns = paused.take();
+  await sleep(1);
+  paused.rest();
+  const others = last.take();
+  await sleep(1);
+  const again = paused.take();
+  first.end();
+  await others;
+  last.end();
+  await Promise.all([turns, again]);
+  assert.equal(paused.lacks, false);
+  paused.end();
+  assert.ok(supplies.turns.tryTake(2) && supplies.unanswered.tryTake(50));
 });
 
 test("a failure or a cancel of one does not stop the others, nor keeps what they share", async () => {
