@@ -126,8 +126,8 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
   const client = await startScript(script, peers, toOurs.port, toTus.port);
   const times = new Map();
   const run = async (label, job) => {
-    // Ours syncs what it stores, and would wait for what others have left to be written.
-    execFileSync("sync");
+    // Our server syncs what it stores; otherwise it would also wait for what the others left unwritten.
+    if (process.platform !== "win32") execFileSync("sync");
     const before = cpuTimeOfDescendants();
     const { seconds, ...answer } = await ask(client, job);
     const perCore = (cpuTimeOfDescendants() - before) / availableParallelism();
@@ -150,12 +150,16 @@ async function measure({ script }, { name, rtt, rate }, ours, tus) {
         await run(`${label} read`, { job: "read", path, profile });
         const { root } = await run(`${label} new`, { job: "upload", path, profile });
         await run(`${label} known`, { job: "upload", path, profile });
-        const { bytesSent } = await run(`${label} edited`, { job: "upload", path: edited, profile });
+        const { bytesSent } = await run(`${label} edited`, {
+          job: "upload",
+          path: edited,
+          profile,
+        });
         await run(`${label} download`, { job: "download", root });
         if (round === 0) wire += ` ${label} ${(bytesSent / MIB).toFixed(2)}`;
       }),
     ];
-    // Another one goes first in each round.
+    // A different contestant goes first in each round.
     const first = round % turns.length;
     for (const turn of [...turns.slice(first), ...turns.slice(0, first)]) await turn();
   }
