@@ -28,7 +28,9 @@ export class Arrivals {
    * Returns the next chunk, together with those after it that have arrived, as long as `goesOn` accepts. It is
    * called with the number of chunks and bytes so far.
    */
-  async take(goesOn: (count: number, bytes: number) => boolean) {
+  async take(
+    goesOn: (count: number, bytes: number) => boolean,
+  ): Promise<{ readonly count: number; readonly pieces: Pieces }> {
     if (this.#next === this.#chunks.length) {
       const { done, value } = await this.#arriving.next();
       if (done) {
