@@ -93,6 +93,8 @@ export class UploadJob {
   readonly #counts = uploadCounts();
   /** Bytes of chunks that this upload has taken of the shared supply. */
   #held = 0;
+  /** Whether it has given them back, because it is paused. */
+  #isResting = false;
   /** What its packs have taken. */
   readonly #shares = new Set<PackShare>();
   #hash: HashAlgorithm = "sha256";
@@ -177,12 +179,17 @@ export class UploadJob {
   }
 
   resume(): void {
+    if (this.#isResting) this.#supplies.bytes.exceed(this.#held);
+    this.#isResting = false;
     this.#requests.resume();
   }
 
-  /** While paused, leaves the turns of its packs to other uploads. */
+  /** While paused, leaves what it has of the supplies to other uploads, except for chunks that are in memory. */
   #rest(): void {
     for (const share of this.#shares) share.rest();
+    if (this.#source.keepsBytes) return;
+    this.#isResting = true;
+    this.#supplies.bytes.give(this.#held);
   }
 
   /** Ends the upload; the first error is the one that is reported. */
@@ -214,7 +221,7 @@ export class UploadJob {
       this.#stop.abort();
       this.#requests.stop(new ChunkerError("aborted", "the upload has ended"));
       signal?.removeEventListener("abort", onAbort);
-      this.#supplies.bytes.give(this.#held);
+      if (!this.#isResting) this.#supplies.bytes.give(this.#held);
       this.#held = 0;
       for (const share of this.#shares) share.end();
       // Not awaited: a read in progress may hang.
@@ -347,12 +354,13 @@ export class UploadJob {
       this.#needsRoom = false;
     }
     this.#held += length;
+    if (this.#isResting) bytes.give(length);
   }
 
   #giveRoom({ room }: Entry): void {
     if (room === 0 || this.#stop.signal.aborted) return;
     this.#held -= room;
-    this.#supplies.bytes.give(room);
+    if (!this.#isResting) this.#supplies.bytes.give(room);
   }
 
   /** Asks which of the chunks that were read are missing. */

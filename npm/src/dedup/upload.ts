@@ -87,7 +87,7 @@ export class Upload {
 
   /**
    * Stops reading and sending. Requests in progress end within two seconds; other uploads of a queue can then send in
-   * its place. What was read and not sent counts towards `maxBytesInFlight`, so they may still have to wait.
+   * its place. Chunks of a stream stay in memory, and count towards `maxBytesInFlight`.
    */
   pause(): void {
     this.#isPaused = true;

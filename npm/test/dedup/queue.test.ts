@@ -202,11 +202,13 @@ test("while an upload is paused, others send in its place, and it goes on where 
         await new Promise((_, reject) => options.signal.addEventListener("abort", reject));
       await putPack.call(transport, hash, pack, options);
     };
-    const shared = { transport, profile, files: 2, concurrency, maxBytesInFlight: 400_000 };
+    const limits = { files: 2, concurrency, maxBytesInFlight: 400_000 };
+    const shared = { transport, profile, assumeNew: true, ...limits };
     const queue = new UploadQueue(shared);
-    const [long, short] = [randomBytes(2_000_000, 26), randomBytes(300_000, 27)];
+    const [long, short] = [randomBytes(2_000_000, 26), randomBytes(1_000_000, 27)];
     const paused = queue.add(long);
     await isSent;
+    await sleep(50); // until it has read as much as it may
     paused.pause();
     await sleep(2_100);
     isSlow = false;
