@@ -1,4 +1,5 @@
 import { isEqual } from "../bytes.js";
+import type { Chunk } from "../index.js";
 import { DIGEST_BYTES } from "./wire.js";
 
 /**
@@ -71,6 +72,11 @@ export class DigestTable {
     }
     return hash;
   }
+}
+
+/** Returns an empty table for the digests of `chunks`. */
+export function tableFor(chunks: readonly Chunk[]): DigestTable {
+  return new DigestTable((index) => (chunks[index] as Chunk).hash, chunks.length);
 }
 
 function randomOdd(): number {

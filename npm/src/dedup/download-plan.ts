@@ -5,7 +5,7 @@ import { totalLength } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import type { Chunk, Manifest } from "../index.js";
 import type { Pieces } from "./arrivals.js";
-import { DigestTable } from "./digest-table.js";
+import { tableFor } from "./digest-table.js";
 import type { ByteRange } from "./download-options.js";
 import type { LocalChunks } from "./local.js";
 
@@ -104,10 +104,6 @@ export function distinct(chunks: readonly Chunk[], start: number, most: number):
   const table = tableFor(rest);
   const repeated = rest.findIndex(({ hash }, index) => table.add(hash) !== index);
   return repeated < 0 ? rest : rest.slice(0, repeated);
-}
-
-function tableFor(chunks: readonly Chunk[]): DigestTable {
-  return new DigestTable((index) => (chunks[index] as Chunk).hash, chunks.length);
 }
 
 /** Whether a chunk comes from the server. */

@@ -4,7 +4,7 @@ import type { ByteArray } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
 import { type ByteSource, chunks, digest as digestOf, type Manifest } from "../index.js";
 import { isBlob } from "../source.js";
-import { keyOf } from "./digest-key.js";
+import { type DigestTable, tableFor } from "./digest-table.js";
 import { type LocalFile, platform } from "./platform.js";
 
 /** A local file: a Blob or File, bytes, or in Node a path. */
@@ -14,11 +14,15 @@ export type LocalSource = Blob | ArrayBuffer | ArrayBufferView | string;
 export class LocalChunks {
   readonly #file: LocalFile;
   readonly #hash: Manifest["hash"];
-  readonly #offsets = new Map<string, number>();
+  /** The digests of the manifest. */
+  readonly #wanted: DigestTable;
+  /** Offsets of the chunks that were found, by their numbers in `#wanted`. */
+  readonly #offsets = new Map<number, number>();
 
-  private constructor(file: LocalFile, hash: Manifest["hash"]) {
+  private constructor(file: LocalFile, hash: Manifest["hash"], wanted: DigestTable) {
     this.#file = file;
     this.#hash = hash;
+    this.#wanted = wanted;
   }
 
   /** Chunks `source` with the manifest's profile, and finds the chunks in common. */
@@ -27,14 +31,15 @@ export class LocalChunks {
     manifest: Manifest,
     signal: AbortSignal,
   ): Promise<LocalChunks> {
-    const wanted = new Set(manifest.chunks.map(({ hash }) => keyOf(hash)));
+    const wanted = tableFor(manifest.chunks);
+    for (const { hash } of manifest.chunks) wanted.add(hash);
     const file = await openLocal(source);
-    const local = new LocalChunks(file, manifest.hash);
+    const local = new LocalChunks(file, manifest.hash, wanted);
     try {
       const { profile } = manifest;
       for await (const { hash, offset } of chunks(file.source(), { profile, signal })) {
-        const key = keyOf(hash);
-        if (wanted.has(key) && !local.#offsets.has(key)) local.#offsets.set(key, offset);
+        const index = wanted.find(hash);
+        if (index !== undefined && !local.#offsets.has(index)) local.#offsets.set(index, offset);
       }
       return local;
     } catch (error) {
@@ -44,17 +49,22 @@ export class LocalChunks {
   }
 
   has(digest: Uint8Array): boolean {
-    return this.#offsets.has(keyOf(digest));
+    return this.#offsetOf(digest) !== undefined;
   }
 
   /** Returns the bytes of a chunk, or `undefined` if the file has changed. */
   async read(digest: Uint8Array, length: number): Promise<ByteArray | undefined> {
-    const offset = this.#offsets.get(keyOf(digest));
+    const offset = this.#offsetOf(digest);
     if (offset === undefined) return undefined;
     const bytes = await this.#file.read(offset, length).catch(() => undefined);
     if (bytes === undefined || bytes.length !== length) return undefined;
     const actual = await digestOf(this.#hash, bytes);
     return actual.every((byte, at) => byte === digest[at]) ? bytes : undefined;
+  }
+
+  #offsetOf(digest: Uint8Array): number | undefined {
+    const index = this.#wanted.find(digest);
+    return index === undefined ? undefined : this.#offsets.get(index);
   }
 
   close(): Promise<void> {
