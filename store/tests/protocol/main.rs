@@ -8,6 +8,7 @@ mod suite;
 
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
+use chunker::manifest::Manifest;
 use chunker_store::protocol::{
     Answer, AnswerBody, Begun, Engine, EngineOptions, Exchange, Operation, Origins, Refusal, RequestHead,
 };
@@ -127,6 +128,11 @@ fn some_chunks(count: u64, length: usize) -> Vec<Chunk> {
     (0..count).map(|seed| Chunk::raw(ALGORITHM, &suite::noise(length, seed + 100))).collect()
 }
 
+/// Returns the chunks of a file, uncompressed.
+fn chunks_of(file: &Manifest, data: &[u8]) -> Vec<Chunk> {
+    file.chunks().iter().map(|chunk| Chunk::raw(ALGORITHM, chunk.slice(data).unwrap())).collect()
+}
+
 /// Returns a manifest whose head gives another length of the file.
 fn with_length(manifest: &[u8], length: u64) -> Vec<u8> {
     let mut damaged = manifest.to_vec();
@@ -225,9 +231,7 @@ fn what_is_given_up_after_its_last_byte_is_stored_whole_or_not_at_all() {
     let local = Local::new();
     let data = suite::noise(600_000, 40);
     let file = suite::manifest(&data, ALGORITHM);
-    let chunks = || -> Vec<Chunk> {
-        file.chunks().iter().map(|chunk| Chunk::raw(ALGORITHM, chunk.slice(&data).unwrap())).collect()
-    };
+    let chunks = || chunks_of(&file, &data);
     let digests: Vec<_> = file.chunks().iter().map(|chunk| chunk.hash).collect();
     let give_up = |request: &Sent, after: Duration| {
         local.runtime.block_on(async {
@@ -259,8 +263,7 @@ fn a_commit_of_what_was_sent_waits_for_its_packs_and_for_no_others() {
     let local = Local::new();
     let data = suite::noise(600_000, 41);
     let file = suite::manifest(&data, ALGORITHM);
-    let chunks: Vec<Chunk> =
-        file.chunks().iter().map(|chunk| Chunk::raw(ALGORITHM, chunk.slice(&data).unwrap())).collect();
+    let chunks = chunks_of(&file, &data);
     let (first, second) = chunks.split_at(chunks.len() / 2);
     let packs = [first, second].map(|chunks| suite::write_pack(ALGORITHM, chunks).body.concat());
     let target = format!("/v1/manifests/{}?expect=sent", suite::root(&file));
@@ -321,8 +324,7 @@ fn a_commit_notices_that_its_packs_are_stored_while_another_makes_no_progress() 
     let local = Local::new();
     let data = suite::noise(300_000, 42);
     let file = suite::manifest(&data, ALGORITHM);
-    let chunks: Vec<Chunk> =
-        file.chunks().iter().map(|chunk| Chunk::raw(ALGORITHM, chunk.slice(&data).unwrap())).collect();
+    let chunks = chunks_of(&file, &data);
     let pack = suite::write_pack(ALGORITHM, &chunks);
     let commit = Sent::new("PUT", &format!("/v1/manifests/{}?expect=sent", suite::root(&file)));
     local.runtime.block_on(async {
