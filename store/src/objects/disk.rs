@@ -5,14 +5,16 @@
 
 mod buffers;
 mod changes;
+mod draft;
 #[cfg(test)]
 mod power_loss;
 
-use super::{Folder, Found, GotMany, ObjectError, Objects, Operation, Wanted};
+use super::{Draft, Folder, Found, GotMany, ObjectError, Objects, Operation, Wanted};
 use crate::host::{Host, start_work};
 use buffers::Buffers;
 use bytes::Bytes;
 use changes::{Changes, System};
+use draft::{DiskDraft, Temporary};
 use futures::stream::{self, StreamExt as _};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
@@ -65,9 +67,7 @@ impl Disk {
 
     /// Returns an unused name.
     fn temporary(&self, name: &str) -> Result<String, ObjectError> {
-        let mut random = [0; 16];
-        self.host.random(&mut random).map_err(|error| ObjectError::from_io(Operation::Put, name, error))?;
-        Ok(hex::encode(random))
+        temporary(&self.host).map_err(|error| ObjectError::from_io(Operation::Put, name, error))
     }
 
     async fn run<T: Send + 'static>(
@@ -94,6 +94,10 @@ impl Objects for Disk {
     async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError> {
         let temporary = self.temporary(name)?;
         self.run(Operation::Put, name, move |disk, name| disk.put(name, &temporary, &parts)).await
+    }
+
+    fn draft(self: Arc<Self>) -> Box<dyn Draft> {
+        Box::new(DiskDraft::new(self))
     }
 
     async fn create(&self, name: &str, bytes: Bytes) -> Result<(), ObjectError> {
@@ -236,7 +240,7 @@ impl Inner {
         })
     }
 
-    /// Writes a file under a temporary name, lets `publish` give it its own, and makes that durable.
+    /// Writes a file, and lets `publish` give it its name.
     fn write(
         &self,
         name: &str,
@@ -244,15 +248,28 @@ impl Inner {
         parts: &[Bytes],
         publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
     ) -> io::Result<()> {
+        let temporary = self.begin(temporary)?;
+        temporary.append(parts)?;
+        self.end(temporary, name, publish)
+    }
+
+    /// Begins a file.
+    fn begin(&self, temporary: &str) -> io::Result<Temporary> {
+        let path = self.path(TEMPORARY).join(temporary);
+        self.make_folder_of(&path)?;
+        Temporary::create(Arc::clone(&self.changes), path)
+    }
+
+    /// Makes a file durable under the name that `publish` gives it.
+    fn end(
+        &self,
+        temporary: Temporary,
+        name: &str,
+        publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         let path = self.path(name);
         self.make_folder_of(&path)?;
-        let temporary = self.path(TEMPORARY).join(temporary);
-        self.make_folder_of(&temporary)?;
-        let written = self.changes.write(&temporary, parts).and_then(|()| publish(&temporary, &path));
-        if written.is_err() {
-            drop(self.changes.remove(&temporary));
-        }
-        written?;
+        temporary.publish(|temporary| publish(temporary, &path))?;
         self.sync_folder_of(&path)
     }
 
@@ -360,6 +377,13 @@ impl Inner {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns an unused name.
+fn temporary(host: &Arc<dyn Host>) -> io::Result<String> {
+    let mut random = [0; 16];
+    host.random(&mut random)?;
+    Ok(hex::encode(random))
 }
 
 /// Returns whether a file has exactly these bytes.

@@ -27,6 +27,9 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
         self.put(name, vec![bytes]).await
     }
 
+    /// Returns an object that is written while its bytes are made, and gets its name at the end.
+    fn draft(self: Arc<Self>) -> Box<dyn Draft>;
+
     /// Returns a range of an object, or all of it. A range beyond the object's end is an error.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError>;
 
@@ -82,6 +85,42 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
 
     /// Longest gap between two ranges that is cheaper to read than a second request, in bytes.
     fn gap(&self) -> u64;
+}
+
+/// An object that is being written. Nothing remains of one that is dropped, or of which a part could not be written.
+#[async_trait::async_trait]
+pub(crate) trait Draft: fmt::Debug + Send {
+    /// Appends the concatenated `parts`. After an error, or if the future was dropped, nothing more can be written.
+    async fn append(&mut self, parts: Vec<Bytes>) -> Result<(), ObjectError>;
+
+    /// Appends the last `parts`, and stores the object as [`Objects::put`] does.
+    async fn store(self: Box<Self>, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError>;
+}
+
+/// A draft in memory, for storage that takes an object all at once.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    objects: Arc<dyn Objects>,
+    parts: Vec<Bytes>,
+}
+
+impl Gathered {
+    pub(crate) fn new(objects: Arc<dyn Objects>) -> Self {
+        Self { objects, parts: Vec::new() }
+    }
+}
+
+#[async_trait::async_trait]
+impl Draft for Gathered {
+    async fn append(&mut self, parts: Vec<Bytes>) -> Result<(), ObjectError> {
+        self.parts.extend(parts);
+        Ok(())
+    }
+
+    async fn store(mut self: Box<Self>, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError> {
+        self.append(parts).await?;
+        self.objects.put(name, self.parts).await
+    }
 }
 
 /// Ranges of objects to read.

@@ -4,12 +4,18 @@ use super::encoding::Encoded;
 use super::format::{CHECKSUM, ENTRY, Entry, HEAD, MAX_CHUNKS, MAX_PACK, Place, TRAILER, footer};
 use bytes::Bytes;
 
-/// A pack being built: its entries, and the parts of its body.
-#[derive(Debug, Default)]
+/// A pack being built: its entries, and the parts of the object that nobody has taken yet.
+#[derive(Debug)]
 pub(crate) struct Builder {
     entries: Vec<Entry>,
     parts: Vec<Bytes>,
     body: u64,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self { entries: Vec::new(), parts: vec![Bytes::from_static(HEAD)], body: 0 }
+    }
 }
 
 impl Builder {
@@ -40,12 +46,14 @@ impl Builder {
         self.parts.extend([stored, Bytes::copy_from_slice(&checksum)]);
     }
 
-    /// Returns the entries and the parts of the whole object.
-    pub(crate) fn finish(self) -> (Vec<Entry>, Vec<Bytes>) {
-        let mut parts = Vec::with_capacity(self.parts.len() + 2);
-        parts.push(Bytes::from_static(HEAD));
-        parts.extend(self.parts);
-        parts.push(footer(&self.entries).into());
-        (self.entries, parts)
+    /// Takes the parts of the object so far, after those that were taken before.
+    pub(crate) fn take_parts(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.parts)
+    }
+
+    /// Returns the entries and the remaining parts of the object.
+    pub(crate) fn finish(mut self) -> (Vec<Entry>, Vec<Bytes>) {
+        self.parts.push(footer(&self.entries).into());
+        (self.entries, self.parts)
     }
 }

@@ -6,7 +6,7 @@ use super::format::MAX_CHUNK;
 use crate::chunk::{ChunkId, algorithm_byte};
 use crate::error::StoreError;
 use crate::host::{Moment, Task, start_task, start_work};
-use crate::objects::Folder;
+use crate::objects::{Folder, ObjectError};
 use crate::pack::encoding::ChunkError;
 use crate::rules::Rule;
 use crate::store::{Inner, Store};
@@ -230,8 +230,18 @@ impl PackWriter {
     }
 }
 
-/// Writes a pack under a name for this moment, then adds it to the view.
-async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), StoreError> {
+pub(super) async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), StoreError> {
+    let objects = Arc::clone(&inner.objects);
+    store_pack(&inner, pack, raw, async |name, parts| objects.put(name, parts).await).await
+}
+
+/// Writes the rest of a pack with `write`, under a name for this moment, then adds it to the view.
+pub(super) async fn store_pack(
+    inner: &Inner,
+    pack: Builder,
+    raw: u64,
+    write: impl AsyncFnOnce(&str, Vec<Bytes>) -> Result<(), ObjectError>,
+) -> Result<(), StoreError> {
     let size = pack.size();
     let (entries, parts) = pack.finish();
     let name = inner.new_name()?;
@@ -239,25 +249,10 @@ async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), St
         inner.view_mut().add(name, size, &entries);
     }
     let start = Moment::now(inner.host.as_ref());
-    inner.objects.put(&Folder::Packs.object(name), parts).await?;
+    write(&Folder::Packs.object(name), parts).await?;
     if inner.is_recent(start) {
         inner.view_mut().add(name, size, &entries);
     } // else the next list says whether it is still there
     crate::observability::pack_written(entries.len(), raw, size);
     Ok(())
-}
-
-/// Writes encoded, verified chunks, in one pack if they fit; they are durable once this returns.
-///
-/// A failure or a crash leaves each pack completely or not at all.
-pub(crate) async fn write_chunks(inner: &Arc<Inner>, chunks: Vec<Encoded>) -> Result<(), StoreError> {
-    let (mut pack, mut raw) = (Builder::default(), 0);
-    for chunk in chunks {
-        if !pack.fits(&chunk) {
-            write_pack(Arc::clone(inner), std::mem::take(&mut pack), std::mem::take(&mut raw)).await?;
-        }
-        raw += u64::from(chunk.length);
-        pack.push(chunk);
-    }
-    if pack.is_empty() { Ok(()) } else { write_pack(Arc::clone(inner), pack, raw).await }
 }

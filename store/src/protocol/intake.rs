@@ -1,4 +1,4 @@
-//! Receives a pack: checks and encodes its chunks while it arrives, and writes it once it is complete.
+//! Receives a pack: checks, encodes and writes its chunks while it arrives, and stores it once it is complete.
 
 use super::answer::{Answer, Refusal};
 use super::arriving::ArrivingPack;
@@ -8,9 +8,9 @@ use super::json::Json;
 use super::wire::{Row, TableReader};
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
-use crate::host::{Task, start_task, start_work};
+use crate::host::{Task, TaskLost, start_task, start_work};
+use crate::pack::PackDraft;
 use crate::pack::encoding::{ChunkError, Encoded, Incoming, Kind, encode};
-use crate::pack::write_chunks;
 use crate::store::Inner;
 use bytes::Bytes;
 use chunker::compression::DecompressionLimits;
@@ -19,7 +19,7 @@ use futures::FutureExt as _;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-/// Bytes of chunks to check and encode together.
+/// Bytes of chunks to check and encode together, and of a pack to write together.
 const BATCH: usize = 1 << 20;
 /// Limit for the batches of one pack in progress; then the sender waits.
 const BATCHES: usize = 2;
@@ -52,7 +52,9 @@ pub(super) struct Intake {
     batch: Vec<Incoming>,
     batch_bytes: usize,
     batches: VecDeque<Task<Result<Vec<Encoded>, IntakeError>>>,
-    encoded: Vec<Encoded>,
+    /// How many chunks were added to the draft.
+    drafted: usize,
+    draft: PackDraft<Reservation>,
     /// Batches are encoded only while this exists.
     wanted: Arc<()>,
 }
@@ -82,11 +84,13 @@ impl Intake {
         memory: Reservation,
     ) -> Self {
         let arriving = shared.arriving.add(Arc::clone(&inner), algorithm);
+        let memory = Arc::new(memory);
+        let draft = PackDraft::new(Arc::clone(&inner), Arc::clone(&memory), BATCH as u64);
         Self {
             shared,
             inner,
             algorithm,
-            memory: Arc::new(memory),
+            memory,
             table: TableReader::new(algorithm, length),
             rows: Arc::default(),
             next: 0,
@@ -95,7 +99,8 @@ impl Intake {
             batch: Vec::new(),
             batch_bytes: 0,
             batches: VecDeque::new(),
-            encoded: Vec::new(),
+            drafted: 0,
+            draft,
             wanted: Arc::default(),
         }
     }
@@ -132,7 +137,7 @@ impl Intake {
         // Refuses the pack as soon as a batch has failed.
         while let Some(batch) = self.batches.front_mut().and_then(|batch| batch.now_or_never()) {
             self.batches.pop_front();
-            self.encoded.extend(batch.map_err(StoreError::from)??);
+            self.add(batch.map_err(StoreError::from)??).await?;
         }
         Ok(())
     }
@@ -171,12 +176,25 @@ impl Intake {
 
     async fn end_batch(&mut self) -> Result<(), Refusal> {
         if let Some(batch) = self.batches.pop_front() {
-            self.encoded.extend(batch.await.map_err(StoreError::from)??);
+            self.add(batch.await.map_err(StoreError::from)??).await?;
         }
         Ok(())
     }
 
-    /// Writes the complete pack, and returns once it is durable.
+    /// Adds the next encoded chunks to the draft.
+    async fn add(&mut self, chunks: Vec<Encoded>) -> Result<(), Refusal> {
+        for chunk in chunks {
+            if self.rows.get(self.drafted).is_none_or(|row| row.length != chunk.length) {
+                let length = chunk.length as usize;
+                return Err(Refusal::of_chunk(&ChunkError::Length { id: chunk.id, length }));
+            }
+            self.draft.push(chunk).await?;
+            self.drafted += 1;
+        }
+        Ok(())
+    }
+
+    /// Stores the complete pack, and returns once it is durable.
     pub(super) async fn finish(mut self) -> Result<Answer, Refusal> {
         if !self.batch.is_empty() {
             self.start_batch();
@@ -184,22 +202,13 @@ impl Intake {
         while !self.batches.is_empty() {
             self.end_batch().await?;
         }
-        for (row, chunk) in self.rows.iter().zip(&self.encoded) {
-            if chunk.length != row.length {
-                let length = chunk.length as usize;
-                return Err(Refusal::of_chunk(&ChunkError::Length { id: chunk.id, length }));
-            }
+        if self.drafted < self.rows.len() {
+            return Err(StoreError::from(TaskLost).into()); // an earlier call was cancelled
         }
         let length: u64 = self.rows.iter().map(|row| u64::from(row.length)).sum();
         let json = Json::default().with("chunks", self.rows.len()).with("length", length);
-        let (inner, memory) = (Arc::clone(&self.inner), Arc::clone(&self.memory));
-        let chunks = std::mem::take(&mut self.encoded);
-        let write = async move {
-            let _memory = memory;
-            write_chunks(&inner, chunks).await
-        };
         // A task of its own: the client may disconnect halfway.
-        start_task(&self.inner.host, write).await.map_err(StoreError::from)??;
+        start_task(&self.inner.host, self.draft.store()).await.map_err(StoreError::from)??;
         Ok(Answer::json(200, json.finish()))
     }
 }

@@ -15,7 +15,7 @@ use chunker_store::protocol::{
 use chunker_store::{CacheFolder, CheckOptions, Store, StoreOptions};
 use common::Folder;
 use futures::{FutureExt as _, StreamExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use suite::{Chunk, Received, Sent, Server};
 use tokio::runtime::Runtime;
@@ -65,21 +65,24 @@ impl Local {
         exchange.finish().await
     }
 
-    /// Checks that nothing is stored, and that all memory was given back.
+    /// Checks that soon nothing is stored, and all memory is given back.
     fn holds_nothing(&self) {
-        self.runtime.block_on(async {
-            for _ in 0..500 {
-                if self.engine.memory_taken() == 0 {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+        let mut left = (0, Vec::new());
+        for _ in 0..500 {
+            left = (self.engine.memory_taken(), self.files());
+            if left == (0, Vec::new()) {
+                break;
             }
-        });
-        assert_eq!((self.engine.memory_taken(), self.engine.waiting()), (0, 0));
-        for folder in ["packs", "manifests", "pending", "tmp"] {
-            let entries = std::fs::read_dir(self.folder.path().join(folder));
-            assert_eq!(entries.map_or(0, Iterator::count), 0, "{folder}");
+            std::thread::sleep(Duration::from_millis(10));
         }
+        assert_eq!((left, self.engine.waiting()), ((0, Vec::new()), 0));
+    }
+
+    /// Returns the files of the store, without the one that says what it is.
+    fn files(&self) -> Vec<PathBuf> {
+        let folders = ["packs", "manifests", "pending", "tmp"].map(|folder| self.folder.path().join(folder));
+        let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
     }
 }
 
@@ -227,9 +230,30 @@ fn a_large_upload_that_is_given_up_leaves_nothing() {
 }
 
 #[test]
+fn a_pack_is_written_while_it_arrives_and_leaves_nothing_if_its_last_chunk_is_wrong() {
+    let local = Local::new();
+    let mut chunks = some_chunks(100, 100_000);
+    chunks.last_mut().unwrap().digest[0] ^= 1;
+    let body = suite::pack(&chunks);
+    local.runtime.block_on(async {
+        let mut exchange = local.start(&suite::write_pack(ALGORITHM, &chunks)).await.unwrap();
+        let (most, rest) = body.split_at(body.len() - 1);
+        for piece in most.chunks(65_536) {
+            exchange.push(Bytes::copy_from_slice(piece)).await.unwrap();
+        }
+        let [draft] = &local.files()[..] else { panic!("{:?}", local.files()) };
+        assert!(draft.starts_with(local.folder.path().join("tmp")));
+        assert!(draft.metadata().unwrap().len() > 3_000_000);
+        assert!(exchange.push(Bytes::copy_from_slice(rest)).await.is_ok());
+        received(exchange.finish().await).await.refused(400, "chunk_digest_mismatch");
+    });
+    local.holds_nothing();
+}
+
+#[test]
 fn what_is_given_up_after_its_last_byte_is_stored_whole_or_not_at_all() {
     let local = Local::new();
-    let data = suite::noise(600_000, 40);
+    let data = suite::noise(3_000_000, 40);
     let file = suite::manifest(&data, ALGORITHM);
     let chunks = || chunks_of(&file, &data);
     let digests: Vec<_> = file.chunks().iter().map(|chunk| chunk.hash).collect();

@@ -11,8 +11,14 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 pub(crate) trait Changes: fmt::Debug + Send + Sync {
-    /// Makes a new file of these parts and syncs it; its name is not durable yet.
-    fn write(&self, path: &Path, parts: &[Bytes]) -> io::Result<()>;
+    /// Makes an empty file; its name is not durable yet.
+    fn create(&self, path: &Path) -> io::Result<File>;
+
+    /// Appends these parts to the file of that name.
+    fn append(&self, path: &Path, file: &File, parts: &[Bytes]) -> io::Result<()>;
+
+    /// Makes the bytes of the file of that name durable.
+    fn sync(&self, path: &Path, file: &File) -> io::Result<()>;
 
     /// Gives a file another name, in place of what had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -38,13 +44,19 @@ const BUFFER: usize = 64 << 10;
 pub(crate) struct System;
 
 impl Changes for System {
-    fn write(&self, path: &Path, parts: &[Bytes]) -> io::Result<()> {
-        let file = File::create_new(path)?;
-        let mut writer = BufWriter::with_capacity(BUFFER, &file);
+    fn create(&self, path: &Path) -> io::Result<File> {
+        File::create_new(path)
+    }
+
+    fn append(&self, _path: &Path, file: &File, parts: &[Bytes]) -> io::Result<()> {
+        let mut writer = BufWriter::with_capacity(BUFFER, file);
         for part in parts {
             writer.write_all(part)?;
         }
-        writer.flush()?;
+        writer.flush()
+    }
+
+    fn sync(&self, _path: &Path, file: &File) -> io::Result<()> {
         file.sync_all()
     }
 

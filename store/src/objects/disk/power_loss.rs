@@ -9,9 +9,12 @@
 
 use super::changes::{Changes, System};
 use super::{Disk, TEMPORARY};
+use crate::chunk::ChunkId;
 use crate::collect::CollectOptions;
 use crate::host::TokioHost;
 use crate::options::{CacheFolder, StoreOptions};
+use crate::pack::PackDraft;
+use crate::pack::encoding::{Incoming, Kind, encode};
 use crate::rules::Rules;
 use crate::{CheckOptions, CommitError, Root, Store, StoreError};
 use bytes::Bytes;
@@ -33,7 +36,8 @@ const CHUNK: usize = 4 << 10;
 /// A call that changed something, or what the test says of a file.
 #[derive(Clone, Debug)]
 enum Event {
-    Write { path: PathBuf, bytes: Vec<u8> },
+    Create { path: PathBuf },
+    Append { path: PathBuf, bytes: Vec<u8> },
     SyncFile { path: PathBuf },
     Name { path: PathBuf, of: PathBuf },
     Remove { path: PathBuf },
@@ -81,10 +85,20 @@ impl Recorder {
 }
 
 impl Changes for Recorder {
-    fn write(&self, path: &Path, parts: &[Bytes]) -> io::Result<()> {
-        let (bytes, path) = (parts.concat(), path.to_owned());
-        let write = Event::Write { path: path.clone(), bytes: bytes.clone() };
-        self.record(|| fs::write(&path, bytes), [write, Event::SyncFile { path: path.clone() }])
+    fn create(&self, path: &Path) -> io::Result<fs::File> {
+        let mut log = self.events.lock().unwrap();
+        let file = System.create(path)?;
+        log.push(Event::Create { path: path.to_owned() });
+        Ok(file)
+    }
+
+    fn append(&self, path: &Path, file: &fs::File, parts: &[Bytes]) -> io::Result<()> {
+        let append = Event::Append { path: path.to_owned(), bytes: parts.concat() };
+        self.record(|| System.append(path, file, parts), [append])
+    }
+
+    fn sync(&self, path: &Path, _file: &fs::File) -> io::Result<()> {
+        self.record(|| Ok(()), [Event::SyncFile { path: path.to_owned() }])
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -167,9 +181,14 @@ impl Machine {
             folder.since.push((path.to_owned(), entry));
         };
         match event {
-            Event::Write { path, bytes } => {
+            Event::Create { path } => {
                 name(path, Some(Entry::File(self.files.len())));
-                self.files.push(File { bytes: bytes.clone(), synced: false });
+                self.files.push(File { bytes: Vec::new(), synced: false });
+            }
+            Event::Append { path, bytes } => {
+                let file = self.file(path);
+                self.files[file].bytes.extend(bytes);
+                self.files[file].synced = false;
             }
             Event::MakeFolder { path } => name(path, Some(Entry::Folder)),
             Event::Remove { path } => name(path, None),
@@ -298,14 +317,28 @@ fn root(file: u64) -> Root {
     Root::new(ALGORITHM, manifest(file).root_digest())
 }
 
+/// Puts a file, its chunks by a writer if its number is odd, otherwise by a draft.
 async fn put(store: &Store, file: u64) -> Result<Root, CommitError> {
     let digests: Vec<_> = chunks(file).iter().map(|chunk| ALGORITHM.digest(chunk)).collect();
     let missing = store.missing(ALGORITHM, &digests).await?;
-    let mut writer = store.pack_writer(ALGORITHM);
-    for ((chunk, digest), _) in chunks(file).into_iter().zip(digests).zip(missing).filter(|(_, new)| *new) {
-        writer.add(digest, chunk.into()).await?;
+    let all = chunks(file).into_iter().map(Bytes::from).zip(digests);
+    let new: Vec<_> = all.zip(missing).filter(|(_, is_new)| *is_new).map(|(chunk, _)| chunk).collect();
+    if file % 2 == 1 {
+        let mut writer = store.pack_writer(ALGORITHM);
+        for (bytes, digest) in new {
+            writer.add(digest, bytes).await?;
+        }
+        writer.seal().await?;
+    } else {
+        let mut draft = PackDraft::new(Arc::clone(&store.inner), Arc::new(()), CHUNK as u64);
+        for (bytes, digest) in new {
+            let chunk = Incoming { id: ChunkId::new(ALGORITHM, digest), bytes, kind: Kind::Unverified };
+            for chunk in encode(vec![chunk], None).unwrap() {
+                draft.push(chunk).await?;
+            }
+        }
+        draft.store().await?;
     }
-    writer.seal().await?;
     store.commit(&manifest(file)).await
 }
 
@@ -435,8 +468,16 @@ impl Slow {
 }
 
 impl Changes for Slow {
-    fn write(&self, path: &Path, parts: &[Bytes]) -> io::Result<()> {
-        self.recorder.write(path, parts)
+    fn create(&self, path: &Path) -> io::Result<fs::File> {
+        self.recorder.create(path)
+    }
+
+    fn append(&self, path: &Path, file: &fs::File, parts: &[Bytes]) -> io::Result<()> {
+        self.recorder.append(path, file, parts)
+    }
+
+    fn sync(&self, path: &Path, file: &fs::File) -> io::Result<()> {
+        self.recorder.sync(path, file)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -509,13 +550,21 @@ impl Full {
 }
 
 impl Changes for Full {
-    fn write(&self, path: &Path, parts: &[Bytes]) -> io::Result<()> {
+    fn create(&self, path: &Path) -> io::Result<fs::File> {
+        self.need_space().and_then(|()| System.create(path))
+    }
+
+    fn append(&self, path: &Path, file: &fs::File, parts: &[Bytes]) -> io::Result<()> {
         if let Err(full) = self.need_space() {
-            let bytes = parts.concat();
-            fs::write(path, &bytes[..bytes.len() / 2])?;
+            let bytes = Bytes::from(parts.concat());
+            System.append(path, file, &[bytes.slice(..bytes.len() / 2)])?;
             return Err(full);
         }
-        fs::write(path, parts.concat())
+        System.append(path, file, parts)
+    }
+
+    fn sync(&self, _path: &Path, _file: &fs::File) -> io::Result<()> {
+        self.need_space()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
