@@ -54,7 +54,6 @@ const AGAIN = -1;
 /** What a pack holds of the supplies: turns, and its bytes. */
 export class PackShare {
   readonly #supplies: Supplies;
-  /** The size of the pack, in bytes. */
   #size: number;
   #turns = 0;
   #bytes = 0;
@@ -109,6 +108,20 @@ export class PackShare {
 
   get #mayNotHold(): boolean {
     return this.#isOver || this.#isResting;
+  }
+
+  /** The size of the pack, in bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Makes the pack longer, if that much is free. */
+  grow(size: number): void {
+    const more = size - this.#size;
+    if (more > 0 && this.#supplies.unanswered.tryTake(more)) {
+      this.#bytes += more;
+      this.#size = size;
+    }
   }
 
   /** Corrects the size of the pack. */

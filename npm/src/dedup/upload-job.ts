@@ -46,6 +46,8 @@ export const COMMON_UPLOAD_KEYS = [
 /** The options of one upload. */
 export const OWN_UPLOAD_KEYS = ["size", "signal", "onProgress", "onChunk"] as const;
 
+/** Bytes of chunks after which to ask for the first time. */
+const FIRST_QUESTION_BYTES = 4 * 1024 * 1024;
 /**
  * Least time between questions while the whole file may be known, in milliseconds, unless one is full or memory is:
  * reading needs the CPU time that they take.
@@ -154,7 +156,7 @@ export class UploadJob {
       this.#packSize.limit(packBytes),
     );
     this.#mostAsked = bytes.capacity / QUESTIONS;
-    this.#questionBytes = Math.min(this.#packSize.target, this.#mostAsked);
+    this.#questionBytes = Math.min(FIRST_QUESTION_BYTES, this.#packSize.target, this.#mostAsked);
     this.#expectsNew = options.assumeNew === true;
     this.#expectsKnown = !this.#expectsNew;
     this.#size = this.#source.length ?? options.size;
@@ -425,15 +427,16 @@ export class UploadJob {
         if (this.#readToEnd && this.#openQuestions.size === 0) return;
         await this.#nextChange();
       }
-      const most = Math.min(this.#sendableBytes, this.#packSize.target);
-      const share = new PackShare(this.#supplies, most);
+      const share = new PackShare(this.#supplies, this.#nextBytes);
       this.#shares.add(share);
       do {
         await this.#requests.notPaused();
         await this.#orStopped(share.take(), () => share.end());
       } while (share.lacks);
       if (this.#isOver) return;
-      const entries = this.#takePack(Math.min(most, this.#packSize.target));
+      // While it waited, more was read, and larger packs may have proved better.
+      share.grow(this.#nextBytes);
+      const entries = this.#takePack(Math.min(share.size, this.#packSize.target));
       share.setSize(totalLength(entries));
       const pack = { entries, share, inTransit: 0 };
       this.#setUnsent(pack);
@@ -445,6 +448,11 @@ export class UploadJob {
   /** Bytes of chunks that are missing, or probably missing. */
   get #sendableBytes(): number {
     return this.#missingBytes + (this.#expectsNew ? this.#askedBytes : 0);
+  }
+
+  /** Bytes of chunks to send in the next pack. */
+  get #nextBytes(): number {
+    return Math.min(this.#sendableBytes, this.#packSize.target);
   }
 
   #hasPack(): boolean {
