@@ -14,7 +14,7 @@ use crate::host::{Host, start_work};
 use buffers::Buffers;
 use bytes::Bytes;
 use changes::{Changes, System};
-use draft::{DiskDraft, Temporary};
+use draft::{DiskDraft, TemporaryFile};
 use futures::stream::{self, StreamExt as _};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
@@ -67,7 +67,9 @@ impl Disk {
 
     /// Returns an unused name.
     fn temporary(&self, name: &str) -> Result<String, ObjectError> {
-        temporary(&self.host).map_err(|error| ObjectError::from_io(Operation::Put, name, error))
+        let mut random = [0; 16];
+        self.host.random(&mut random).map_err(|error| ObjectError::from_io(Operation::Put, name, error))?;
+        Ok(hex::encode(random))
     }
 
     async fn run<T: Send + 'static>(
@@ -96,8 +98,9 @@ impl Objects for Disk {
         self.run(Operation::Put, name, move |disk, name| disk.put(name, &temporary, &parts)).await
     }
 
-    fn draft(self: Arc<Self>) -> Box<dyn Draft> {
-        Box::new(DiskDraft::new(self))
+    fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError> {
+        let temporary = self.temporary(TEMPORARY)?;
+        Ok(Box::new(DiskDraft::new(self, temporary)))
     }
 
     async fn create(&self, name: &str, bytes: Bytes) -> Result<(), ObjectError> {
@@ -248,28 +251,28 @@ impl Inner {
         parts: &[Bytes],
         publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
     ) -> io::Result<()> {
-        let temporary = self.begin(temporary)?;
-        temporary.append(parts)?;
-        self.end(temporary, name, publish)
+        let file = self.create_temporary(temporary)?;
+        file.append(parts)?;
+        self.publish(file, name, publish)
     }
 
-    /// Begins a file.
-    fn begin(&self, temporary: &str) -> io::Result<Temporary> {
+    /// Creates an empty temporary file.
+    fn create_temporary(&self, temporary: &str) -> io::Result<TemporaryFile> {
         let path = self.path(TEMPORARY).join(temporary);
         self.make_folder_of(&path)?;
-        Temporary::create(Arc::clone(&self.changes), path)
+        TemporaryFile::create(Arc::clone(&self.changes), path)
     }
 
-    /// Makes a file durable under the name that `publish` gives it.
-    fn end(
+    /// Makes a temporary file durable under the name that `publish` gives it.
+    fn publish(
         &self,
-        temporary: Temporary,
+        file: TemporaryFile,
         name: &str,
         publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
     ) -> io::Result<()> {
         let path = self.path(name);
         self.make_folder_of(&path)?;
-        temporary.publish(|temporary| publish(temporary, &path))?;
+        file.publish(|temporary| publish(temporary, &path))?;
         self.sync_folder_of(&path)
     }
 
@@ -377,13 +380,6 @@ impl Inner {
             _ => Ok(()),
         }
     }
-}
-
-/// Returns an unused name.
-fn temporary(host: &Arc<dyn Host>) -> io::Result<String> {
-    let mut random = [0; 16];
-    host.random(&mut random)?;
-    Ok(hex::encode(random))
 }
 
 /// Returns whether a file has exactly these bytes.

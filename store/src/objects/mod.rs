@@ -27,8 +27,8 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
         self.put(name, vec![bytes]).await
     }
 
-    /// Returns an object that is written while its bytes are made, and gets its name at the end.
-    fn draft(self: Arc<Self>) -> Box<dyn Draft>;
+    /// Starts an object that is written as its bytes arrive, and gets its name at the end.
+    fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError>;
 
     /// Returns a range of an object, or all of it. A range beyond the object's end is an error.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError>;
@@ -87,38 +87,38 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     fn gap(&self) -> u64;
 }
 
-/// An object that is being written. Nothing remains of one that is dropped, or of which a part could not be written.
+/// An unfinished object. If it is dropped, or a write fails, nothing of it remains.
 #[async_trait::async_trait]
 pub(crate) trait Draft: fmt::Debug + Send {
-    /// Appends the concatenated `parts`. After an error, or if the future was dropped, nothing more can be written.
-    async fn append(&mut self, parts: Vec<Bytes>) -> Result<(), ObjectError>;
+    /// Appends the concatenated `parts`.
+    async fn append(self: Box<Self>, parts: Vec<Bytes>) -> Result<Box<dyn Draft>, ObjectError>;
 
     /// Appends the last `parts`, and stores the object as [`Objects::put`] does.
     async fn store(self: Box<Self>, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError>;
 }
 
-/// A draft in memory, for storage that takes an object all at once.
+/// A draft that is buffered in memory, for storage that takes whole objects.
 #[derive(Debug)]
-pub(crate) struct Gathered {
+pub(crate) struct BufferedDraft {
     objects: Arc<dyn Objects>,
     parts: Vec<Bytes>,
 }
 
-impl Gathered {
+impl BufferedDraft {
     pub(crate) fn new(objects: Arc<dyn Objects>) -> Self {
         Self { objects, parts: Vec::new() }
     }
 }
 
 #[async_trait::async_trait]
-impl Draft for Gathered {
-    async fn append(&mut self, parts: Vec<Bytes>) -> Result<(), ObjectError> {
+impl Draft for BufferedDraft {
+    async fn append(mut self: Box<Self>, parts: Vec<Bytes>) -> Result<Box<dyn Draft>, ObjectError> {
         self.parts.extend(parts);
-        Ok(())
+        Ok(self)
     }
 
     async fn store(mut self: Box<Self>, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError> {
-        self.append(parts).await?;
+        self.parts.extend(parts);
         self.objects.put(name, self.parts).await
     }
 }

@@ -1,6 +1,6 @@
 //! Objects in memory, on S3, GCS or Azure, or in an embedder's storage, through the `object_store` crate.
 
-use super::{Draft, Folder, Found, Gathered, ObjectError, Objects, Operation};
+use super::{BufferedDraft, Draft, Folder, Found, ObjectError, Objects, Operation};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::path::Path;
@@ -40,8 +40,8 @@ impl Objects for Remote {
         put.map(drop).map_err(|error| failed(Operation::Put, name, error))
     }
 
-    fn draft(self: Arc<Self>) -> Box<dyn Draft> {
-        Box::new(Gathered::new(self))
+    fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError> {
+        Ok(Box::new(BufferedDraft::new(self)))
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError> {

@@ -4,7 +4,7 @@ use super::encoding::Encoded;
 use super::format::{CHECKSUM, ENTRY, Entry, HEAD, MAX_CHUNKS, MAX_PACK, Place, TRAILER, footer};
 use bytes::Bytes;
 
-/// A pack being built: its entries, and the parts of the object that nobody has taken yet.
+/// A pack being built: its entries, and the parts of the object that were not taken yet.
 #[derive(Debug)]
 pub(crate) struct Builder {
     entries: Vec<Entry>,
@@ -46,7 +46,7 @@ impl Builder {
         self.parts.extend([stored, Bytes::copy_from_slice(&checksum)]);
     }
 
-    /// Takes the parts of the object so far, after those that were taken before.
+    /// Takes the parts that were added since the last call.
     pub(crate) fn take_parts(&mut self) -> Vec<Bytes> {
         std::mem::take(&mut self.parts)
     }

@@ -226,35 +226,35 @@ impl Exchange {
         self.received < self.length && !matches!(self.body, Body::None | Body::Refused)
     }
 
-    /// Takes the next piece of the body, of any size; waits while the engine is busy.
+    /// Takes the next piece of the body, of any size; waits while the engine is busy. If the future is dropped before
+    /// it is ready, the body counts as refused.
     ///
     /// # Errors
     /// The answer, if the body is refused. You need not read the rest of it.
     pub async fn push(&mut self, piece: Bytes) -> Result<(), Box<Answer>> {
         let pushed = self.take(&piece).await;
-        pushed.map_err(|refusal| {
-            self.body = Body::Refused;
-            Box::new(self.context.answer(Err(refusal)))
-        })
+        pushed.map_err(|refusal| Box::new(self.context.answer(Err(refusal))))
     }
 
     async fn take(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+        let mut body = std::mem::replace(&mut self.body, Body::Refused);
         self.received += piece.len() as u64;
         if self.received > self.length {
             return Err(Refusal::malformed("the body is longer than its Content-Length"));
         }
-        match &mut self.body {
-            Body::Pack(intake) => intake.push(piece).await,
+        match &mut body {
+            Body::Pack(intake) => intake.push(piece).await?,
             Body::Collected(bytes, _) => {
                 if bytes.capacity() == 0 {
                     bytes.reserve_exact(usize::try_from(self.length).unwrap_or_default());
                 }
                 bytes.extend_from_slice(piece);
-                Ok(())
             }
-            Body::None => Ok(()),
-            Body::Refused => Err(Refusal::malformed("the body was already refused")),
+            Body::None => {}
+            Body::Refused => return Err(Refusal::malformed("the body was already refused")),
         }
+        self.body = body;
+        Ok(())
     }
 
     /// Returns the answer, once you have pushed the whole body.

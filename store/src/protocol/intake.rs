@@ -1,4 +1,4 @@
-//! Receives a pack: checks, encodes and writes its chunks while it arrives, and stores it once it is complete.
+//! Receives a pack: checks, encodes and writes its chunks as they arrive, and publishes it once it is complete.
 
 use super::answer::{Answer, Refusal};
 use super::arriving::ArrivingPack;
@@ -8,7 +8,7 @@ use super::json::Json;
 use super::wire::{Row, TableReader};
 use crate::chunk::ChunkId;
 use crate::error::StoreError;
-use crate::host::{Task, TaskLost, start_task, start_work};
+use crate::host::{Task, start_task, start_work};
 use crate::pack::PackDraft;
 use crate::pack::encoding::{ChunkError, Encoded, Incoming, Kind, encode};
 use crate::store::Inner;
@@ -19,15 +19,17 @@ use futures::FutureExt as _;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-/// Bytes of chunks to check and encode together, and of a pack to write together.
+/// Bytes of chunks to check and encode together.
 const BATCH: usize = 1 << 20;
+/// Bytes of a pack to write together.
+const WRITE: u64 = 1 << 20;
 /// Limit for the batches of one pack in progress; then the sender waits.
 const BATCHES: usize = 2;
 /// Base-2 logarithm of the largest window of a zstd frame (RFC 9659).
 const WINDOW_LOG: u32 = 23;
 
-/// Returns the memory that receiving a pack of this length takes, in bytes: what has arrived, encoded or not,
-/// and the batches in progress.
+/// Returns the most memory that receiving a pack of this length takes, in bytes: what has arrived, encoded or not,
+/// and the batches in progress. On a disk, what is written takes none.
 pub(super) const fn memory(length: u64) -> u64 {
     let with_batches = length + (4 << 20);
     let with_rows = length * 8; // tiny chunks, whose rows are longer than they are
@@ -85,7 +87,7 @@ impl Intake {
     ) -> Self {
         let arriving = shared.arriving.add(Arc::clone(&inner), algorithm);
         let memory = Arc::new(memory);
-        let draft = PackDraft::new(Arc::clone(&inner), Arc::clone(&memory), BATCH as u64);
+        let draft = PackDraft::new(Arc::clone(&inner), Arc::clone(&memory), WRITE);
         Self {
             shared,
             inner,
@@ -188,7 +190,7 @@ impl Intake {
                 let length = chunk.length as usize;
                 return Err(Refusal::of_chunk(&ChunkError::Length { id: chunk.id, length }));
             }
-            self.draft.push(chunk).await?;
+            self.draft.push(chunk).await;
             self.drafted += 1;
         }
         Ok(())
@@ -201,9 +203,6 @@ impl Intake {
         }
         while !self.batches.is_empty() {
             self.end_batch().await?;
-        }
-        if self.drafted < self.rows.len() {
-            return Err(StoreError::from(TaskLost).into()); // an earlier call was cancelled
         }
         let length: u64 = self.rows.iter().map(|row| u64::from(row.length)).sum();
         let json = Json::default().with("chunks", self.rows.len()).with("length", length);

@@ -4,7 +4,7 @@ use super::broken;
 use super::executor::{Executor, Lot, NodeId, START};
 use crate::chunk::{ChunkId, Root};
 use crate::live;
-use crate::objects::{Draft, Folder, Found, Gathered, ObjectError, Objects, Operation};
+use crate::objects::{BufferedDraft, Draft, Folder, Found, ObjectError, Objects, Operation};
 use crate::pack::encoding::Record;
 use crate::pack::format::{Entry, parse_footer};
 use bytes::Bytes;
@@ -483,8 +483,8 @@ impl Objects for NodeObjects {
         self.travel(Operation::Put, name, true).await
     }
 
-    fn draft(self: Arc<Self>) -> Box<dyn Draft> {
-        Box::new(Gathered::new(self))
+    fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError> {
+        Ok(Box::new(BufferedDraft::new(self)))
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError> {

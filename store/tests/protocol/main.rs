@@ -251,6 +251,19 @@ fn a_pack_is_written_while_it_arrives_and_leaves_nothing_if_its_last_chunk_is_wr
 }
 
 #[test]
+fn a_body_of_which_a_piece_was_not_taken_is_refused() {
+    let local = Local::new();
+    let request = suite::write_pack(ALGORITHM, &some_chunks(100, 100_000));
+    local.runtime.block_on(async {
+        let mut exchange = local.start(&request).await.unwrap();
+        assert!(exchange.push(request.body.concat().into()).now_or_never().is_none());
+        assert!(!exchange.needs_body());
+        received(exchange.finish().await).await.refused(400, "malformed_request");
+    });
+    local.holds_nothing();
+}
+
+#[test]
 fn what_is_given_up_after_its_last_byte_is_stored_whole_or_not_at_all() {
     let local = Local::new();
     let data = suite::noise(3_000_000, 40);

@@ -11,13 +11,13 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 pub(crate) trait Changes: fmt::Debug + Send + Sync {
-    /// Makes an empty file; its name is not durable yet.
+    /// Creates an empty file; its name is not durable yet.
     fn create(&self, path: &Path) -> io::Result<File>;
 
-    /// Appends these parts to the file of that name.
+    /// Appends `parts` to `file`, which is at `path`.
     fn append(&self, path: &Path, file: &File, parts: &[Bytes]) -> io::Result<()>;
 
-    /// Makes the bytes of the file of that name durable.
+    /// Makes the bytes of `file`, which is at `path`, durable.
     fn sync(&self, path: &Path, file: &File) -> io::Result<()>;
 
     /// Gives a file another name, in place of what had it.
@@ -39,8 +39,9 @@ pub(crate) trait Changes: fmt::Debug + Send + Sync {
 /// Small parts are written together, up to this many bytes: a pack has checksums of 8 bytes.
 const BUFFER: usize = 64 << 10;
 
-/// Longer parts are written in pieces of this many bytes. For a longer write, Linux looks for pages that it has not
-/// used for long, which a virtual machine may first have to get from its host: seven times the CPU time.
+/// Longer parts are written in pieces of this many bytes. For a larger write, Linux 6.18 allocates page-cache folios
+/// of 2 MiB or more, which a virtual machine with free page reporting first has to get from its host: 512 MiB took
+/// 0.6 s of CPU time in writes of 4 MiB, and 0.1 s in writes of 512 KiB.
 const LONGEST: usize = 512 << 10;
 
 /// The calls of the operating system.

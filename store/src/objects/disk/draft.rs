@@ -1,7 +1,7 @@
 //! Files that are not complete yet.
 
 use super::changes::Changes;
-use super::{Disk, temporary};
+use super::{Disk, Inner, TEMPORARY};
 use crate::objects::{Draft, ObjectError, Operation};
 use bytes::Bytes;
 use std::fs::File;
@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 /// A file under a temporary name; it is removed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Temporary {
+pub(super) struct TemporaryFile {
     changes: Arc<dyn Changes>,
     path: PathBuf,
     file: File,
     is_published: bool,
 }
 
-impl Temporary {
+impl TemporaryFile {
     pub(super) fn create(changes: Arc<dyn Changes>, path: PathBuf) -> io::Result<Self> {
         let file = changes.create(&path)?;
         Ok(Self { changes, path, file, is_published: false })
@@ -37,7 +37,7 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if !self.is_published {
             drop(self.changes.remove(&self.path));
@@ -49,72 +49,51 @@ impl Drop for Temporary {
 #[derive(Debug)]
 pub(super) struct DiskDraft {
     disk: Arc<Disk>,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    New,
-    Begun(Temporary),
-    /// A part is being written, or was not written completely.
-    Lost,
+    temporary: String,
+    /// `None` before the first write.
+    file: Option<TemporaryFile>,
 }
 
 impl DiskDraft {
-    pub(super) fn new(disk: Arc<Disk>) -> Self {
-        Self { disk, state: State::New }
+    pub(super) fn new(disk: Arc<Disk>, temporary: String) -> Self {
+        Self { disk, temporary, file: None }
     }
 
-    /// Runs `work` with the file, on a thread for that. The file is lost if that fails.
+    /// Runs `work` with the file, on a thread where it blocks no task.
     async fn run<T: Send + 'static>(
         &mut self,
         name: &str,
-        work: impl FnOnce(&super::Inner, &str, Temporary) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Inner, &str, TemporaryFile) -> io::Result<T> + Send + 'static,
     ) -> Result<T, ObjectError> {
-        let state = std::mem::replace(&mut self.state, State::Lost);
-        let host = Arc::clone(&self.disk.host);
-        let begun = self.disk.run(Operation::Put, name, move |disk, name| {
-            let file = match state {
-                State::New => disk.begin(&temporary(&host)?)?,
-                State::Begun(file) => file,
-                State::Lost => return Err(io::Error::other("an earlier part was not written")),
-            };
+        let (file, temporary) = (self.file.take(), self.temporary.clone());
+        let work = self.disk.run(Operation::Put, name, move |disk, name| {
+            let file = file.map_or_else(|| disk.create_temporary(&temporary), Ok)?;
             work(disk, name, file)
         });
-        begun.await
+        work.await
     }
 }
 
 #[async_trait::async_trait]
 impl Draft for DiskDraft {
-    async fn append(&mut self, parts: Vec<Bytes>) -> Result<(), ObjectError> {
-        let append = self.run(super::TEMPORARY, move |_, _, file| file.append(&parts).map(|()| file));
-        let file = append.await?;
-        self.state = State::Begun(file);
-        Ok(())
+    async fn append(mut self: Box<Self>, parts: Vec<Bytes>) -> Result<Box<dyn Draft>, ObjectError> {
+        let name = format!("{TEMPORARY}/{}", self.temporary);
+        let file = self.run(&name, move |_, _, file| file.append(&parts).map(|()| file)).await?;
+        self.file = Some(file);
+        Ok(self)
     }
 
     async fn store(mut self: Box<Self>, name: &str, parts: Vec<Bytes>) -> Result<(), ObjectError> {
         self.run(name, move |disk, name, file| {
             file.append(&parts)?;
-            disk.end(file, name, |temporary, path| disk.changes.rename(temporary, path))
+            disk.publish(file, name, |temporary, path| disk.changes.rename(temporary, path))
         })
         .await
     }
 }
 
-impl Drop for DiskDraft {
-    fn drop(&mut self) {
-        // To remove a long file takes time.
-        if let State::Begun(file) = std::mem::replace(&mut self.state, State::Lost) {
-            self.disk.host.run(Box::new(move || drop(file)));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::TEMPORARY;
     use super::*;
     use crate::host::TokioHost;
     use crate::objects::Objects as _;
@@ -133,21 +112,18 @@ mod tests {
         let disk = Arc::new(Disk::new(&root, host).unwrap());
         let count = |folder| fs::read_dir(root.join(folder)).map_or(0, Iterator::count);
 
-        let mut stored = Arc::clone(&disk).draft();
-        stored.append(parts("one ")).await.unwrap();
+        let draft = || Arc::clone(&disk).draft().unwrap();
+        let stored = draft().append(parts("one ")).await.unwrap();
         assert_eq!((count(TEMPORARY), count("packs")), (1, 0));
-        stored.append(parts("two ")).await.unwrap();
+        let stored = stored.append(parts("two ")).await.unwrap();
         stored.store("packs/stored", parts("three")).await.unwrap();
         assert_eq!(disk.get("packs/stored", None).await.unwrap(), "one two three");
 
-        let mut dropped = Arc::clone(&disk).draft();
-        dropped.append(parts("one")).await.unwrap();
-        drop(dropped);
-        let mut cancelled = Arc::clone(&disk).draft();
-        cancelled.append(parts("one")).await.unwrap();
-        drop(cancelled.append(parts("two")).now_or_never());
-        assert!(cancelled.append(parts("three")).await.is_err());
-        assert!(cancelled.store("packs/cancelled", Vec::new()).await.is_err());
+        drop(draft().append(parts("one")).await.unwrap());
+        // Dropped before its first poll, and afterwards.
+        drop(draft().append(parts("one")).await.unwrap().append(parts("two")));
+        drop(draft().append(parts("one")).await.unwrap().append(parts("two")).now_or_never());
+        drop(draft().append(parts("one")).await.unwrap().store("packs/dropped", parts("two")));
 
         for _ in 0..1000 {
             if count(TEMPORARY) == 0 {
