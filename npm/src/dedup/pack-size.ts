@@ -1,5 +1,5 @@
-/** Packs start at half of the limit, but not above this. */
-const MOST_AT_FIRST = 8 * 1024 * 1024;
+/** Packs start at half the limit, at most this many bytes. */
+const MAX_FIRST_BYTES = 8 * 1024 * 1024;
 const SMALLEST_BYTES = 256 * 1024;
 /** A pack that took less time was too small for the link: the request cost more than the bytes. */
 const SHORT_MS = 400;
@@ -15,7 +15,7 @@ export class PackSize {
   /** @param most Bytes that no pack may exceed. */
   constructor(most: number) {
     this.#most = most;
-    this.#first = Math.min(MOST_AT_FIRST, most / 2);
+    this.#first = this.#bounded(Math.min(MAX_FIRST_BYTES, Math.ceil(most / 2)));
     this.#target = this.#first;
   }
 
@@ -34,13 +34,13 @@ export class PackSize {
     // After losses, the round trip alone may take longer than a pack should.
     const short = this.#target < this.#first ? LONG_MS / 2 : SHORT_MS;
     // Packs that started before the last change say nothing about it.
-    if (ms < short && bytes > this.#target / 2) this.#set(2 * this.#target);
-    else if (ms > LONG_MS && bytes <= this.#target) this.#set(this.#target / 2);
+    if (ms < short && bytes > this.#target / 2) this.#target = this.#bounded(2 * this.#target);
+    else if (ms > LONG_MS) this.lost(bytes);
   }
 
-  /** Reports that a pack of `bytes` was lost in transit. */
+  /** Reports that a pack of `bytes` was lost in transit, or took too long. */
   lost(bytes: number): void {
-    if (bytes <= this.#target) this.#set(this.#target / 2);
+    if (bytes <= this.#target) this.#target = this.#bounded(this.#target / 2);
   }
 
   /** Reports that a proxy refuses packs of `bytes`. */
@@ -49,7 +49,7 @@ export class PackSize {
     this.#target = Math.min(this.#target, this.#most);
   }
 
-  #set(target: number): void {
-    this.#target = Math.min(Math.max(target, SMALLEST_BYTES), this.#most);
+  #bounded(target: number): number {
+    return Math.min(Math.max(target, SMALLEST_BYTES), this.#most);
   }
 }

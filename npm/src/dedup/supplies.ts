@@ -115,7 +115,7 @@ export class PackShare {
     return this.#size;
   }
 
-  /** Makes the pack longer, if that much is free. */
+  /** Grows the pack to `size` bytes, if that much is free; never shrinks it. */
   grow(size: number): void {
     const more = size - this.#size;
     if (more > 0 && this.#supplies.unanswered.tryTake(more)) {

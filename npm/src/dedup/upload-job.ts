@@ -434,9 +434,9 @@ export class UploadJob {
         await this.#orStopped(share.take(), () => share.end());
       } while (share.lacks);
       if (this.#isOver) return;
-      // While it waited, more was read, and larger packs may have proved better.
+      // More may have been read, and the target raised, during the wait.
       share.grow(this.#nextBytes);
-      const entries = this.#takePack(Math.min(share.size, this.#packSize.target));
+      const entries = this.#takePack(Math.min(share.size, this.#packTarget));
       share.setSize(totalLength(entries));
       const pack = { entries, share, inTransit: 0 };
       this.#setUnsent(pack);
@@ -450,14 +450,20 @@ export class UploadJob {
     return this.#missingBytes + (this.#expectsNew ? this.#askedBytes : 0);
   }
 
-  /** Bytes of chunks to send in the next pack. */
+  /** Bytes of chunks that make a pack full. */
+  get #packTarget(): number {
+    // Until the server's limits are known, it accepts less than most do.
+    return Math.min(this.#packSize.target, this.#questions.limits.packBytes);
+  }
+
+  /** The size of the next pack, in bytes of chunks. */
   get #nextBytes(): number {
-    return Math.min(this.#sendableBytes, this.#packSize.target);
+    return Math.min(this.#sendableBytes, this.#packTarget);
   }
 
   #hasPack(): boolean {
     const sendable = this.#sendableBytes;
-    if (sendable >= this.#packSize.target) return true;
+    if (sendable >= this.#packTarget) return true;
     const answered = this.#openQuestions.size === 0 || this.#expectsNew;
     return sendable > 0 && (this.#needsRoom || (this.#readToEnd && answered));
   }
@@ -469,9 +475,11 @@ export class UploadJob {
     let bytes = totalLength(entries);
     this.#missingBytes -= bytes;
     if (!this.#expectsNew || this.#missing.length > 0) return entries;
+    const { packBytes, packChunks } = this.#questions.limits;
     for (const entry of this.#asked) {
-      if (entries.length > 0 && bytes + entry.length > most) break;
-      if (entries.length >= this.#questions.limits.packChunks) break;
+      const total = bytes + entry.length;
+      const fits = total <= most && total + tableBytes(entries.length + 1) <= packBytes;
+      if (entries.length > 0 && (!fits || entries.length >= packChunks)) break;
       this.#asked.delete(entry);
       this.#askedBytes -= entry.length;
       entries.push(entry);

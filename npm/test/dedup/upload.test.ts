@@ -22,6 +22,7 @@ import {
   type UploadProgress,
   upload,
 } from "chunker-cdc/dedup";
+import { PackSize } from "../../dist/dedup/pack-size.js";
 import {
   bytesOf,
   codeOf,
@@ -550,6 +551,38 @@ test("retries stop after the given attempts and wait as documented", async () =>
   delays.length = 0;
   await codeOf(upload(data, { transport, profile, retry: { ...retry, attempts: 2 } }));
   assert.deepEqual(delays, [30]);
+});
+
+test("the size of packs stays within its bounds, and no loss makes them larger", () => {
+  for (const most of [1, 1000, 142_857, 285_714, 375_000, 9_586_980, 2 ** 25]) {
+    const size = new PackSize(most);
+    const first = size.target;
+    assert.ok(first >= 1 && first <= most, `${first} of ${most} at first`);
+    size.lost(first);
+    assert.ok(size.target <= first, `${size.target} of ${most} after a loss`);
+    for (let turn = 0; turn < 20; turn += 1) size.taken(size.target, 1);
+    assert.equal(size.target, most);
+    size.taken(most, 5000);
+    assert.ok(size.target <= most);
+  }
+});
+
+test("packs that do not wait for the limits are made within those that every server has", async () => {
+  const transport = new MemoryTransport();
+  const source = randomBytes(8_000_000, 5);
+  let ended = 0;
+  let late = 0;
+  transport.fault = async ({ method }) => {
+    if (method !== "putPack") return sleep(200);
+    if (ended > 0) late += 1;
+    await sleep(100);
+    ended += 1;
+  };
+  const options = { transport, profile: "large", concurrency: 3, assumeNew: true } as const;
+  const { root } = await upload(source, options);
+  assert.equal(late, 0);
+  assert.ok(transport.store.packs.every((bytes) => bytes <= 4 * 1024 * 1024));
+  assert.deepEqual(transport.store.file(root), Buffer.from(source));
 });
 
 test("a pack that is lost on its way is sent again in smaller ones", async () => {
