@@ -452,7 +452,7 @@ export class UploadJob {
 
   /** Bytes of chunks that make a pack full. */
   get #packTarget(): number {
-    // Until the server's limits are known, it accepts less than most do.
+    // Until a server's limits are known, they are those that every server accepts.
     return Math.min(this.#packSize.target, this.#questions.limits.packBytes);
   }
 
