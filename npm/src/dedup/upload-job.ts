@@ -452,7 +452,7 @@ export class UploadJob {
 
   /** Bytes of chunks that make a pack full. */
   get #packTarget(): number {
-    // Until a server's limits are known, they are those that every server accepts.
+    // Until the server's limits are known, these are the ones that every server accepts.
     return Math.min(this.#packSize.target, this.#questions.limits.packBytes);
   }
 
@@ -475,11 +475,8 @@ export class UploadJob {
     let bytes = totalLength(entries);
     this.#missingBytes -= bytes;
     if (!this.#expectsNew || this.#missing.length > 0) return entries;
-    const { packBytes, packChunks } = this.#questions.limits;
     for (const entry of this.#asked) {
-      const total = bytes + entry.length;
-      const fits = total <= most && total + tableBytes(entries.length + 1) <= packBytes;
-      if (entries.length > 0 && (!fits || entries.length >= packChunks)) break;
+      if (!this.#fits(entries.length + 1, bytes + entry.length, most)) break;
       this.#asked.delete(entry);
       this.#askedBytes -= entry.length;
       entries.push(entry);
@@ -490,16 +487,21 @@ export class UploadJob {
 
   /** How many of `entries` make a pack of at most `most` bytes: at least one. */
   #prefix(entries: readonly Entry[], most: number): number {
-    const { packBytes, packChunks } = this.#questions.limits;
     let count = 0;
     let bytes = 0;
     for (const { length } of entries) {
       bytes += length;
-      const fits = bytes <= most && bytes + tableBytes(count + 1) <= packBytes;
-      if (count > 0 && (!fits || count >= packChunks)) break;
+      if (!this.#fits(count + 1, bytes, most)) break;
       count += 1;
     }
     return count;
+  }
+
+  /** Whether `count` chunks of `bytes` in total make a pack of at most `most` bytes. A single one always does. */
+  #fits(count: number, bytes: number, most: number): boolean {
+    if (count === 1) return true;
+    const { packBytes, packChunks } = this.#questions.limits;
+    return count <= packChunks && bytes <= most && bytes + tableBytes(count) <= packBytes;
   }
 
   async #send(pack: Pack): Promise<void> {
