@@ -567,7 +567,7 @@ test("the size of packs stays within its bounds, and no loss makes them larger",
   }
 });
 
-test("packs that do not wait for the limits are made within those that every server has", async () => {
+test("packs sent before the limits are known stay within those that every server accepts", async () => {
   const transport = new MemoryTransport();
   const source = randomBytes(8_000_000, 5);
   let ended = 0;

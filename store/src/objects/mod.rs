@@ -87,7 +87,7 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     fn gap(&self) -> u64;
 }
 
-/// An unfinished object. If it is dropped, or a write fails, nothing of it remains.
+/// An unfinished object. If it is dropped or a write fails, nothing remains.
 #[async_trait::async_trait]
 pub(crate) trait Draft: fmt::Debug + Send {
     /// Appends the concatenated `parts`.

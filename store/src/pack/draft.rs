@@ -10,8 +10,8 @@ use crate::store::Inner;
 use std::mem::take;
 use std::sync::Arc;
 
-/// Chunks that arrive one after another, and become part of the store together. If it is dropped before
-/// [`store`](Self::store), nothing of them remains.
+/// Chunks that arrive one after another and become part of the store together. If the draft is dropped before
+/// [`store`](Self::store), none of them remains.
 ///
 /// They make one pack, or several if they do not fit into one. `M` is the reservation of their memory, held until the
 /// last write has ended.
@@ -27,7 +27,7 @@ pub(crate) struct PackDraft<M> {
     failure: Option<StoreError>,
 }
 
-/// A pack of which a part may have been written.
+/// A pack that may be partly written.
 #[derive(Debug, Default)]
 struct Open {
     builder: Builder,

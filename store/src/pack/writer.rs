@@ -230,6 +230,7 @@ impl PackWriter {
     }
 }
 
+/// Writes a pack that is still in memory.
 pub(super) async fn write_pack(inner: Arc<Inner>, pack: Builder, raw: u64) -> Result<(), StoreError> {
     let objects = Arc::clone(&inner.objects);
     store_pack(&inner, pack, raw, async |name, parts| objects.put(name, parts).await).await

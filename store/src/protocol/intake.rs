@@ -28,8 +28,8 @@ const BATCHES: usize = 2;
 /// Base-2 logarithm of the largest window of a zstd frame (RFC 9659).
 const WINDOW_LOG: u32 = 23;
 
-/// Returns the most memory that receiving a pack of this length takes, in bytes: what has arrived, encoded or not,
-/// and the batches in progress. On a disk, what is written takes none.
+/// Returns the most memory that receiving a pack of this length can take, in bytes: what has arrived, encoded or not,
+/// and the batches in progress. What is already on a disk takes none.
 pub(super) const fn memory(length: u64) -> u64 {
     let with_batches = length + (4 << 20);
     let with_rows = length * 8; // tiny chunks, whose rows are longer than they are

@@ -65,7 +65,7 @@ impl Local {
         exchange.finish().await
     }
 
-    /// Checks that soon nothing is stored, and all memory is given back.
+    /// Waits until nothing is stored and all memory is given back.
     fn holds_nothing(&self) {
         let mut left = (0, Vec::new());
         for _ in 0..500 {
@@ -78,7 +78,7 @@ impl Local {
         assert_eq!((left, self.engine.waiting()), ((0, Vec::new()), 0));
     }
 
-    /// Returns the files of the store, without the one that says what it is.
+    /// Returns the files of the store, except for `format`.
     fn files(&self) -> Vec<PathBuf> {
         let folders = ["packs", "manifests", "pending", "tmp"].map(|folder| self.folder.path().join(folder));
         let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
@@ -251,7 +251,7 @@ fn a_pack_is_written_while_it_arrives_and_leaves_nothing_if_its_last_chunk_is_wr
 }
 
 #[test]
-fn a_body_of_which_a_piece_was_not_taken_is_refused() {
+fn a_push_that_is_cancelled_refuses_the_body() {
     let local = Local::new();
     let request = suite::write_pack(ALGORITHM, &some_chunks(100, 100_000));
     local.runtime.block_on(async {

@@ -317,7 +317,7 @@ fn root(file: u64) -> Root {
     Root::new(ALGORITHM, manifest(file).root_digest())
 }
 
-/// Puts a file, its chunks by a writer if its number is odd, otherwise by a draft.
+/// Puts a file. Odd files use a pack writer, even ones a draft.
 async fn put(store: &Store, file: u64) -> Result<Root, CommitError> {
     let digests: Vec<_> = chunks(file).iter().map(|chunk| ALGORITHM.digest(chunk)).collect();
     let missing = store.missing(ALGORITHM, &digests).await?;
