@@ -383,6 +383,31 @@ fn a_commit_notices_that_its_packs_are_stored_while_another_makes_no_progress() 
 }
 
 #[test]
+fn a_commit_notices_a_pack_that_arrives_after_it_while_another_makes_no_progress() {
+    let local = Local::new();
+    let data = suite::noise(300_000, 43);
+    let file = suite::manifest(&data, ALGORITHM);
+    let pack = suite::write_pack(ALGORITHM, &chunks_of(&file, &data));
+    let commit = Sent::new("PUT", &format!("/v1/manifests/{}?expect=sent", suite::root(&file)));
+    local.runtime.block_on(async {
+        let mut stalled = local.start(&suite::write_pack(ALGORITHM, &some_chunks(1, 1000))).await.unwrap();
+        stalled.push(Bytes::from_static(b"CPK1")).await.unwrap();
+        let commit = commit.body(file.to_bytes());
+        let committing = local.exchange(&commit);
+        let storing = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let mut arriving = local.start(&pack).await.unwrap();
+            arriving.push(Bytes::from(pack.body.concat())).await.unwrap();
+            arriving.finish().await.status
+        };
+        let both = futures::future::join(committing, storing);
+        let (committed, stored) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+        assert_eq!((committed.status, stored), (201, 200));
+        drop(stalled);
+    });
+}
+
+#[test]
 fn whoever_finds_no_memory_waits_and_whoever_finds_the_line_full_is_told_when_to_come_back() {
     let options = EngineOptions::new().pack_bytes(4 << 20).chunk_bytes(1 << 20).memory(8 << 20).line(2);
     let local = Local::with(options);
