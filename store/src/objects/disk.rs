@@ -9,12 +9,12 @@ mod draft;
 #[cfg(test)]
 mod power_loss;
 
-use super::{Draft, Folder, Found, GotMany, ObjectError, Objects, Operation, Wanted};
+use super::{Draft, Folder, Found, GotMany, ObjectError, Objects, Operation, Spool, Wanted};
 use crate::host::{Host, start_work};
 use buffers::Buffers;
 use bytes::Bytes;
 use changes::{Changes, System};
-use draft::{DiskDraft, TemporaryFile};
+use draft::{DiskDraft, DiskSpool, TemporaryFile};
 use futures::stream::{self, StreamExt as _};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
@@ -101,6 +101,10 @@ impl Objects for Disk {
     fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError> {
         let temporary = self.temporary(TEMPORARY)?;
         Ok(Box::new(DiskDraft::new(self, temporary)))
+    }
+
+    fn spool(self: Arc<Self>) -> Option<Box<dyn Spool>> {
+        Some(Box::new(DiskSpool::new(self)))
     }
 
     async fn create(&self, name: &str, bytes: Bytes) -> Result<(), ObjectError> {
@@ -316,8 +320,13 @@ impl Inner {
             let message = format!("range {}..{} of {size} bytes", range.start, range.end);
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
         }
-        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
         file.seek(SeekFrom::Start(range.start))?;
+        self.read(&file, &range)
+    }
+
+    /// Reads a range of a file that is at its start.
+    fn read(&self, file: &File, range: &Range<u64>) -> io::Result<Bytes> {
+        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
         let bytes = self.buffers.read(file, length)?;
         if bytes.len() < length {
             return Err(io::ErrorKind::UnexpectedEof.into());

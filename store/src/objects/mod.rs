@@ -30,6 +30,11 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Starts an object that is written as its bytes arrive, and gets its name at the end.
     fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError>;
 
+    /// Returns an empty spool, if this storage is a disk.
+    fn spool(self: Arc<Self>) -> Option<Box<dyn Spool>> {
+        None
+    }
+
     /// Returns a range of an object, or all of it. A range beyond the object's end is an error.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError>;
 
@@ -121,6 +126,16 @@ impl Draft for BufferedDraft {
         self.parts.extend(parts);
         self.objects.put(name, self.parts).await
     }
+}
+
+/// Bytes that are kept on a disk for a while, beside the objects; dropping it removes them.
+#[async_trait::async_trait]
+pub(crate) trait Spool: fmt::Debug + Send {
+    /// Appends the concatenated `parts`.
+    async fn append(&mut self, parts: Vec<Bytes>) -> Result<(), ObjectError>;
+
+    /// Returns a range of what was appended.
+    async fn read(&mut self, range: Range<u64>) -> Result<Bytes, ObjectError>;
 }
 
 /// Ranges of objects to read.

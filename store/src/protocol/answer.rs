@@ -1,6 +1,6 @@
 //! Answers: results, and refusals with a code whose meaning never changes.
 
-use super::budget::Reservation;
+use super::budget::{Busy, Reservation};
 use super::json::{self, Json};
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
@@ -287,6 +287,12 @@ impl Refusal {
 }
 
 /// A failure of the store. The client learns only what it can act on.
+impl From<Busy> for Refusal {
+    fn from(Busy: Busy) -> Self {
+        Self::server_busy()
+    }
+}
+
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let unavailable = || {

@@ -49,13 +49,19 @@ struct Pack {
 pub(super) struct ArrivingPack {
     arriving: Arc<Arriving>,
     number: u64,
+    algorithm: HashAlgorithm,
     rows: watch::Sender<Option<Arc<[Row]>>>,
 }
 
 impl ArrivingPack {
-    /// Records the table of the pack.
-    pub(super) fn set_rows(&self, rows: Arc<[Row]>) {
-        self.rows.send_replace(Some(rows));
+    /// The algorithm of its digests.
+    pub(super) const fn algorithm(&self) -> HashAlgorithm {
+        self.algorithm
+    }
+
+    /// Records the table of the pack, or that it is unknown.
+    pub(super) fn set_rows(&self, rows: Option<Arc<[Row]>>) {
+        self.rows.send_replace(rows);
     }
 }
 
@@ -111,7 +117,7 @@ impl Arriving {
             packs.added += 1;
             packs.arriving.push(Pack { number, store, algorithm, rows });
         });
-        ArrivingPack { arriving: Arc::clone(self), number, rows: sender }
+        ArrivingPack { arriving: Arc::clone(self), number, algorithm, rows: sender }
     }
 
     /// Waits until no missing chunk is in a pack that is arriving at the same store, and returns the missing

@@ -1,4 +1,6 @@
 //! The memory that all requests share. A request that finds too little waits in line.
+//!
+//! Packs that are still arriving take at most half of it, so that slow clients leave the other half to everyone else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +13,8 @@ const UNIT: u64 = 1 << 10;
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     free: Arc<Semaphore>,
+    /// What packs that are arriving may still take.
+    arriving: Arc<Semaphore>,
     units: u32,
     waiting: Arc<AtomicUsize>,
     line: usize,
@@ -18,9 +22,13 @@ pub(super) struct Budget {
 
 /// Memory that a request may use, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Reservation(OwnedSemaphorePermit);
+pub(super) struct Reservation {
+    taken: OwnedSemaphorePermit,
+    /// The same, of what packs that are arriving may take, if it is for one of them.
+    _arriving: Option<OwnedSemaphorePermit>,
+}
 
-/// The line is full.
+/// There is no memory, and the line is full.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Busy;
 
@@ -28,22 +36,49 @@ impl Budget {
     /// Returns a budget of `bytes`; at most `line` requests wait for it.
     pub(super) fn new(bytes: u64, line: usize) -> Self {
         let units = units(bytes);
-        let free = Arc::new(Semaphore::new(units as usize));
-        Self { free, units, waiting: Arc::default(), line }
+        let of = |units: u32| Arc::new(Semaphore::new(units as usize));
+        Self { free: of(units), arriving: of(units / 2), units, waiting: Arc::default(), line }
     }
 
-    /// Takes memory, at most the whole budget; waits until it is free.
+    /// Takes memory, at most the whole budget; waits in line until it is free.
     ///
     /// Do not wait here while holding a reservation: waiters would deadlock.
     pub(super) async fn take(&self, bytes: u64) -> Result<Reservation, Busy> {
-        let units = units(bytes).min(self.units);
-        let take = |free: &Arc<Semaphore>| Arc::clone(free).try_acquire_many_owned(units);
-        if let Ok(permit) = take(&self.free) {
-            return Ok(Reservation(permit));
+        match self.try_take(bytes) {
+            Some(memory) => Ok(memory),
+            None => self.take_in_line(&self.join_line()?, bytes).await,
         }
-        let _place = Place::take(&self.waiting, self.line).ok_or(Busy)?;
-        let permit = Arc::clone(&self.free).acquire_many_owned(units).await;
-        permit.map(Reservation).map_err(|_closed| Busy)
+    }
+
+    /// Takes memory, at most the whole budget, if it is free.
+    pub(super) fn try_take(&self, bytes: u64) -> Option<Reservation> {
+        let units = units(bytes).min(self.units);
+        Arc::clone(&self.free).try_acquire_many_owned(units).ok().map(Reservation::new)
+    }
+
+    /// Returns a place in the line.
+    pub(super) fn join_line(&self) -> Result<Place, Busy> {
+        let place = Place(Arc::clone(&self.waiting));
+        if place.0.fetch_add(1, Ordering::Relaxed) < self.line { Ok(place) } else { Err(Busy) }
+    }
+
+    /// Does as [`take`](Self::take), for whoever has a place in the line.
+    pub(super) async fn take_in_line(&self, _place: &Place, bytes: u64) -> Result<Reservation, Busy> {
+        acquire(&self.free, units(bytes).min(self.units)).await.map(Reservation::new)
+    }
+
+    /// Does the same for a pack that is arriving.
+    pub(super) async fn take_for_arrival(&self, _place: &Place, bytes: u64) -> Result<Reservation, Busy> {
+        let arriving = acquire(&self.arriving, units(bytes).min(self.units / 2)).await?;
+        let taken = acquire(&self.free, units(bytes).min(self.units)).await?;
+        Ok(Reservation { taken, _arriving: Some(arriving) })
+    }
+
+    /// Does the same, if the memory is free.
+    pub(super) fn try_take_for_arrival(&self, bytes: u64) -> Option<Reservation> {
+        let units = units(bytes).min(self.units / 2);
+        let arriving = Arc::clone(&self.arriving).try_acquire_many_owned(units).ok()?;
+        Some(Reservation { _arriving: Some(arriving), ..self.try_take(bytes)? })
     }
 
     /// Returns how many bytes [`take`](Self::take) takes for `bytes`: no more than the whole budget.
@@ -56,7 +91,7 @@ impl Budget {
         let units = units(bytes);
         let plenty = self.free.available_permits() >= units as usize + self.units as usize / 2;
         let permit = plenty.then(|| Arc::clone(&self.free).try_acquire_many_owned(units).ok());
-        permit.flatten().map(Reservation)
+        permit.flatten().map(Reservation::new)
     }
 
     /// Bytes that are taken.
@@ -71,16 +106,20 @@ impl Budget {
 }
 
 impl Reservation {
+    const fn new(taken: OwnedSemaphorePermit) -> Self {
+        Self { taken, _arriving: None }
+    }
+
     /// Gives back all but `bytes`; returns whether there are that many.
     pub(super) fn shrink(&mut self, bytes: u64) -> bool {
-        let (has, needs) = (self.0.num_permits(), units(bytes) as usize);
-        drop(self.0.split(has.saturating_sub(needs)));
+        let (has, needs) = (self.taken.num_permits(), units(bytes) as usize);
+        drop(self.taken.split(has.saturating_sub(needs)));
         has >= needs
     }
 
     /// Adds what another one holds.
     pub(super) fn merge(&mut self, other: Self) {
-        self.0.merge(other.0);
+        self.taken.merge(other.taken);
     }
 }
 
@@ -88,17 +127,16 @@ fn units(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
-/// A place in the line.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize, line: usize) -> Option<Self> {
-        let place = Self(waiting);
-        (waiting.fetch_add(1, Ordering::Relaxed) < line).then_some(place)
-    }
+async fn acquire(semaphore: &Arc<Semaphore>, units: u32) -> Result<OwnedSemaphorePermit, Busy> {
+    let permit = Arc::clone(semaphore).acquire_many_owned(units).await;
+    permit.map_err(|_closed| Busy) // nobody closes it
 }
 
-impl Drop for Place<'_> {
+/// A place in the line.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -128,6 +166,24 @@ mod tests {
         assert_eq!((budget.taken(), budget.waiting()), (10 * UNIT, 0));
         drop(third);
         assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn packs_that_are_arriving_leave_half_to_others() {
+        let budget = Budget::new(10 * UNIT, 1);
+        let first = budget.try_take_for_arrival(3 * UNIT).unwrap();
+        assert!(budget.try_take_for_arrival(3 * UNIT).is_none());
+        let place = budget.join_line().unwrap();
+        let mut second = Box::pin(budget.take_for_arrival(&place, 3 * UNIT));
+        assert!(second.as_mut().now_or_never().is_none());
+        let others = budget.try_take(7 * UNIT).unwrap();
+        drop(first);
+        assert!(second.as_mut().now_or_never().is_some_and(|taken| taken.is_ok()));
+        drop((others, second));
+        assert_eq!(budget.taken(), 0);
+        let _large = budget.try_take_for_arrival(8 * UNIT).unwrap(); // more than half: it gets it all the same
+        assert_eq!(budget.taken(), 8 * UNIT);
+        assert!(budget.try_take_for_arrival(UNIT).is_none());
     }
 
     #[test]

@@ -218,7 +218,7 @@ pub(super) async fn read_one(
 
 /// Waits in line for memory.
 pub(super) async fn take(reader: &Reader<'_>, bytes: u64) -> Result<Reservation, Refusal> {
-    reader.shared.budget.take(bytes).await.map_err(|_busy| Refusal::server_busy())
+    Ok(reader.shared.budget.take(bytes).await?)
 }
 
 /// Returns a body once its first `count` pieces have been read, so that an early failure is still answered

@@ -1,10 +1,10 @@
 //! An exchange of a request and an answer, from its head to its end.
 
 use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
+use super::arrival::Arrival;
 use super::arriving::Arriving;
-use super::budget::{Budget, Busy, Reservation};
+use super::budget::{Budget, Reservation};
 use super::cors;
-use super::intake::{self, Intake};
 use super::json::{self, Json};
 use super::options::EngineOptions;
 use super::recent::Recent;
@@ -162,31 +162,12 @@ impl Request {
     /// Starts work on the request with a store; waits in line for memory.
     ///
     /// # Errors
-    /// The answer `server_busy`, if the line is full.
+    /// The answer, if the request is refused: `server_busy`, if the line is full.
     pub async fn start(self, store: &Store) -> Result<Exchange, Box<Answer>> {
         let Self { shared, context, asked, length } = self;
-        let bytes = length.map(|length| match &asked {
-            Asked::WritePack(_) => intake::memory(length),
-            Asked::ReadChunks { .. } => chunks::memory(length),
-            Asked::Commit { .. } => manifests::memory(length),
-            _ => 4 * length,
-        });
-        // A request without a body takes memory once it knows how much it needs.
-        let memory = match bytes {
-            None => None,
-            Some(bytes) => match shared.budget.take(bytes).await {
-                Ok(memory) => Some(memory),
-                Err(Busy) => return Err(Box::new(context.answer(Err(Refusal::server_busy())))),
-            },
-        };
-        let body = match (&asked, length, memory) {
-            (Asked::WritePack(algorithm), Some(length), Some(memory)) => {
-                let inner = Arc::clone(&store.inner);
-                let intake = Intake::new(Arc::clone(&shared), inner, *algorithm, length, memory);
-                Body::Pack(Box::new(intake))
-            }
-            (_, _, Some(memory)) => Body::Collected(Vec::new(), memory),
-            _ => Body::None,
+        let body = match Body::begin(&shared, store, &asked, length).await {
+            Ok(body) => body,
+            Err(refusal) => return Err(Box::new(context.answer(Err(refusal)))),
         };
         let length = length.unwrap_or_default();
         Ok(Exchange { shared, context, store: store.clone(), asked, length, received: 0, body })
@@ -213,9 +194,31 @@ enum Body {
     /// It is collected.
     Collected(Vec<u8>, Reservation),
     /// It is a pack.
-    Pack(Box<Intake>),
+    Pack(Arrival),
     /// It was refused.
     Refused,
+}
+
+impl Body {
+    /// Takes the memory for the body of a request.
+    async fn begin(
+        shared: &Arc<Shared>,
+        store: &Store,
+        asked: &Asked,
+        length: Option<u64>,
+    ) -> Result<Self, Refusal> {
+        // A request without a body takes memory once it knows how much it needs.
+        let Some(length) = length else { return Ok(Self::None) };
+        let bytes = match asked {
+            Asked::WritePack(algorithm) => {
+                return Arrival::begin(shared, store, *algorithm, length).await.map(Self::Pack);
+            }
+            Asked::ReadChunks { .. } => chunks::memory(length),
+            Asked::Commit { .. } => manifests::memory(length),
+            _ => 4 * length,
+        };
+        Ok(Self::Collected(Vec::new(), shared.budget.take(bytes).await?))
+    }
 }
 
 impl Exchange {
@@ -232,23 +235,23 @@ impl Exchange {
     /// # Errors
     /// The answer, if the body is refused. You need not read the rest of it.
     pub async fn push(&mut self, piece: Bytes) -> Result<(), Box<Answer>> {
-        let pushed = self.take(&piece).await;
+        let pushed = self.take(piece).await;
         pushed.map_err(|refusal| Box::new(self.context.answer(Err(refusal))))
     }
 
-    async fn take(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+    async fn take(&mut self, piece: Bytes) -> Result<(), Refusal> {
         let mut body = std::mem::replace(&mut self.body, Body::Refused);
         self.received += piece.len() as u64;
         if self.received > self.length {
             return Err(Refusal::malformed("the body is longer than its Content-Length"));
         }
         match &mut body {
-            Body::Pack(intake) => intake.push(piece).await?,
+            Body::Pack(arrival) => arrival.push(piece).await?,
             Body::Collected(bytes, _) => {
                 if bytes.capacity() == 0 {
                     bytes.reserve_exact(usize::try_from(self.length).unwrap_or_default());
                 }
-                bytes.extend_from_slice(piece);
+                bytes.extend_from_slice(&piece);
             }
             Body::None => {}
             Body::Refused => return Err(Refusal::malformed("the body was already refused")),
@@ -267,7 +270,7 @@ impl Exchange {
         let head_only = context.head_only;
         let reader = Reader { shared: &shared, store: &store, head_only };
         let result = match (asked, body) {
-            (Asked::WritePack(_), Body::Pack(intake)) => intake.finish().await,
+            (Asked::WritePack(_), Body::Pack(arrival)) => arrival.finish().await,
             (Asked::AskMissing(algorithm), Body::Collected(digests, _memory)) => {
                 chunks::missing(&reader, algorithm, &digests).await
             }

@@ -14,7 +14,6 @@ use crate::pack::encoding::{ChunkError, Encoded, Incoming, Kind, encode};
 use crate::store::Inner;
 use bytes::Bytes;
 use chunker::compression::DecompressionLimits;
-use chunker::hashing::HashAlgorithm;
 use futures::FutureExt as _;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -41,7 +40,6 @@ pub(super) const fn memory(length: u64) -> u64 {
 pub(super) struct Intake {
     shared: Arc<Shared>,
     inner: Arc<Inner>,
-    algorithm: HashAlgorithm,
     memory: Arc<Reservation>,
     table: TableReader,
     /// The rows of the table; empty until all have arrived.
@@ -81,19 +79,17 @@ impl Intake {
     pub(super) fn new(
         shared: Arc<Shared>,
         inner: Arc<Inner>,
-        algorithm: HashAlgorithm,
         length: u64,
         memory: Reservation,
+        arriving: ArrivingPack,
     ) -> Self {
-        let arriving = shared.arriving.add(Arc::clone(&inner), algorithm);
         let memory = Arc::new(memory);
         let draft = PackDraft::new(Arc::clone(&inner), Arc::clone(&memory), WRITE);
         Self {
             shared,
             inner,
-            algorithm,
             memory,
-            table: TableReader::new(algorithm, length),
+            table: TableReader::new(arriving.algorithm(), length),
             rows: Arc::default(),
             next: 0,
             arriving,
@@ -113,7 +109,7 @@ impl Intake {
             match self.table.take(&mut piece, &self.shared.options)? {
                 Some(rows) => {
                     self.rows = rows.into();
-                    self.arriving.set_rows(Arc::clone(&self.rows));
+                    self.arriving.set_rows(Some(Arc::clone(&self.rows)));
                 }
                 None => return Ok(()),
             }
@@ -153,7 +149,7 @@ impl Intake {
             Kind::Frame(limits.with_max_output(row.length.into()).with_max_window_log(WINDOW_LOG))
         };
         self.batch_bytes += bytes.len();
-        self.batch.push(Incoming { id: ChunkId::new(self.algorithm, row.digest), bytes, kind });
+        self.batch.push(Incoming { id: ChunkId::new(self.arriving.algorithm(), row.digest), bytes, kind });
         self.next += 1;
     }
 

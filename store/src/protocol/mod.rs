@@ -50,6 +50,7 @@
 //! ```
 
 mod answer;
+mod arrival;
 mod arriving;
 mod budget;
 mod chunks;

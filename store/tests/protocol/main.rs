@@ -9,6 +9,7 @@ mod suite;
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
+use chunker_store::protocol::wire::{Row, table};
 use chunker_store::protocol::{
     Answer, AnswerBody, Begun, Engine, EngineOptions, Exchange, Operation, Origins, Refusal, RequestHead,
 };
@@ -16,6 +17,7 @@ use chunker_store::{CacheFolder, CheckOptions, Store, StoreOptions};
 use common::Folder;
 use futures::{FutureExt as _, StreamExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 use suite::{Chunk, Received, Sent, Server};
 use tokio::runtime::Runtime;
@@ -26,6 +28,8 @@ struct Local {
     engine: Engine,
     store: Store,
     runtime: Runtime,
+    /// Packs that make no progress.
+    stalled: Mutex<Vec<Exchange>>,
 }
 
 impl Local {
@@ -40,7 +44,27 @@ impl Local {
         let opened =
             Store::open(folder.path().to_str().unwrap(), StoreOptions::new().cache(CacheFolder::None));
         let store = runtime.block_on(opened).unwrap();
-        Self { folder, engine: Engine::new(options).unwrap(), store, runtime }
+        Self { folder, engine: Engine::new(options).unwrap(), store, runtime, stalled: Mutex::default() }
+    }
+
+    /// Returns one on which packs that make no progress have all the memory that packs may take while they arrive, so
+    /// that all others are spooled.
+    fn beside_stalled_packs() -> Self {
+        let local = Self::new();
+        let stalled = [32 << 20, 32 << 20, 32 << 20, 16 << 20].map(|length: u32| {
+            let pack = Sent::new("POST", "/v1/packs/blake3").with("Content-Length", &length.to_string());
+            let pack = pack.with("Content-Type", "application/octet-stream");
+            let encoded = length / 4 - 42; // of each of four chunks
+            let rows = (0..4).map(|n| Row { digest: [n; 32], length: encoded, encoded });
+            local.runtime.block_on(async {
+                let mut exchange = local.start(&pack).await.unwrap();
+                exchange.push(table(&rows.collect::<Vec<_>>()).into()).await.unwrap();
+                exchange
+            })
+        });
+        assert_eq!(local.engine.memory_taken(), 128 << 20, "half of it");
+        local.stalled.lock().unwrap().extend(stalled);
+        local
     }
 
     async fn start(&self, request: &Sent) -> Result<Exchange, Answer> {
@@ -124,6 +148,12 @@ impl Server for Local {
 }
 
 suite::laws!(Local::new);
+
+mod beside_stalled_packs {
+    use super::{Local, suite};
+
+    suite::laws!(Local::beside_stalled_packs);
+}
 
 const ALGORITHM: HashAlgorithm = HashAlgorithm::Blake3;
 
@@ -443,6 +473,52 @@ fn whoever_finds_no_memory_waits_and_whoever_finds_the_line_full_is_told_when_to
         uploads.into_iter().for_each(|upload| drop(upload.join().unwrap()));
     });
     assert_eq!(local.engine.memory_taken(), 0);
+}
+
+#[test]
+fn packs_that_make_no_progress_hold_up_no_others() {
+    let local = Local::beside_stalled_packs();
+    let data = suite::noise(12_000_000, 44);
+    let file = suite::manifest(&data, ALGORITHM);
+    let pack = suite::write_pack(ALGORITHM, &chunks_of(&file, &data));
+    let body = Bytes::from(pack.body.concat());
+    let spooled = |local: &Local| std::fs::read_dir(local.store().join("tmp")).map_or(0, Iterator::count);
+    local.runtime.block_on(async {
+        let taken = local.engine.memory_taken();
+        let mut slow: Vec<_> =
+            futures::future::join_all((0..40).map(|_| async { local.start(&pack).await.unwrap() })).await;
+        for exchange in &mut slow {
+            exchange.push(body.slice(..1_000_000)).await.unwrap();
+        }
+        assert_eq!((spooled(&local), local.engine.waiting()), (40, 40));
+        let per_pack = (local.engine.memory_taken() - taken) / 40;
+        assert!(per_pack < 200_000, "{per_pack}");
+        // A commit waits for them only if they have its chunks.
+        let other = suite::manifest(&suite::noise(10_000, 45), ALGORITHM);
+        let early = |file: &Manifest| {
+            let target = format!("/v1/manifests/{}?expect=sent", suite::root(file));
+            Sent::new("PUT", &target).body(file.to_bytes())
+        };
+        assert_eq!(local.exchange(&early(&other)).await.status, 202);
+        let commit = early(&file);
+        let committing = local.exchange(&commit);
+        let mut first = slow.remove(0);
+        let storing = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            first.push(body.slice(1_000_000..)).await.unwrap();
+            first.finish().await.status
+        };
+        assert_eq!(futures::future::join(storing, committing).await.0, 200);
+    });
+    assert!(suite::get(&local, &format!("/v1/files/{}", suite::root(&file))).ok(200) == data);
+    local.stalled.lock().unwrap().clear();
+    for _ in 0..500 {
+        if (spooled(&local), local.engine.memory_taken(), local.engine.waiting()) == (0, 0, 0) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("packs that were given up are left");
 }
 
 #[test]

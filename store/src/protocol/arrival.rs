@@ -1,0 +1,162 @@
+//! Where a pack goes while it arrives: it is received at once, or, while memory is short, spooled to the store's disk
+//! first.
+//!
+//! A client may send a pack as slowly as it likes. One that is received holds memory for all that time; one that is
+//! spooled holds hardly any, and is received quickly once it is complete.
+
+use super::answer::{Answer, Refusal};
+use super::arriving::ArrivingPack;
+use super::budget::{Place, Reservation};
+use super::exchange::Shared;
+use super::intake::{self, Intake};
+use super::wire::{HEAD, ROW, TableReader};
+use crate::error::StoreError;
+use crate::host::within;
+use crate::objects::Spool;
+use crate::store::{Inner, Store};
+use bytes::Bytes;
+use chunker::hashing::HashAlgorithm;
+use std::mem::take;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a pack waits for memory with its body unread, before it is spooled.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Bytes to write to a spool together.
+const WRITE: usize = 64 << 10;
+/// Bytes to read from a spool together.
+const READ: u64 = 1 << 20;
+
+/// A pack that is arriving.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Received(Box<Intake>),
+    Spooled(Box<Spooled>),
+}
+
+impl Arrival {
+    /// Begins a pack of `length` bytes; waits until there is memory for it.
+    pub(super) async fn begin(
+        shared: &Arc<Shared>,
+        store: &Store,
+        algorithm: HashAlgorithm,
+        length: u64,
+    ) -> Result<Self, Refusal> {
+        let (budget, inner) = (&shared.budget, &store.inner);
+        let arriving = || shared.arriving.add(Arc::clone(inner), algorithm);
+        let received = |memory| {
+            let intake = Intake::new(Arc::clone(shared), Arc::clone(inner), length, memory, arriving());
+            Ok(Self::Received(Box::new(intake)))
+        };
+        let needed = intake::memory(length);
+        if let Some(memory) = budget.try_take_for_arrival(needed) {
+            return received(memory);
+        }
+        let place = budget.join_line()?;
+        let Some(spool) = Arc::clone(&inner.objects).spool() else {
+            return received(budget.take_in_line(&place, needed).await?);
+        };
+        let mut taking = Box::pin(budget.take_for_arrival(&place, needed));
+        loop {
+            if let Some(taken) = within(&inner.host, PATIENCE, taking.as_mut()).await {
+                return received(taken?);
+            }
+            if let Some(memory) = budget.try_take(Spooled::memory(shared, length)) {
+                drop(taking);
+                let (shared, inner, arriving) = (Arc::clone(shared), Arc::clone(inner), arriving());
+                let table = Some(TableReader::new(algorithm, length));
+                let buffer = Vec::new();
+                let spooled =
+                    Spooled { shared, inner, length, place, memory, arriving, table, buffer, spool };
+                return Ok(Self::Spooled(Box::new(spooled)));
+            }
+        }
+    }
+
+    /// Takes the next piece of the pack; waits while earlier ones are being checked or written.
+    pub(super) async fn push(&mut self, piece: Bytes) -> Result<(), Refusal> {
+        match self {
+            Self::Received(intake) => intake.push(&piece).await,
+            Self::Spooled(spooled) => spooled.push(piece).await,
+        }
+    }
+
+    /// Stores the complete pack, and returns once it is durable.
+    pub(super) async fn finish(self) -> Result<Answer, Refusal> {
+        match self {
+            Self::Received(intake) => intake.finish().await,
+            Self::Spooled(spooled) => spooled.finish().await,
+        }
+    }
+}
+
+/// A pack whose bytes are spooled until it is complete. It waits in line for the memory to receive it.
+#[derive(Debug)]
+pub(super) struct Spooled {
+    shared: Arc<Shared>,
+    inner: Arc<Inner>,
+    /// Length of the pack in bytes.
+    length: u64,
+    place: Place,
+    /// For the table and the buffer.
+    memory: Reservation,
+    arriving: ArrivingPack,
+    /// Reads the table, until it has arrived: a wrong one is refused early, and a right one tells commits whether to wait
+    /// for this pack.
+    table: Option<TableReader>,
+    /// What has arrived, and was not written yet.
+    buffer: Vec<u8>,
+    spool: Box<dyn Spool>,
+}
+
+impl Spooled {
+    /// Returns the most memory that a pack of this length takes while it is spooled, in bytes: its table, as it arrived
+    /// and as rows, what is checked of each row, the buffer, and a piece that is being written.
+    fn memory(shared: &Shared, length: u64) -> u64 {
+        let table = HEAD as u64 + shared.options.pack_chunks * ROW as u64;
+        3 * table.min(length) + 2 * WRITE as u64
+    }
+
+    async fn push(&mut self, piece: Bytes) -> Result<(), Refusal> {
+        if let Some(table) = &mut self.table
+            && let Some(rows) = table.take(&mut &piece[..], &self.shared.options)?
+        {
+            self.memory.shrink((2 * WRITE + size_of_val(&rows[..])) as u64);
+            self.arriving.set_rows(Some(rows.into()));
+            self.table = None;
+        }
+        if self.buffer.len() + piece.len() < WRITE {
+            self.buffer.extend_from_slice(&piece);
+            return Ok(());
+        }
+        self.write(piece).await
+    }
+
+    /// Writes the buffer and what follows it.
+    async fn write(&mut self, piece: Bytes) -> Result<(), Refusal> {
+        let parts = vec![take(&mut self.buffer).into(), piece];
+        self.spool.append(parts).await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Receives the pack from the spool.
+    async fn finish(mut self) -> Result<Answer, Refusal> {
+        self.write(Bytes::new()).await?;
+        let Self { shared, inner, length, place, memory, arriving, mut spool, .. } = self;
+        // Nobody may wait for memory while holding some.
+        arriving.set_rows(None);
+        drop(memory);
+        let memory = shared.budget.take_in_line(&place, intake::memory(length)).await?;
+        drop(place);
+        let mut intake = Intake::new(shared, inner, length, memory, arriving);
+        let mut at = 0;
+        while at < length {
+            let end = length.min(at + READ);
+            let piece = spool.read(at..end).await.map_err(StoreError::from)?;
+            intake.push(&piece).await?;
+            at = end;
+        }
+        drop(spool);
+        intake.finish().await
+    }
+}
