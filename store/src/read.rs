@@ -11,6 +11,7 @@ use crate::pack::format::{Entry, Place};
 use crate::rules::Rule;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
+use chunker::chunking::ChunkDescriptor;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
@@ -120,26 +121,50 @@ impl Store {
         if range.start > range.end || range.end > length {
             return Err(StoreError::Range { start: range.start, end: range.end, length });
         }
-        let chunks = manifest.chunks();
-        let first = chunks.partition_point(|chunk| chunk.offset + chunk.length as u64 <= range.start);
-        let last = chunks.partition_point(|chunk| chunk.offset < range.end).max(first);
-        let algorithm = manifest.hash_algorithm();
-        let chunks = &chunks[first..last];
-        let ids = chunks.iter().map(|chunk| ChunkId::new(algorithm, chunk.hash)).collect();
-        let cuts: Vec<_> = chunks
-            .iter()
-            .map(|chunk| {
-                let cut = |at: u64| usize::try_from(at.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
-                (chunk.length, cut(range.start)..cut(range.end).min(chunk.length))
-            })
-            .collect();
-        let chunks = fetch_all(Arc::clone(&self.inner), ids, ahead, Record::chunk).zip(stream::iter(cuts));
-        let pieces = chunks.map(|(fetched, (length, cut))| {
-            let (id, fetched) = fetched?;
-            Ok(of_length(id, fetched, length)?.content.slice(cut))
-        });
-        Ok(pieces.boxed())
+        Ok(read_cuts(Arc::clone(&self.inner), &cuts(manifest, &range), ahead))
     }
+}
+
+/// A part of a chunk.
+#[derive(Clone, Debug)]
+pub(crate) struct Cut {
+    id: ChunkId,
+    /// Length of the whole chunk in bytes.
+    length: usize,
+    part: Range<usize>,
+}
+
+impl Cut {
+    /// Bytes of the part.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.part.len() as u64
+    }
+}
+
+/// Returns what chunks have of a range of their file.
+pub(crate) fn cuts(manifest: &Manifest, range: &Range<u64>) -> Vec<Cut> {
+    let chunks = manifest.chunks();
+    let first = chunks.partition_point(|chunk| chunk.offset + chunk.length as u64 <= range.start);
+    let last = chunks.partition_point(|chunk| chunk.offset < range.end).max(first);
+    let algorithm = manifest.hash_algorithm();
+    let cut = |chunk: &ChunkDescriptor| {
+        let at = |at: u64| usize::try_from(at.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
+        let part = at(range.start)..at(range.end).min(chunk.length);
+        Cut { id: ChunkId::new(algorithm, chunk.hash), length: chunk.length, part }
+    };
+    chunks[first..last].iter().map(cut).collect()
+}
+
+/// Returns the bytes of parts of chunks, in verified pieces.
+pub(crate) fn read_cuts(inner: Arc<Inner>, cuts: &[Cut], ahead: Ahead) -> Results<Bytes> {
+    let ids = cuts.iter().map(|cut| cut.id).collect();
+    let cuts: Vec<_> = cuts.iter().map(|cut| (cut.length, cut.part.clone())).collect();
+    let chunks = fetch_all(inner, ids, ahead, Record::chunk).zip(stream::iter(cuts));
+    let pieces = chunks.map(|(fetched, (length, part))| {
+        let (id, fetched) = fetched?;
+        Ok(of_length(id, fetched, length)?.content.slice(part))
+    });
+    pieces.boxed()
 }
 
 /// Checks a stored chunk, and returns what its reader needs of it. Runs on the host's threads.

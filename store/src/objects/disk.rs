@@ -103,6 +103,10 @@ impl Objects for Disk {
         Ok(Box::new(DiskDraft::new(self, temporary)))
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn spool(self: Arc<Self>) -> Option<Box<dyn Spool>> {
         Some(Box::new(DiskSpool::new(self)))
     }

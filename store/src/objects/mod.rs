@@ -30,6 +30,11 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Starts an object that is written as its bytes arrive, and gets its name at the end.
     fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError>;
 
+    /// Returns whether this storage is a disk: reading costs little.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// Returns an empty spool, if this storage is a disk.
     fn spool(self: Arc<Self>) -> Option<Box<dyn Spool>> {
         None

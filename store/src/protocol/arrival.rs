@@ -6,7 +6,7 @@
 
 use super::answer::{Answer, Refusal};
 use super::arriving::ArrivingPack;
-use super::budget::{Place, Reservation};
+use super::budget::{Leaving, Place, Reservation};
 use super::exchange::Shared;
 use super::intake::{self, Intake};
 use super::wire::{HEAD, ROW, TableReader};
@@ -49,14 +49,14 @@ impl Arrival {
             Ok(Self::Received(Box::new(intake)))
         };
         let needed = intake::memory(length);
-        if let Some(memory) = budget.try_take_for_arrival(needed) {
+        if let Some(memory) = budget.try_take_paced(needed, Leaving::Quarter) {
             return received(memory);
         }
         let place = budget.join_line()?;
         let Some(spool) = Arc::clone(&inner.objects).spool() else {
             return received(budget.take_in_line(&place, needed).await?);
         };
-        let mut taking = Box::pin(budget.take_for_arrival(&place, needed));
+        let mut taking = Box::pin(budget.take_paced(&place, needed));
         loop {
             if let Some(taken) = within(&inner.host, PATIENCE, taking.as_mut()).await {
                 return received(taken?);

@@ -1,6 +1,8 @@
 //! The memory that all requests share. A request that finds too little waits in line.
 //!
-//! Packs that are still arriving take at most half of it, so that slow clients leave the other half to everyone else.
+//! Clients decide for how long some requests hold memory: a pack that is arriving, and an answer that is being read. These
+//! take at most half of it, so that slow clients leave the rest to everyone else. (Only answers that have less than a
+//! slice in memory take it from the rest.)
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,8 +15,10 @@ const UNIT: u64 = 1 << 10;
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     free: Arc<Semaphore>,
-    /// What packs that are arriving may still take.
-    arriving: Arc<Semaphore>,
+    /// What is free of the half for requests that last as long as their clients like.
+    paced: Arc<Semaphore>,
+    /// An eighth of the memory, for work that waits for nobody.
+    brief: Arc<Semaphore>,
     units: u32,
     waiting: Arc<AtomicUsize>,
     line: usize,
@@ -24,8 +28,8 @@ pub(super) struct Budget {
 #[derive(Debug)]
 pub(super) struct Reservation {
     taken: OwnedSemaphorePermit,
-    /// The same, of what packs that are arriving may take, if it is for one of them.
-    _arriving: Option<OwnedSemaphorePermit>,
+    /// The same of [`Budget::paced`], if it is for as long as a client likes.
+    paced: Option<OwnedSemaphorePermit>,
 }
 
 /// There is no memory, and the line is full.
@@ -37,10 +41,18 @@ impl Budget {
     pub(super) fn new(bytes: u64, line: usize) -> Self {
         let units = units(bytes);
         let of = |units: u32| Arc::new(Semaphore::new(units as usize));
-        Self { free: of(units), arriving: of(units / 2), units, waiting: Arc::default(), line }
+        let brief = units / 8;
+        Self {
+            free: of(units - brief),
+            paced: of(units / 2),
+            brief: of(brief),
+            units,
+            waiting: Arc::default(),
+            line,
+        }
     }
 
-    /// Takes memory, at most the whole budget; waits in line until it is free.
+    /// Takes memory; waits in line until it is free.
     ///
     /// Do not wait here while holding a reservation: waiters would deadlock.
     pub(super) async fn take(&self, bytes: u64) -> Result<Reservation, Busy> {
@@ -50,10 +62,10 @@ impl Budget {
         }
     }
 
-    /// Takes memory, at most the whole budget, if it is free.
+    /// Takes memory if it is free.
     pub(super) fn try_take(&self, bytes: u64) -> Option<Reservation> {
-        let units = units(bytes).min(self.units);
-        Arc::clone(&self.free).try_acquire_many_owned(units).ok().map(Reservation::new)
+        let taken = Arc::clone(&self.free).try_acquire_many_owned(self.most(bytes)).ok()?;
+        Some(Reservation { taken, paced: None })
     }
 
     /// Returns a place in the line.
@@ -64,39 +76,54 @@ impl Budget {
 
     /// Does as [`take`](Self::take), for whoever has a place in the line.
     pub(super) async fn take_in_line(&self, _place: &Place, bytes: u64) -> Result<Reservation, Busy> {
-        acquire(&self.free, units(bytes).min(self.units)).await.map(Reservation::new)
+        let taken = acquire(&self.free, self.most(bytes)).await?;
+        Ok(Reservation { taken, paced: None })
     }
 
-    /// Does the same for a pack that is arriving.
-    pub(super) async fn take_for_arrival(&self, _place: &Place, bytes: u64) -> Result<Reservation, Busy> {
-        let arriving = acquire(&self.arriving, units(bytes).min(self.units / 2)).await?;
-        let taken = acquire(&self.free, units(bytes).min(self.units)).await?;
-        Ok(Reservation { taken, _arriving: Some(arriving) })
+    /// Does the same, for as long as a client likes.
+    pub(super) async fn take_paced(&self, _place: &Place, bytes: u64) -> Result<Reservation, Busy> {
+        let units = self.most_paced(bytes);
+        let paced = acquire(&self.paced, units).await?;
+        let taken = acquire(&self.free, units).await?;
+        Ok(Reservation { taken, paced: Some(paced) })
     }
 
-    /// Does the same, if the memory is free.
-    pub(super) fn try_take_for_arrival(&self, bytes: u64) -> Option<Reservation> {
-        let units = units(bytes).min(self.units / 2);
-        let arriving = Arc::clone(&self.arriving).try_acquire_many_owned(units).ok()?;
-        Some(Reservation { _arriving: Some(arriving), ..self.try_take(bytes)? })
+    /// Does the same, if the memory is free and enough of it is left.
+    pub(super) fn try_take_paced(&self, bytes: u64, leaving: Leaving) -> Option<Reservation> {
+        let (all, units) = (self.units / 2, self.most_paced(bytes));
+        if self.paced.available_permits() < (units + all / 4 * leaving as u32) as usize {
+            return None;
+        }
+        let paced = Arc::clone(&self.paced).try_acquire_many_owned(units).ok()?;
+        let taken = Arc::clone(&self.free).try_acquire_many_owned(units).ok()?;
+        Some(Reservation { taken, paced: Some(paced) })
     }
 
-    /// Returns how many bytes [`take`](Self::take) takes for `bytes`: no more than the whole budget.
+    /// Returns how many bytes [`take`](Self::take) takes for `bytes`.
     pub(super) fn within(&self, bytes: u64) -> u64 {
-        bytes.min(u64::from(self.units) * UNIT)
+        bytes.min(u64::from(self.most(u64::MAX)) * UNIT)
     }
 
-    /// Takes memory if half of the budget stays free; otherwise returns nothing.
-    pub(super) fn spare(&self, bytes: u64) -> Option<Reservation> {
-        let units = units(bytes);
-        let plenty = self.free.available_permits() >= units as usize + self.units as usize / 2;
-        let permit = plenty.then(|| Arc::clone(&self.free).try_acquire_many_owned(units).ok());
-        permit.flatten().map(Reservation::new)
+    /// Takes memory for work that waits for nobody; holders of other memory may wait here.
+    pub(super) async fn take_briefly(&self, bytes: u64) -> Result<Reservation, Busy> {
+        let taken = acquire(&self.brief, units(bytes).min(self.units / 8)).await?;
+        Ok(Reservation { taken, paced: None })
+    }
+
+    /// Returns the units to take for `bytes`: no more than what slow clients always leave.
+    fn most(&self, bytes: u64) -> u32 {
+        units(bytes).min(self.units - self.units / 8 - self.units / 2)
+    }
+
+    /// Returns the units to take for as long as a client likes.
+    fn most_paced(&self, bytes: u64) -> u32 {
+        units(bytes).min(self.units / 2)
     }
 
     /// Bytes that are taken.
     pub(super) fn taken(&self) -> u64 {
-        (self.units as usize).saturating_sub(self.free.available_permits()) as u64 * UNIT
+        let free = self.free.available_permits() + self.brief.available_permits();
+        (self.units as usize).saturating_sub(free) as u64 * UNIT
     }
 
     /// Requests that wait.
@@ -105,11 +132,15 @@ impl Budget {
     }
 }
 
-impl Reservation {
-    const fn new(taken: OwnedSemaphorePermit) -> Self {
-        Self { taken, _arriving: None }
-    }
+/// How much is left of the memory for as long as clients like, in quarters.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Leaving {
+    Nothing = 0,
+    Quarter = 1,
+    Half = 2,
+}
 
+impl Reservation {
     /// Gives back all but `bytes`; returns whether there are that many.
     pub(super) fn shrink(&mut self, bytes: u64) -> bool {
         let (has, needs) = (self.taken.num_permits(), units(bytes) as usize);
@@ -120,6 +151,10 @@ impl Reservation {
     /// Adds what another one holds.
     pub(super) fn merge(&mut self, other: Self) {
         self.taken.merge(other.taken);
+        match (&mut self.paced, other.paced) {
+            (Some(paced), Some(other)) => paced.merge(other),
+            (paced, other) => *paced = paced.take().or(other),
+        }
     }
 }
 
@@ -149,62 +184,59 @@ mod tests {
 
     #[test]
     fn who_finds_too_little_waits_in_line_and_who_finds_the_line_full_is_refused() {
-        let budget = Budget::new(10 * UNIT, 2);
-        let mut first = budget.take(8 * UNIT).now_or_never().unwrap().unwrap();
+        let budget = Budget::new(24 * UNIT, 2);
+        let others = budget.try_take_paced(12 * UNIT, Leaving::Nothing).unwrap();
+        let mut first = budget.take(7 * UNIT).now_or_never().unwrap().unwrap();
         let mut second = Box::pin(budget.take(4 * UNIT));
         assert!(second.as_mut().now_or_never().is_none());
-        assert_eq!(budget.within(100 * UNIT), 10 * UNIT);
-        let mut third = Box::pin(budget.take(100 * UNIT)); // more than all: it gets all
+        assert_eq!(budget.within(100 * UNIT), 9 * UNIT);
+        let mut third = Box::pin(budget.take(100 * UNIT)); // it gets what slow clients always leave
         assert!(third.as_mut().now_or_never().is_none());
         assert_eq!(budget.waiting(), 2);
         assert!(budget.take(4 * UNIT).now_or_never().unwrap().is_err());
-        assert!(first.shrink(6 * UNIT));
+        assert!(first.shrink(5 * UNIT));
         let second = second.now_or_never().unwrap().unwrap();
         assert!(third.as_mut().now_or_never().is_none());
         drop((first, second));
         let third = third.now_or_never().unwrap().unwrap();
-        assert_eq!((budget.taken(), budget.waiting()), (10 * UNIT, 0));
-        drop(third);
+        let brief = budget.take_briefly(100 * UNIT).now_or_never().unwrap().unwrap();
+        assert_eq!((budget.taken(), budget.waiting()), (24 * UNIT, 0));
+        assert!(budget.take_briefly(UNIT).now_or_never().is_none());
+        drop((others, third, brief));
         assert_eq!(budget.taken(), 0);
     }
 
     #[test]
-    fn packs_that_are_arriving_leave_half_to_others() {
-        let budget = Budget::new(10 * UNIT, 1);
-        let first = budget.try_take_for_arrival(3 * UNIT).unwrap();
-        assert!(budget.try_take_for_arrival(3 * UNIT).is_none());
+    fn slow_clients_leave_half_to_others() {
+        let budget = Budget::new(16 * UNIT, 1);
+        let first = budget.try_take_paced(4 * UNIT, Leaving::Half).unwrap();
+        assert!(budget.try_take_paced(UNIT, Leaving::Half).is_none());
+        let second = budget.try_take_paced(2 * UNIT, Leaving::Quarter).unwrap();
+        assert!(budget.try_take_paced(UNIT, Leaving::Quarter).is_none());
+        let mut third = budget.try_take_paced(2 * UNIT, Leaving::Nothing).unwrap();
         let place = budget.join_line().unwrap();
-        let mut second = Box::pin(budget.take_for_arrival(&place, 3 * UNIT));
-        assert!(second.as_mut().now_or_never().is_none());
-        let others = budget.try_take(7 * UNIT).unwrap();
-        drop(first);
-        assert!(second.as_mut().now_or_never().is_some_and(|taken| taken.is_ok()));
-        drop((others, second));
-        assert_eq!(budget.taken(), 0);
-        let _large = budget.try_take_for_arrival(8 * UNIT).unwrap(); // more than half: it gets it all the same
+        let mut fourth = Box::pin(budget.take_paced(&place, 2 * UNIT));
+        assert!(fourth.as_mut().now_or_never().is_none());
+        let others = budget.try_take(6 * UNIT).unwrap();
+        drop(second);
+        drop(fourth.now_or_never().unwrap().unwrap());
+        third.merge(others);
+        assert_eq!(budget.taken(), 12 * UNIT);
+        assert!(third.shrink(UNIT) && !third.shrink(2 * UNIT));
+        assert_eq!(budget.taken(), 5 * UNIT);
+        drop((first, third));
+        let _large = budget.try_take_paced(100 * UNIT, Leaving::Nothing).unwrap();
         assert_eq!(budget.taken(), 8 * UNIT);
-        assert!(budget.try_take_for_arrival(UNIT).is_none());
     }
 
     #[test]
     fn who_gives_up_leaves_the_line() {
-        let budget = Budget::new(UNIT, 1);
-        let _all = budget.take(UNIT).now_or_never().unwrap().unwrap();
+        let budget = Budget::new(8 * UNIT, 1);
+        let _all = [3, 3, 1].map(|part| budget.take(part * UNIT).now_or_never().unwrap().unwrap());
         for _ in 0..3 {
             let mut waiting = Box::pin(budget.take(UNIT));
             assert!(waiting.as_mut().now_or_never().is_none());
         }
         assert_eq!(budget.waiting(), 0);
-    }
-
-    #[test]
-    fn spare_memory_leaves_half() {
-        let budget = Budget::new(10 * UNIT, 0);
-        let mut first = budget.spare(3 * UNIT).unwrap();
-        assert!(budget.spare(3 * UNIT).is_none());
-        first.merge(budget.spare(2 * UNIT).unwrap());
-        assert_eq!(budget.taken(), 5 * UNIT);
-        assert!(first.shrink(UNIT) && !first.shrink(2 * UNIT));
-        assert_eq!(budget.taken(), UNIT);
     }
 }

@@ -1,9 +1,10 @@
 //! Which chunks are missing, and chunks in a stream.
 
 use super::answer::{Answer, AnswerBody, AnswerStream, OCTETS, Refusal};
-use super::budget::{Budget, Reservation};
+use super::budget::Reservation;
 use super::exchange::{Reader, stored_bytes, unchanged};
 use super::range::Conditions;
+use super::reading::{NEAR, Pieces, Plan, USUAL, in_slices, least, plan};
 use super::route::Form;
 use super::wire::{HEAD, ROW, Row, table};
 use crate::chunk::ChunkId;
@@ -12,9 +13,10 @@ use crate::host::start_work;
 use crate::pack::encoding::{ChunkError, Record};
 use crate::pack::format::{Encoding, Place};
 use crate::read::{Ahead, Fetched, Open, fetch_all};
+use crate::store::{Inner, Store};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
-use futures::stream::{self, BoxStream, Stream, StreamExt as _};
+use futures::stream::{self, Stream, StreamExt as _};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -31,33 +33,9 @@ pub(super) async fn missing(
     Ok(Answer::bytes(bitmap).with("Chunker-Limits", reader.shared.options.announced()))
 }
 
-/// Longest chunk in most files, in bytes: the maximum of the profile `large`.
-pub(super) const USUAL: u64 = 4 << 20;
-/// Bytes to read ahead when memory is short, and when it is not.
-const NEAR: u64 = 256 << 10;
-const FAR: u64 = 4 << 20;
-
 /// Returns the memory that a request for chunks takes before their lengths are known, in bytes.
-pub(super) const fn memory(length: u64) -> u64 {
-    4 * length + near(USUAL)
-}
-
-/// Returns the memory for the window being sent and the next one, in bytes. The next one is also held as it is
-/// stored.
-pub(super) const fn near(longest: u64) -> u64 {
-    4 * (NEAR + longest)
-}
-
-/// Takes more memory if there is room, and returns how far to read ahead. `known` is the length of all chunks.
-pub(super) fn ahead(budget: &Budget, memory: &mut Reservation, longest: u64, known: u64) -> Ahead {
-    let more = (5 * (FAR + longest)).saturating_sub(near(longest));
-    match budget.spare(more).filter(|_| known > FAR) {
-        Some(spare) => {
-            memory.merge(spare);
-            Ahead { window: FAR, windows: 2 }
-        }
-        None => Ahead { window: NEAR, windows: 1 },
-    }
+pub(super) fn memory(store: &Store, length: u64) -> u64 {
+    4 * length + least(store, USUAL)
 }
 
 /// Answers with chunks, in the order of the request.
@@ -77,9 +55,6 @@ pub(super) async fn read(
     Ok(Answer::streamed(200, length, body).with("Content-Type", OCTETS))
 }
 
-/// The pieces of a pack.
-pub(super) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
-
 /// Returns the length of a pack of these chunks, its pieces (the table comes first), and the memory that the
 /// request holds: `kept` bytes, and what reading ahead needs.
 pub(super) async fn pack(
@@ -87,35 +62,45 @@ pub(super) async fn pack(
     ids: Arc<[ChunkId]>,
     form: Form,
     kept: u64,
-    mut memory: Reservation,
+    memory: Reservation,
 ) -> Result<(u64, Pieces, Reservation), Refusal> {
     let inner = &reader.store.inner;
     let places = inner.locate(&ids).await?;
     let rows: Vec<Row> = ids.iter().zip(&places).map(|(id, place)| row(id, *place, form)).collect();
     let longest = rows.iter().map(|row| u64::from(row.length)).max().unwrap_or_default();
-    let needed = reader.shared.budget.within(kept + near(longest));
-    if !memory.shrink(needed) {
-        drop(memory); // wait without holding any
-        memory = take(reader, needed).await?;
-    }
     let bytes: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
-    let ahead = ahead(&reader.shared.budget, &mut memory, longest, bytes);
-    let stored: Vec<Row> = rows.iter().filter(|row| row.length > 0).copied().collect();
-    let wanted = ids.iter().zip(&rows).filter(|(_, row)| row.length > 0).map(|(id, _)| *id).collect();
+    let Plan { ahead, memory } = plan(reader, memory, kept, longest, bytes).await?;
+    let stored = ids.iter().zip(&rows).filter(|(_, row)| row.length > 0).map(|(&id, &row)| (id, row));
+    let stored: Vec<(ChunkId, Row)> = stored.collect();
     let open: Open<Sendable> = match form {
         Form::Plain => plain,
         Form::AsStored => as_stored,
         Form::Verified => verified,
     };
-    let pieces = fetch_all(Arc::clone(inner), wanted, ahead, open).zip(stream::iter(stored));
+    let pieces = match ahead {
+        Some(ahead) => pieces(inner, &stored, ahead, open),
+        None => {
+            let lengths = stored.iter().map(|(_, row)| row.encoded.into()).collect();
+            let inner = Arc::clone(inner);
+            let read = move |window| pieces(&inner, stored.get(window).unwrap_or_default(), NEAR, open);
+            in_slices(reader.shared, longest, lengths, read)
+        }
+    };
+    let length = (HEAD + rows.len() * ROW) as u64 + bytes;
+    let head = Bytes::from(table(&rows));
+    Ok((length, stream::iter([Ok(head)]).chain(pieces).boxed(), memory))
+}
+
+/// Returns the bytes of chunks, each in the form that its row announces.
+fn pieces(inner: &Arc<Inner>, chunks: &[(ChunkId, Row)], ahead: Ahead, open: Open<Sendable>) -> Pieces {
+    let (ids, rows): (Vec<ChunkId>, Vec<Row>) = chunks.iter().copied().unzip();
+    let pieces = fetch_all(Arc::clone(inner), ids, ahead, open).zip(stream::iter(rows));
     let pieces = pieces.map(|(fetched, row)| {
         let (id, fetched) = fetched?;
         let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
         piece(id, fetched, row)
     });
-    let length = (HEAD + rows.len() * ROW) as u64 + bytes;
-    let head = Bytes::from(table(&rows));
-    Ok((length, stream::iter([Ok(head)]).chain(pieces).boxed(), memory))
+    pieces.boxed()
 }
 
 /// Returns the chunks in a request, which must name each only once.
@@ -208,12 +193,20 @@ pub(super) async fn read_one(
     if reader.head_only {
         return Ok(stored_bytes(length, AnswerBody::Empty, tag));
     }
-    let memory = take(reader, 3 * length).await?;
-    let chunk = reader.store.get(id.algorithm, id.digest).await?;
-    let chunk = chunk.ok_or_else(|| Refusal::chunk_not_found(id))?;
-    let length = chunk.len() as u64;
-    let body = AnswerBody::Stream(AnswerStream::new(stream::iter([Ok(chunk)]), memory));
-    Ok(stored_bytes(length, body, tag))
+    let memory = take(reader, least(reader.store, length)).await?;
+    let Plan { ahead, memory } = plan(reader, memory, 0, length, length).await?;
+    let inner = Arc::clone(inner);
+    let read = move |_| {
+        let chunk = fetch_all(Arc::clone(&inner), vec![id], ahead.unwrap_or(NEAR), Record::chunk);
+        let chunk = chunk.map(move |fetched| {
+            let fetched = fetched?.1.ok_or(StoreError::ChunkNotFound { chunk: id })?;
+            Ok(fetched.content)
+        });
+        chunk.boxed()
+    };
+    let pieces =
+        if ahead.is_some() { read(0..1) } else { in_slices(reader.shared, length, vec![length], read) };
+    Ok(stored_bytes(length, begun(pieces, memory, 1).await?, tag))
 }
 
 /// Waits in line for memory.

@@ -1,9 +1,10 @@
 //! Downloads: a manifest and the chunks that it lists, in one answer.
 
 use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
-use super::chunks::{self, USUAL, begun, near, take};
+use super::chunks::{self, begun, take};
 use super::exchange::Reader;
 use super::manifests;
+use super::reading::{USUAL, least};
 use super::route::Form;
 use super::wire::DOWNLOAD;
 use crate::chunk::{ChunkId, Root};
@@ -31,14 +32,14 @@ pub(super) async fn read(
     let mut longest = USUAL;
     let (bytes, ids, memory) = loop {
         let kept = 4 * size.min(inner.options.manifest_limit);
-        let memory = take(reader, kept + near(longest)).await?;
+        let memory = take(reader, kept + least(reader.store, longest)).await?;
         let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
         let (store, verified, part) = (Arc::clone(inner), bytes.clone(), part.clone());
         let listed = start_work(&inner.host, move || {
             store.checked_manifest(&root, &verified).map(|manifest| distinct(&manifest, &part, most))
         });
         let (ids, longest_listed) = listed.await.map_err(StoreError::from)??;
-        if longest_listed <= longest {
+        if least(reader.store, longest_listed) <= least(reader.store, longest) {
             break (bytes, ids, memory);
         }
         // The manifest is read again, since it must not hold memory while this waits for more.

@@ -1,17 +1,19 @@
 //! Files: read whole or in part, listed, and deleted.
 
 use super::answer::{Answer, AnswerBody, Refusal};
-use super::chunks::{ahead, begun, near, take};
+use super::chunks::{begun, take};
 use super::exchange::{Reader, stored, unchanged};
 use super::json::{self, Json};
 use super::manifests;
 use super::media::Presentation;
 use super::range::{Conditions, Part};
+use super::reading::{NEAR, Plan, in_slices, least, plan};
 use crate::chunk::Root;
 use crate::error::StoreError;
 use crate::files::{FileEntry, FileHead};
 use crate::host::start_task;
 use crate::objects::Folder;
+use crate::read::{Cut, cuts, read_cuts};
 use crate::store::Store;
 use futures::TryStreamExt as _;
 use std::sync::Arc;
@@ -63,9 +65,9 @@ pub(super) async fn read(
         AnswerBody::Empty
     } else {
         let longest = head.longest.min(total);
-        let needed = 2 * share(size, length, total) + near(longest);
+        let kept = 2 * share(size, length, total);
         let reading = if recent.is_some() { 0 } else { 4 * size };
-        let mut memory = take(reader, needed.max(reading + near(longest))).await?;
+        let memory = take(reader, kept.max(reading) + least(reader.store, longest)).await?;
         let manifest = match recent {
             Some(manifest) => manifest,
             None => {
@@ -79,9 +81,17 @@ pub(super) async fn read(
                 manifest
             }
         };
-        memory.shrink(needed);
-        let ahead = ahead(&reader.shared.budget, &mut memory, longest, length);
-        let pieces = reader.store.read_ahead(&manifest, Some(part.clone()), ahead)?;
+        let Plan { ahead, memory } = plan(reader, memory, kept, longest, length).await?;
+        let (inner, cuts) = (Arc::clone(inner), cuts(&manifest, &part));
+        let pieces = match ahead {
+            Some(ahead) => read_cuts(inner, &cuts, ahead),
+            None => {
+                let lengths = cuts.iter().map(Cut::bytes).collect();
+                let read =
+                    move |window| read_cuts(Arc::clone(&inner), cuts.get(window).unwrap_or_default(), NEAR);
+                in_slices(reader.shared, longest, lengths, read)
+            }
+        };
         begun(pieces, memory, 1).await?
     };
     let answer = presented(Answer::streamed(status, length, body));

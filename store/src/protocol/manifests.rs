@@ -11,16 +11,19 @@ use super::route::Expected;
 use crate::chunk::{ChunkId, Root};
 use crate::commit::Commit;
 use crate::error::{CommitError, StoreError};
-use crate::host::{start_task, start_work};
+use crate::host::{start_task, start_work, within};
 use crate::objects::{Folder, found};
 use crate::store::Inner;
 use bytes::Bytes;
 use chunker::manifest::Manifest;
 use futures::stream;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Limit for the chunks that a refusal names.
 const NAMED: usize = 10_000;
+/// How long a commit waits for packs that are arriving.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of a manifest that are sent in one piece.
 const PIECE: usize = 1 << 20;
 
@@ -64,7 +67,13 @@ pub(super) async fn commit(
     let missing = match expected {
         Expected::Stored => Vec::new(),
         Expected::Known => missing_of(store, &commit.ids()).await?,
-        Expected::Sent => reader.shared.arriving.missing_of(store, commit.ids()).await?,
+        Expected::Sent => {
+            let arrived = Box::pin(reader.shared.arriving.missing_of(store, commit.ids()));
+            match within(&inner.host, PATIENCE, arrived).await {
+                Some(missing) => missing?,
+                None => missing_of(store, &commit.ids()).await?,
+            }
+        }
     };
     if !missing.is_empty() {
         let json = Json::default().with("count", missing.len()).with("missing", named(&missing));

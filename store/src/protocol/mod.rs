@@ -64,6 +64,7 @@ mod manifests;
 mod media;
 mod options;
 mod range;
+mod reading;
 mod recent;
 mod request;
 mod route;

@@ -7,6 +7,7 @@ mod common;
 mod suite;
 
 use bytes::Bytes;
+use chunker::Profile;
 use chunker::hashing::HashAlgorithm;
 use chunker::manifest::Manifest;
 use chunker_store::protocol::wire::{Row, table};
@@ -87,6 +88,21 @@ impl Local {
             }
         }
         exchange.finish().await
+    }
+
+    /// Returns commits that wait for their bodies, and hold all the memory that requests can wait for.
+    fn hold_all_memory(&self) -> Vec<Exchange> {
+        let mut held = Vec::new();
+        let mut length = 32 << 20;
+        while length > 0 {
+            let commit = Sent::new("PUT", &format!("/v1/manifests/sha256-{}", "1".repeat(64)));
+            let commit = commit.with("Content-Length", &length.to_string());
+            match self.start(&commit).now_or_never() {
+                Some(started) => held.push(started.unwrap()),
+                None => length /= 2,
+            }
+        }
+        held
     }
 
     /// Waits until nothing is stored and all memory is given back.
@@ -183,15 +199,14 @@ fn a_file_whose_manifest_is_repaired_while_it_is_read_is_never_cut_short() {
     let intact = std::fs::read(&path).unwrap();
     std::fs::write(&path, with_length(&intact, 200_000)).unwrap();
     local.runtime.block_on(async {
-        // Holds all memory, so that the file waits for some after its head was read.
-        let pack = local.start(&suite::write_pack(ALGORITHM, &some_chunks(3, 1 << 20))).await.unwrap();
+        let others = local.hold_all_memory(); // so that the file waits for some after its head was read
         let request = Sent::new("GET", &format!("/v1/files/{root}"));
         let repaired = async {
             while local.engine.waiting() == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             std::fs::write(&path, intact).unwrap();
-            drop(pack);
+            drop(others);
         };
         let (answer, ()) = futures::join!(local.exchange(&request), repaired);
         received(answer).await.refused(500, "manifest_damaged");
@@ -438,6 +453,20 @@ fn a_commit_notices_a_pack_that_arrives_after_it_while_another_makes_no_progress
 }
 
 #[test]
+fn a_commit_does_not_wait_long_for_a_pack_that_makes_no_progress() {
+    let local = Local::new();
+    let file = suite::manifest(&suite::noise(10_000, 49), ALGORITHM);
+    let commit = Sent::new("PUT", &format!("/v1/manifests/{}?expect=sent", suite::root(&file)));
+    let commit = commit.body(file.to_bytes());
+    local.runtime.block_on(async {
+        let _stalled = local.start(&suite::write_pack(ALGORITHM, &some_chunks(1, 1000))).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(20), local.exchange(&commit)).await.unwrap();
+        let missing: serde_json::Value = serde_json::from_slice(&received(answer).await.ok(202)).unwrap();
+        assert_eq!(missing["count"], file.chunks().len());
+    });
+}
+
+#[test]
 fn whoever_finds_no_memory_waits_and_whoever_finds_the_line_full_is_told_when_to_come_back() {
     let options = EngineOptions::new().pack_bytes(4 << 20).chunk_bytes(1 << 20).memory(8 << 20).line(2);
     let local = Local::with(options);
@@ -519,6 +548,77 @@ fn packs_that_make_no_progress_hold_up_no_others() {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("packs that were given up are left");
+}
+
+/// Stores a file with chunks of up to 4 MiB, and returns its manifest.
+fn upload_large(local: &Local, data: &[u8]) -> Manifest {
+    let profile = Profile::LARGE.hash(ALGORITHM);
+    let file = Manifest::new(profile, chunker::chunking::chunk_descriptors(data, profile)).unwrap();
+    local.send(&suite::write_pack(ALGORITHM, &chunks_of(&file, data))).ok(200);
+    local.send(&suite::commit(&file)).ok(201);
+    file
+}
+
+#[test]
+fn answers_are_the_same_while_memory_is_short() {
+    let data = [suite::noise(9_000_000, 46), suite::mixed(5_000_000, 47)].concat();
+    let answers = [Local::new(), Local::beside_stalled_packs()].map(|local| {
+        let file = upload_large(&local, &data);
+        let root = suite::root(&file);
+        assert!(file.chunks().iter().any(|chunk| chunk.length > 1 << 20));
+        let digests: Vec<[u8; 32]> = file.chunks().iter().map(|chunk| chunk.hash).collect();
+        let mut requests = vec![
+            Sent::new("GET", &format!("/v1/files/{root}")),
+            Sent::new("POST", "/v1/chunks/blake3/read").body(digests.concat()),
+            Sent::new("POST", "/v1/chunks/blake3/read?encoding=zstd").body(digests.concat()),
+            Sent::new("GET", &format!("/v1/files/{root}/chunks")),
+            Sent::new("GET", &format!("/v1/files/{root}/chunks?encoding=zstd")),
+        ];
+        let chunk = |digest| Sent::new("GET", &format!("/v1/chunks/blake3/{}", hex::encode(digest)));
+        requests.extend(digests.iter().map(chunk));
+        for range in ["5-5", "262143-262144", "1000000-8999999", "-1", "13999999-"] {
+            requests.push(
+                Sent::new("GET", &format!("/v1/files/{root}")).with("Range", &format!("bytes={range}")),
+            );
+        }
+        let answers = requests.iter().map(|request| {
+            let Received { status, headers, body, whole } = local.send(request);
+            assert!(whole && matches!(status, 200 | 206), "{status} {}", request.target);
+            (headers, body)
+        });
+        let answers: Vec<_> = answers.collect();
+        assert!(answers[0].1 == data);
+        answers
+    });
+    assert!(answers[0] == answers[1]);
+}
+
+#[test]
+fn readers_that_make_no_progress_hold_up_no_others() {
+    let local = Local::new();
+    let data = suite::noise(20_000_000, 48);
+    let root = suite::root(&upload_large(&local, &data));
+    let read = Sent::new("GET", &format!("/v1/files/{root}"));
+    local.runtime.block_on(async {
+        let mut slow = Vec::new();
+        for _ in 0..200 {
+            let AnswerBody::Stream(mut body) = local.exchange(&read).await.body else { unreachable!() };
+            let first = body.next().await.unwrap().unwrap();
+            slow.push((first.to_vec(), body));
+        }
+        assert_eq!(local.engine.waiting(), 0);
+        assert!(local.engine.memory_taken() <= 256 << 20);
+        let pack = suite::write_pack(ALGORITHM, &some_chunks(10, 1_000_000));
+        assert_eq!(local.exchange(&pack).await.status, 200);
+        assert!(received(local.exchange(&read).await).await.ok(200) == data);
+        for (mut bytes, mut body) in slow {
+            while let Some(piece) = body.next().await {
+                bytes.extend_from_slice(&piece.unwrap());
+            }
+            assert!(bytes == data);
+        }
+    });
+    assert_eq!(local.engine.memory_taken(), 0);
 }
 
 #[test]
