@@ -101,7 +101,7 @@ export class Requests {
   /** Counts the attempts of work that is not a single call. */
   attempts(): Attempts {
     let number = 1;
-    const { attempts = DEFAULT_ATTEMPTS, onRetry } = this.#options;
+    const { attempts = DEFAULT_ATTEMPTS } = this.#options;
     return {
       succeeded() {
         number = 1;
@@ -109,16 +109,20 @@ export class Requests {
       failed: async (caught) => {
         const error = asDedupError(caught);
         if (!error?.retryable || number >= attempts) throw caught;
-        const attempt = number;
         number += 1;
-        const delayMs = this.#delay(attempt, error);
-        this.#onRetry(error);
-        const { code } = error;
-        writeLine("warning", "request_retried", { attempt, delayMs: Math.round(delayMs), code });
-        onRetry?.({ attempt, delayMs, error });
-        await this.#wait(delayMs);
+        await this.waitAfter(error, number - 1);
       },
     };
+  }
+
+  /** Waits after a failed attempt, before the next one. */
+  async waitAfter(error: DedupError, attempt = 1): Promise<void> {
+    const delayMs = this.#delay(attempt, error);
+    this.#onRetry(error);
+    const { code } = error;
+    writeLine("warning", "request_retried", { attempt, delayMs: Math.round(delayMs), code });
+    this.#options.onRetry?.({ attempt, delayMs, error });
+    await this.#wait(delayMs);
   }
 
   /** Ends work outside {@link run}. */

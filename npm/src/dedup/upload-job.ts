@@ -71,8 +71,8 @@ const COMMITS = 5;
 interface Pack {
   readonly entries: readonly Entry[];
   readonly share: PackShare;
-  /** Bytes of the request in progress that were sent. */
-  inTransit: number;
+  /** Bytes that the latest request has sent; 0 once it has ended. */
+  inTransit: { bytes: number };
 }
 
 export class UploadJob {
@@ -166,7 +166,7 @@ export class UploadJob {
   get progress(): UploadProgress {
     const totalBytes = this.#totalBytes;
     let bytesInTransit = 0;
-    for (const { inTransit } of this.#unanswered) bytesInTransit += inTransit;
+    for (const { inTransit } of this.#unanswered) bytesInTransit += inTransit.bytes;
     return {
       // A file may have grown since it was opened.
       totalBytes: totalBytes && Math.max(totalBytes, this.#table.length),
@@ -438,7 +438,7 @@ export class UploadJob {
       share.grow(this.#nextBytes);
       const entries = this.#takePack(Math.min(share.size, this.#packTarget));
       share.setSize(totalLength(entries));
-      const pack = { entries, share, inTransit: 0 };
+      const pack = { entries, share, inTransit: { bytes: 0 } };
       this.#setUnsent(pack);
       this.#unanswered.add(pack);
       this.#spawn(() => this.#send(pack));
@@ -558,10 +558,13 @@ export class UploadJob {
     const isLast = count === entries.length;
     const body = await packBody(sending, this.#table, this.#source);
     const began = performance.now();
+    // After a pause, an earlier request may end later than this one begins.
+    const inTransit = { bytes: 0 };
+    pack.inTransit = inTransit;
     let hasEnded = false;
     const onSent = (bytes: number) => {
       if (signal.aborted || hasEnded) return;
-      pack.inTransit = bytes;
+      inTransit.bytes = bytes;
       if (bytes === body.length && isLast) this.#setSent(pack);
       this.#emitProgress();
     };
@@ -578,7 +581,7 @@ export class UploadJob {
     } finally {
       hasEnded = true; // a write that had begun may still be reported
       clearTimeout(beginning);
-      pack.inTransit = 0;
+      inTransit.bytes = 0;
     }
   }
 
@@ -712,8 +715,8 @@ export class UploadJob {
         const wasEarly = error?.code === "chunks_missing" || error?.code === "request_timeout";
         if (!wasEarly) {
           await this.#settle();
-          // The server may have said when to come back.
-          if (error?.retryable) await this.#requests.attempts().failed(error);
+          // The server may have said when to come back. This was not an attempt that was due.
+          if (error?.retryable) await this.#requests.waitAfter(error);
           return false;
         }
       }
