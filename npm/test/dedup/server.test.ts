@@ -19,6 +19,8 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Manifest } from "chunker-cdc";
 import { download, HttpTransport, upload } from "chunker-cdc/dedup";
 import {
@@ -376,6 +378,41 @@ test("a fetch handler does the same", async (t) => {
   await read.arrayBuffer();
   const answer = await handler(read);
   assert.equal(`${answer.status} ${(await answer.json()).code}`, "501 body_consumed");
+});
+
+test("what a server has passed on of a body is not kept", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const handler = createFetchHandler({ store: "memory://kept" });
+  const chunks = Array.from({ length: 20 }, (_, seed) => randomBytes(60_000, 100 + seed));
+  const pack = packOf(chunks.map((bytes) => ({ hash: "sha256", bytes })));
+  const pieces: WeakRef<Uint8Array>[] = [];
+  const kept: number[] = [];
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const at = pieces.length * 50_000;
+      if (at >= pack.length) {
+        for (let tries = 0; tries < 20; tries += 1) {
+          await sleep(10);
+          collectGarbage();
+        }
+        kept.push(pieces.filter((piece) => piece.deref() !== undefined).length);
+        controller.close();
+        return;
+      }
+      const piece = pack.slice(at, at + 50_000);
+      pieces.push(new WeakRef(piece));
+      controller.enqueue(piece);
+    },
+  });
+  const headers = {
+    "content-type": "application/octet-stream",
+    "content-length": `${pack.length}`,
+  };
+  const init = { method: "POST", headers, body, duplex: "half" };
+  const answer = await handler(new Request("http://x/v1/packs/sha256", init as RequestInit));
+  assert.equal(answer.status, 200);
+  assert.ok((kept[0] ?? pieces.length) <= 3, `${kept} of ${pieces.length}`);
 });
 
 test("a fetch handler cuts what is not read, and leaves what is slow", async (t) => {

@@ -13,6 +13,7 @@ import {
   storeFailureOf,
 } from "./addon.js";
 import { asRefusal, Refusal, StoreError } from "./error.js";
+import { interruptible } from "./interruptible.js";
 import {
   checkedHandlerOptions,
   type UploadHandlerOptions,
@@ -190,10 +191,9 @@ export class Shell<R> {
   /** Feeds the body to an exchange while it needs more. */
   async #feed(incoming: Incoming<R>, exchange: Exchange, answered: Promise<Answer>): Promise<void> {
     incoming.proceed();
-    const refused = answered.then(() => undefined);
+    const untilAnswered = interruptible<Uint8Array | undefined>(answered.then(() => undefined));
     for (;;) {
-      const arrival = Promise.race([incoming.next(), refused]);
-      const piece = await within(this.stallTimeoutMs, arrival);
+      const piece = await within(this.stallTimeoutMs, untilAnswered(incoming.next()));
       if (piece === LATE) throw new Refusal(408, "request_timeout");
       if (piece === undefined) return;
       for (let at = 0; at < piece.length; at += PIECE) {
