@@ -129,15 +129,14 @@ impl Store {
 #[derive(Clone, Debug)]
 pub(crate) struct Cut {
     id: ChunkId,
-    /// Length of the whole chunk in bytes.
     length: usize,
     part: Range<usize>,
 }
 
 impl Cut {
-    /// Bytes of the part.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.part.len() as u64
+    /// Length of the whole chunk in bytes.
+    pub(crate) const fn length(&self) -> u64 {
+        self.length as u64
     }
 }
 

@@ -286,13 +286,13 @@ impl Refusal {
     }
 }
 
-/// A failure of the store. The client learns only what it can act on.
 impl From<Busy> for Refusal {
     fn from(Busy: Busy) -> Self {
         Self::server_busy()
     }
 }
 
+/// A failure of the store. The client learns only what it can act on.
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let unavailable = || {

@@ -1,15 +1,15 @@
 //! Where a pack goes while it arrives: it is received at once, or, while memory is short, spooled to the store's disk
 //! first.
 //!
-//! A client may send a pack as slowly as it likes. One that is received holds memory for all that time; one that is
-//! spooled holds hardly any, and is received quickly once it is complete.
+//! A client may send a pack as slowly as it likes. A pack that is received directly holds memory for all that time; one
+//! that is spooled holds almost none, and is received quickly once it is complete.
 
 use super::answer::{Answer, Refusal};
 use super::arriving::ArrivingPack;
-use super::budget::{Leaving, Place, Reservation};
+use super::budget::Reservation;
 use super::exchange::Shared;
 use super::intake::{self, Intake};
-use super::wire::{HEAD, ROW, TableReader};
+use super::wire::TableReader;
 use crate::error::StoreError;
 use crate::host::within;
 use crate::objects::Spool;
@@ -20,10 +20,12 @@ use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a pack waits for memory with its body unread, before it is spooled.
+/// How long to leave a pack unread while it waits for memory.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Bytes to write to a spool together.
-const WRITE: usize = 64 << 10;
+const WRITE: usize = 32 << 10;
+/// Bytes of the longest table to read before the pack is complete.
+const TABLE: usize = 64 << 10;
 /// Bytes to read from a spool together.
 const READ: u64 = 1 << 20;
 
@@ -49,25 +51,23 @@ impl Arrival {
             Ok(Self::Received(Box::new(intake)))
         };
         let needed = intake::memory(length);
-        if let Some(memory) = budget.try_take_paced(needed, Leaving::Quarter) {
+        if let Some(memory) = budget.try_take_paced(needed) {
             return received(memory);
         }
-        let place = budget.join_line()?;
+        let _place = budget.join_line()?;
         let Some(spool) = Arc::clone(&inner.objects).spool() else {
-            return received(budget.take_in_line(&place, needed).await?);
+            return received(budget.take_paced(needed).await?);
         };
-        let mut taking = Box::pin(budget.take_paced(&place, needed));
         loop {
-            if let Some(taken) = within(&inner.host, PATIENCE, taking.as_mut()).await {
+            let taking = Box::pin(budget.take_paced(needed));
+            if let Some(taken) = within(&inner.host, PATIENCE, taking).await {
                 return received(taken?);
             }
-            if let Some(memory) = budget.try_take(Spooled::memory(shared, length)) {
-                drop(taking);
+            if let Some(memory) = budget.try_take_spooled(Spooled::memory(length)) {
                 let (shared, inner, arriving) = (Arc::clone(shared), Arc::clone(inner), arriving());
                 let table = Some(TableReader::new(algorithm, length));
                 let buffer = Vec::new();
-                let spooled =
-                    Spooled { shared, inner, length, place, memory, arriving, table, buffer, spool };
+                let spooled = Spooled { shared, inner, length, memory, arriving, table, buffer, spool };
                 return Ok(Self::Spooled(Box::new(spooled)));
             }
         }
@@ -90,19 +90,18 @@ impl Arrival {
     }
 }
 
-/// A pack whose bytes are spooled until it is complete. It waits in line for the memory to receive it.
+/// A pack whose bytes are spooled until it is complete.
 #[derive(Debug)]
 pub(super) struct Spooled {
     shared: Arc<Shared>,
     inner: Arc<Inner>,
     /// Length of the pack in bytes.
     length: u64,
-    place: Place,
     /// For the table and the buffer.
     memory: Reservation,
     arriving: ArrivingPack,
-    /// Reads the table, until it has arrived: a wrong one is refused early, and a right one tells commits whether to wait
-    /// for this pack.
+    /// Reads the table, until it has arrived, unless it is long: a wrong one is refused early, and a right one tells
+    /// commits whether to wait for this pack.
     table: Option<TableReader>,
     /// What has arrived, and was not written yet.
     buffer: Vec<u8>,
@@ -112,18 +111,20 @@ pub(super) struct Spooled {
 impl Spooled {
     /// Returns the most memory that a pack of this length takes while it is spooled, in bytes: its table, as it arrived
     /// and as rows, what is checked of each row, the buffer, and a piece that is being written.
-    fn memory(shared: &Shared, length: u64) -> u64 {
-        let table = HEAD as u64 + shared.options.pack_chunks * ROW as u64;
-        3 * table.min(length) + 2 * WRITE as u64
+    fn memory(length: u64) -> u64 {
+        3 * length.min(TABLE as u64) + 2 * WRITE as u64
     }
 
     async fn push(&mut self, piece: Bytes) -> Result<(), Refusal> {
-        if let Some(table) = &mut self.table
-            && let Some(rows) = table.take(&mut &piece[..], &self.shared.options)?
-        {
-            self.memory.shrink((2 * WRITE + size_of_val(&rows[..])) as u64);
-            self.arriving.set_rows(Some(rows.into()));
-            self.table = None;
+        if let Some(table) = &mut self.table {
+            if let Some(rows) = table.take(&mut &piece[..], &self.shared.options)? {
+                self.memory.shrink((2 * WRITE + size_of_val(&rows[..])) as u64);
+                self.arriving.set_rows(rows.into());
+                self.table = None;
+            } else if table.length().is_some_and(|length| length > TABLE) {
+                self.memory.shrink(2 * WRITE as u64);
+                self.table = None;
+            }
         }
         if self.buffer.len() + piece.len() < WRITE {
             self.buffer.extend_from_slice(&piece);
@@ -142,12 +143,8 @@ impl Spooled {
     /// Receives the pack from the spool.
     async fn finish(mut self) -> Result<Answer, Refusal> {
         self.write(Bytes::new()).await?;
-        let Self { shared, inner, length, place, memory, arriving, mut spool, .. } = self;
-        // Nobody may wait for memory while holding some.
-        arriving.set_rows(None);
-        drop(memory);
-        let memory = shared.budget.take_in_line(&place, intake::memory(length)).await?;
-        drop(place);
+        let Self { shared, inner, length, memory: _memory, arriving, mut spool, .. } = self;
+        let memory = shared.budget.take_for_spooled(intake::memory(length)).await?;
         let mut intake = Intake::new(shared, inner, length, memory, arriving);
         let mut at = 0;
         while at < length {

@@ -59,9 +59,9 @@ impl ArrivingPack {
         self.algorithm
     }
 
-    /// Records the table of the pack, or that it is unknown.
-    pub(super) fn set_rows(&self, rows: Option<Arc<[Row]>>) {
-        self.rows.send_replace(rows);
+    /// Records the table of the pack.
+    pub(super) fn set_rows(&self, rows: Arc<[Row]>) {
+        self.rows.send_replace(Some(rows));
     }
 }
 
@@ -149,8 +149,8 @@ impl Arriving {
     }
 }
 
-/// Waits until one of the `listed` packs, or of those added after them, has ended, or none is left that may have one of
-/// these chunks.
+/// Waits until a pack that may have one of these chunks has ended, or none is left. It may be one of the `listed` packs,
+/// or one that is added meanwhile.
 async fn one_ended(
     packs: &mut watch::Receiver<Packs>,
     listed: Packs,

@@ -4,7 +4,7 @@ use super::answer::{Answer, AnswerBody, AnswerStream, OCTETS, Refusal};
 use super::budget::Reservation;
 use super::exchange::{Reader, stored_bytes, unchanged};
 use super::range::Conditions;
-use super::reading::{NEAR, Pieces, Plan, USUAL, in_slices, least, plan};
+use super::reading::{Pieces, pieces};
 use super::route::Form;
 use super::wire::{HEAD, ROW, Row, table};
 use crate::chunk::ChunkId;
@@ -12,12 +12,12 @@ use crate::error::StoreError;
 use crate::host::start_work;
 use crate::pack::encoding::{ChunkError, Record};
 use crate::pack::format::{Encoding, Place};
-use crate::read::{Ahead, Fetched, Open, fetch_all};
-use crate::store::{Inner, Store};
+use crate::read::{Fetched, Open, fetch_all};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
 use futures::stream::{self, Stream, StreamExt as _};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Answers with the chunks that are missing.
@@ -33,9 +33,9 @@ pub(super) async fn missing(
     Ok(Answer::bytes(bitmap).with("Chunker-Limits", reader.shared.options.announced()))
 }
 
-/// Returns the memory that a request for chunks takes before their lengths are known, in bytes.
-pub(super) fn memory(store: &Store, length: u64) -> u64 {
-    4 * length + least(store, USUAL)
+/// Returns the memory that a request for chunks takes, in bytes: where each is, and its row. Reading them takes more.
+pub(super) const fn memory(length: u64) -> u64 {
+    6 * length
 }
 
 /// Answers with chunks, in the order of the request.
@@ -47,29 +47,23 @@ pub(super) async fn read(
     memory: Reservation,
 ) -> Result<Answer, Refusal> {
     let inner = &reader.store.inner;
-    let asked = digests.len() as u64;
     let parsed = start_work(&inner.host, move || parse(algorithm, &digests)).await;
     let ids = parsed.map_err(StoreError::from)??;
-    let (length, pieces, memory) = pack(reader, ids, form, 4 * asked, memory).await?;
+    let (length, pieces) = pack(reader, ids, form).await?;
     let body = begun(pieces, memory, 2).await?;
     Ok(Answer::streamed(200, length, body).with("Content-Type", OCTETS))
 }
 
-/// Returns the length of a pack of these chunks, its pieces (the table comes first), and the memory that the
-/// request holds: `kept` bytes, and what reading ahead needs.
+/// Returns the length of a pack of these chunks, and its pieces; the table comes first.
 pub(super) async fn pack(
     reader: &Reader<'_>,
     ids: Arc<[ChunkId]>,
     form: Form,
-    kept: u64,
-    memory: Reservation,
-) -> Result<(u64, Pieces, Reservation), Refusal> {
+) -> Result<(u64, Pieces), Refusal> {
     let inner = &reader.store.inner;
     let places = inner.locate(&ids).await?;
     let rows: Vec<Row> = ids.iter().zip(&places).map(|(id, place)| row(id, *place, form)).collect();
-    let longest = rows.iter().map(|row| u64::from(row.length)).max().unwrap_or_default();
     let bytes: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
-    let Plan { ahead, memory } = plan(reader, memory, kept, longest, bytes).await?;
     let stored = ids.iter().zip(&rows).filter(|(_, row)| row.length > 0).map(|(&id, &row)| (id, row));
     let stored: Vec<(ChunkId, Row)> = stored.collect();
     let open: Open<Sendable> = match form {
@@ -77,30 +71,23 @@ pub(super) async fn pack(
         Form::AsStored => as_stored,
         Form::Verified => verified,
     };
-    let pieces = match ahead {
-        Some(ahead) => pieces(inner, &stored, ahead, open),
-        None => {
-            let lengths = stored.iter().map(|(_, row)| row.encoded.into()).collect();
-            let inner = Arc::clone(inner);
-            let read = move |window| pieces(&inner, stored.get(window).unwrap_or_default(), NEAR, open);
-            in_slices(reader.shared, longest, lengths, read)
-        }
+    let lengths = stored.iter().map(|(_, row)| row.length.into()).collect();
+    let inner = Arc::clone(inner);
+    let read = move |chunks: Range<usize>, ahead| {
+        let (ids, rows): (Vec<ChunkId>, Vec<Row>) =
+            stored.get(chunks).unwrap_or_default().iter().copied().unzip();
+        let pieces = fetch_all(Arc::clone(&inner), ids, ahead, open).zip(stream::iter(rows));
+        let pieces = pieces.map(|(fetched, row)| {
+            let (id, fetched) = fetched?;
+            let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
+            piece(id, fetched, row)
+        });
+        pieces.boxed()
     };
+    let pieces = pieces(reader, lengths, read);
     let length = (HEAD + rows.len() * ROW) as u64 + bytes;
     let head = Bytes::from(table(&rows));
-    Ok((length, stream::iter([Ok(head)]).chain(pieces).boxed(), memory))
-}
-
-/// Returns the bytes of chunks, each in the form that its row announces.
-fn pieces(inner: &Arc<Inner>, chunks: &[(ChunkId, Row)], ahead: Ahead, open: Open<Sendable>) -> Pieces {
-    let (ids, rows): (Vec<ChunkId>, Vec<Row>) = chunks.iter().copied().unzip();
-    let pieces = fetch_all(Arc::clone(inner), ids, ahead, open).zip(stream::iter(rows));
-    let pieces = pieces.map(|(fetched, row)| {
-        let (id, fetched) = fetched?;
-        let fetched = fetched.ok_or(StoreError::ChunkNotFound { chunk: id })?;
-        piece(id, fetched, row)
-    });
-    pieces.boxed()
+    Ok((length, stream::iter([Ok(head)]).chain(pieces).boxed()))
 }
 
 /// Returns the chunks in a request, which must name each only once.
@@ -193,20 +180,12 @@ pub(super) async fn read_one(
     if reader.head_only {
         return Ok(stored_bytes(length, AnswerBody::Empty, tag));
     }
-    let memory = take(reader, least(reader.store, length)).await?;
-    let Plan { ahead, memory } = plan(reader, memory, 0, length, length).await?;
-    let inner = Arc::clone(inner);
-    let read = move |_| {
-        let chunk = fetch_all(Arc::clone(&inner), vec![id], ahead.unwrap_or(NEAR), Record::chunk);
-        let chunk = chunk.map(move |fetched| {
-            let fetched = fetched?.1.ok_or(StoreError::ChunkNotFound { chunk: id })?;
-            Ok(fetched.content)
-        });
-        chunk.boxed()
-    };
-    let pieces =
-        if ahead.is_some() { read(0..1) } else { in_slices(reader.shared, length, vec![length], read) };
-    Ok(stored_bytes(length, begun(pieces, memory, 1).await?, tag))
+    let memory = reader.shared.budget.take_to_send(3 * length).await?;
+    let chunk = reader.store.get(id.algorithm, id.digest).await?;
+    let chunk = chunk.ok_or_else(|| Refusal::chunk_not_found(id))?;
+    let length = chunk.len() as u64;
+    let body = AnswerBody::Stream(AnswerStream::new(stream::iter([Ok(chunk)]), memory));
+    Ok(stored_bytes(length, body, tag))
 }
 
 /// Waits in line for memory.

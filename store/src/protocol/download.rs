@@ -4,7 +4,6 @@ use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
 use super::chunks::{self, begun, take};
 use super::exchange::Reader;
 use super::manifests;
-use super::reading::{USUAL, least};
 use super::route::Form;
 use super::wire::DOWNLOAD;
 use crate::chunk::{ChunkId, Root};
@@ -29,24 +28,15 @@ pub(super) async fn read(
     let size = manifests::size(inner, root).await?.ok_or_else(|| Refusal::root_not_found(root))?;
     let name = Folder::Manifests.object(root);
     let most = usize::try_from(reader.shared.options.read_digests).unwrap_or(usize::MAX);
-    let mut longest = USUAL;
-    let (bytes, ids, memory) = loop {
-        let kept = 4 * size.min(inner.options.manifest_limit);
-        let memory = take(reader, kept + least(reader.store, longest)).await?;
-        let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
-        let (store, verified, part) = (Arc::clone(inner), bytes.clone(), part.clone());
-        let listed = start_work(&inner.host, move || {
-            store.checked_manifest(&root, &verified).map(|manifest| distinct(&manifest, &part, most))
-        });
-        let (ids, longest_listed) = listed.await.map_err(StoreError::from)??;
-        if least(reader.store, longest_listed) <= least(reader.store, longest) {
-            break (bytes, ids, memory);
-        }
-        // The manifest is read again, since it must not hold memory while this waits for more.
-        longest = longest_listed;
-    };
-    let kept = 4 * bytes.len() as u64;
-    let (pack, chunks, memory) = chunks::pack(reader, ids, form, kept, memory).await?;
+    let kept = 6 * size.min(inner.options.manifest_limit);
+    let memory = take(reader, kept).await?;
+    let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
+    let (store, verified) = (Arc::clone(inner), bytes.clone());
+    let listed = start_work(&inner.host, move || {
+        store.checked_manifest(&root, &verified).map(|manifest| distinct(&manifest, &part, most))
+    });
+    let ids = listed.await.map_err(StoreError::from)??;
+    let (pack, chunks) = chunks::pack(reader, ids, form).await?;
     let mut head = DOWNLOAD.to_vec();
     head.extend_from_slice(&u32::try_from(bytes.len()).map_err(|_| Refusal::internal())?.to_le_bytes());
     let length = head.len() as u64 + bytes.len() as u64 + pack;
@@ -63,20 +53,14 @@ pub(super) async fn read(
     Ok(answer(begun(pieces, memory, before + 2).await?))
 }
 
-/// Returns the first `most` distinct chunks that overlap the part of the file, and the length of the longest.
-fn distinct(manifest: &Manifest, part: &Range<u64>, most: usize) -> (Arc<[ChunkId]>, u64) {
+/// Returns the first `most` distinct chunks that overlap the part of the file.
+fn distinct(manifest: &Manifest, part: &Range<u64>, most: usize) -> Arc<[ChunkId]> {
     let algorithm = manifest.hash_algorithm();
     let mut seen = HashSet::new();
     let inside = manifest.chunks().iter().filter(|chunk| {
         let end = chunk.offset + chunk.length as u64;
         chunk.offset < part.end && end > part.start && part.start < part.end
     });
-    let mut longest = 0;
-    let ids = inside
-        .filter(|chunk| seen.insert(chunk.hash))
-        .take(most)
-        .inspect(|chunk| longest = longest.max(chunk.length as u64))
-        .map(|chunk| ChunkId::new(algorithm, chunk.hash))
-        .collect();
-    (ids, longest)
+    let distinct = inside.filter(|chunk| seen.insert(chunk.hash)).take(most);
+    distinct.map(|chunk| ChunkId::new(algorithm, chunk.hash)).collect()
 }

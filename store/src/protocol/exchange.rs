@@ -213,7 +213,7 @@ impl Body {
             Asked::WritePack(algorithm) => {
                 return Arrival::begin(shared, store, *algorithm, length).await.map(Self::Pack);
             }
-            Asked::ReadChunks { .. } => chunks::memory(store, length),
+            Asked::ReadChunks { .. } => chunks::memory(length),
             Asked::Commit { .. } => manifests::memory(length),
             _ => 4 * length,
         };

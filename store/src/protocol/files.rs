@@ -7,7 +7,7 @@ use super::json::{self, Json};
 use super::manifests;
 use super::media::Presentation;
 use super::range::{Conditions, Part};
-use super::reading::{NEAR, Plan, in_slices, least, plan};
+use super::reading::pieces;
 use crate::chunk::Root;
 use crate::error::StoreError;
 use crate::files::{FileEntry, FileHead};
@@ -64,10 +64,9 @@ pub(super) async fn read(
     let body = if reader.head_only || (length == 0 && recent.is_some()) {
         AnswerBody::Empty
     } else {
-        let longest = head.longest.min(total);
         let kept = 2 * share(size, length, total);
         let reading = if recent.is_some() { 0 } else { 4 * size };
-        let memory = take(reader, kept.max(reading) + least(reader.store, longest)).await?;
+        let mut memory = take(reader, kept.max(reading)).await?;
         let manifest = match recent {
             Some(manifest) => manifest,
             None => {
@@ -81,17 +80,12 @@ pub(super) async fn read(
                 manifest
             }
         };
-        let Plan { ahead, memory } = plan(reader, memory, kept, longest, length).await?;
+        memory.shrink(kept);
         let (inner, cuts) = (Arc::clone(inner), cuts(&manifest, &part));
-        let pieces = match ahead {
-            Some(ahead) => read_cuts(inner, &cuts, ahead),
-            None => {
-                let lengths = cuts.iter().map(Cut::bytes).collect();
-                let read =
-                    move |window| read_cuts(Arc::clone(&inner), cuts.get(window).unwrap_or_default(), NEAR);
-                in_slices(reader.shared, longest, lengths, read)
-            }
-        };
+        let lengths = cuts.iter().map(Cut::length).collect();
+        let read =
+            move |chunks, ahead| read_cuts(Arc::clone(&inner), cuts.get(chunks).unwrap_or_default(), ahead);
+        let pieces = pieces(reader, lengths, read);
         begun(pieces, memory, 1).await?
     };
     let answer = presented(Answer::streamed(status, length, body));

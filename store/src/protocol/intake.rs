@@ -109,7 +109,7 @@ impl Intake {
             match self.table.take(&mut piece, &self.shared.options)? {
                 Some(rows) => {
                     self.rows = rows.into();
-                    self.arriving.set_rows(Some(Arc::clone(&self.rows)));
+                    self.arriving.set_rows(Arc::clone(&self.rows));
                 }
                 None => return Ok(()),
             }

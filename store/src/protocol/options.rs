@@ -125,16 +125,14 @@ impl EngineOptions {
     /// Memory for all requests together, in bytes; `docs/protocol.md` says what each takes. At least twice
     /// [`pack_bytes`](Self::pack_bytes). A store on a disk keeps up to 32 MiB of read buffers on top. Default: 256 MiB.
     ///
-    /// Packs that are arriving and answers that are being read take at most half of it. When that is taken, a store on a
-    /// disk holds further packs there, and what is read of further answers only in slices: slow clients hold up no others.
+    /// It has parts, so that slow clients cannot take what others need.
     #[must_use]
     pub const fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// Largest number of requests that wait for memory, packs that are held on a disk included; further ones are refused
-    /// with 503. Default: 256.
+    /// Largest number of requests that wait for memory; further ones are refused with 503. Default: 256.
     #[must_use]
     pub const fn line(mut self, requests: usize) -> Self {
         self.line = requests;

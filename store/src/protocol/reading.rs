@@ -1,142 +1,80 @@
-//! How chunks are read for an answer, and the memory for it.
+//! Reads chunks for an answer, and takes the memory for it.
 //!
-//! Usually, they are read ahead. While memory is short, so that slow clients cannot have all of it, an answer holds only a
-//! slice, and a chunk that is longer is read and checked again for each of its slices.
+//! Whoever finds plenty of memory reads ahead, and keeps it until the end. Everyone else holds only what is being sent.
 
-use super::answer::Refusal;
-use super::budget::{Budget, Leaving, Reservation};
-use super::exchange::{Reader, Shared};
+use super::budget::{Budget, Reservation};
+use super::exchange::Reader;
 use crate::error::StoreError;
+use crate::host::start_task;
 use crate::read::Ahead;
-use crate::store::Store;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Longest chunk in most files, in bytes: the maximum of the profile `large`.
-pub(super) const USUAL: u64 = 4 << 20;
-/// How far to read ahead while there is little memory.
-pub(super) const NEAR: Ahead = Ahead { window: 256 << 10, windows: 1 };
-/// How far to read ahead while there is plenty.
+/// How far to read ahead with plenty of memory.
 const FAR: Ahead = Ahead { window: 4 << 20, windows: 2 };
-/// Bytes that an answer holds while there is none.
-const SLICE: usize = 256 << 10;
+/// Bytes to read together otherwise: from a disk, and from other storage, where each read takes long.
+const NEAR: u64 = 256 << 10;
+const NEAR_REMOTE: u64 = 4 << 20;
 
 /// The pieces of an answer.
 pub(super) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
 
-/// How to read chunks.
-#[derive(Debug)]
-pub(super) struct Plan {
-    /// How far to read ahead; if `None`, they are read [`in_slices`].
-    pub(super) ahead: Option<Ahead>,
-    pub(super) memory: Reservation,
-}
-
-/// Returns the least memory to read chunks with, in bytes. Reading one twice from other storage than a disk would take
-/// too long.
-pub(super) fn least(store: &Store, longest: u64) -> u64 {
-    if store.inner.objects.is_local() { SLICE as u64 } else { near(longest) }
-}
-
-/// Returns the memory for the window being sent and the next one, in bytes. The next one is also held as it is stored.
-const fn near(longest: u64) -> u64 {
-    4 * (NEAR.window + longest)
-}
-
-/// Plans how to read chunks of `bytes` in total, the longest of which has `longest`.
-///
-/// The answer needs `kept` bytes in addition. Of `memory`, it keeps what it needs.
-pub(super) async fn plan(
+/// Returns the bytes of chunks of these `lengths`, as `read` returns them for any range of the chunks.
+pub(super) fn pieces(
     reader: &Reader<'_>,
-    mut memory: Reservation,
-    kept: u64,
-    longest: u64,
-    bytes: u64,
-) -> Result<Plan, Refusal> {
-    let budget = &reader.shared.budget;
-    let least = budget.within(kept + least(reader.store, longest));
-    if !memory.shrink(least) {
-        drop(memory); // nobody may wait for memory while holding some
-        memory = budget.take(least).await?;
-    }
-    let far = || budget.try_take_paced(5 * (FAR.window + longest), Leaving::Half);
-    let near = || budget.try_take_paced(near(longest).min(4 * bytes), Leaving::Quarter);
-    let is_local = reader.store.inner.objects.is_local();
-    let (ahead, more) = match (bytes > FAR.window).then(far).flatten() {
-        Some(more) => (Some(FAR), Some(more)),
-        None if is_local => near().map_or((None, None), |more| (Some(NEAR), Some(more))),
-        None => (Some(NEAR), None),
-    };
-    if let Some(more) = more {
-        memory.merge(more);
-    }
-    Ok(Plan { ahead, memory })
-}
-
-/// Returns the bytes of chunks of these `lengths`, which `read` returns for any range of them.
-pub(super) fn in_slices(
-    shared: &Shared,
-    longest: u64,
     lengths: Vec<u64>,
-    read: impl Fn(Range<usize>) -> Pieces + Send + Sync + 'static,
+    read: impl Fn(Range<usize>, Ahead) -> Pieces + Send + Sync + 'static,
 ) -> Pieces {
-    let budget = shared.budget.clone();
-    let slices = Arc::new(Slices { budget, brief: 3 * longest.max(SLICE as u64), lengths, read });
-    let pieces = stream::try_unfold(Position::default(), move |position| {
-        let slices = Arc::clone(&slices);
-        async move { slices.next(position).await }
+    let budget = reader.shared.budget.clone();
+    let longest = lengths.iter().copied().max().unwrap_or_default();
+    // Two windows that were read, one that is being read, and the stored form of two.
+    let needed = 5 * (FAR.window + longest);
+    if let Some(memory) = budget.spare_paced(needed.min(4 * lengths.iter().sum::<u64>())) {
+        let pieces = read(0..lengths.len(), FAR);
+        return pieces.inspect(move |_| _ = &memory).boxed();
+    }
+    let window = if reader.store.inner.objects.is_local() { NEAR } else { NEAR_REMOTE };
+    let windows = Arc::new(Windows { budget, window, lengths, read });
+    let host = Arc::clone(&reader.store.inner.host);
+    let pieces = stream::try_unfold((0, None), move |(chunk, _): (usize, Option<Reservation>)| {
+        let windows = Arc::clone(&windows);
+        // A task, which soon needs less memory, even if nobody polls this for long.
+        let next = start_task(&host, async move { windows.next(chunk).await });
+        async move { next.await? }
     });
-    pieces.boxed()
+    pieces.map_ok(|window| stream::iter(window).map(Ok)).try_flatten().boxed()
 }
 
-struct Slices<R> {
+struct Windows<R> {
     budget: Budget,
-    /// Memory for a moment, to read a chunk.
-    brief: u64,
+    /// Bytes of short chunks to read together.
+    window: u64,
     lengths: Vec<u64>,
     read: R,
 }
 
-#[derive(Default)]
-struct Position {
-    chunk: usize,
-    /// Bytes of it that were sent.
-    sent: usize,
-    /// For a piece longer than a slice, until it is sent.
-    _held: Option<Reservation>,
-}
-
-impl<R: Fn(Range<usize>) -> Pieces> Slices<R> {
-    /// Returns short chunks together, or a long one as far as there is memory for it, and the position after them.
+impl<R: Fn(Range<usize>, Ahead) -> Pieces + Send + Sync> Windows<R> {
+    /// Returns the pieces of the next chunks, where those after them begin, and the memory that the pieces take until
+    /// then.
     async fn next(
         &self,
-        Position { chunk, sent, .. }: Position,
-    ) -> Result<Option<(Bytes, Position)>, StoreError> {
+        chunk: usize,
+    ) -> Result<Option<(Vec<Bytes>, (usize, Option<Reservation>))>, StoreError> {
         let Some(&first) = self.lengths.get(chunk) else { return Ok(None) };
         let (mut end, mut bytes) = (chunk + 1, first);
-        while let Some(next) = self.lengths.get(end).filter(|next| bytes + *next <= SLICE as u64) {
+        while let Some(next) = self.lengths.get(end).filter(|next| bytes + *next <= self.window) {
             bytes += next;
             end += 1;
         }
-        let _brief = self.budget.take_briefly(self.brief).await;
-        let pieces: Vec<Bytes> = (self.read)(chunk..end).try_collect().await?;
-        let window = if let [piece] = &pieces[..] { piece.clone() } else { pieces.concat().into() };
-        let rest = window.slice(sent..);
-        let held = (rest.len() > SLICE)
-            .then(|| self.budget.try_take_paced(window.len() as u64, Leaving::Nothing))
-            .flatten();
-        // A slice has a buffer of its own, so that it does not hold the rest.
-        let piece =
-            if held.is_some() { rest } else { Bytes::copy_from_slice(&rest[..rest.len().min(SLICE)]) };
-        let sent = sent + piece.len();
-        let position = if sent == window.len() {
-            Position { chunk: end, sent: 0, _held: held }
-        } else {
-            Position { chunk, sent, _held: held }
-        };
-        Ok(Some((piece, position)))
+        // As stored, and as sent.
+        let mut memory = self.budget.take_to_send(2 * bytes).await.ok();
+        let pieces = (self.read)(chunk..end, Ahead { window: bytes, windows: 1 }).try_collect().await?;
+        if let Some(memory) = &mut memory {
+            memory.shrink(bytes);
+        }
+        Ok(Some((pieces, (end, memory))))
     }
 }

@@ -95,6 +95,12 @@ impl TableReader {
         Ok(Some(rows))
     }
 
+    /// Returns the length of the head and the table, once the head has arrived.
+    pub(super) fn length(&self) -> Option<usize> {
+        let [.., a, b, c, d] = *self.bytes.first_chunk::<HEAD>()?;
+        Some(HEAD + u32::from_le_bytes([a, b, c, d]) as usize * ROW)
+    }
+
     /// Takes bytes until there are `length`, and returns whether there are.
     fn fill(&mut self, piece: &mut &[u8], length: usize) -> bool {
         let lacking = length.saturating_sub(self.bytes.len()).min(piece.len());

@@ -95,8 +95,7 @@ defmodule Chunker.Upload.Engine do
   ## Options
 
     * `:memory` - memory for all requests together, in bytes, by default 256 MiB
-    * `:line` - largest number of requests that wait for memory, packs that are held on a disk included, by default
-      256; further ones are answered 503
+    * `:line` - largest number of requests that wait for memory, by default 256; further ones are answered 503
     * `:origins` - whose pages may send requests: only those of the server's own origin (`:own`, the default),
       also those of these origins, such as `["https://example.org"]`, or those of any origin (`:any`)
     * `:credentials` - whether pages of other origins may send cookies, by default false
