@@ -107,21 +107,12 @@ impl Store {
         manifest: &Manifest,
         range: Option<Range<u64>>,
     ) -> Result<Results<Bytes>, StoreError> {
-        self.read_ahead(manifest, range, Ahead::FAR)
-    }
-
-    pub(crate) fn read_ahead(
-        &self,
-        manifest: &Manifest,
-        range: Option<Range<u64>>,
-        ahead: Ahead,
-    ) -> Result<Results<Bytes>, StoreError> {
         let length = manifest.total_length();
         let range = range.unwrap_or(0..length);
         if range.start > range.end || range.end > length {
             return Err(StoreError::Range { start: range.start, end: range.end, length });
         }
-        Ok(read_cuts(Arc::clone(&self.inner), &cuts(manifest, &range), ahead))
+        Ok(read_cuts(Arc::clone(&self.inner), &cuts(manifest, &range), Ahead::FAR))
     }
 }
 

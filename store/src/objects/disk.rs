@@ -328,7 +328,7 @@ impl Inner {
         self.read(&file, &range)
     }
 
-    /// Reads a range of a file that is at its start.
+    /// Reads a range of a file that is positioned at the start of the range.
     fn read(&self, file: &File, range: &Range<u64>) -> io::Result<Bytes> {
         let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
         let bytes = self.buffers.read(file, length)?;

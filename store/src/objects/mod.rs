@@ -30,7 +30,7 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Starts an object that is written as its bytes arrive, and gets its name at the end.
     fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError>;
 
-    /// Returns whether this storage is a disk: reading costs little.
+    /// Returns whether this storage is a disk, where each read takes little time.
     fn is_local(&self) -> bool {
         false
     }

@@ -91,7 +91,7 @@ impl Budget {
         self.rest.take(bytes).await
     }
 
-    /// Does the same for a pack that is spooled: it is not refused any more, even if the line is full.
+    /// Does the same for a pack that was spooled, which is not refused even if the line is full.
     pub(super) async fn take_for_spooled(&self, bytes: u64) -> Result<Reservation, Busy> {
         let _place = Place::new(&self.waiting);
         self.rest.take(bytes).await
@@ -132,8 +132,8 @@ impl Budget {
 
     /// Returns a place in the line.
     pub(super) fn join_line(&self) -> Result<Place, Busy> {
-        let place = Place::new(&self.waiting);
-        if self.waiting() <= self.line { Ok(place) } else { Err(Busy) }
+        let (place, before) = Place::new(&self.waiting);
+        if before < self.line { Ok(place) } else { Err(Busy) }
     }
 
     /// Bytes that are taken.
@@ -164,9 +164,10 @@ fn units(bytes: u64) -> u32 {
 pub(super) struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn new(waiting: &Arc<AtomicUsize>) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(waiting))
+    /// Returns a place, and how many there were before it.
+    fn new(waiting: &Arc<AtomicUsize>) -> (Self, usize) {
+        let before = waiting.fetch_add(1, Ordering::Relaxed);
+        (Self(Arc::clone(waiting)), before)
     }
 }
 

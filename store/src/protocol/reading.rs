@@ -30,7 +30,7 @@ pub(super) fn pieces(
 ) -> Pieces {
     let budget = reader.shared.budget.clone();
     let longest = lengths.iter().copied().max().unwrap_or_default();
-    // Two windows that were read, one that is being read, and the stored form of two.
+    // Windows that are being read, were read, and are being sent; some of them also as they are stored.
     let needed = 5 * (FAR.window + longest);
     if let Some(memory) = budget.spare_paced(needed.min(4 * lengths.iter().sum::<u64>())) {
         let pieces = read(0..lengths.len(), FAR);
@@ -41,7 +41,7 @@ pub(super) fn pieces(
     let host = Arc::clone(&reader.store.inner.host);
     let pieces = stream::try_unfold((0, None), move |(chunk, _): (usize, Option<Reservation>)| {
         let windows = Arc::clone(&windows);
-        // A task, which soon needs less memory, even if nobody polls this for long.
+        // A task of its own soon gives half of the memory back, even if a slow client stops to poll this.
         let next = start_task(&host, async move { windows.next(chunk).await });
         async move { next.await? }
     });
