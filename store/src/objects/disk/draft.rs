@@ -195,7 +195,8 @@ mod tests {
         assert_eq!(count(), 1);
         drop(spool);
         let mut dropped = Arc::clone(&disk).spool().unwrap();
-        drop(dropped.append(parts("one")).now_or_never());
+        dropped.append(parts("one")).await.unwrap();
+        drop(dropped.append(parts("two")).now_or_never());
         drop(dropped);
         for _ in 0..1000 {
             if count() == 0 {
