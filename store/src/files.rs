@@ -6,7 +6,6 @@ use crate::objects::{Folder, Found, found};
 use crate::read::Results;
 use crate::store::{Inner, Store};
 use chunker::Profile;
-use chunker::manifest::Manifest;
 use futures::stream::{self, StreamExt as _};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -111,35 +110,16 @@ impl Store {
 /// Bytes of the longest head of a manifest: magic, version, profile id with its length, length of the file.
 const HEAD: u64 = 7 + 1 + 1 + 255 + 8;
 
-/// The facts in the head of a manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileHead {
-    /// Length of the file in bytes.
-    pub(crate) length: u64,
-    /// Length of the longest chunk that its profile allows, in bytes.
-    pub(crate) longest: u64,
-}
-
-impl FileHead {
-    /// Returns the facts in the head of this manifest.
-    pub(crate) fn of(manifest: &Manifest) -> Self {
-        let longest = manifest.profile().options().max_size() as u64;
-        Self { length: manifest.total_length(), longest }
-    }
-}
-
 impl Inner {
-    /// Returns the facts in the head of a file's manifest of `size` bytes, if the file exists.
-    pub(crate) async fn file_head(&self, root: Root, size: u64) -> Result<Option<FileHead>, StoreError> {
+    /// Returns the length in bytes of a file, as the head of its manifest of `size` bytes gives it, if the file exists.
+    pub(crate) async fn file_length(&self, root: Root, size: u64) -> Result<Option<u64>, StoreError> {
         let name = Folder::Manifests.object(root);
         let Some(head) = found(self.objects.get(&name, Some(0..size.min(HEAD))).await)? else {
             return Ok(None);
         };
-        let parsed = parse_head(&head).and_then(|(profile, length)| {
-            let profile: Profile = std::str::from_utf8(profile).ok()?.parse().ok()?;
-            Some(FileHead { length, longest: profile.options().max_size() as u64 })
-        });
-        parsed.map(Some).ok_or(StoreError::ManifestDigest { name })
+        let is_valid = |profile| std::str::from_utf8(profile).is_ok_and(|id| id.parse::<Profile>().is_ok());
+        let parsed = parse_head(&head).filter(|(profile, _)| is_valid(profile));
+        parsed.map(|(_, length)| Some(length)).ok_or(StoreError::ManifestDigest { name })
     }
 }
 

@@ -188,11 +188,6 @@ pub(super) async fn read_one(
     Ok(stored_bytes(length, body, tag))
 }
 
-/// Waits in line for memory.
-pub(super) async fn take(reader: &Reader<'_>, bytes: u64) -> Result<Reservation, Refusal> {
-    Ok(reader.shared.budget.take(bytes).await?)
-}
-
 /// Returns a body once its first `count` pieces have been read, so that an early failure is still answered
 /// with a code.
 pub(super) async fn begun(

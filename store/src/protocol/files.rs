@@ -1,7 +1,7 @@
 //! Files: read whole or in part, listed, and deleted.
 
 use super::answer::{Answer, AnswerBody, Refusal};
-use super::chunks::{begun, take};
+use super::chunks::begun;
 use super::exchange::{Reader, stored, unchanged};
 use super::json::{self, Json};
 use super::manifests;
@@ -10,7 +10,7 @@ use super::range::{Conditions, Part};
 use super::reading::pieces;
 use crate::chunk::Root;
 use crate::error::StoreError;
-use crate::files::{FileEntry, FileHead};
+use crate::files::FileEntry;
 use crate::host::start_task;
 use crate::objects::Folder;
 use crate::read::{Cut, cuts, read_cuts};
@@ -40,11 +40,10 @@ pub(super) async fn read(
         return Ok(unchanged(tag));
     }
     let recent = reader.shared.recent.get(inner.format.id, root);
-    let head = match &recent {
-        Some(manifest) => FileHead::of(manifest),
-        None => inner.file_head(root, size).await?.ok_or_else(|| Refusal::root_not_found(root))?,
+    let total = match &recent {
+        Some(manifest) => manifest.total_length(),
+        None => inner.file_length(root, size).await?.ok_or_else(|| Refusal::root_not_found(root))?,
     };
-    let total = head.length;
     let (part, status) = match Part::of(conditions, total, &tag) {
         Part::Whole => (0..total, 200),
         Part::Range(_) if reader.head_only => (0..total, 200), // HEAD ignores ranges
@@ -66,14 +65,14 @@ pub(super) async fn read(
     } else {
         let kept = 2 * share(size, length, total);
         let reading = if recent.is_some() { 0 } else { 4 * size };
-        let mut memory = take(reader, kept.max(reading)).await?;
+        let mut memory = reader.shared.budget.take(kept.max(reading)).await?;
         let manifest = match recent {
             Some(manifest) => manifest,
             None => {
                 let manifest = inner.read_manifest(&root).await?;
                 let manifest = Arc::new(manifest.ok_or_else(|| Refusal::root_not_found(root))?);
                 // What the head said is not verified: it may have been damaged, and the file stored again since.
-                if FileHead::of(&manifest) != head {
+                if manifest.total_length() != total {
                     return Err(StoreError::ManifestDigest { name: Folder::Manifests.object(root) }.into());
                 }
                 reader.shared.recent.keep(inner.format.id, root, Arc::clone(&manifest));

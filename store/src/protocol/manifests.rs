@@ -3,7 +3,6 @@
 use super::answer::{Answer, AnswerBody, AnswerStream, Committed, Refusal};
 use super::arriving::missing_of;
 use super::budget::Reservation;
-use super::chunks::take;
 use super::exchange::{Reader, stored_bytes, unchanged};
 use super::json::{self, Json};
 use super::range::Conditions;
@@ -138,7 +137,7 @@ pub(super) async fn read(
     if reader.head_only {
         return Ok(stored_bytes(length, AnswerBody::Empty, tag));
     }
-    let memory = take(reader, length.min(inner.options.manifest_limit)).await?;
+    let memory = reader.shared.budget.take(length.min(inner.options.manifest_limit)).await?;
     let name = Folder::Manifests.object(root);
     let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
     let verified = bytes.clone();
