@@ -103,7 +103,7 @@ pub(super) struct Spooled {
     /// Reads the table, until it has arrived, unless it is long: a wrong one is refused early, and a right one tells
     /// commits whether to wait for this pack.
     table: Option<TableReader>,
-    /// What has arrived, and was not written yet.
+    /// What has arrived but is not yet written.
     buffer: Vec<u8>,
     spool: Box<dyn Spool>,
 }

@@ -82,7 +82,7 @@ impl Budget {
 
     /// Takes memory; waits in line until it is free.
     ///
-    /// Do not wait here while holding any that was taken here or with [`take_paced`](Self::take_paced).
+    /// Do not wait here while holding any of this part, of `paced` or of `sent`.
     pub(super) async fn take(&self, bytes: u64) -> Result<Reservation, Busy> {
         if let Some(memory) = self.rest.try_take(bytes) {
             return Ok(memory);
