@@ -2,7 +2,7 @@ import { type ByteArray, joined } from "../bytes.js";
 import type { ChunkTable } from "./chunk-table.js";
 import type { Body } from "./transport.js";
 import type { UploadSource } from "./upload-source.js";
-import { packTable } from "./wire.js";
+import { type Limits, packTable, tableBytes } from "./wire.js";
 
 /** A chunk being uploaded: the first with its digest in the source. */
 export interface Entry {
@@ -50,6 +50,25 @@ export async function packBody(
     parts.push(await source.part(start, end));
   }
   return { parts, length };
+}
+
+/** Returns how many of `entries`, from the first, make a pack of at most `most` bytes of chunks: at least one. */
+export function packPrefix(entries: Iterable<Entry>, most: number, limits: Limits): number {
+  let count = 0;
+  let bytes = 0;
+  for (const { length } of entries) {
+    bytes += length;
+    if (!fitsPack(count + 1, bytes, most, limits)) break;
+    count += 1;
+  }
+  return count;
+}
+
+/** Whether `count` chunks of `bytes` in total make a pack of at most `most` bytes. A single one always does. */
+export function fitsPack(count: number, bytes: number, most: number, limits: Limits): boolean {
+  if (count === 1) return true;
+  const { packBytes, packChunks } = limits;
+  return count <= packChunks && bytes <= most && bytes + tableBytes(count) <= packBytes;
 }
 
 /** Copies a chunk to its own buffer, so that it does not keep the one it was read into. */

@@ -3,6 +3,7 @@
 import { invalidArgument } from "../errors.js";
 import { Budget } from "./budget.js";
 import { platform } from "./platform.js";
+import { orReason } from "./retry.js";
 import type { CommonUploadOptions } from "./upload-options.js";
 
 const DEFAULT_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
@@ -46,6 +47,61 @@ export function suppliesOf(
 /** Returns the limit for the bytes of a pack: one is prepared while others are sent. */
 export function largestPack(maxBytesInFlight: number, concurrency: number): number {
   return Math.max(1, Math.floor(maxBytesInFlight / (concurrency + 1)));
+}
+
+/** What an upload holds of the supply of bytes, for chunks that it has read. */
+export class ReadShare {
+  readonly #bytes: Budget;
+  #held = 0;
+  #isResting = false;
+  #isOver = false;
+
+  constructor({ bytes }: Supplies) {
+    this.#bytes = bytes;
+  }
+
+  /** Takes `length` bytes if they are free now; returns whether it did. */
+  tryTake(length: number): boolean {
+    if (this.#isOver || !this.#bytes.tryTake(length)) return false;
+    this.#hold(length);
+    return true;
+  }
+
+  /** Takes `length` bytes as soon as they are free; rejects if `signal` aborts. */
+  async take(length: number, signal: AbortSignal): Promise<void> {
+    await orReason(this.#bytes.take(length), signal, () => this.#bytes.give(length));
+    this.#hold(length);
+  }
+
+  #hold(length: number): void {
+    if (!this.#isOver) this.#held += length;
+    if (this.#isOver || this.#isResting) this.#bytes.give(length);
+  }
+
+  give(length: number): void {
+    if (this.#isOver) return;
+    this.#held -= length;
+    if (!this.#isResting) this.#bytes.give(length);
+  }
+
+  /** The upload is paused: leaves everything to other uploads, though the chunks may still be in memory. */
+  rest(): void {
+    this.#isResting = true;
+    this.#bytes.give(this.#held);
+  }
+
+  /** Takes everything again at once, even if it is not free. */
+  resume(): void {
+    if (this.#isResting) this.#bytes.exceed(this.#held);
+    this.#isResting = false;
+  }
+
+  /** The upload has ended. */
+  end(): void {
+    if (!this.#isResting) this.#bytes.give(this.#held);
+    this.#held = 0;
+    this.#isOver = true;
+  }
 }
 
 /** The order of packs that are sent again: before all that have not been sent. */
