@@ -14,6 +14,7 @@ pub mod pack;
 mod index;
 mod observability;
 mod store;
+mod spool;
 mod refresh;
 mod read;
 mod frames;

@@ -44,6 +44,11 @@ impl Cache {
         Self { enabled: Arc::new(folder.is_some().into()), busy: Arc::default(), folder }
     }
 
+    /// Returns the folder, if there is one.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        self.folder.clone()
+    }
+
     /// Returns the turn to write a snapshot, unless it is taken.
     pub(crate) fn turn(&self) -> Option<Turn<'_>> {
         (!self.busy.swap(true, Ordering::Acquire)).then(|| Turn(&self.busy))

@@ -9,12 +9,12 @@ mod draft;
 #[cfg(test)]
 mod power_loss;
 
-use super::{Draft, Folder, Found, GotMany, ObjectError, Objects, Operation, Spool, Wanted};
+use super::{Draft, Folder, Found, GotMany, ObjectError, Objects, Operation, Wanted};
 use crate::host::{Host, start_work};
 use buffers::Buffers;
 use bytes::Bytes;
 use changes::{Changes, System};
-use draft::{DiskDraft, DiskSpool, TemporaryFile};
+use draft::{DiskDraft, TemporaryFile};
 use futures::stream::{self, StreamExt as _};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
@@ -103,12 +103,8 @@ impl Objects for Disk {
         Ok(Box::new(DiskDraft::new(self, temporary)))
     }
 
-    fn is_local(&self) -> bool {
-        true
-    }
-
-    fn spool(self: Arc<Self>) -> Option<Box<dyn Spool>> {
-        Some(Box::new(DiskSpool::new(self)))
+    fn temporary_folder(&self) -> Option<PathBuf> {
+        Some(self.inner.path(TEMPORARY))
     }
 
     async fn create(&self, name: &str, bytes: Bytes) -> Result<(), ObjectError> {

@@ -8,6 +8,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -30,14 +31,14 @@ pub(crate) trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Starts an object that is written as its bytes arrive, and gets its name at the end.
     fn draft(self: Arc<Self>) -> Result<Box<dyn Draft>, ObjectError>;
 
-    /// Returns whether this storage is a disk, where each read takes little time.
-    fn is_local(&self) -> bool {
-        false
+    /// Returns the folder for temporary files, if this storage is a disk.
+    fn temporary_folder(&self) -> Option<PathBuf> {
+        None
     }
 
-    /// Returns an empty spool, if this storage is a disk.
-    fn spool(self: Arc<Self>) -> Option<Box<dyn Spool>> {
-        None
+    /// Returns whether this storage is a disk, where each read takes little time.
+    fn is_local(&self) -> bool {
+        self.temporary_folder().is_some()
     }
 
     /// Returns a range of an object, or all of it. A range beyond the object's end is an error.
@@ -131,16 +132,6 @@ impl Draft for BufferedDraft {
         self.parts.extend(parts);
         self.objects.put(name, self.parts).await
     }
-}
-
-/// Bytes that are kept on a disk for a while, beside the objects; dropping it removes them.
-#[async_trait::async_trait]
-pub(crate) trait Spool: fmt::Debug + Send {
-    /// Appends the concatenated `parts`.
-    async fn append(&mut self, parts: Vec<Bytes>) -> Result<(), ObjectError>;
-
-    /// Returns a range of what was appended.
-    async fn read(&mut self, range: Range<u64>) -> Result<Bytes, ObjectError>;
 }
 
 /// Ranges of objects to read.

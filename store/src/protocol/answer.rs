@@ -324,6 +324,7 @@ impl From<StoreError> for Refusal {
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound => {
                     Self::internal()
                 }
+                ErrorKind::ResourceBusy => Self::server_busy(),
                 _ => unavailable(),
             },
             _ => Self::internal(),

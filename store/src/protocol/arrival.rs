@@ -1,5 +1,4 @@
-//! Where a pack goes while it arrives: it is received at once, or, while memory is short, spooled to the store's disk
-//! first.
+//! Where a pack goes while it arrives: it is received at once, or, while memory is short, spooled to a disk first.
 //!
 //! A client may send a pack as slowly as it likes. A pack that is received directly holds memory for all that time; one
 //! that is spooled holds almost none, and is received quickly once it is complete.
@@ -12,7 +11,7 @@ use super::intake::{self, Intake};
 use super::wire::TableReader;
 use crate::error::StoreError;
 use crate::host::within;
-use crate::objects::Spool;
+use crate::spool::Spool;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
@@ -26,8 +25,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const WRITE: usize = 32 << 10;
 /// Bytes of the longest table to read before the pack is complete.
 const TABLE: usize = 64 << 10;
-/// Bytes to read from a spool together.
-const READ: u64 = 1 << 20;
 
 /// A pack that is arriving.
 #[derive(Debug)]
@@ -55,21 +52,21 @@ impl Arrival {
             return received(memory);
         }
         let _place = budget.join_line()?;
-        let Some(spool) = Arc::clone(&inner.objects).spool() else {
-            return received(budget.take_paced(needed).await?);
-        };
         loop {
             let taking = Box::pin(budget.take_paced(needed));
             if let Some(taken) = within(&inner.host, PATIENCE, taking).await {
                 return received(taken?);
             }
-            if let Some(memory) = budget.try_take_spooled(Spooled::memory(length)) {
-                let (shared, inner, arriving) = (Arc::clone(shared), Arc::clone(inner), arriving());
-                let table = Some(TableReader::new(algorithm, length));
-                let buffer = Vec::new();
-                let spooled = Spooled { shared, inner, length, memory, arriving, table, buffer, spool };
-                return Ok(Self::Spooled(Box::new(spooled)));
-            }
+            let Some(memory) = budget.try_take_spooled(Spooled::memory(length)) else { continue };
+            let Some(spool) = inner.spool().await else {
+                drop(memory);
+                return received(budget.take_paced(needed).await?);
+            };
+            let (shared, inner, arriving) = (Arc::clone(shared), Arc::clone(inner), arriving());
+            let table = Some(TableReader::new(algorithm, length));
+            let buffer = Vec::new();
+            let spooled = Spooled { shared, inner, length, memory, arriving, table, buffer, spool };
+            return Ok(Self::Spooled(Box::new(spooled)));
         }
     }
 
@@ -105,7 +102,7 @@ pub(super) struct Spooled {
     table: Option<TableReader>,
     /// What has arrived but is not yet written.
     buffer: Vec<u8>,
-    spool: Box<dyn Spool>,
+    spool: Spool,
 }
 
 impl Spooled {
@@ -148,10 +145,9 @@ impl Spooled {
         let mut intake = Intake::new(shared, inner, length, memory, arriving);
         let mut at = 0;
         while at < length {
-            let end = length.min(at + READ);
-            let piece = spool.read(at..end).await.map_err(StoreError::from)?;
-            intake.push(&piece).await?;
-            at = end;
+            let piece = spool.read().await.map_err(StoreError::from)?;
+            intake.push(piece).await?;
+            at += piece.len() as u64;
         }
         drop(spool);
         intake.finish().await

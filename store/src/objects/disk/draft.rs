@@ -1,12 +1,11 @@
-//! Files that have no name in the store yet, or never get one.
+//! Files that have no name in the store yet.
 
 use super::changes::Changes;
 use super::{Disk, Inner, TEMPORARY};
-use crate::objects::{Draft, ObjectError, Operation, Spool};
+use crate::objects::{Draft, ObjectError, Operation};
 use bytes::Bytes;
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom};
-use std::ops::Range;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,13 +26,6 @@ impl TemporaryFile {
 
     pub(super) fn append(&self, parts: &[Bytes]) -> io::Result<()> {
         self.changes.append(&self.path, &self.file, parts)
-    }
-
-    /// Returns the file to read from an offset.
-    pub(super) fn from(&self, offset: u64) -> io::Result<&File> {
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(file)
     }
 
     /// Makes the bytes durable, and lets `publish` give the file another name.
@@ -100,42 +92,6 @@ impl Draft for DiskDraft {
     }
 }
 
-/// A spool in a temporary file.
-#[derive(Debug)]
-pub(super) struct DiskSpool {
-    disk: Arc<Disk>,
-    /// `None` before the first write.
-    file: Option<Arc<TemporaryFile>>,
-}
-
-impl DiskSpool {
-    pub(super) const fn new(disk: Arc<Disk>) -> Self {
-        Self { disk, file: None }
-    }
-}
-
-#[async_trait::async_trait]
-impl Spool for DiskSpool {
-    async fn append(&mut self, parts: Vec<Bytes>) -> Result<(), ObjectError> {
-        let (file, temporary) = (self.file.clone(), self.disk.temporary(TEMPORARY)?);
-        let work = self.disk.run(Operation::Put, TEMPORARY, move |disk, _| {
-            let file = file.map_or_else(|| disk.create_temporary(&temporary).map(Arc::new), Ok)?;
-            file.append(&parts).map(|()| file)
-        });
-        self.file = Some(work.await?);
-        Ok(())
-    }
-
-    async fn read(&mut self, range: Range<u64>) -> Result<Bytes, ObjectError> {
-        let file = self.file.clone();
-        let work = self.disk.run(Operation::Get, TEMPORARY, move |disk, _| {
-            let file = file.ok_or(io::ErrorKind::UnexpectedEof)?;
-            disk.read(file.from(range.start)?, &range)
-        });
-        work.await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,35 +132,6 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert_eq!((count(TEMPORARY), count("packs")), (0, 1));
-        fs::remove_dir_all(root).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_spool_returns_what_was_appended_and_leaves_nothing() {
-        let root = std::env::temp_dir().join(format!("chunker-store-spool-{}", std::process::id()));
-        let host = Arc::new(TokioHost::new(tokio::runtime::Handle::current()));
-        let disk = Arc::new(Disk::new(&root, host).unwrap());
-        let count = || fs::read_dir(root.join(TEMPORARY)).map_or(0, Iterator::count);
-        let mut spool = Arc::clone(&disk).spool().unwrap();
-        assert_eq!(spool.read(0..1).await.unwrap_err().kind, io::ErrorKind::UnexpectedEof);
-        spool.append([parts("one "), parts("two ")].concat()).await.unwrap();
-        spool.append(parts("three")).await.unwrap();
-        assert_eq!(spool.read(4..13).await.unwrap(), "two three");
-        assert_eq!(spool.read(0..3).await.unwrap(), "one");
-        assert_eq!(spool.read(4..14).await.unwrap_err().kind, io::ErrorKind::UnexpectedEof);
-        assert_eq!(count(), 1);
-        drop(spool);
-        let mut dropped = Arc::clone(&disk).spool().unwrap();
-        dropped.append(parts("one")).await.unwrap();
-        drop(dropped.append(parts("two")).now_or_never());
-        drop(dropped);
-        for _ in 0..1000 {
-            if count() == 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(count(), 0);
         fs::remove_dir_all(root).unwrap();
     }
 }
