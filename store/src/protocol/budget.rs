@@ -1,12 +1,13 @@
 //! The memory that all requests share. A request that finds too little waits in line.
 //!
 //! It has parts, so that slow clients cannot take what others need:
-//! - half for what lasts as long as a client likes: packs that are arriving, and chunks that are being sent;
-//! - an eighth for packs that are spooled because that half is taken;
-//! - an eighth for chunks that are sent although that half is taken;
-//! - the rest for everything else.
+//! - half for what lasts as long as a client likes: bodies that are arriving, lists of chunks to send, and chunks that
+//!   are being sent;
+//! - an eighth each for these three, while that half is taken; bodies are then spooled;
+//! - the rest for work that lasts as long as the server needs.
 //!
-//! Holders of the second part may wait for the last, and holders of the last for the third: nobody waits in a circle.
+//! Those who hold memory for a body or a list may wait for the rest, and those who hold it for a list also for chunks.
+//! Nobody else waits for memory while holding any, so nobody waits in a circle.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,7 @@ const UNIT: u64 = 1 << 10;
 pub(super) struct Budget {
     paced: Part,
     spooled: Part,
+    listed: Part,
     sent: Part,
     rest: Part,
     waiting: Arc<AtomicUsize>,
@@ -73,16 +75,17 @@ impl Budget {
         Self {
             paced: Part::new(paced),
             spooled: Part::new(eighth),
+            listed: Part::new(eighth),
             sent: Part::new(eighth),
-            rest: Part::new(units - paced - 2 * eighth),
+            rest: Part::new(units - paced - 3 * eighth),
             waiting: Arc::default(),
             line,
         }
     }
 
-    /// Takes memory; waits in line until it is free.
+    /// Takes memory for work that lasts as long as the server needs; waits in line until it is free.
     ///
-    /// Do not wait here while holding any of this part, of `paced` or of `sent`.
+    /// Do not wait here while holding any that was taken here or to send.
     pub(super) async fn take(&self, bytes: u64) -> Result<Reservation, Busy> {
         if let Some(memory) = self.rest.try_take(bytes) {
             return Ok(memory);
@@ -91,7 +94,7 @@ impl Budget {
         self.rest.take(bytes).await
     }
 
-    /// Does the same for a pack that was spooled, which is not refused even if the line is full.
+    /// Does the same for a body that was spooled, which is not refused even if the line is full.
     pub(super) async fn take_for_spooled(&self, bytes: u64) -> Result<Reservation, Busy> {
         let _place = Place::new(&self.waiting);
         self.rest.take(bytes).await
@@ -115,6 +118,17 @@ impl Budget {
         (self.paced.free.available_permits() >= needed).then(|| self.paced.try_take(bytes)).flatten()
     }
 
+    /// Takes memory for a list of chunks, until they are sent; waits in line until it is free.
+    ///
+    /// Do not wait here while holding any.
+    pub(super) async fn take_listed(&self, bytes: u64) -> Result<Reservation, Busy> {
+        if let Some(memory) = self.spare_paced(bytes).or_else(|| self.listed.try_take(bytes)) {
+            return Ok(memory);
+        }
+        let _place = self.join_line()?;
+        self.listed.take(bytes).await
+    }
+
     /// Takes memory for chunks until they are sent; waits until it is free.
     ///
     /// Do not wait here while holding any that was taken here.
@@ -125,7 +139,7 @@ impl Budget {
         }
     }
 
-    /// Takes memory for a pack that is spooled, if it is free.
+    /// Takes memory for a body while that half is taken, if it is free.
     pub(super) fn try_take_spooled(&self, bytes: u64) -> Option<Reservation> {
         self.spooled.try_take(bytes)
     }
@@ -138,7 +152,10 @@ impl Budget {
 
     /// Bytes that are taken.
     pub(super) fn taken(&self) -> u64 {
-        [&self.paced, &self.spooled, &self.sent, &self.rest].map(Part::taken).iter().sum::<usize>() as u64
+        [&self.paced, &self.spooled, &self.listed, &self.sent, &self.rest]
+            .map(Part::taken)
+            .iter()
+            .sum::<usize>() as u64
             * UNIT
     }
 
@@ -184,7 +201,7 @@ mod tests {
 
     #[test]
     fn who_finds_too_little_waits_in_line_and_who_finds_the_line_full_is_refused() {
-        let budget = Budget::new(36 * UNIT, 2); // of which 10 for this
+        let budget = Budget::new(80 * UNIT, 2); // of which 10 for this
         let mut first = budget.take(7 * UNIT).now_or_never().unwrap().unwrap();
         let mut second = Box::pin(budget.take(4 * UNIT));
         assert!(second.as_mut().now_or_never().is_none());
@@ -215,7 +232,9 @@ mod tests {
         let mut third = Box::pin(budget.take_paced(100 * UNIT));
         assert!(third.as_mut().now_or_never().is_none());
         let others = budget.take(100 * UNIT).now_or_never().unwrap().unwrap();
-        assert_eq!(budget.taken(), 12 * UNIT);
+        assert_eq!(budget.taken(), 10 * UNIT);
+        let listed = budget.take_listed(2 * UNIT).now_or_never().unwrap().unwrap();
+        assert!(budget.take_listed(UNIT).now_or_never().unwrap().is_err());
         let sent = budget.take_to_send(2 * UNIT).now_or_never().unwrap().unwrap();
         assert!(budget.take_to_send(UNIT).now_or_never().is_none());
         let spooled = budget.try_take_spooled(2 * UNIT).unwrap();
@@ -223,14 +242,14 @@ mod tests {
         assert_eq!(budget.taken(), 16 * UNIT);
         drop((first, second));
         let third = third.now_or_never().unwrap().unwrap();
-        drop((third, others, spooled, sent));
+        drop((third, others, listed, spooled, sent));
         assert_eq!(budget.taken(), 0);
     }
 
     #[test]
     fn who_gives_up_leaves_the_line() {
         let budget = Budget::new(8 * UNIT, 1);
-        let _all = budget.take(2 * UNIT).now_or_never().unwrap().unwrap();
+        let _all = budget.take(UNIT).now_or_never().unwrap().unwrap();
         for _ in 0..3 {
             let mut waiting = Box::pin(budget.take(UNIT));
             assert!(waiting.as_mut().now_or_never().is_none());

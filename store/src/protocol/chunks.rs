@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, AnswerBody, AnswerStream, OCTETS, Refusal};
 use super::budget::Reservation;
+use super::collected::Collected;
 use super::exchange::{Reader, stored_bytes, unchanged};
 use super::range::Conditions;
 use super::reading::{Pieces, pieces};
@@ -24,8 +25,10 @@ use std::sync::Arc;
 pub(super) async fn missing(
     reader: &Reader<'_>,
     algorithm: HashAlgorithm,
-    digests: &[u8],
+    digests: Collected,
+    length: u64,
 ) -> Result<Answer, Refusal> {
+    let (digests, _memory) = digests.finish(&reader.shared.budget, length, 4 * length).await?;
     let (digests, _) = digests.as_chunks::<32>();
     let missing = reader.store.missing(algorithm, digests).await?;
     let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));

@@ -29,7 +29,7 @@ pub(super) async fn read(
     let name = Folder::Manifests.object(root);
     let most = usize::try_from(reader.shared.options.read_digests).unwrap_or(usize::MAX);
     let kept = 6 * size.min(inner.options.manifest_limit);
-    let memory = reader.shared.budget.take(kept).await?;
+    let memory = reader.shared.budget.take_listed(kept).await?;
     let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
     let (store, verified) = (Arc::clone(inner), bytes.clone());
     let listed = start_work(&inner.host, move || {

@@ -4,6 +4,7 @@ use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
 use super::arrival::Arrival;
 use super::arriving::Arriving;
 use super::budget::{Budget, Reservation};
+use super::collected::{Collected, append};
 use super::cors;
 use super::json::{self, Json};
 use super::options::EngineOptions;
@@ -191,8 +192,10 @@ pub struct Exchange {
 enum Body {
     /// There is none.
     None,
-    /// It is collected.
-    Collected(Vec<u8>, Reservation),
+    /// It lists chunks to read, with the memory that they take until they are sent.
+    Listed(Vec<u8>, Reservation),
+    /// It is needed whole.
+    Collected(Collected),
     /// It is a pack.
     Pack(Arrival),
     /// It was refused.
@@ -200,7 +203,7 @@ enum Body {
 }
 
 impl Body {
-    /// Takes the memory for the body of a request.
+    /// Takes the space for the body of a request.
     async fn begin(
         shared: &Arc<Shared>,
         store: &Store,
@@ -209,15 +212,16 @@ impl Body {
     ) -> Result<Self, Refusal> {
         // A request without a body takes memory once it knows how much it needs.
         let Some(length) = length else { return Ok(Self::None) };
-        let bytes = match asked {
+        match asked {
             Asked::WritePack(algorithm) => {
-                return Arrival::begin(shared, store, *algorithm, length).await.map(Self::Pack);
+                Arrival::begin(shared, store, *algorithm, length).await.map(Self::Pack)
             }
-            Asked::ReadChunks { .. } => chunks::memory(length),
-            Asked::Commit { .. } => manifests::memory(length),
-            _ => 4 * length,
-        };
-        Ok(Self::Collected(Vec::new(), shared.budget.take(bytes).await?))
+            Asked::ReadChunks { .. } => {
+                let memory = shared.budget.take_listed(chunks::memory(length)).await?;
+                Ok(Self::Listed(Vec::new(), memory))
+            }
+            _ => Collected::begin(&shared.budget, &store.inner, length).await.map(Self::Collected),
+        }
     }
 }
 
@@ -247,12 +251,8 @@ impl Exchange {
         }
         match &mut body {
             Body::Pack(arrival) => arrival.push(piece).await?,
-            Body::Collected(bytes, _) => {
-                if bytes.capacity() == 0 {
-                    bytes.reserve_exact(usize::try_from(self.length).unwrap_or_default());
-                }
-                bytes.extend_from_slice(&piece);
-            }
+            Body::Listed(bytes, _) => append(bytes, &piece, self.length),
+            Body::Collected(collected) => collected.push(piece, self.length).await?,
             Body::None => {}
             Body::Refused => return Err(Refusal::malformed("the body was already refused")),
         }
@@ -271,14 +271,14 @@ impl Exchange {
         let reader = Reader { shared: &shared, store: &store, head_only };
         let result = match (asked, body) {
             (Asked::WritePack(_), Body::Pack(arrival)) => arrival.finish().await,
-            (Asked::AskMissing(algorithm), Body::Collected(digests, _memory)) => {
-                chunks::missing(&reader, algorithm, &digests).await
+            (Asked::AskMissing(algorithm), Body::Collected(digests)) => {
+                chunks::missing(&reader, algorithm, digests, length).await
             }
-            (Asked::ReadChunks { algorithm, form }, Body::Collected(digests, memory)) => {
+            (Asked::ReadChunks { algorithm, form }, Body::Listed(digests, memory)) => {
                 chunks::read(&reader, algorithm, digests, form, memory).await
             }
-            (Asked::Commit { root, expected }, Body::Collected(bytes, memory)) => {
-                manifests::commit(&reader, root, expected, bytes.into(), memory).await
+            (Asked::Commit { root, expected }, Body::Collected(manifest)) => {
+                manifests::commit(&reader, root, expected, manifest, length).await
             }
             (Asked::ReadChunk(id, conditions), _) => chunks::read_one(&reader, id, &conditions).await,
             (Asked::ReadManifest(root, conditions), _) => manifests::read(&reader, root, &conditions).await,

@@ -64,11 +64,11 @@ pub(super) async fn read(
         AnswerBody::Empty
     } else {
         let kept = 2 * share(size, length, total);
-        let reading = if recent.is_some() { 0 } else { 4 * size };
-        let mut memory = reader.shared.budget.take(kept.max(reading)).await?;
+        let memory = reader.shared.budget.take_listed(kept).await?;
         let manifest = match recent {
             Some(manifest) => manifest,
             None => {
+                let _reading = reader.shared.budget.take(4 * size).await?;
                 let manifest = inner.read_manifest(&root).await?;
                 let manifest = Arc::new(manifest.ok_or_else(|| Refusal::root_not_found(root))?);
                 // What the head said is not verified: it may have been damaged, and the file stored again since.
@@ -79,7 +79,6 @@ pub(super) async fn read(
                 manifest
             }
         };
-        memory.shrink(kept);
         let (inner, cuts) = (Arc::clone(inner), cuts(&manifest, &part));
         let lengths = cuts.iter().map(Cut::length).collect();
         let read =

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, AnswerBody, AnswerStream, Committed, Refusal};
 use super::arriving::missing_of;
-use super::budget::Reservation;
+use super::collected::Collected;
 use super::exchange::{Reader, stored_bytes, unchanged};
 use super::json::{self, Json};
 use super::range::Conditions;
@@ -28,7 +28,7 @@ const PIECE: usize = 1 << 20;
 
 /// Returns the memory that a commit takes, in bytes: 36 per chunk for the manifest, and about 240 to find out
 /// whether the chunk is stored.
-pub(super) const fn memory(length: u64) -> u64 {
+const fn memory(length: u64) -> u64 {
     8 * length
 }
 
@@ -38,12 +38,13 @@ pub(super) async fn commit(
     reader: &Reader<'_>,
     root: Root,
     expected: Expected,
-    bytes: Bytes,
-    memory: Reservation,
+    manifest: Collected,
+    length: u64,
 ) -> Result<Answer, Refusal> {
     let store = reader.store;
     let inner = Arc::clone(&store.inner);
-    let prepared = start_work(&inner.host, move || prepare(root, bytes)).await;
+    let (bytes, memory) = manifest.finish(&reader.shared.budget, length, memory(length)).await?;
+    let prepared = start_work(&inner.host, move || prepare(root, bytes.into())).await;
     let (commit, chunks, length) = prepared.map_err(StoreError::from)??;
     let json = Json::default().with_text("root", root).with("chunks", chunks).with("length", length);
     let committed = |known: bool| {
@@ -137,7 +138,7 @@ pub(super) async fn read(
     if reader.head_only {
         return Ok(stored_bytes(length, AnswerBody::Empty, tag));
     }
-    let memory = reader.shared.budget.take(length.min(inner.options.manifest_limit)).await?;
+    let memory = reader.shared.budget.take_listed(length.min(inner.options.manifest_limit)).await?;
     let name = Folder::Manifests.object(root);
     let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
     let verified = bytes.clone();

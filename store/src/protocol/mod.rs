@@ -54,6 +54,7 @@ mod arrival;
 mod arriving;
 mod budget;
 mod chunks;
+mod collected;
 mod cors;
 mod download;
 mod exchange;
@@ -68,6 +69,7 @@ mod reading;
 mod recent;
 mod request;
 mod route;
+mod space;
 pub mod wire;
 
 pub use answer::{Answer, AnswerBody, AnswerStream, Committed, Refusal};

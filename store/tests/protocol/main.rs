@@ -104,19 +104,31 @@ impl Local {
         exchange.finish().await
     }
 
-    /// Returns commits that wait for their bodies, and hold all the memory of such requests.
-    fn hold_all_memory(&self) -> Vec<Exchange> {
+    /// Returns requests to read chunks that wait for their bodies, and hold all the memory of such requests.
+    fn hold_all_lists(&self) -> Vec<Exchange> {
         let mut held = Vec::new();
-        let mut length = 32 << 20;
-        while length > 0 {
-            let commit = Sent::new("PUT", &format!("/v1/manifests/sha256-{}", "1".repeat(64)));
-            let commit = commit.with("Content-Length", &length.to_string());
-            match self.start(&commit).now_or_never() {
+        let mut length = 32 << 10;
+        while length >= 32 {
+            let read = Sent::new("POST", "/v1/chunks/blake3/read");
+            let read = read.with("Content-Type", "application/octet-stream");
+            match self.start(&read.with("Content-Length", &length.to_string())).now_or_never() {
                 Some(started) => held.push(started.unwrap()),
                 None => length /= 2,
             }
         }
         held
+    }
+
+    /// Waits until all memory is given back.
+    fn takes_nothing(&self) {
+        let taken = || (self.engine.memory_taken(), self.engine.waiting());
+        for _ in 0..500 {
+            if taken() == (0, 0) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(taken(), (0, 0));
     }
 
     /// Waits until nothing is stored and all memory is given back.
@@ -213,7 +225,7 @@ fn a_file_whose_manifest_is_repaired_while_it_is_read_is_never_cut_short() {
     let intact = std::fs::read(&path).unwrap();
     std::fs::write(&path, with_length(&intact, 200_000)).unwrap();
     local.runtime.block_on(async {
-        let others = local.hold_all_memory(); // so that the file waits for some after its head was read
+        let others = local.hold_all_lists(); // so that the file waits for some after its head was read
         let request = Sent::new("GET", &format!("/v1/files/{root}"));
         let repaired = async {
             while local.engine.waiting() == 0 {
@@ -554,14 +566,73 @@ fn hold_up_no_others(local: Local) {
     });
     assert!(suite::get(&local, &format!("/v1/files/{}", suite::root(&file))).ok(200) == data);
     local.stalled.lock().unwrap().clear();
-    let left = || (local.engine.memory_taken(), local.engine.waiting());
-    for _ in 0..500 {
-        if left() == (0, 0) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(10));
+    local.takes_nothing();
+}
+
+#[test]
+fn bodies_that_make_no_progress_hold_up_no_others() {
+    for local in [Local::new(), Local::remote()] {
+        let data = suite::noise(600_000, 51);
+        let profile: Profile = "fastcdc-v2020/nc1/64-256-1024/blake3".parse().unwrap();
+        let file = Manifest::new(profile, chunker::chunking::chunk_descriptors(&data, profile)).unwrap();
+        local.send(&suite::write_pack(ALGORITHM, &chunks_of(&file, &data))).ok(200);
+        let (commit, body) = (suite::commit(&file), Bytes::from(file.to_bytes()));
+        assert!(body.len() > 65_536, "it is spooled");
+        let large = Sent::new("PUT", &format!("/v1/manifests/sha256-{}", "1".repeat(64)));
+        let large = large.with("Content-Length", &(30 << 20).to_string());
+        local.runtime.block_on(async {
+            let mut stalled = Vec::new();
+            for _ in 0..10 {
+                stalled.push(local.start(&large).await.unwrap());
+            }
+            for exchange in &mut stalled {
+                exchange.push(vec![0; 1 << 20].into()).await.unwrap();
+            }
+            let mut slow = Vec::new();
+            for _ in 0..20 {
+                slow.push(local.start(&commit).await.unwrap());
+            }
+            for exchange in &mut slow {
+                exchange.push(body.slice(..50_000)).await.unwrap();
+            }
+            assert_eq!(local.engine.waiting(), 0);
+            let digests: Vec<[u8; 32]> = file.chunks().iter().map(|chunk| chunk.hash).collect();
+            let known = received(local.exchange(&suite::ask_missing(ALGORITHM, &digests)).await).await;
+            assert!(known.ok(200).iter().all(|bits| *bits == 0));
+            let pack = suite::write_pack(ALGORITHM, &some_chunks(10, 100_000));
+            assert_eq!(local.exchange(&pack).await.status, 200);
+            for mut exchange in slow {
+                exchange.push(body.slice(50_000..)).await.unwrap();
+                assert!(matches!(exchange.finish().await.status, 200 | 201));
+            }
+        });
+        assert!(suite::get(&local, &format!("/v1/files/{}", suite::root(&file))).ok(200) == data);
+        local.takes_nothing();
     }
-    assert_eq!(left(), (0, 0), "packs were given up");
+}
+
+#[test]
+fn readers_wait_for_memory_without_holding_up_others() {
+    let local = Local::new();
+    let data = suite::noise(300_000, 52);
+    let root = suite::upload(&local, &data, ALGORITHM);
+    let held = local.hold_all_lists();
+    suite::upload(&local, &suite::noise(3_000_000, 53), ALGORITHM);
+    let targets = ["files/", "manifests/"].map(|part| format!("/v1/{part}{root}"));
+    let targets = targets.into_iter().chain([format!("/v1/files/{root}/chunks")]);
+    local.runtime.block_on(async {
+        let requests: Vec<_> = targets.map(|target| Sent::new("GET", &target)).collect();
+        let answers = requests.iter().map(|request| async { received(local.exchange(request).await).await });
+        let released = async {
+            while local.engine.waiting() < requests.len() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(held);
+        };
+        let (answers, ()) = futures::join!(futures::future::join_all(answers), released);
+        answers.into_iter().for_each(|answer| drop(answer.ok(200)));
+    });
+    local.takes_nothing();
 }
 
 /// Stores a file with chunks of up to 4 MiB, and returns its manifest.

@@ -1,0 +1,64 @@
+//! Bodies that are needed whole.
+
+use super::answer::Refusal;
+use super::budget::{Budget, Reservation};
+use super::space::{Space, SpoolWriter};
+use crate::error::StoreError;
+use crate::store::Inner;
+use bytes::Bytes;
+
+/// A body that is arriving.
+#[derive(Debug)]
+pub(super) enum Collected {
+    Memory(Vec<u8>, Reservation),
+    Disk(SpoolWriter, Reservation),
+}
+
+impl Collected {
+    /// Begins a body of `length` bytes; waits until there is space for it.
+    pub(super) async fn begin(budget: &Budget, inner: &Inner, length: u64) -> Result<Self, Refusal> {
+        Ok(match Space::take(budget, inner, length, 0).await? {
+            Space::Memory(memory) => Self::Memory(Vec::new(), memory),
+            Space::Disk(writer, memory) => Self::Disk(writer, memory),
+        })
+    }
+
+    /// Takes the next piece of a body of `length` bytes.
+    pub(super) async fn push(&mut self, piece: Bytes, length: u64) -> Result<(), Refusal> {
+        match self {
+            Self::Memory(bytes, _) => append(bytes, &piece, length),
+            Self::Disk(writer, _) => writer.push(piece).await?,
+        }
+        Ok(())
+    }
+
+    /// Returns the complete body of `length` bytes, and `needed` bytes of memory, part of which is for the body; waits
+    /// until they are free.
+    pub(super) async fn finish(
+        self,
+        budget: &Budget,
+        length: u64,
+        needed: u64,
+    ) -> Result<(Vec<u8>, Reservation), Refusal> {
+        match self {
+            Self::Memory(bytes, _arrived) => Ok((bytes, budget.take(needed).await?)),
+            Self::Disk(writer, _arrived) => {
+                let mut spool = writer.finish().await?;
+                let memory = budget.take_for_spooled(needed).await?;
+                let mut bytes = Vec::new();
+                while (bytes.len() as u64) < length {
+                    append(&mut bytes, spool.read().await.map_err(StoreError::from)?, length);
+                }
+                Ok((bytes, memory))
+            }
+        }
+    }
+}
+
+/// Appends a piece to a body of `length` bytes.
+pub(super) fn append(body: &mut Vec<u8>, piece: &[u8], length: u64) {
+    if body.capacity() == 0 {
+        body.reserve_exact(usize::try_from(length).unwrap_or_default());
+    }
+    body.extend_from_slice(piece);
+}
