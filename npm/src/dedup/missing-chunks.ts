@@ -53,7 +53,7 @@ export class MissingChunks {
     return this.#expectsKnown;
   }
 
-  /** Number of chunks that were read, and not sent, without an answer. */
+  /** Number of chunks that were read but neither sent nor answered yet. */
   get unanswered(): number {
     return this.#unasked.length + this.#asked.size;
   }
@@ -73,24 +73,25 @@ export class MissingChunks {
   }
 
   /** Nothing more is read until there is room: what was gathered has to be asked about and sent. */
-  makeRoom(): void {
+  readingWaits(): void {
     this.#needsRoom = true;
-    this.ask();
+    this.#ask();
     this.#context.tasks.changed();
   }
 
-  /** There was room: reading continues. */
-  hasRoom(): void {
+  /** There was room. */
+  readingContinues(): void {
     this.#needsRoom = false;
   }
 
   /** Everything is read. */
-  end(): void {
-    this.ask();
+  readToEnd(): void {
+    this.#ask();
     this.#isReadToEnd = true;
     this.#context.tasks.changed();
   }
 
+  /** Asks if enough chunks wait for it. */
   askIfEnough(): void {
     const [first] = this.#unasked;
     if (first === undefined) return;
@@ -103,7 +104,7 @@ export class MissingChunks {
     const most = this.#context.source.keepsBytes ? this.#mostAsked : Number.POSITIVE_INFINITY;
     const wanted = isBusy || isSoon ? most : this.#questionBytes;
     const enough = this.#unaskedBytes >= wanted || this.#bytesSince(first) >= 2 * wanted;
-    if (enough || this.#unasked.length >= mostChunks) this.ask();
+    if (enough || this.#unasked.length >= mostChunks) this.#ask();
   }
 
   /** Bytes read since the chunk began: also those of repetitions, which are kept with what lies around them. */
@@ -113,7 +114,7 @@ export class MissingChunks {
   }
 
   /** Asks which of the chunks that were read are missing. */
-  ask(): void {
+  #ask(): void {
     const entries = this.#unasked;
     const [first] = entries;
     if (first === undefined) return;
@@ -143,6 +144,7 @@ export class MissingChunks {
     }
   }
 
+  /** Takes the answer to the question that began with `first`. */
   #takeAnswer(first: Entry, entries: readonly Entry[], missing: readonly boolean[]): void {
     const [oldest] = this.#openQuestions;
     this.#openQuestions.delete(first.index);

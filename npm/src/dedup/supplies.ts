@@ -62,7 +62,7 @@ export class ReadShare {
 
   /** Takes `length` bytes if they are free now; returns whether it did. */
   tryTake(length: number): boolean {
-    if (this.#isOver || !this.#bytes.tryTake(length)) return false;
+    if (!this.#bytes.tryTake(length)) return false;
     this.#hold(length);
     return true;
   }
@@ -78,13 +78,14 @@ export class ReadShare {
     if (this.#isOver || this.#isResting) this.#bytes.give(length);
   }
 
+  /** Gives `length` bytes back. */
   give(length: number): void {
     if (this.#isOver) return;
     this.#held -= length;
     if (!this.#isResting) this.#bytes.give(length);
   }
 
-  /** The upload is paused: leaves everything to other uploads, though the chunks may still be in memory. */
+  /** The upload is paused, and keeps no chunks in memory: leaves everything to other uploads. */
   rest(): void {
     this.#isResting = true;
     this.#bytes.give(this.#held);

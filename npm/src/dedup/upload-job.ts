@@ -1,4 +1,4 @@
-// One upload: reading, asking and sending, at the same time.
+// One upload: reads and cuts the source while its parts ask and send.
 
 import { kindOf } from "../bytes.js";
 import { counted, invalidArgument } from "../errors.js";
@@ -69,7 +69,7 @@ export class UploadJob {
     const { signal } = this.#stop;
     this.#room = new ReadShare(supplies);
     const onProgress = () => options.onProgress?.(this.progress);
-    const ledger = new UploadLedger(this.#room, options.onChunk, onProgress, signal);
+    const ledger = new UploadLedger(this.#room, options, onProgress, signal);
     const requests = new Requests(
       options.retry,
       () => ledger.retried(),
@@ -182,7 +182,7 @@ export class UploadJob {
     const bytes = manifest.toBytes();
     const commit = new UploadCommit(this.#context, this.#missing, this.#sender, root, bytes);
     if (!(await commit.asKnown())) {
-      this.#missing.end();
+      this.#missing.readToEnd();
       await sending;
       await source.check();
       if (!(await commit.asSent())) await commit.asStored();
@@ -247,8 +247,8 @@ export class UploadJob {
     signal.throwIfAborted();
     if (this.#room.tryTake(length)) return;
     // What is gathered would never be released by waiting.
-    this.#missing.makeRoom();
+    this.#missing.readingWaits();
     await this.#room.take(length, signal);
-    this.#missing.hasRoom();
+    this.#missing.readingContinues();
   }
 }

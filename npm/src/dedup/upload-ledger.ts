@@ -13,7 +13,7 @@ export class UploadLedger {
   /** Whether the file is committed, even if some questions and packs have no answer yet. */
   isCommitted = false;
   readonly #room: ReadShare;
-  readonly #onChunk: UploadOptions["onChunk"];
+  readonly #options: Pick<UploadOptions, "onChunk">;
   readonly #onProgress: () => void;
   readonly #signal: AbortSignal;
   readonly #counts = uploadCounts();
@@ -21,17 +21,18 @@ export class UploadLedger {
 
   /**
    * @param room What the chunks take of the supply.
+   * @param options With what to call after each change of a chunk's state.
    * @param onProgress Called after changes.
    * @param signal Aborted when the upload has ended: nothing is reported afterwards.
    */
   constructor(
     room: ReadShare,
-    onChunk: UploadOptions["onChunk"],
+    options: Pick<UploadOptions, "onChunk">,
     onProgress: () => void,
     signal: AbortSignal,
   ) {
     this.#room = room;
-    this.#onChunk = onChunk;
+    this.#options = options;
     this.#onProgress = onProgress;
     this.#signal = signal;
   }
@@ -86,7 +87,7 @@ export class UploadLedger {
     this.emit(index, place);
   }
 
-  /** Records that the server has lost a chunk; returns whether it was recorded as there. */
+  /** Records that the server has lost a chunk; returns `false` if it never had it. */
   lost(index: number): boolean {
     const place = this.table.place(index);
     if (place === "absent") return false;
@@ -104,10 +105,11 @@ export class UploadLedger {
   }
 
   emit(index: number, state: ChunkState): void {
-    if (this.#onChunk === undefined || this.#signal.aborted) return;
+    const { onChunk } = this.#options;
+    if (onChunk === undefined || this.#signal.aborted) return;
     const { table } = this;
     const [offset, length] = [table.offsetOf(index), table.lengthOf(index)];
-    this.#onChunk({ index, offset, length, digest: toHex(table.digest(index)), state });
+    onChunk({ index, offset, length, digest: toHex(table.digest(index)), state });
   }
 
   emitProgress(): void {

@@ -340,6 +340,18 @@ test("a known file takes one request after its end, whatever was answered by the
   assert.ok((transport.calls.get("missing") ?? 0) > 0);
 });
 
+test("a server that asks for a chunk outside the manifest ends the upload", async () => {
+  const transport = new MemoryTransport();
+  await upload(data, { transport, profile });
+  const missing = ["00".repeat(32)];
+  transport.fault = ({ method }) => {
+    if (method === "putManifest") {
+      throw new DedupError("chunks_missing", "", { status: 202, count: 1, missing });
+    }
+  };
+  await assert.rejects(upload(data, { transport, profile }), { code: "protocol_error" });
+});
+
 test("a file that may be known is asked about now and then, however fast it is read", async () => {
   const transport = new MemoryTransport();
   const source = randomBytes(40_000_000, 32);

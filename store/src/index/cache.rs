@@ -2,12 +2,13 @@
 
 use super::snapshot::{self, Snapshot};
 use super::view::Parts;
+use crate::host::{Host, Moment};
 use crate::name::TimeName;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// How the name of a snapshot starts.
@@ -18,6 +19,9 @@ const TEMPORARY: &str = "new-";
 /// How long the store waits for its cache before it continues without it.
 pub(crate) const CACHE_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long nothing is spooled after a failure.
+const SPOOL_PAUSE: Duration = Duration::from_secs(60);
+
 /// The folder, if there is one.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
@@ -25,6 +29,7 @@ pub(crate) struct Cache {
     enabled: Arc<AtomicBool>,
     /// Whether a snapshot is being written: an older one must not replace a newer one.
     busy: Arc<AtomicBool>,
+    spool_failed: Arc<Mutex<Option<Moment>>>,
 }
 
 /// The turn to write a snapshot; it ends when this is dropped.
@@ -41,12 +46,20 @@ impl Cache {
     pub(crate) fn new(caches: Option<&Path>, url: &str, id: TimeName) -> Self {
         let digest = blake3::hash(format!("{url}\n{id}").as_bytes());
         let folder = caches.map(|caches| caches.join(&digest.to_hex()[..32]));
-        Self { enabled: Arc::new(folder.is_some().into()), busy: Arc::default(), folder }
+        let enabled = Arc::new(folder.is_some().into());
+        Self { folder, enabled, busy: Arc::default(), spool_failed: Arc::default() }
     }
 
-    /// Returns the folder, if there is one.
-    pub(crate) fn folder(&self) -> Option<PathBuf> {
-        self.folder.clone()
+    /// Returns the folder for spools, unless one has failed there recently.
+    pub(crate) fn spool_folder(&self, host: &dyn Host) -> Option<PathBuf> {
+        let failed = *self.spool_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_work = failed.is_none_or(|failed| failed.age(host) > SPOOL_PAUSE);
+        self.folder.clone().filter(|_| may_work && self.is_enabled())
+    }
+
+    /// Spools nothing for a while: the disk may be full.
+    pub(crate) fn spool_failed(&self, host: &dyn Host) {
+        *self.spool_failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Moment::now(host));
     }
 
     /// Returns the turn to write a snapshot, unless it is taken.

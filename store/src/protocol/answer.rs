@@ -5,6 +5,7 @@ use super::json::{self, Json};
 use crate::chunk::{ChunkId, Root};
 use crate::error::StoreError;
 use crate::pack::encoding::ChunkError;
+use crate::spool::SpoolError;
 use bytes::Bytes;
 use chunker::manifest::ManifestError;
 use futures::stream::{BoxStream, Stream, StreamExt as _};
@@ -324,12 +325,24 @@ impl From<StoreError> for Refusal {
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound => {
                     Self::internal()
                 }
-                ErrorKind::ResourceBusy => Self::server_busy(),
                 _ => unavailable(),
             },
             _ => Self::internal(),
         };
         refusal.0.cause = Some(error);
+        refusal
+    }
+}
+
+/// A spool failed. A failure of the cache's disk says nothing about the store.
+impl From<SpoolError> for Refusal {
+    fn from(SpoolError { error, is_of_store }: SpoolError) -> Self {
+        let mut refusal = Self::from(StoreError::from(error));
+        if !is_of_store {
+            let cause = refusal.0.cause.take();
+            refusal = Self::server_busy();
+            refusal.0.cause = cause;
+        }
         refusal
     }
 }

@@ -7,7 +7,6 @@ use super::exchange::Shared;
 use super::intake::{self, Intake};
 use super::space::{Space, SpoolWriter};
 use super::wire::TableReader;
-use crate::error::StoreError;
 use crate::store::{Inner, Store};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
@@ -109,7 +108,7 @@ impl Spooled {
         let mut intake = Intake::new(shared, inner, length, memory, arriving);
         let mut at = 0;
         while at < length {
-            let piece = spool.read().await.map_err(StoreError::from)?;
+            let piece = spool.read().await?;
             intake.push(piece).await?;
             at += piece.len() as u64;
         }

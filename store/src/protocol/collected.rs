@@ -3,7 +3,6 @@
 use super::answer::Refusal;
 use super::budget::{Budget, Reservation};
 use super::space::{Space, SpoolWriter};
-use crate::error::StoreError;
 use crate::store::Inner;
 use bytes::Bytes;
 
@@ -47,7 +46,7 @@ impl Collected {
                 let memory = budget.take_for_spooled(needed).await?;
                 let mut bytes = Vec::new();
                 while (bytes.len() as u64) < length {
-                    append(&mut bytes, spool.read().await.map_err(StoreError::from)?, length);
+                    append(&mut bytes, spool.read().await?, length);
                 }
                 Ok((bytes, memory))
             }

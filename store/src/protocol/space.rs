@@ -5,7 +5,6 @@
 
 use super::answer::Refusal;
 use super::budget::{Budget, Reservation};
-use crate::error::StoreError;
 use crate::host::within;
 use crate::spool::Spool;
 use crate::store::Inner;
@@ -45,9 +44,9 @@ impl Space {
             return Ok(Self::Memory(memory));
         }
         let _place = budget.join_line()?;
+        let mut taking = Box::pin(budget.take_paced(needed)); // it keeps its place among those that wait
         loop {
-            let taking = Box::pin(budget.take_paced(needed));
-            if let Some(taken) = within(&inner.host, PATIENCE, taking).await {
+            if let Some(taken) = within(&inner.host, PATIENCE, &mut taking).await {
                 return Ok(Self::Memory(taken?));
             }
             let Some(memory) = budget.try_take_spooled(spooled) else { continue };
@@ -55,7 +54,7 @@ impl Space {
                 return Ok(Self::Disk(SpoolWriter { buffer: Vec::new(), spool }, memory));
             }
             drop(memory);
-            return Ok(Self::Memory(budget.take_paced(needed).await?));
+            return Ok(Self::Memory(taking.await?));
         }
     }
 }
@@ -83,13 +82,35 @@ impl SpoolWriter {
     /// Writes the buffer and what follows it.
     async fn write(&mut self, piece: Bytes) -> Result<(), Refusal> {
         let parts = vec![take(&mut self.buffer).into(), piece];
-        self.spool.append(parts).await.map_err(StoreError::from)?;
-        Ok(())
+        Ok(self.spool.append(parts).await?)
     }
 
     /// Returns the spool with all that was pushed.
     pub(super) async fn finish(mut self) -> Result<Spool, Refusal> {
         self.write(Bytes::new()).await?;
         Ok(self.spool)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CacheFolder, Store, StoreOptions};
+    use futures::FutureExt as _;
+
+    #[tokio::test]
+    async fn a_large_body_gets_its_turn_among_small_ones() {
+        let store = Store::open("memory://", StoreOptions::new().cache(CacheFolder::None)).await.unwrap();
+        let budget = Budget::new(64 << 20, 2); // half of it for this
+        let _spooled = budget.try_take_spooled(64 << 20).unwrap();
+        let held = budget.try_take_paced(16 << 20).unwrap();
+        let mut large = Box::pin(Space::take(&budget, &store.inner, 24 << 20, 0));
+        let mut small = Box::pin(Space::take(&budget, &store.inner, 16 << 20, 0));
+        assert!(large.as_mut().now_or_never().is_none());
+        let both = futures::future::select(&mut large, &mut small);
+        assert!(tokio::time::timeout(3 * PATIENCE, both).await.is_err(), "there is room for the small one");
+        drop(held);
+        assert!(matches!(large.await, Ok(Space::Memory(_))));
+        assert!(matches!(small.await, Ok(Space::Memory(_))));
     }
 }
