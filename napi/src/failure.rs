@@ -125,7 +125,9 @@ from_core!(InvalidRoot);
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let mut message = match &error {
-            StoreError::InvalidOption { .. } => camel_case(&error.to_string()),
+            StoreError::InvalidOption { option, value, expected } => {
+                format!("{} is {value} (expected {})", camel_case(option), camel_case(expected))
+            }
             _ => error.to_string(),
         };
         let mut cause = error.source();
@@ -137,9 +139,9 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Returns a message with the JavaScript names of options.
-fn camel_case(message: &str) -> String {
-    let mut words = message.split('_');
+/// Returns a text with the JavaScript names of options.
+fn camel_case(text: &str) -> String {
+    let mut words = text.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |name, word| {
         let (initial, rest) = word.split_at(word.len().min(1));

@@ -103,12 +103,12 @@ pub enum StoreError {
         attempts: u32,
     },
     /// An option has an invalid value.
-    #[error("{option} {value} is invalid (expected {expected})")]
+    #[error("{option} is {value} (expected {expected})")]
     InvalidOption {
         /// The option's name.
         option: &'static str,
         /// Its value.
-        value: i64,
+        value: String,
         /// The allowed values.
         expected: &'static str,
     },

@@ -117,18 +117,17 @@ impl StoreOptions {
 
     pub(crate) fn checked(self) -> Result<Self, StoreError> {
         let invalid = |option, value, expected| Err(StoreError::InvalidOption { option, value, expected });
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         if self.level != 0 && !(1..=*Codec::Zstd.levels().end()).contains(&self.level) {
-            return invalid("level", self.level.into(), "0 to 22");
+            return invalid("level", self.level.to_string(), "0 to 22");
         }
         if !(1 << 10..=1 << 30).contains(&self.pack_size) {
-            return invalid("pack_size", signed(self.pack_size), "1024 to 1073741824");
+            return invalid("pack_size", self.pack_size.to_string(), "1024 to 1073741824");
         }
         if !(1..=1024).contains(&self.concurrency) {
-            return invalid("concurrency", signed(self.concurrency as u64), "1 to 1024");
+            return invalid("concurrency", self.concurrency.to_string(), "1 to 1024");
         }
         if self.listing_lag > Duration::from_hours(1) {
-            return invalid("listing_lag", signed(self.listing_lag.as_secs()), "at most 3600 seconds");
+            return invalid("listing_lag", format!("{:?}", self.listing_lag), "at most an hour");
         }
         Ok(self)
     }

@@ -172,7 +172,8 @@ export class HttpTransport implements Transport {
     });
     if (answer.status === 202) {
       const missing = missingOf(fieldsOf(bytes));
-      throw new DedupError("chunks_missing", "the server lacks chunks of the file", missing);
+      const message = `the server lacks ${missing.count ?? "some"} chunks of the file`;
+      throw new DedupError("chunks_missing", message, missing);
     }
   }
 
@@ -293,6 +294,7 @@ class OneRequest {
   readonly method: string;
   readonly path: string;
   readonly watch: Watch;
+  readonly #stallTimeoutMs: number;
   readonly #outer: AbortSignal;
   readonly #stop = new AbortController();
   readonly #onAbort: () => void;
@@ -304,6 +306,7 @@ class OneRequest {
     this.#endSpan = beginSpan("debug", `${method} ${path}`, { bytesOut: body?.length ?? 0 });
     this.method = method;
     this.path = path;
+    this.#stallTimeoutMs = stallTimeoutMs;
     this.#outer = signal;
     // One controller for both reasons to stop; AbortSignal.any would keep each request's signal alive
     // as long as the upload's.
@@ -377,7 +380,7 @@ class OneRequest {
   failure(error: unknown): unknown {
     if (this.#outer.aborted) return this.#outer.reason;
     if (this.#stalled) {
-      const message = `${this.name} made no progress`;
+      const message = `${this.name} made no progress for ${this.#stallTimeoutMs} ms`;
       return new DedupError("request_timeout", message, { retryable: true, cause: error });
     }
     if (asDedupError(error) !== undefined || error instanceof ChunkerError) return error;

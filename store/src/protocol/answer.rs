@@ -59,7 +59,7 @@ pub struct Committed {
 /// The body of an answer in verified pieces, which add up to its `Content-Length`.
 ///
 /// An error ends the stream: the shell must cut the connection, so that the client does not take the
-/// body for complete. Its share of the memory budget is held until it is dropped.
+/// body for complete. The stream holds its share of the memory budget until you drop it.
 pub struct AnswerStream {
     pieces: BoxStream<'static, Result<Bytes, StoreError>>,
     _memory: Reservation,
@@ -200,7 +200,7 @@ impl Refusal {
     /// 408: the client paused too long while sending the body.
     #[must_use]
     pub fn request_timeout() -> Self {
-        Self::new(408, "request_timeout", "the body did not arrive in time")
+        Self::new(408, "request_timeout", "the body stopped arriving for longer than the server waits")
     }
 
     /// 421: the server does not have this name.
@@ -227,6 +227,12 @@ impl Refusal {
 
     pub(super) fn invalid_query(message: impl Into<String>) -> Self {
         Self::new(400, "invalid_query", message)
+    }
+
+    /// 400: a query field has an invalid value.
+    pub(super) fn invalid_field(name: &str, value: &str, expected: &str) -> Self {
+        let value = quoted(value);
+        Self::invalid_query(format!("the query field `{name}` is {value} (expected {expected})"))
     }
 
     pub(super) fn length_required() -> Self {
@@ -350,6 +356,17 @@ impl From<SpoolError> for Refusal {
 impl Refusal {
     pub(super) fn internal() -> Self {
         Self::new(500, "internal_error", "the server failed")
+    }
+}
+
+/// Characters of a client's text that an error repeats.
+const QUOTED: usize = 80;
+
+/// Returns the beginning of a text that a client sent, in quotation marks.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
 

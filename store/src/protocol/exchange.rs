@@ -247,7 +247,9 @@ impl Exchange {
         let mut body = std::mem::replace(&mut self.body, Body::Refused);
         self.received += piece.len() as u64;
         if self.received > self.length {
-            return Err(Refusal::malformed("the body is longer than its Content-Length"));
+            let Self { received, length, .. } = self;
+            let message = format!("the body has at least {received} bytes (Content-Length: {length})");
+            return Err(Refusal::malformed(message));
         }
         match &mut body {
             Body::Pack(arrival) => arrival.push(piece).await?,
@@ -264,8 +266,8 @@ impl Exchange {
     pub async fn finish(self) -> Answer {
         let Self { shared, context, store, asked, length, received, body } = self;
         if received < length {
-            let refusal = Refusal::malformed("the body is shorter than its Content-Length");
-            return context.answer(Err(refusal));
+            let message = format!("the body has {received} bytes (Content-Length: {length})");
+            return context.answer(Err(Refusal::malformed(message)));
         }
         let head_only = context.head_only;
         let reader = Reader { shared: &shared, store: &store, head_only };

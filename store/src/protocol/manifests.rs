@@ -111,7 +111,7 @@ fn prepare(root: Root, bytes: Bytes) -> Result<(Commit, usize, u64), Refusal> {
     let manifest = Manifest::parse(&bytes, usize::MAX).map_err(|error| Refusal::of_manifest(&error))?;
     let commit = Commit::new(&manifest, bytes);
     if commit.root != root {
-        let message = "the manifest does not match the digest in its name";
+        let message = format!("the root of the manifest is {} (expected {root})", commit.root);
         return Err(Refusal::new(400, "manifest_digest_mismatch", message));
     }
     Ok((commit, manifest.chunks().len(), manifest.total_length()))

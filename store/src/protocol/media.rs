@@ -42,9 +42,7 @@ impl Presentation {
     pub(super) fn of(query: &Query<'_>) -> Result<Self, Refusal> {
         let media_type = query.field("type")?.map(|wanted| {
             let safe = SAFE.into_iter().find(|safe| *safe == wanted);
-            safe.ok_or_else(|| {
-                Refusal::invalid_query("the query field `type` is not a type that this server sends")
-            })
+            safe.ok_or_else(|| Refusal::invalid_field("type", &wanted, "a type that this server sends"))
         });
         let name = query.field("name")?;
         let length = name.as_ref().map_or(1, |name| name.chars().count());

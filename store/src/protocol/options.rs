@@ -1,5 +1,6 @@
 //! Options of an engine.
 
+use super::answer::quoted;
 use super::json::Json;
 use super::wire;
 use crate::error::StoreError;
@@ -125,7 +126,7 @@ impl EngineOptions {
     /// Memory for all requests together, in bytes; `docs/protocol.md` says what each takes. At least twice
     /// [`pack_bytes`](Self::pack_bytes). A store on a disk keeps up to 32 MiB of read buffers on top. Default: 256 MiB.
     ///
-    /// It has parts, so that slow clients cannot take what others need.
+    /// It is divided, so that slow clients cannot use up what others need.
     #[must_use]
     pub const fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
@@ -161,10 +162,9 @@ impl EngineOptions {
     }
 
     pub(super) fn checked(self) -> Result<Self, StoreError> {
+        let invalid = |option, value, expected| StoreError::InvalidOption { option, value, expected };
         let within = |option, value: u64, range: std::ops::RangeInclusive<u64>, expected| {
-            let signed = i64::try_from(value).unwrap_or(i64::MAX);
-            let error = StoreError::InvalidOption { option, value: signed, expected };
-            if range.contains(&value) { Ok(()) } else { Err(error) }
+            if range.contains(&value) { Ok(()) } else { Err(invalid(option, value.to_string(), expected)) }
         };
         let most = 1 << 20;
         within("pack_bytes", self.pack_bytes, SMALLEST_PACK..=1 << 30, "4194304 to 1073741824")?;
@@ -181,18 +181,17 @@ impl EngineOptions {
         within("manifest_bytes", self.manifest_bytes, 1..=1 << 30, "1 to 1073741824")?;
         let memory = 2 * self.pack_bytes..=1 << 40;
         within("memory", self.memory, memory, "twice pack_bytes to 1099511627776")?;
-        let safe = !(self.credentials && self.origins == Origins::Any);
-        within("credentials", u64::from(!safe), 0..=0, "false where any origin may ask")?;
+        if self.credentials && self.origins == Origins::Any {
+            return Err(invalid("credentials", "true".to_owned(), "false if every origin may ask"));
+        }
         let prefix = self.prefix.strip_prefix('/');
         let graphic = |prefix: &str| prefix.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
         let fine = self.prefix.is_empty()
             || prefix.is_some_and(|prefix| graphic(prefix) && !prefix.is_empty() && !prefix.ends_with('/'));
-        within(
-            "prefix",
-            u64::from(!fine),
-            0..=0,
-            "a path that begins with a slash and does not end with one",
-        )?;
+        if !fine {
+            let expected = "a path such as /store, in printable ASCII, without a slash at its end or a ?";
+            return Err(invalid("prefix", quoted(&self.prefix), expected));
+        }
         Ok(self)
     }
 

@@ -1,6 +1,6 @@
 //! Routes: which paths are which operations.
 
-use super::answer::{OCTETS, Refusal};
+use super::answer::{OCTETS, Refusal, quoted};
 use super::media::Presentation;
 use super::options::EngineOptions;
 use super::range::{Conditions, number};
@@ -241,14 +241,16 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
         Asked::Commit { .. } => false,
         _ => return Ok(None),
     };
-    let unsupported = |message| Refusal::new(415, "unsupported_media_type", message);
-    if head.header("content-encoding").is_some() {
-        return Err(unsupported("the body has a Content-Encoding, which is not supported"));
+    let unsupported = |message: String| Refusal::new(415, "unsupported_media_type", message);
+    if let Some(encoding) = head.header("content-encoding") {
+        let encoding = quoted(encoding);
+        return Err(unsupported(format!("the Content-Encoding is {encoding} (expected none)")));
     }
     let media_type = head.header("content-type").unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if is_question && !essence.eq_ignore_ascii_case(OCTETS) {
-        return Err(unsupported("the body is not application/octet-stream"));
+        let media_type = quoted(media_type);
+        return Err(unsupported(format!("the Content-Type is {media_type} (expected {OCTETS})")));
     }
     let length = head.body_length()?;
     let digests = |limit: u64| {
@@ -295,17 +297,16 @@ fn body_length(options: &EngineOptions, head: &RequestHead, asked: &Asked) -> Re
 }
 
 fn list(query: &Query<'_>) -> Result<Asked, Refusal> {
-    let after = query.field("after")?.map(|after| after.parse());
-    let after =
-        after.transpose().map_err(|_| Refusal::invalid_query("the query field `after` is not a root"))?;
+    let after = query
+        .field("after")?
+        .map(|after| after.parse().map_err(|_| Refusal::invalid_field("after", &after, "a root")));
+    let after = after.transpose()?;
     let limit = match query.field("limit")? {
         None => LONGEST_LIST,
         Some(limit) => {
             let digits = limit.bytes().all(|byte| byte.is_ascii_digit());
-            let limit = limit.parse().ok().filter(|limit| digits && (1..=LONGEST_LIST).contains(limit));
-            limit.ok_or_else(|| {
-                Refusal::invalid_query("the query field `limit` is not an integer from 1 to 1000")
-            })?
+            let parsed = limit.parse().ok().filter(|limit| digits && (1..=LONGEST_LIST).contains(limit));
+            parsed.ok_or_else(|| Refusal::invalid_field("limit", &limit, "1 to 1000"))?
         }
     };
     Ok(Asked::List { after, limit })
@@ -316,7 +317,7 @@ fn expected(query: &Query<'_>) -> Result<Expected, Refusal> {
         None => Ok(Expected::Stored),
         Some("known") => Ok(Expected::Known),
         Some("sent") => Ok(Expected::Sent),
-        Some(_) => Err(Refusal::invalid_query("the query field `expect` is neither `known` nor `sent`")),
+        Some(other) => Err(Refusal::invalid_field("expect", other, "known or sent")),
     }
 }
 
@@ -324,12 +325,12 @@ fn form(query: &Query<'_>) -> Result<Form, Refusal> {
     let form = match query.field("encoding")?.as_deref() {
         None => Form::Plain,
         Some("zstd") => Form::AsStored,
-        Some(_) => return Err(Refusal::invalid_query("the query field `encoding` is not `zstd`")),
+        Some(other) => return Err(Refusal::invalid_field("encoding", other, "zstd")),
     };
     match query.field("verify")?.as_deref() {
         None => Ok(form),
         Some("digest") => Ok(Form::Verified),
-        Some(_) => Err(Refusal::invalid_query("the query field `verify` is not `digest`")),
+        Some(other) => Err(Refusal::invalid_field("verify", other, "digest")),
     }
 }
 
@@ -337,9 +338,9 @@ fn form(query: &Query<'_>) -> Result<Form, Refusal> {
 fn part(query: &Query<'_>) -> Result<Range<u64>, Refusal> {
     let place = |name, default| match query.field(name)? {
         None => Ok(default),
-        Some(digits) => number(&digits).ok_or_else(|| {
-            Refusal::invalid_query(format!("the query field `{name}` is not a number of bytes"))
-        }),
+        Some(digits) => {
+            number(&digits).ok_or_else(|| Refusal::invalid_field(name, &digits, "a number of bytes"))
+        }
     };
     Ok(place("start", 0)?..place("end", u64::MAX)?)
 }
@@ -354,7 +355,11 @@ fn digest(digits: &str) -> Result<[u8; 32], Refusal> {
     let mut digest = [0; 32];
     match hex::decode_to_slice(digits, &mut digest) {
         Ok(()) if !digits.bytes().any(|digit| digit.is_ascii_uppercase()) => Ok(digest),
-        _ => Err(Refusal::new(400, "invalid_digest", "the digest is not 64 lowercase hexadecimal digits")),
+        _ => {
+            let digits = quoted(digits);
+            let message = format!("the digest is {digits} (expected 64 lowercase hexadecimal digits)");
+            Err(Refusal::new(400, "invalid_digest", message))
+        }
     }
 }
 

@@ -123,20 +123,24 @@ impl TableReader {
         }
         // Every chunk has a row and at least one byte.
         if count == 0 || most * (ROW as u64 + 1) + HEAD as u64 > self.length {
-            return Err(Refusal::invalid_pack("the number of chunks does not match Content-Length"));
+            let message = format!("the pack has {count} chunks, which its {} bytes cannot hold", self.length);
+            return Err(Refusal::invalid_pack(message));
         }
         usize::try_from(count).map_err(|_| Refusal::internal())
     }
 
     fn check(&self, rows: &[Row], options: &EngineOptions) -> Result<(), Refusal> {
-        if rows.iter().any(|row| row.encoded == 0 || row.encoded > row.length) {
-            return Err(Refusal::invalid_pack(
-                "the pack has a chunk whose encoded length is not between 1 and its length",
-            ));
+        if let Some(row) = rows.iter().find(|row| row.encoded == 0 || row.encoded > row.length) {
+            let Row { encoded, length, .. } = row;
+            let message = format!("a chunk has {encoded} encoded bytes (expected 1 to its length, {length})");
+            return Err(Refusal::invalid_pack(message));
         }
         let encoded: u64 = rows.iter().map(|row| u64::from(row.encoded)).sum();
-        if encoded + (HEAD + rows.len() * ROW) as u64 != self.length {
-            return Err(Refusal::invalid_pack("the lengths of the chunks do not add up to Content-Length"));
+        let sum = encoded + (HEAD + rows.len() * ROW) as u64;
+        if sum != self.length {
+            let message =
+                format!("the table and chunks add up to {sum} bytes (Content-Length: {})", self.length);
+            return Err(Refusal::invalid_pack(message));
         }
         let longest: u64 = rows.iter().map(|row| row.length.into()).max().unwrap_or_default();
         if longest > options.chunk_bytes_limit() {

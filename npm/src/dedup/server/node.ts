@@ -28,7 +28,8 @@ export type UploadHandler = (request: IncomingMessage, response: ServerResponse)
  * `app.use("/store", createUploadHandler({ store: "files" }))`.
  *
  * @throws {ChunkerError} `native_unavailable` without an addon; `invalid_argument`.
- * @throws {StoreError} `invalid_store_option` for a number out of range.
+ * @throws {StoreError} `invalid_store_option` for a number out of range, an invalid `prefix`, or `credentials` with
+ * `origins: "*"`.
  */
 export function createUploadHandler(options: UploadHandlerOptions<IncomingMessage>): UploadHandler {
   const handler = new Handler(options);
@@ -41,7 +42,7 @@ export function createUploadHandler(options: UploadHandlerOptions<IncomingMessag
 export interface UploadServerOptions extends UploadHandlerOptions<IncomingMessage> {
   /** Default: any free port. */
   readonly port?: number | undefined;
-  /** The address to listen on. Only local ones are allowed without `authorize`. Default: `127.0.0.1`. */
+  /** The address to listen on. Without `authorize`, it must be a loopback address. Default: `127.0.0.1`. */
   readonly host?: string | undefined;
 }
 
@@ -69,7 +70,7 @@ export async function createUploadServer(options: UploadServerOptions): Promise<
   const { port = 0, host = "127.0.0.1", ...rest } = options;
   const isOpen = rest.authorize === undefined;
   if (isOpen && !isLoopback(host)) {
-    throw invalidArgument(`others can reach ${host}: pass authorize to decide who may do what`);
+    throw invalidArgument(`host is ${host} (expected a loopback address, unless authorize is set)`);
   }
   const handler = new Handler(rest, isOpen);
   await handler.shell.open();
