@@ -180,7 +180,7 @@ pub(crate) struct Stats {}
 
 /// Serve the store over HTTP
 ///
-/// Clients such as the npm package send and fetch only the chunks that the other side lacks. `GET
+/// Clients such as the npm package transfer only the chunks that the receiving side lacks. `GET
 /// /v1/files/ROOT` returns a file, whole or by range. docs/protocol.md specifies the protocol. For TLS, put
 /// a proxy in front. GET /healthz says whether the server is alive; GET /metrics returns its counters, for
 /// Prometheus.

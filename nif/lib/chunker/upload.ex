@@ -1,7 +1,7 @@
 defmodule Chunker.Upload do
   @moduledoc """
   The server of the upload protocol: it moves files into a store and out of it over HTTP, and transfers only
-  the chunks that the other side lacks.
+  the chunks that the receiving side lacks.
 
   Browsers and programs use it through `chunker-cdc` from npm, or through any client of `docs/protocol.md` in
   the repository. The protocol is implemented in the core, the same in every language; a shell owns the

@@ -8,7 +8,7 @@ import { Requests, type RetryOptions } from "./retry.js";
 import type { StoredFile, Transport, Usage } from "./transport.js";
 import { checkedRoot } from "./wire.js";
 
-/** How {@link listFiles}, {@link deleteFile} and {@link usage} work. */
+/** Options of {@link listFiles}, {@link deleteFile} and {@link usage}. */
 export interface FilesOptions {
   /** The connection to the server. */
   readonly transport: Transport;
@@ -18,7 +18,7 @@ export interface FilesOptions {
 
 const KEYS = ["transport", "signal", "retry"] as const;
 
-/** Yields the files of the server, by their names. */
+/** Yields the server's files, ordered by root. */
 export async function* listFiles(
   options: FilesOptions,
 ): AsyncGenerator<StoredFile, void, undefined> {

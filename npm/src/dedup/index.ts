@@ -1,4 +1,4 @@
-// `chunker-cdc/dedup`: transfers of only what the other side lacks. `docs/protocol.md` specifies what goes
+// `chunker-cdc/dedup`: transfers of only what the receiving side lacks. `docs/protocol.md` specifies what goes
 // over the wire.
 
 export { Download, download } from "./download.js";

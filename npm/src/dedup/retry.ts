@@ -7,7 +7,7 @@ export interface RetryOptions {
   readonly attempts?: number | undefined;
   /** Longest wait before the second attempt, in milliseconds; it doubles each time. Default: 250. */
   readonly baseDelayMs?: number | undefined;
-  /** Limit for every wait, in milliseconds. Default: 15,000. */
+  /** Limit for the growing delay, in milliseconds. A longer `Retry-After` is honored, up to 120 s. Default: 15,000. */
   readonly maxDelayMs?: number | undefined;
   /** Returns a number from 0 to 1 for the jitter. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
@@ -69,7 +69,7 @@ export class Requests {
    * {@link DedupError}.
    *
    * Waits between half and all of an exponentially growing delay, so that clients of a server that was down
-   * do not all return at the same moment; never less than the server asked for.
+   * do not all return at the same moment. Waits at least as long as the server asks, up to 120 s.
    */
   async run<T>(attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
     for (const attempts = this.attempts(); ; ) {

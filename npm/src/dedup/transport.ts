@@ -84,15 +84,15 @@ export interface Usage {
  * A connection to a server.
  *
  * Every method is one attempt: `upload` and `download` retry, if and only if a method rejects with a
- * `DedupError` with `retryable: true`. Methods are called concurrently. They must not keep bytes that they
- * are given after their promise settles. They must not change or reuse pieces that they have yielded: a
- * download verifies them in place, and its consumer then owns their buffers.
+ * `DedupError` with `retryable: true`. Methods are called concurrently. Once its promise has settled, a method
+ * must not keep the bytes it was given. It must not change or reuse a piece it has yielded: a download
+ * verifies it in place, and its consumer then owns the buffer.
  */
 export interface Transport {
   /** Whether parts of a body may be Blobs: slices of a file, sent without being read first. */
   readonly takesBlobs?: boolean | undefined;
 
-  /** Returns the limits of one request. */
+  /** Returns the server's limits for a single request. */
   limits(options: RequestOptions): Promise<Limits>;
 
   /** Returns which of `digests`, 32 bytes each, the store lacks. */

@@ -20,15 +20,16 @@ export interface CommonUploadOptions {
    */
   readonly pool?: ChunkerPool | undefined;
   /**
-   * Packs to send at the same time. Counting those that wait for answers, fewer than twice as many are on their way.
-   * Default: 6 in Node, and 3 in browsers, which open at most six HTTP/1.1 connections to a server.
+   * Largest number of packs being sent at once. Including those that wait for an answer, fewer than twice as
+   * many are in flight. Default: 6 in Node, and 3 in browsers, which open at most six HTTP/1.1 connections to
+   * a server.
    */
   readonly concurrency?: number | undefined;
   /**
    * Limit for chunks that were read and have not arrived, in bytes; reading pauses at it. Default: 64 MiB. A
-   * file that repeats much of itself may take twice as much. Buffers, Blobs in pages and files given by their
-   * path take nothing, because they are read again: as long as no chunk of them was missing, reading runs up
-   * to 16,384 chunks ahead of the answers. With `compression`, the compressed packs being sent are held as
+   * file that repeats much of itself may take twice as much. Buffers, Blobs in pages and files given by path do
+   * not count until they are sent, because they can be read again: while none of their chunks is missing,
+   * reading runs up to 16,384 chunks ahead of the answers. With `compression`, the compressed packs being sent are held as
    * well.
    */
   readonly maxBytesInFlight?: number | undefined;

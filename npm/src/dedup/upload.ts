@@ -9,8 +9,8 @@ import type { UploadOptions, UploadProgress, UploadResult } from "./upload-optio
  * name of exactly the bytes that it has read.
  *
  * Reading, asking and sending overlap. A file in a page, or one given by its path, is read once more where
- * chunks are missing. Whatever the size of the source, memory stays within `maxBytesInFlight` and one chunk,
- * plus about 150 bytes per chunk.
+ * chunks are missing. Memory is bounded by `maxBytesInFlight` (twice that if the source repeats much of itself),
+ * one chunk, and about 150 bytes per chunk.
  *
  * An interrupted upload starts over: it reads the source again, and sends what the server still lacks.
  *

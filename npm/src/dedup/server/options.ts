@@ -4,7 +4,7 @@ import { checkedOptions } from "../../options.js";
 import type { Refusal } from "./error.js";
 import { type Store, storeHandleOf } from "./store.js";
 
-/** The kind of a request, by the names of `docs/protocol.md`, as used in metrics and logs. */
+/** The operation that a request asks for, by its name in metrics and logs. */
 export type UploadOperation =
   | "describe"
   | "ask_missing"

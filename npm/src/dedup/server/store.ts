@@ -36,7 +36,7 @@ export interface StoreOptions {
 export interface CollectOptions {
   /** Packs younger than this are left alone. Default: 24 hours. */
   readonly minAgeMs?: number | undefined;
-  /** Packs with this percentage of waste are rewritten. Default: 20. */
+  /** Packs with at least this percentage of waste are rewritten: 0 to 100. Default: 20. */
   readonly maxWaste?: number | undefined;
   /** Only reports what it would do. Default: false. */
   readonly dryRun?: boolean | undefined;
