@@ -2,10 +2,11 @@
 // the package, wherever they are put.
 
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { brotliCompressSync } from "node:zlib";
 import { type BuildOptions, build } from "esbuild";
 import type { Browser } from "playwright-core";
 import { ISOLATED, launch, open, serve } from "../chromium.js";
@@ -14,6 +15,10 @@ import { bundleByWebpack, installAddonIn, output, PACKAGE, type Packed, pack } f
 
 const PROJECTS = join(PACKAGE, "test/bundlers/projects");
 const text = (name: string) => readFileSync(join(PROJECTS, name), "utf8");
+/** How a WebAssembly module begins, in base64. */
+const WASM = "AGFzbQ";
+/** What a page's script with all parts of the package may weigh with brotli, in bytes. */
+const SCRIPT_LIMIT = 28_500;
 /** What shows, in a page and in Node, whether all parts of the package work. */
 const FILES = {
   "probe.js": text("probe.js"),
@@ -131,7 +136,9 @@ test("esbuild, for a page in production: fetches the modules, and has no workers
   for (const name of readdirSync(dist)) {
     if (name.endsWith(".wasm")) cpSync(join(dist, name), join(out, name));
   }
-  assert.ok(statSync(join(out, "main.js")).size < 100_000);
+  const script = readFileSync(join(out, "main.js"));
+  assert.ok(!script.includes(WASM), "a module is in the script");
+  assert.ok(brotliCompressSync(script).length < SCRIPT_LIMIT);
   await using site = await serve(out, { "/": FILES["index.html"] }, ISOLATED);
   assert.match(
     await titleOf(site.url),
