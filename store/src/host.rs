@@ -140,6 +140,24 @@ pub(crate) fn start_task<T: Send + 'static>(
     Task(receiver)
 }
 
+/// Does the same with a task that ends when its output is no longer awaited.
+pub(crate) fn start_awaited_task<T: Send + 'static>(
+    host: &Arc<dyn Host>,
+    task: impl Future<Output = T> + Send + 'static,
+) -> Task<T> {
+    let (mut sender, receiver) = oneshot::channel();
+    host.spawn(Box::pin(async move {
+        let output = match select(std::pin::pin!(task), sender.cancellation()).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(_) => None,
+        };
+        if let Some(output) = output {
+            drop(sender.send(output));
+        }
+    }));
+    Task(receiver)
+}
+
 /// Returns the output of `future`, or `None` if that takes longer than `duration`.
 pub(crate) async fn within<T>(
     host: &Arc<dyn Host>,

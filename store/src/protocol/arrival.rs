@@ -6,7 +6,7 @@ use super::budget::Reservation;
 use super::exchange::Shared;
 use super::intake::{self, Intake};
 use super::space::{Space, SpoolWriter};
-use super::wire::TableReader;
+use super::wire::{HEAD, TableReader};
 use crate::store::{Inner, Store};
 use bytes::Bytes;
 use chunker::hashing::HashAlgorithm;
@@ -31,8 +31,7 @@ impl Arrival {
         length: u64,
     ) -> Result<Self, Refusal> {
         let (shared, inner) = (Arc::clone(shared), Arc::clone(&store.inner));
-        let (needed, beside) = (intake::memory(length), Spooled::memory(length));
-        let space = Space::take(&shared.budget, &inner, needed, beside).await?;
+        let space = Space::take(&shared.budget, &inner, intake::memory(length)).await?;
         let arriving = shared.arriving.add(Arc::clone(&inner), algorithm);
         Ok(match space {
             Space::Memory(memory) => {
@@ -40,7 +39,9 @@ impl Arrival {
             }
             Space::Disk(writer, memory) => {
                 let table = Some(TableReader::new(algorithm, length));
-                let spooled = Spooled { shared, inner, length, memory, arriving, table, writer };
+                let table_memory = None;
+                let spooled =
+                    Spooled { shared, inner, length, memory, arriving, table, table_memory, writer };
                 Self::Spooled(Box::new(spooled))
             }
         })
@@ -70,41 +71,55 @@ pub(super) struct Spooled {
     inner: Arc<Inner>,
     /// Length of the pack in bytes.
     length: u64,
-    /// For the table and the writer.
+    /// For the writer.
     memory: Reservation,
     arriving: ArrivingPack,
-    /// Reads the table, until it has arrived, unless it is long: a wrong one is refused early, and a right one tells
-    /// commits whether to wait for this pack.
+    /// Reads the table, until it has arrived, unless it is long or memory is short: a wrong one is refused early, and a
+    /// right one tells commits whether to wait for this pack.
     table: Option<TableReader>,
+    table_memory: Option<Reservation>,
     writer: SpoolWriter,
 }
 
 impl Spooled {
-    /// Returns the most memory that a pack of this length takes beside the writer's, in bytes: its table, as it arrived
-    /// and as rows, and what is checked of each row.
-    fn memory(length: u64) -> u64 {
-        3 * length.min(TABLE as u64)
+    async fn push(&mut self, piece: Bytes) -> Result<(), Refusal> {
+        self.read_table(&piece)?;
+        self.writer.push(piece).await
     }
 
-    async fn push(&mut self, piece: Bytes) -> Result<(), Refusal> {
-        if let Some(table) = &mut self.table {
-            if let Some(rows) = table.take(&mut &piece[..], &self.shared.options)? {
-                self.memory.shrink(SpoolWriter::MEMORY + size_of_val(&rows[..]) as u64);
-                self.arriving.set_rows(rows.into());
+    fn read_table(&mut self, mut piece: &[u8]) -> Result<(), Refusal> {
+        let Some(table) = &mut self.table else { return Ok(()) };
+        let (head, rest) = piece.split_at(piece.len().min(HEAD));
+        let mut rows = table.take(&mut &head[..], &self.shared.options)?;
+        if self.table_memory.is_none()
+            && let Some(length) = table.length()
+        {
+            // As it arrived and as rows, and what is checked of each row.
+            let memory = self.shared.budget.try_take_spooled(3 * length as u64);
+            self.table_memory = memory.filter(|_| length <= TABLE);
+            if self.table_memory.is_none() {
                 self.table = None;
-            } else if table.length().is_some_and(|length| length > TABLE) {
-                self.memory.shrink(SpoolWriter::MEMORY);
-                self.table = None;
+                return Ok(());
             }
         }
-        self.writer.push(piece).await
+        piece = rest;
+        if rows.is_none() {
+            rows = table.take(&mut piece, &self.shared.options)?;
+        }
+        if let (Some(rows), Some(memory)) = (rows, &mut self.table_memory) {
+            memory.shrink(size_of_val(&rows[..]) as u64);
+            self.arriving.set_rows(rows.into());
+            self.table = None;
+        }
+        Ok(())
     }
 
     /// Receives the pack from the spool.
     async fn finish(self) -> Result<Answer, Refusal> {
-        let Self { shared, inner, length, memory: _memory, arriving, writer, .. } = self;
+        let Self { shared, inner, length, memory: _memory, table_memory: _table, arriving, writer, .. } =
+            self;
         let mut spool = writer.finish().await?;
-        let memory = shared.budget.take_for_spooled(intake::memory(length)).await?;
+        let memory = shared.budget.take_for_body(intake::memory(length)).await?;
         let mut intake = Intake::new(shared, inner, length, memory, arriving);
         let mut at = 0;
         while at < length {

@@ -3,11 +3,12 @@
 //! It has parts, so that slow clients cannot take what others need:
 //! - half for what lasts as long as a client likes: bodies that are arriving, lists of chunks to send, and chunks that
 //!   are being sent;
-//! - an eighth each for these three, while that half is taken; bodies are then spooled;
+//! - while that half is taken, a sixteenth for bodies, which are then spooled, a sixteenth for lists, and an eighth for
+//!   chunks;
 //! - the rest for work that lasts as long as the server needs.
 //!
 //! Those who hold memory for a body or a list may wait for the rest, and those who hold it for a list also for chunks.
-//! Nobody else waits for memory while holding any, so nobody waits in a circle.
+//! Nobody else waits for anything while holding memory, so nobody waits in a circle. Each part has a line of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +25,7 @@ pub(super) struct Budget {
     listed: Part,
     sent: Part,
     rest: Part,
-    waiting: Arc<AtomicUsize>,
+    /// Limit for the requests that wait for one part.
     line: usize,
 }
 
@@ -33,6 +34,7 @@ pub(super) struct Budget {
 struct Part {
     free: Arc<Semaphore>,
     units: u32,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// Memory that a request may use, until this is dropped.
@@ -45,7 +47,7 @@ pub(super) struct Busy;
 
 impl Part {
     fn new(units: u32) -> Self {
-        Self { free: Arc::new(Semaphore::new(units as usize)), units }
+        Self { free: Arc::new(Semaphore::new(units as usize)), units, waiting: Arc::default() }
     }
 
     /// Takes memory, at most all, if it is free.
@@ -61,6 +63,12 @@ impl Part {
         taken.map(Reservation).map_err(|_closed| Busy) // nobody closes it
     }
 
+    /// Returns a place in the line, which has `most`.
+    fn join_line(&self, most: usize) -> Result<Place, Busy> {
+        let (place, before) = Place::new(&self.waiting);
+        if before < most { Ok(place) } else { Err(Busy) }
+    }
+
     /// Units that are taken.
     fn taken(&self) -> usize {
         (self.units as usize).saturating_sub(self.free.available_permits())
@@ -68,17 +76,16 @@ impl Part {
 }
 
 impl Budget {
-    /// Returns a budget of `bytes`; at most `line` requests wait for it.
+    /// Returns a budget of `bytes`; at most `line` requests wait for each part.
     pub(super) fn new(bytes: u64, line: usize) -> Self {
         let units = units(bytes);
-        let (paced, eighth) = (units / 2, units / 8);
+        let (paced, sent, sixteenth) = (units / 2, units / 8, units / 16);
         Self {
             paced: Part::new(paced),
-            spooled: Part::new(eighth),
-            listed: Part::new(eighth),
-            sent: Part::new(eighth),
-            rest: Part::new(units - paced - 3 * eighth),
-            waiting: Arc::default(),
+            spooled: Part::new(sixteenth),
+            listed: Part::new(sixteenth),
+            sent: Part::new(sent),
+            rest: Part::new(units - paced - sent - 2 * sixteenth),
             line,
         }
     }
@@ -90,13 +97,13 @@ impl Budget {
         if let Some(memory) = self.rest.try_take(bytes) {
             return Ok(memory);
         }
-        let _place = self.join_line()?;
+        let _place = self.rest.join_line(self.line)?;
         self.rest.take(bytes).await
     }
 
-    /// Does the same for a body that was spooled, which is not refused even if the line is full.
-    pub(super) async fn take_for_spooled(&self, bytes: u64) -> Result<Reservation, Busy> {
-        let _place = Place::new(&self.waiting);
+    /// Does the same for a body that has arrived, which is not refused even if the line is full.
+    pub(super) async fn take_for_body(&self, bytes: u64) -> Result<Reservation, Busy> {
+        let _place = Place::new(&self.rest.waiting);
         self.rest.take(bytes).await
     }
 
@@ -112,10 +119,12 @@ impl Budget {
         self.paced.try_take(bytes)
     }
 
-    /// Does the same if half of that part stays free.
+    /// Does the same, at most for half of that part, if the other half stays free.
     pub(super) fn spare_paced(&self, bytes: u64) -> Option<Reservation> {
-        let needed = units(bytes) as usize + self.paced.units as usize / 2;
-        (self.paced.free.available_permits() >= needed).then(|| self.paced.try_take(bytes)).flatten()
+        let half = self.paced.units / 2;
+        let wanted = units(bytes).min(half);
+        let is_free = self.paced.free.available_permits() >= (wanted + half) as usize;
+        is_free.then(|| self.paced.try_take(u64::from(wanted) * UNIT)).flatten()
     }
 
     /// Takes memory for a list of chunks, until they are sent; waits in line until it is free.
@@ -125,7 +134,7 @@ impl Budget {
         if let Some(memory) = self.spare_paced(bytes).or_else(|| self.listed.try_take(bytes)) {
             return Ok(memory);
         }
-        let _place = self.join_line()?;
+        let _place = self.listed.join_line(self.line)?;
         self.listed.take(bytes).await
     }
 
@@ -144,24 +153,28 @@ impl Budget {
         self.spooled.try_take(bytes)
     }
 
-    /// Returns a place in the line.
+    /// Takes memory for a commit while it waits for packs, which may need that for work, if it is free.
+    pub(super) fn try_take_for_waiting(&self, bytes: u64) -> Option<Reservation> {
+        self.paced.try_take(bytes).or_else(|| self.spooled.try_take(bytes))
+    }
+
+    /// Returns a place in the line of bodies.
     pub(super) fn join_line(&self) -> Result<Place, Busy> {
-        let (place, before) = Place::new(&self.waiting);
-        if before < self.line { Ok(place) } else { Err(Busy) }
+        self.paced.join_line(self.line)
     }
 
     /// Bytes that are taken.
     pub(super) fn taken(&self) -> u64 {
-        [&self.paced, &self.spooled, &self.listed, &self.sent, &self.rest]
-            .map(Part::taken)
-            .iter()
-            .sum::<usize>() as u64
-            * UNIT
+        self.parts().map(Part::taken).iter().sum::<usize>() as u64 * UNIT
     }
 
     /// Requests that wait.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.parts().map(|part| part.waiting.load(Ordering::Relaxed)).iter().sum()
+    }
+
+    fn parts(&self) -> [&Part; 5] {
+        [&self.paced, &self.spooled, &self.listed, &self.sent, &self.rest]
     }
 }
 
@@ -201,22 +214,22 @@ mod tests {
 
     #[test]
     fn who_finds_too_little_waits_in_line_and_who_finds_the_line_full_is_refused() {
-        let budget = Budget::new(80 * UNIT, 2); // of which 10 for this
-        let mut first = budget.take(7 * UNIT).now_or_never().unwrap().unwrap();
+        let budget = Budget::new(40 * UNIT, 2); // of which 11 for this
+        let mut first = budget.take(8 * UNIT).now_or_never().unwrap().unwrap();
         let mut second = Box::pin(budget.take(4 * UNIT));
         assert!(second.as_mut().now_or_never().is_none());
         let mut third = Box::pin(budget.take(100 * UNIT)); // more than all: it gets all
         assert!(third.as_mut().now_or_never().is_none());
         assert_eq!(budget.waiting(), 2);
         assert!(budget.take(4 * UNIT).now_or_never().unwrap().is_err());
-        let mut spooled = Box::pin(budget.take_for_spooled(UNIT));
+        let mut spooled = Box::pin(budget.take_for_body(UNIT));
         assert!(spooled.as_mut().now_or_never().is_none(), "it is not refused");
         first.shrink(5 * UNIT);
         let second = second.now_or_never().unwrap().unwrap();
         assert!(third.as_mut().now_or_never().is_none());
         drop((first, second));
         let third = third.now_or_never().unwrap().unwrap();
-        assert_eq!((budget.taken(), budget.waiting()), (10 * UNIT, 1));
+        assert_eq!((budget.taken(), budget.waiting()), (11 * UNIT, 1));
         drop(third);
         drop(spooled.now_or_never().unwrap().unwrap());
         assert_eq!((budget.taken(), budget.waiting()), (0, 0));
@@ -224,22 +237,22 @@ mod tests {
 
     #[test]
     fn no_part_takes_from_another() {
-        let budget = Budget::new(16 * UNIT, 0);
-        let first = budget.spare_paced(4 * UNIT).unwrap();
+        let budget = Budget::new(32 * UNIT, 0);
+        let first = budget.spare_paced(100 * UNIT).unwrap(); // half of it
         assert!(budget.spare_paced(UNIT).is_none());
-        let second = budget.try_take_paced(4 * UNIT).unwrap();
+        let second = budget.try_take_paced(8 * UNIT).unwrap();
         assert!(budget.try_take_paced(UNIT).is_none());
         let mut third = Box::pin(budget.take_paced(100 * UNIT));
         assert!(third.as_mut().now_or_never().is_none());
         let others = budget.take(100 * UNIT).now_or_never().unwrap().unwrap();
-        assert_eq!(budget.taken(), 10 * UNIT);
+        assert_eq!(budget.taken(), 24 * UNIT);
         let listed = budget.take_listed(2 * UNIT).now_or_never().unwrap().unwrap();
         assert!(budget.take_listed(UNIT).now_or_never().unwrap().is_err());
-        let sent = budget.take_to_send(2 * UNIT).now_or_never().unwrap().unwrap();
+        let sent = budget.take_to_send(4 * UNIT).now_or_never().unwrap().unwrap();
         assert!(budget.take_to_send(UNIT).now_or_never().is_none());
         let spooled = budget.try_take_spooled(2 * UNIT).unwrap();
         assert!(budget.try_take_spooled(UNIT).is_none() && budget.join_line().is_err());
-        assert_eq!(budget.taken(), 16 * UNIT);
+        assert_eq!(budget.taken(), 32 * UNIT);
         drop((first, second));
         let third = third.now_or_never().unwrap().unwrap();
         drop((third, others, listed, spooled, sent));
@@ -249,7 +262,7 @@ mod tests {
     #[test]
     fn who_gives_up_leaves_the_line() {
         let budget = Budget::new(8 * UNIT, 1);
-        let _all = budget.take(UNIT).now_or_never().unwrap().unwrap();
+        let _all = budget.take(3 * UNIT).now_or_never().unwrap().unwrap();
         for _ in 0..3 {
             let mut waiting = Box::pin(budget.take(UNIT));
             assert!(waiting.as_mut().now_or_never().is_none());

@@ -16,7 +16,7 @@ pub(super) enum Collected {
 impl Collected {
     /// Begins a body of `length` bytes; waits until there is space for it.
     pub(super) async fn begin(budget: &Budget, inner: &Inner, length: u64) -> Result<Self, Refusal> {
-        Ok(match Space::take(budget, inner, length, 0).await? {
+        Ok(match Space::take(budget, inner, length).await? {
             Space::Memory(memory) => Self::Memory(Vec::new(), memory),
             Space::Disk(writer, memory) => Self::Disk(writer, memory),
         })
@@ -40,10 +40,10 @@ impl Collected {
         needed: u64,
     ) -> Result<(Vec<u8>, Reservation), Refusal> {
         match self {
-            Self::Memory(bytes, _arrived) => Ok((bytes, budget.take(needed).await?)),
+            Self::Memory(bytes, _arrived) => Ok((bytes, budget.take_for_body(needed).await?)),
             Self::Disk(writer, _arrived) => {
                 let mut spool = writer.finish().await?;
-                let memory = budget.take_for_spooled(needed).await?;
+                let memory = budget.take_for_body(needed).await?;
                 let mut bytes = Vec::new();
                 while (bytes.len() as u64) < length {
                     append(&mut bytes, spool.read().await?, length);

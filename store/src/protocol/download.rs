@@ -29,13 +29,14 @@ pub(super) async fn read(
     let name = Folder::Manifests.object(root);
     let most = usize::try_from(reader.shared.options.read_digests).unwrap_or(usize::MAX);
     let kept = 6 * size.min(inner.options.manifest_limit);
-    let memory = reader.shared.budget.take_listed(kept).await?;
+    let mut memory = reader.shared.budget.take_listed(kept).await?;
     let bytes = inner.read_bounded(&name).await?.ok_or_else(|| Refusal::root_not_found(root))?;
     let (store, verified) = (Arc::clone(inner), bytes.clone());
     let listed = start_work(&inner.host, move || {
         store.checked_manifest(&root, &verified).map(|manifest| distinct(&manifest, &part, most))
     });
     let ids = listed.await.map_err(StoreError::from)??;
+    memory.shrink((bytes.len() + 6 * size_of::<[u8; 32]>() * ids.len()) as u64);
     let (pack, chunks) = chunks::pack(reader, ids, form).await?;
     let mut head = DOWNLOAD.to_vec();
     head.extend_from_slice(&u32::try_from(bytes.len()).map_err(|_| Refusal::internal())?.to_le_bytes());

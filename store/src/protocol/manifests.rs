@@ -43,7 +43,8 @@ pub(super) async fn commit(
 ) -> Result<Answer, Refusal> {
     let store = reader.store;
     let inner = Arc::clone(&store.inner);
-    let (bytes, memory) = manifest.finish(&reader.shared.budget, length, memory(length)).await?;
+    let needed = memory(length);
+    let (bytes, memory) = manifest.finish(&reader.shared.budget, length, needed).await?;
     let prepared = start_work(&inner.host, move || prepare(root, bytes.into())).await;
     let (commit, chunks, length) = prepared.map_err(StoreError::from)??;
     let json = Json::default().with_text("root", root).with("chunks", chunks).with("length", length);
@@ -52,7 +53,7 @@ pub(super) async fn commit(
         answer.committed = Some(Committed { root, length, new: !known });
         answer
     };
-    let memory = Arc::new(memory);
+    let mut memory = Arc::new(memory);
     if expected == Expected::Known {
         let (store, commit, memory) = (store.clone(), commit.clone(), Arc::clone(&memory));
         let renewing = async move {
@@ -68,9 +69,15 @@ pub(super) async fn commit(
         Expected::Stored => Vec::new(),
         Expected::Known => missing_of(store, &commit.ids()).await?,
         Expected::Sent => {
-            let arrived = Box::pin(reader.shared.arriving.missing_of(store, commit.ids()));
-            match within(&inner.host, PATIENCE, arrived).await {
-                Some(missing) => missing?,
+            let mut missing = None;
+            // While this waits for packs, they may need the memory for work.
+            if let Some(own) = reader.shared.budget.try_take_for_waiting(needed) {
+                memory = Arc::new(own);
+                let arrived = Box::pin(reader.shared.arriving.missing_of(store, commit.ids()));
+                missing = within(&inner.host, PATIENCE, arrived).await.transpose()?;
+            }
+            match missing {
+                Some(missing) => missing,
                 None => missing_of(store, &commit.ids()).await?,
             }
         }

@@ -5,7 +5,7 @@
 use super::budget::{Budget, Reservation};
 use super::exchange::Reader;
 use crate::error::StoreError;
-use crate::host::start_task;
+use crate::host::start_awaited_task;
 use crate::read::Ahead;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -42,7 +42,7 @@ pub(super) fn pieces(
     let pieces = stream::try_unfold((0, None), move |(chunk, _): (usize, Option<Reservation>)| {
         let windows = Arc::clone(&windows);
         // A task of its own soon gives half of the memory back, even if a slow client stops to poll this.
-        let next = start_task(&host, async move { windows.next(chunk).await });
+        let next = start_awaited_task(&host, async move { windows.next(chunk).await });
         async move { next.await? }
     });
     pieces.map_ok(|window| stream::iter(window).map(Ok)).try_flatten().boxed()

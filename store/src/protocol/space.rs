@@ -21,24 +21,18 @@ const WRITE: usize = 32 << 10;
 #[derive(Debug)]
 pub(super) enum Space {
     Memory(Reservation),
-    /// With memory for the writer, and for what is kept beside it.
+    /// With memory for the writer.
     Disk(SpoolWriter, Reservation),
 }
 
 impl Space {
-    /// Takes `needed` bytes of memory. If they are not free soon, takes a spool instead, and `beside` bytes of memory on
-    /// top of the [writer's](SpoolWriter::MEMORY). Waits until there is one or the other.
-    pub(super) async fn take(
-        budget: &Budget,
-        inner: &Inner,
-        needed: u64,
-        beside: u64,
-    ) -> Result<Self, Refusal> {
+    /// Takes `needed` bytes of memory. If they are not free soon, takes a spool instead, with
+    /// [memory](SpoolWriter::MEMORY) for its writer. Waits until there is one or the other.
+    pub(super) async fn take(budget: &Budget, inner: &Inner, needed: u64) -> Result<Self, Refusal> {
         if let Some(memory) = budget.try_take_paced(needed) {
             return Ok(Self::Memory(memory));
         }
-        let spooled = SpoolWriter::MEMORY + beside;
-        if needed <= spooled
+        if needed <= SpoolWriter::MEMORY
             && let Some(memory) = budget.try_take_spooled(needed)
         {
             return Ok(Self::Memory(memory));
@@ -49,12 +43,10 @@ impl Space {
             if let Some(taken) = within(&inner.host, PATIENCE, &mut taking).await {
                 return Ok(Self::Memory(taken?));
             }
-            let Some(memory) = budget.try_take_spooled(spooled) else { continue };
+            let Some(memory) = budget.try_take_spooled(SpoolWriter::MEMORY) else { continue };
             if let Some(spool) = inner.spool().await {
                 return Ok(Self::Disk(SpoolWriter { buffer: Vec::new(), spool }, memory));
             }
-            drop(memory);
-            return Ok(Self::Memory(taking.await?));
         }
     }
 }
@@ -104,8 +96,8 @@ mod tests {
         let budget = Budget::new(64 << 20, 2); // half of it for this
         let _spooled = budget.try_take_spooled(64 << 20).unwrap();
         let held = budget.try_take_paced(16 << 20).unwrap();
-        let mut large = Box::pin(Space::take(&budget, &store.inner, 24 << 20, 0));
-        let mut small = Box::pin(Space::take(&budget, &store.inner, 16 << 20, 0));
+        let mut large = Box::pin(Space::take(&budget, &store.inner, 24 << 20));
+        let mut small = Box::pin(Space::take(&budget, &store.inner, 16 << 20));
         assert!(large.as_mut().now_or_never().is_none());
         let both = futures::future::select(&mut large, &mut small);
         assert!(tokio::time::timeout(3 * PATIENCE, both).await.is_err(), "there is room for the small one");

@@ -635,6 +635,55 @@ fn readers_wait_for_memory_without_holding_up_others() {
     local.takes_nothing();
 }
 
+#[test]
+fn a_commit_that_waits_for_its_packs_leaves_them_the_memory_to_arrive() {
+    let local = Local::beside_stalled_packs();
+    let data = suite::noise(30_000_000, 54);
+    let file = suite::manifest(&data, ALGORITHM);
+    let pack = suite::write_pack(ALGORITHM, &chunks_of(&file, &data));
+    let body = Bytes::from(pack.body.concat());
+    let target = format!("/v1/manifests/{}?expect=sent", suite::root(&file));
+    let commit = Sent::new("PUT", &target).body(file.to_bytes());
+    local.runtime.block_on(async {
+        let mut arriving = local.start(&pack).await.unwrap();
+        arriving.push(body.slice(..body.len() - 1)).await.unwrap();
+        let storing = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            arriving.push(body.slice(body.len() - 1..)).await.unwrap();
+            arriving.finish().await.status
+        };
+        assert_eq!(futures::join!(async { local.exchange(&commit).await.status }, storing), (201, 200));
+    });
+}
+
+#[test]
+fn readers_that_leave_while_they_wait_leave_no_task() {
+    let local = Local::new();
+    let root = suite::upload(&local, &suite::noise(300_000, 55), ALGORITHM);
+    let chunk = Chunk::raw(ALGORITHM, &suite::noise(11 << 20, 56));
+    let digest = hex::encode(chunk.digest);
+    local.send(&suite::write_pack(ALGORITHM, &[chunk])).ok(200);
+    let local = local.with_stalled_packs();
+    local.runtime.block_on(async {
+        let one = Sent::new("GET", &format!("/v1/chunks/{ALGORITHM}/{digest}"));
+        let _slow = local.exchange(&one).await; // has all the memory to send that is left
+        let get = Sent::new("GET", &format!("/v1/files/{root}"));
+        let tasks = || local.runtime.metrics().num_alive_tasks();
+        let before = tasks();
+        for _ in 0..20 {
+            let answer = tokio::time::timeout(Duration::from_millis(20), local.exchange(&get)).await;
+            assert!(answer.is_err());
+        }
+        for _ in 0..500 {
+            if tasks() <= before {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(tasks() <= before);
+    });
+}
+
 /// Stores a file with chunks of up to 4 MiB, and returns its manifest.
 fn upload_large(local: &Local, data: &[u8]) -> Manifest {
     let profile = Profile::LARGE.hash(ALGORITHM);
