@@ -6,6 +6,9 @@ set -euo pipefail
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
+# Where there is none, each cargo puts one of its own in its place, and what another is doing in it fails.
+mkdir -p target
+
 declare -A runs
 for target in "$@"; do
     (make --no-print-directory "$target" 2>&1 | tee "$logs/$target") &
