@@ -121,27 +121,13 @@ impl Local {
 
     /// Waits until all memory is given back.
     fn takes_nothing(&self) {
-        let taken = || (self.engine.memory_taken(), self.engine.waiting());
-        for _ in 0..500 {
-            if taken() == (0, 0) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        assert_eq!(taken(), (0, 0));
+        becomes((0, 0), || (self.engine.memory_taken(), self.engine.waiting()));
     }
 
     /// Waits until nothing is stored and all memory is given back.
     fn holds_nothing(&self) {
-        let mut left = (0, Vec::new());
-        for _ in 0..500 {
-            left = (self.engine.memory_taken(), self.files());
-            if left == (0, Vec::new()) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        assert_eq!((left, self.engine.waiting()), ((0, Vec::new()), 0));
+        becomes((0, Vec::new()), || (self.engine.memory_taken(), self.files()));
+        assert_eq!(self.engine.waiting(), 0);
     }
 
     /// Returns the files of the store, except for `format`.
@@ -150,6 +136,17 @@ impl Local {
         let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
+}
+
+/// Waits until `state` is as `expected`.
+fn becomes<T: PartialEq + std::fmt::Debug>(expected: T, state: impl Fn() -> T) {
+    for _ in 0..500 {
+        if state() == expected {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(state(), expected);
 }
 
 fn head(request: &Sent) -> RequestHead {
@@ -674,13 +671,7 @@ fn readers_that_leave_while_they_wait_leave_no_task() {
             let answer = tokio::time::timeout(Duration::from_millis(20), local.exchange(&get)).await;
             assert!(answer.is_err());
         }
-        for _ in 0..500 {
-            if tasks() <= before {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert!(tasks() <= before);
+        becomes(true, || tasks() <= before);
     });
 }
 
