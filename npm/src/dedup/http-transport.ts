@@ -294,19 +294,18 @@ class OneRequest {
   readonly method: string;
   readonly path: string;
   readonly watch: Watch;
-  readonly #stallTimeoutMs: number;
   readonly #outer: AbortSignal;
   readonly #stop = new AbortController();
   readonly #onAbort: () => void;
   readonly #endSpan: EndSpan;
-  #stalled = false;
+  /** How it stalled, if it did. */
+  #stalled: string | undefined;
   #isEnded = false;
 
   constructor(method: string, path: string, { signal, body }: Init, stallTimeoutMs: number) {
     this.#endSpan = beginSpan("debug", `${method} ${path}`, { bytesOut: body?.length ?? 0 });
     this.method = method;
     this.path = path;
-    this.#stallTimeoutMs = stallTimeoutMs;
     this.#outer = signal;
     // One controller for both reasons to stop; AbortSignal.any would keep each request's signal alive
     // as long as the upload's.
@@ -314,8 +313,8 @@ class OneRequest {
     if (signal.aborted) this.#onAbort();
     signal.addEventListener("abort", this.#onAbort, { once: true });
     this.watch = new Watch(stallTimeoutMs, () => {
-      this.#stalled = true;
-      this.#stop.abort(new DedupError("request_timeout", `no progress for ${stallTimeoutMs} ms`));
+      this.#stalled = `${this.name} made no progress for ${stallTimeoutMs} ms`;
+      this.#stop.abort(new DedupError("request_timeout", this.#stalled));
     });
   }
 
@@ -379,9 +378,8 @@ class OneRequest {
   /** Returns the error of a request that ended with `error`. */
   failure(error: unknown): unknown {
     if (this.#outer.aborted) return this.#outer.reason;
-    if (this.#stalled) {
-      const message = `${this.name} made no progress for ${this.#stallTimeoutMs} ms`;
-      return new DedupError("request_timeout", message, { retryable: true, cause: error });
+    if (this.#stalled !== undefined) {
+      return new DedupError("request_timeout", this.#stalled, { retryable: true, cause: error });
     }
     if (asDedupError(error) !== undefined || error instanceof ChunkerError) return error;
     return networkError(this.name, error);
