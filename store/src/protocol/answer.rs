@@ -343,13 +343,13 @@ impl From<StoreError> for Refusal {
 /// A spool failed. A failure of the cache's disk says nothing about the store.
 impl From<SpoolError> for Refusal {
     fn from(SpoolError { error, is_of_store }: SpoolError) -> Self {
-        let mut refusal = Self::from(StoreError::from(error));
-        if !is_of_store {
-            let cause = refusal.0.cause.take();
-            refusal = Self::server_busy();
-            refusal.0.cause = cause;
+        let of_store = Self::from(StoreError::from(error));
+        if is_of_store {
+            return of_store;
         }
-        refusal
+        let mut busy = Self::server_busy();
+        busy.0.cause = of_store.0.cause;
+        busy
     }
 }
 

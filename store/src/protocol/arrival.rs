@@ -87,10 +87,11 @@ impl Spooled {
         self.writer.push(piece).await
     }
 
-    fn read_table(&mut self, mut piece: &[u8]) -> Result<(), Refusal> {
+    /// Reads what `piece` has of the table.
+    fn read_table(&mut self, piece: &[u8]) -> Result<(), Refusal> {
         let Some(table) = &mut self.table else { return Ok(()) };
-        let (head, rest) = piece.split_at(piece.len().min(HEAD));
-        let mut rows = table.take(&mut &head[..], &self.shared.options)?;
+        let (mut head, mut rest) = piece.split_at(piece.len().min(HEAD));
+        let mut rows = table.take(&mut head, &self.shared.options)?;
         if self.table_memory.is_none()
             && let Some(length) = table.length()
         {
@@ -102,9 +103,8 @@ impl Spooled {
                 return Ok(());
             }
         }
-        piece = rest;
         if rows.is_none() {
-            rows = table.take(&mut piece, &self.shared.options)?;
+            rows = table.take(&mut rest, &self.shared.options)?;
         }
         if let (Some(rows), Some(memory)) = (rows, &mut self.table_memory) {
             memory.shrink(size_of_val(&rows[..]) as u64);

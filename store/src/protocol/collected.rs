@@ -31,8 +31,8 @@ impl Collected {
         Ok(())
     }
 
-    /// Returns the complete body of `length` bytes, and `needed` bytes of memory, part of which is for the body; waits
-    /// until they are free.
+    /// Returns the complete body of `length` bytes, with `needed` bytes of memory, which cover it. Waits until that much
+    /// is free.
     pub(super) async fn finish(
         self,
         budget: &Budget,

@@ -54,7 +54,7 @@ impl Space {
 /// Writes a body to a spool.
 #[derive(Debug)]
 pub(super) struct SpoolWriter {
-    /// What has arrived but is not yet written.
+    /// Bytes that are not written yet.
     buffer: Vec<u8>,
     spool: Spool,
 }
