@@ -6,7 +6,7 @@ set -euo pipefail
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
-# Where there is none, each cargo puts one of its own in its place, and what another is doing in it fails.
+# Without this folder, two cargos that start together both create it, and one can replace the other's while it is in use.
 mkdir -p target
 
 declare -A runs
