@@ -7,8 +7,8 @@
 //!   chunks;
 //! - the rest for work that lasts as long as the server needs.
 //!
-//! Those who hold memory for a body or a list may wait for the rest, and those who hold it for a list also for chunks.
-//! Nobody else waits for anything while holding memory, so nobody waits in a circle. Each part has a line of its own.
+//! Those who hold memory for a body may wait for a list or for the rest, and those who hold it for a list for chunks or
+//! for the rest. Nobody else waits for anything while holding memory, so nobody waits in a circle. Each part has a line of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

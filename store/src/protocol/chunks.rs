@@ -28,7 +28,8 @@ pub(super) async fn missing(
     digests: Collected,
     length: u64,
 ) -> Result<Answer, Refusal> {
-    let (digests, _memory) = digests.finish(&reader.shared.budget, length, 4 * length).await?;
+    let taking = reader.shared.budget.take_for_body(4 * length);
+    let (digests, _memory) = digests.finish(length, taking).await?;
     let (digests, _) = digests.as_chunks::<32>();
     let missing = reader.store.missing(algorithm, digests).await?;
     let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
@@ -37,7 +38,7 @@ pub(super) async fn missing(
 }
 
 /// Returns the memory that a request for chunks takes, in bytes: where each is, and its row. Reading them takes more.
-pub(super) const fn memory(length: u64) -> u64 {
+const fn memory(length: u64) -> u64 {
     6 * length
 }
 
@@ -45,11 +46,13 @@ pub(super) const fn memory(length: u64) -> u64 {
 pub(super) async fn read(
     reader: &Reader<'_>,
     algorithm: HashAlgorithm,
-    digests: Vec<u8>,
+    digests: Collected,
+    length: u64,
     form: Form,
-    memory: Reservation,
 ) -> Result<Answer, Refusal> {
     let inner = &reader.store.inner;
+    let taking = reader.shared.budget.take_listed(memory(length));
+    let (digests, memory) = digests.finish(length, taking).await?;
     let parsed = start_work(&inner.host, move || parse(algorithm, &digests)).await;
     let ids = parsed.map_err(StoreError::from)??;
     let (length, pieces) = pack(reader, ids, form).await?;

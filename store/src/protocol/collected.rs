@@ -1,7 +1,7 @@
 //! Bodies that are needed whole.
 
 use super::answer::Refusal;
-use super::budget::{Budget, Reservation};
+use super::budget::{Budget, Busy, Reservation};
 use super::space::{Space, SpoolWriter};
 use crate::store::Inner;
 use bytes::Bytes;
@@ -31,19 +31,17 @@ impl Collected {
         Ok(())
     }
 
-    /// Returns the complete body of `length` bytes, with `needed` bytes of memory, which cover it. Waits until that much
-    /// is free.
+    /// Returns the complete body of `length` bytes once its user has taken `memory`, which covers it.
     pub(super) async fn finish(
         self,
-        budget: &Budget,
         length: u64,
-        needed: u64,
+        memory: impl Future<Output = Result<Reservation, Busy>>,
     ) -> Result<(Vec<u8>, Reservation), Refusal> {
         match self {
-            Self::Memory(bytes, _arrived) => Ok((bytes, budget.take_for_body(needed).await?)),
+            Self::Memory(bytes, _arrived) => Ok((bytes, memory.await?)),
             Self::Disk(writer, _arrived) => {
                 let mut spool = writer.finish().await?;
-                let memory = budget.take_for_body(needed).await?;
+                let memory = memory.await?;
                 let mut bytes = Vec::new();
                 while (bytes.len() as u64) < length {
                     append(&mut bytes, spool.read().await?, length);
@@ -55,7 +53,7 @@ impl Collected {
 }
 
 /// Appends a piece to a body of `length` bytes.
-pub(super) fn append(body: &mut Vec<u8>, piece: &[u8], length: u64) {
+fn append(body: &mut Vec<u8>, piece: &[u8], length: u64) {
     if body.capacity() == 0 {
         body.reserve_exact(usize::try_from(length).unwrap_or_default());
     }

@@ -3,8 +3,8 @@
 use super::answer::{Answer, AnswerBody, OCTETS, Refusal};
 use super::arrival::Arrival;
 use super::arriving::Arriving;
-use super::budget::{Budget, Reservation};
-use super::collected::{Collected, append};
+use super::budget::Budget;
+use super::collected::Collected;
 use super::cors;
 use super::json::{self, Json};
 use super::options::EngineOptions;
@@ -192,8 +192,6 @@ pub struct Exchange {
 enum Body {
     /// There is none.
     None,
-    /// It lists chunks to read, with the memory that they take until they are sent.
-    Listed(Vec<u8>, Reservation),
     /// It is needed whole.
     Collected(Collected),
     /// It is a pack.
@@ -215,10 +213,6 @@ impl Body {
         match asked {
             Asked::WritePack(algorithm) => {
                 Arrival::begin(shared, store, *algorithm, length).await.map(Self::Pack)
-            }
-            Asked::ReadChunks { .. } => {
-                let memory = shared.budget.take_listed(chunks::memory(length)).await?;
-                Ok(Self::Listed(Vec::new(), memory))
             }
             _ => Collected::begin(&shared.budget, &store.inner, length).await.map(Self::Collected),
         }
@@ -253,7 +247,6 @@ impl Exchange {
         }
         match &mut body {
             Body::Pack(arrival) => arrival.push(piece).await?,
-            Body::Listed(bytes, _) => append(bytes, &piece, self.length),
             Body::Collected(collected) => collected.push(piece, self.length).await?,
             Body::None => {}
             Body::Refused => return Err(Refusal::malformed("the body was already refused")),
@@ -276,8 +269,8 @@ impl Exchange {
             (Asked::AskMissing(algorithm), Body::Collected(digests)) => {
                 chunks::missing(&reader, algorithm, digests, length).await
             }
-            (Asked::ReadChunks { algorithm, form }, Body::Listed(digests, memory)) => {
-                chunks::read(&reader, algorithm, digests, form, memory).await
+            (Asked::ReadChunks { algorithm, form }, Body::Collected(digests)) => {
+                chunks::read(&reader, algorithm, digests, length, form).await
             }
             (Asked::Commit { root, expected }, Body::Collected(manifest)) => {
                 manifests::commit(&reader, root, expected, manifest, length).await

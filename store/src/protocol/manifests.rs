@@ -44,7 +44,8 @@ pub(super) async fn commit(
     let store = reader.store;
     let inner = Arc::clone(&store.inner);
     let needed = memory(length);
-    let (bytes, memory) = manifest.finish(&reader.shared.budget, length, needed).await?;
+    let taking = reader.shared.budget.take_for_body(needed);
+    let (bytes, memory) = manifest.finish(length, taking).await?;
     let prepared = start_work(&inner.host, move || prepare(root, bytes.into())).await;
     let (commit, chunks, length) = prepared.map_err(StoreError::from)??;
     let json = Json::default().with_text("root", root).with("chunks", chunks).with("length", length);

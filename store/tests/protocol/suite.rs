@@ -204,6 +204,10 @@ pub(crate) fn ask_missing(algorithm: HashAlgorithm, digests: &[[u8; 32]]) -> Sen
     Sent::new("POST", &format!("/v1/chunks/{algorithm}/missing")).body(digests.concat())
 }
 
+pub(crate) fn read_chunks(algorithm: HashAlgorithm, digests: &[[u8; 32]]) -> Sent {
+    Sent::new("POST", &format!("/v1/chunks/{algorithm}/read")).body(digests.concat())
+}
+
 pub(crate) fn missing(server: &dyn Server, algorithm: HashAlgorithm, digests: &[[u8; 32]]) -> Vec<bool> {
     let bitmap = server.send(&ask_missing(algorithm, digests)).ok(200);
     assert_eq!(bitmap.len(), digests.len().div_ceil(8));
@@ -323,7 +327,7 @@ pub(crate) fn any_split_of_a_body_gives_the_same_answer(server: &dyn Server) {
     let requests = [
         write_pack(SHA256, &chunks()),
         ask_missing(SHA256, &digests),
-        Sent::new("POST", "/v1/chunks/sha256/read").body(digests.concat()),
+        read_chunks(SHA256, &digests),
         commit(&manifest(&data, SHA256)),
     ];
     for request in requests {
@@ -374,9 +378,9 @@ pub(crate) fn chunks_are_read_in_the_order_asked(server: &dyn Server) {
         }
         assert_eq!(compressed > 0, !encoding.is_empty(), "only who asks gets frames");
     }
-    let nothing = Sent::new("POST", "/v1/chunks/sha256/read").body(unknown.to_vec());
+    let nothing = read_chunks(SHA256, &[unknown]);
     assert_eq!(server.send(&nothing).ok(200).len(), 48);
-    let twice = Sent::new("POST", "/v1/chunks/sha256/read").body([unknown, digests[0], unknown].concat());
+    let twice = read_chunks(SHA256, &[unknown, digests[0], unknown]);
     let refusal = server.send(&twice).refused(400, "duplicate_digest");
     assert_eq!(refusal["chunk"], hex::encode(unknown));
     server.send(&Sent::new("DELETE", &format!("/v1/files/{root}"))).ok(204);
@@ -885,9 +889,7 @@ pub(crate) fn damaged_bytes_are_never_sent(server: &dyn Server) {
     assert!(data.starts_with(&good));
 
     let digests: Vec<_> = chunks.iter().map(|chunk| chunk.hash).collect();
-    let read = |digests: &[[u8; 32]]| {
-        server.send(&Sent::new("POST", "/v1/chunks/sha256/read").body(digests.concat()))
-    };
+    let read = |digests: &[[u8; 32]]| server.send(&read_chunks(SHA256, digests));
     let cut = read(&digests);
     assert_eq!((cut.status, cut.whole), (200, false), "it is cut");
     read(&digests[bad..=bad]).refused(500, "chunk_damaged");
