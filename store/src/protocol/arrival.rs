@@ -119,7 +119,7 @@ impl Spooled {
         let Self { shared, inner, length, memory: _memory, table_memory: _table, arriving, writer, .. } =
             self;
         let mut spool = writer.finish().await?;
-        let memory = shared.budget.take_for_body(intake::memory(length)).await?;
+        let memory = shared.budget.take_to_receive(intake::memory(length)).await?;
         let mut intake = Intake::new(shared, inner, length, memory, arriving);
         let mut at = 0;
         while at < length {

@@ -5,10 +5,11 @@
 //!   are being sent;
 //! - while that half is taken, a sixteenth for bodies, which are then spooled, a sixteenth for lists, and an eighth for
 //!   chunks;
-//! - the rest for work that lasts as long as the server needs.
+//! - an eighth for spooled packs that are being received, so that questions need not wait for many large ones;
+//! - the rest for other work that lasts as long as the server needs.
 //!
-//! Those who hold memory for a body may wait for a list or for the rest, and those who hold it for a list for chunks or
-//! for the rest. Nobody else waits for anything while holding memory, so nobody waits in a circle. Each part has a line of its own.
+//! Those who hold memory for a body may wait for that to receive it, for a list or for the rest; those who hold it for a
+//! list may wait for chunks or for the rest. Nobody else waits for anything while holding memory, so nobody waits in a circle. Each part has a line of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ pub(super) struct Budget {
     spooled: Part,
     listed: Part,
     sent: Part,
+    received: Part,
     rest: Part,
     /// Limit for the requests that wait for one part.
     line: usize,
@@ -79,13 +81,14 @@ impl Budget {
     /// Returns a budget of `bytes`; at most `line` requests wait for each part.
     pub(super) fn new(bytes: u64, line: usize) -> Self {
         let units = units(bytes);
-        let (paced, sent, sixteenth) = (units / 2, units / 8, units / 16);
+        let (paced, eighth, sixteenth) = (units / 2, units / 8, units / 16);
         Self {
             paced: Part::new(paced),
             spooled: Part::new(sixteenth),
             listed: Part::new(sixteenth),
-            sent: Part::new(sent),
-            rest: Part::new(units - paced - sent - 2 * sixteenth),
+            sent: Part::new(eighth),
+            received: Part::new(eighth),
+            rest: Part::new(units - paced - 2 * eighth - 2 * sixteenth),
             line,
         }
     }
@@ -105,6 +108,14 @@ impl Budget {
     pub(super) async fn take_for_body(&self, bytes: u64) -> Result<Reservation, Busy> {
         let _place = Place::new(&self.rest.waiting);
         self.rest.take(bytes).await
+    }
+
+    /// Takes memory to receive a spooled pack; waits until it is free.
+    ///
+    /// Do not wait here while holding any that was taken here.
+    pub(super) async fn take_to_receive(&self, bytes: u64) -> Result<Reservation, Busy> {
+        let _place = Place::new(&self.received.waiting);
+        self.received.take(bytes).await
     }
 
     /// Takes memory for as long as a client likes; waits until it is free.
@@ -153,7 +164,7 @@ impl Budget {
         self.spooled.try_take(bytes)
     }
 
-    /// Takes memory for a commit while it waits for packs, which may need that for work, if it is free.
+    /// Takes memory for a commit while it waits for packs, so that others can work meanwhile, if it is free.
     pub(super) fn try_take_for_waiting(&self, bytes: u64) -> Option<Reservation> {
         self.paced.try_take(bytes).or_else(|| self.spooled.try_take(bytes))
     }
@@ -173,8 +184,8 @@ impl Budget {
         self.parts().map(|part| part.waiting.load(Ordering::Relaxed)).iter().sum()
     }
 
-    fn parts(&self) -> [&Part; 5] {
-        [&self.paced, &self.spooled, &self.listed, &self.sent, &self.rest]
+    fn parts(&self) -> [&Part; 6] {
+        [&self.paced, &self.spooled, &self.listed, &self.sent, &self.received, &self.rest]
     }
 }
 
@@ -214,9 +225,9 @@ mod tests {
 
     #[test]
     fn who_finds_too_little_waits_in_line_and_who_finds_the_line_full_is_refused() {
-        let budget = Budget::new(40 * UNIT, 2); // of which 11 for this
-        let mut first = budget.take(8 * UNIT).now_or_never().unwrap().unwrap();
-        let mut second = Box::pin(budget.take(4 * UNIT));
+        let budget = Budget::new(40 * UNIT, 2); // of which 6 for this
+        let mut first = budget.take(4 * UNIT).now_or_never().unwrap().unwrap();
+        let mut second = Box::pin(budget.take(3 * UNIT));
         assert!(second.as_mut().now_or_never().is_none());
         let mut third = Box::pin(budget.take(100 * UNIT)); // more than all: it gets all
         assert!(third.as_mut().now_or_never().is_none());
@@ -224,12 +235,12 @@ mod tests {
         assert!(budget.take(4 * UNIT).now_or_never().unwrap().is_err());
         let mut spooled = Box::pin(budget.take_for_body(UNIT));
         assert!(spooled.as_mut().now_or_never().is_none(), "it is not refused");
-        first.shrink(5 * UNIT);
+        first.shrink(3 * UNIT);
         let second = second.now_or_never().unwrap().unwrap();
         assert!(third.as_mut().now_or_never().is_none());
         drop((first, second));
         let third = third.now_or_never().unwrap().unwrap();
-        assert_eq!((budget.taken(), budget.waiting()), (11 * UNIT, 1));
+        assert_eq!((budget.taken(), budget.waiting()), (6 * UNIT, 1));
         drop(third);
         drop(spooled.now_or_never().unwrap().unwrap());
         assert_eq!((budget.taken(), budget.waiting()), (0, 0));
@@ -245,6 +256,9 @@ mod tests {
         let mut third = Box::pin(budget.take_paced(100 * UNIT));
         assert!(third.as_mut().now_or_never().is_none());
         let others = budget.take(100 * UNIT).now_or_never().unwrap().unwrap();
+        assert_eq!(budget.taken(), 20 * UNIT);
+        let received = budget.take_to_receive(100 * UNIT).now_or_never().unwrap().unwrap();
+        assert!(budget.take_to_receive(UNIT).now_or_never().is_none());
         assert_eq!(budget.taken(), 24 * UNIT);
         let listed = budget.take_listed(2 * UNIT).now_or_never().unwrap().unwrap();
         assert!(budget.take_listed(UNIT).now_or_never().unwrap().is_err());
@@ -255,14 +269,14 @@ mod tests {
         assert_eq!(budget.taken(), 32 * UNIT);
         drop((first, second));
         let third = third.now_or_never().unwrap().unwrap();
-        drop((third, others, listed, spooled, sent));
+        drop((third, others, listed, spooled, sent, received));
         assert_eq!(budget.taken(), 0);
     }
 
     #[test]
     fn who_gives_up_leaves_the_line() {
         let budget = Budget::new(8 * UNIT, 1);
-        let _all = budget.take(3 * UNIT).now_or_never().unwrap().unwrap();
+        let _all = budget.take(2 * UNIT).now_or_never().unwrap().unwrap();
         for _ in 0..3 {
             let mut waiting = Box::pin(budget.take(UNIT));
             assert!(waiting.as_mut().now_or_never().is_none());

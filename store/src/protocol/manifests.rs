@@ -71,7 +71,7 @@ pub(super) async fn commit(
         Expected::Known => missing_of(store, &commit.ids()).await?,
         Expected::Sent => {
             let mut missing = None;
-            // While this waits for packs, they may need the memory for work.
+            // While this waits for packs, others may need the memory for work.
             if let Some(own) = reader.shared.budget.try_take_for_waiting(needed) {
                 memory = Arc::new(own);
                 let arrived = Box::pin(reader.shared.arriving.missing_of(store, commit.ids()));

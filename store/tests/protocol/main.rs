@@ -623,6 +623,33 @@ fn bodies_that_make_no_progress_hold_up_no_others() {
 }
 
 #[test]
+fn spooled_packs_that_become_complete_together_hold_up_no_others() {
+    let local = Local::beside_stalled_packs();
+    local.runtime.block_on(async {
+        let mut complete = Vec::new();
+        for n in 0..10 {
+            let pack =
+                suite::write_pack(ALGORITHM, &[Chunk::raw(ALGORITHM, &suite::noise(15 << 20, 60 + n))]);
+            let mut exchange = local.start(&pack).await.unwrap();
+            exchange.push(pack.body.concat().into()).await.unwrap();
+            complete.push(exchange.finish());
+        }
+        let storing = futures::future::join_all(complete);
+        let waits = async {
+            while local.engine.waiting() < 7 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let Either::Right(((), storing)) = select(storing, Box::pin(waits)).await else { unreachable!() };
+        // Nobody polls the packs now, so those that have the memory keep it.
+        let ask = suite::ask_missing(ALGORITHM, &[[7; 32]]);
+        let asking = tokio::time::timeout(Duration::from_secs(10), local.exchange(&ask)).await;
+        assert_eq!(asking.unwrap().status, 200);
+        assert!(storing.await.iter().all(|answer| answer.status == 200));
+    });
+}
+
+#[test]
 fn readers_wait_for_memory_without_holding_up_others() {
     let local = Local::new();
     let data = suite::noise(3_000_000, 52); // its list takes more than the little that is left
