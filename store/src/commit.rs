@@ -2,6 +2,7 @@
 
 use crate::chunk::{ChunkId, Root};
 use crate::error::{CommitError, StoreError};
+use crate::host::start_task;
 use crate::index::{Standing, View};
 use crate::objects::{Folder, ObjectError, found};
 use crate::pack::encoding::ChunkError;
@@ -28,14 +29,17 @@ impl Store {
     /// added, and those that were collected since; [`CommitError::Store`], of a [`StoreError::Chunk`] when
     /// the manifest gives a chunk another length than it has.
     pub async fn commit(&self, manifest: &Manifest) -> Result<Root, CommitError> {
-        self.commit_prepared(Commit::new(manifest, manifest.to_bytes().into())).await
+        let root = self.commit_prepared(Commit::new(manifest, manifest.to_bytes().into())).await?;
+        drop(self.inner.keep_snapshot(1, 16).await); // if possible, for the next process
+        Ok(root)
     }
 
+    /// Does the same without keeping a snapshot.
     pub(crate) async fn commit_prepared(&self, commit: Commit) -> Result<Root, CommitError> {
         let root = self.inner.commit(commit).await.inspect_err(|error| {
             crate::observability::failed(error.code());
         })?;
-        self.committed().await;
+        crate::observability::committed();
         Ok(root)
     }
 
@@ -45,15 +49,17 @@ impl Store {
             crate::observability::failed(error.code());
         })?;
         if renewed {
-            self.committed().await;
+            crate::observability::committed();
         }
         Ok(renewed)
     }
 
-    async fn committed(&self) {
-        crate::observability::committed();
-        // Keeps what was learned for the next process, if possible.
-        drop(self.inner.keep_snapshot(1, 16).await);
+    /// Starts to keep a snapshot, if possible, for the next process.
+    pub(crate) fn start_keeping_snapshot(&self) {
+        if self.inner.cache.is_enabled() {
+            let inner = Arc::clone(&self.inner);
+            drop(start_task(&self.inner.host, async move { inner.keep_snapshot(1, 16).await }));
+        }
     }
 
     /// Deletes a file, and returns whether it existed.

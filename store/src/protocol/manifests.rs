@@ -91,7 +91,9 @@ pub(super) async fn commit(
     let store = store.clone();
     let task = async move {
         let _memory = memory;
-        store.commit_prepared(commit).await
+        let root = store.commit_prepared(commit).await?;
+        store.start_keeping_snapshot();
+        Ok(root)
     };
     // A task of its own: the client may disconnect halfway.
     match start_task(&inner.host, task).await.map_err(StoreError::from)? {

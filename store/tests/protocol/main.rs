@@ -623,6 +623,16 @@ fn bodies_that_make_no_progress_hold_up_no_others() {
 }
 
 #[test]
+fn a_server_keeps_what_it_learned_for_the_next_process() {
+    let local = Local::remote();
+    suite::upload(&local, &suite::noise(300_000, 71), ALGORITHM);
+    becomes(1, || {
+        let caches = std::fs::read_dir(local.folder.path()).unwrap();
+        caches.filter_map(|cache| std::fs::read_dir(cache.unwrap().path()).ok()).flatten().count()
+    });
+}
+
+#[test]
 fn spooled_packs_that_become_complete_together_hold_up_no_others() {
     let local = Local::beside_stalled_packs();
     local.runtime.block_on(async {
