@@ -318,6 +318,36 @@ async fn many_chunks_come_in_the_order_asked_for_and_those_unknown_as_none() {
     .await;
 }
 
+/// Returns what the first error of a chain says.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
+}
+
+#[tokio::test]
+async fn nothing_is_confirmed_in_a_store_that_was_removed_or_replaced() {
+    let folder = Folder::new();
+    let root = folder.path().join("store");
+    let options = StoreOptions::new().cache(CacheFolder::None);
+    let open = async || Store::open(root.to_str().unwrap(), options.clone()).await.unwrap();
+    let store = open().await;
+    let data = file(300_000, 11);
+    put(&store, &data, HashAlgorithm::Sha256).await;
+    let refuses = async || {
+        let committed = store.commit(&manifest(&data, HashAlgorithm::Sha256)).await;
+        assert!(cause(&committed.unwrap_err()).contains("removed or replaced"));
+        let mut writer = store.pack_writer(HashAlgorithm::Sha256);
+        writer.add(HashAlgorithm::Sha256.digest(b"chunk"), "chunk".into()).await.unwrap();
+        assert!(cause(&writer.seal().await.unwrap_err()).contains("removed or replaced"));
+    };
+    std::fs::remove_dir_all(&root).unwrap();
+    refuses().await;
+    assert!(!root.exists(), "nothing is left where the store was");
+    let other = open().await;
+    refuses().await;
+    put(&other, &data, HashAlgorithm::Sha256).await;
+    assert!(other.check(CheckOptions::new()).await.unwrap().is_sound());
+}
+
 #[tokio::test]
 async fn something_else_is_not_taken_for_a_store() {
     let folder = Folder::new();

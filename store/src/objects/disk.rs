@@ -10,6 +10,7 @@ mod draft;
 mod power_loss;
 
 use super::{Draft, Folder, Found, GotMany, ObjectError, Objects, Operation, Wanted};
+use crate::format;
 use crate::host::{Host, start_work};
 use buffers::Buffers;
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Folder of files that are not complete yet.
@@ -42,6 +43,8 @@ pub(crate) struct Disk {
 struct Inner {
     root: PathBuf,
     changes: Arc<dyn Changes>,
+    /// The store's format as it was when the store was opened.
+    format: OnceLock<Bytes>,
     /// Folders whose names this process has made durable, because their creator may not have done it yet.
     durable: Mutex<HashSet<PathBuf>>,
     buffers: Buffers,
@@ -49,7 +52,13 @@ struct Inner {
 
 impl Inner {
     fn new(root: PathBuf, changes: Arc<dyn Changes>) -> Self {
-        Self { root, changes, durable: Mutex::default(), buffers: Buffers::default() }
+        Self {
+            root,
+            changes,
+            format: OnceLock::new(),
+            durable: Mutex::default(),
+            buffers: Buffers::default(),
+        }
     }
 }
 
@@ -113,7 +122,14 @@ impl Objects for Disk {
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, ObjectError> {
-        self.run(Operation::Get, name, |disk, name| disk.get(name, range)).await
+        self.run(Operation::Get, name, |disk, name| {
+            let bytes = disk.get(name, range)?;
+            if name == format::NAME {
+                disk.format.get_or_init(|| bytes.clone());
+            }
+            Ok(bytes)
+        })
+        .await
     }
 
     fn get_many(self: Arc<Self>, mut wanted: Wanted, _concurrency: usize) -> GotMany {
@@ -173,6 +189,7 @@ impl Objects for Disk {
         let to = to.to_owned();
         let renamed = self.run(Operation::Put, from, move |disk, from| {
             let (from, to) = (disk.path(from), disk.path(&to));
+            disk.check_store()?;
             disk.make_folder_of(&to)?;
             disk.changes.rename(&from, &to)?;
             disk.sync_folder_of(&to)?;
@@ -260,8 +277,20 @@ impl Inner {
         self.publish(file, name, publish)
     }
 
+    /// Checks that the store was not removed, unmounted or replaced since it was opened: it would lose what is written
+    /// now, and may have lost what was.
+    fn check_store(&self) -> io::Result<()> {
+        let Some(format) = self.format.get() else { return Ok(()) }; // it is about to be created
+        match fs::read(self.path(format::NAME)) {
+            Ok(found) if found == *format => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Err(io::Error::other("the store was removed or replaced while it was open")),
+        }
+    }
+
     /// Creates an empty temporary file.
     fn create_temporary(&self, temporary: &str) -> io::Result<TemporaryFile> {
+        self.check_store()?;
         let path = self.path(TEMPORARY).join(temporary);
         self.make_folder_of(&path)?;
         TemporaryFile::create(Arc::clone(&self.changes), path)
@@ -274,6 +303,7 @@ impl Inner {
         name: &str,
         publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
     ) -> io::Result<()> {
+        self.check_store()?;
         let path = self.path(name);
         self.make_folder_of(&path)?;
         file.publish(|temporary| publish(temporary, &path))?;
@@ -290,6 +320,7 @@ impl Inner {
         if !holds(&file, bytes)? {
             return Ok(false);
         }
+        self.check_store()?;
         file.set_modified(now)?;
         self.sync_folder_of(&path)?;
         Ok(true)
