@@ -47,11 +47,7 @@ rust() (
     mkdir -p "$home/rust/src"
     cd "$home/rust"
     { printf '[package]\nname = "example"\nedition = "2024"\n\n' && example toml; } >Cargo.toml
-    {
-        echo 'fn main() -> Result<(), chunker::chunking::ChunkingError> {'
-        example rust | sed 's/^# //' # what the documentation hides
-        echo '}'
-    } >src/main.rs
+    example rust >src/main.rs
     cargo run --quiet
 )
 prints "the crate, in Rust" "${hex}015" rust
