@@ -4,6 +4,7 @@ use super::answer::quoted;
 use super::json::Json;
 use super::wire;
 use crate::error::StoreError;
+use url::Url;
 
 /// Options of an [`Engine`](super::Engine). The default suits most servers.
 ///
@@ -36,7 +37,7 @@ pub enum Origins {
     /// Only those of the server's own origin.
     #[default]
     Own,
-    /// Also those of these origins, such as `https://example.org`.
+    /// Also those of these origins, as browsers send them: `https://example.org`, without a slash at the end.
     These(Vec<String>),
     /// Those of any origin. Not allowed with [credentials](EngineOptions::credentials).
     Any,
@@ -147,7 +148,7 @@ impl EngineOptions {
         self
     }
 
-    /// Whether pages of other origins may send cookies. Default: false.
+    /// Whether pages of [`Origins::These`] may send cookies. Default: false.
     #[must_use]
     pub const fn credentials(mut self, credentials: bool) -> Self {
         self.credentials = credentials;
@@ -180,9 +181,15 @@ impl EngineOptions {
         )?;
         within("manifest_bytes", self.manifest_bytes, 1..=1 << 30, "1 to 1073741824")?;
         let memory = 2 * self.pack_bytes..=1 << 40;
-        within("memory", self.memory, memory, "twice pack_bytes to 1099511627776")?;
-        if self.credentials && self.origins == Origins::Any {
-            return Err(invalid("credentials", "true".to_owned(), "false if every origin may ask"));
+        within("memory", self.memory, memory, "twice the largest pack to 1099511627776")?;
+        if let Origins::These(origins) = &self.origins
+            && let Some(origin) = origins.iter().find(|origin| !is_origin(origin))
+        {
+            let expected = "scheme://host or scheme://host:port, as browsers send it";
+            return Err(invalid("origins", quoted(origin), expected));
+        }
+        if self.credentials && !matches!(self.origins, Origins::These(_)) {
+            return Err(invalid("credentials", "true".to_owned(), "false unless origins are named"));
         }
         let prefix = self.prefix.strip_prefix('/');
         let graphic = |prefix: &str| prefix.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
@@ -221,9 +228,48 @@ impl EngineOptions {
     }
 }
 
+/// Returns whether a browser can send this as the `Origin` of a page.
+fn is_origin(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return text == "null" };
+    let origin = url.origin();
+    if origin.is_tuple() {
+        origin.ascii_serialization() == text
+    } else {
+        // Such as an extension's: the standard gives it no form, browsers do.
+        url.has_host() && url.path().is_empty() && url.query().is_none() && url.as_str() == text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_browser_sends_is_an_origin() {
+        for origin in [
+            "https://example.org",
+            "http://localhost:8080",
+            "http://[::1]:8080",
+            "chrome-extension://abcdefgh",
+            "null",
+        ] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for text in [
+            "",
+            "*",
+            "example.org",
+            "https://example.org/",
+            "https://example.org:443",
+            "https://Example.org",
+            "https://example.org/page",
+            "https://user@example.org",
+            "chrome-extension://abcdefgh/",
+            "mailto:someone@example.org",
+        ] {
+            assert!(!is_origin(text), "{text}");
+        }
+    }
 
     #[test]
     fn an_option_that_cannot_work_is_refused_by_name() {
@@ -238,6 +284,8 @@ mod tests {
             (new().manifest_bytes(0), "manifest_bytes"),
             (new().memory(1), "memory"),
             (new().origins(Origins::Any).credentials(true), "credentials"),
+            (new().credentials(true), "credentials"),
+            (new().origins(Origins::These(vec!["https://a.example/".to_owned()])), "origins"),
             (new().prefix("store"), "prefix"),
             (new().prefix("/store/"), "prefix"),
             (new().prefix("/"), "prefix"),
