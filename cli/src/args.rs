@@ -11,7 +11,7 @@ use chunker::hashing::HashAlgorithm;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ pub(crate) struct Put {
     #[command(flatten)]
     pub(crate) cutting: Cutting,
     /// zstd level for new chunks, 1 (fast) to 22 (small); 0 stores them uncompressed
-    #[arg(long, value_name = "LEVEL", default_value_t = 3, value_parser = clap::value_parser!(i32).range(0..=22))]
+    #[arg(long, value_name = "LEVEL", default_value_t = 3, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=22))]
     pub(crate) compress: i32,
     /// Files to store; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -180,32 +180,33 @@ pub(crate) struct Stats {}
 
 /// Serve the store over HTTP
 ///
-/// Clients such as the npm package transfer only the chunks that the receiving side lacks. `GET
+/// Creates the store if there is none. Clients such as the npm package transfer only the chunks that the receiving side lacks. `GET
 /// /v1/files/ROOT` returns a file, whole or by range. docs/protocol.md specifies the protocol. For TLS, put
 /// a proxy in front. GET /healthz says whether the server is alive; GET /metrics returns its counters, for
 /// Prometheus.
 ///
-/// On SIGINT or SIGTERM, it accepts no more connections, gives running requests up to 30 seconds to finish,
-/// and exits with 0. The server never frees the space of deleted files: run `chunker gc` for that, at any
+/// On SIGINT or SIGTERM, it accepts no more connections, and gives running requests up to 30 seconds to
+/// finish. It exits with 0 if they did; otherwise it cuts them off, and exits as if killed by the signal. The server never frees the space of deleted files: run `chunker gc` for that, at any
 /// time, even while the server runs.
 ///
 /// JSON, once it listens: {"url", "store"}.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
-    /// Address and port to listen on; port 0 takes any free port
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7117")]
+    /// Address or host name, and port to listen on; port 0 takes any free port
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7117", value_parser = parse_listen)]
     pub(crate) listen: SocketAddr,
     /// File with the token that clients must send as `Authorization: Bearer TOKEN`; default: CHUNKER_TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Let anyone who can reach the server use it; without this, any address but loopback needs a token
-    #[arg(long)]
+    /// Let anyone who can reach the server use it; without this, any address but loopback needs a token.
+    /// CHUNKER_TOKEN still applies if it is set
+    #[arg(long, conflicts_with = "token_file")]
     pub(crate) open: bool,
     /// Let pages of this origin, such as https://example.org, use the server; `*` means any. Repeatable
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
     /// Let pages of the origins of --origin send cookies
-    #[arg(long)]
+    #[arg(long, requires = "origins")]
     pub(crate) credentials: bool,
     /// Refuse to store or delete anything
     #[arg(long)]
@@ -214,7 +215,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "PATH", default_value = "")]
     pub(crate) prefix: String,
     /// zstd level for new chunks, 1 (fast) to 22 (small); 0 stores them uncompressed
-    #[arg(long, value_name = "LEVEL", default_value_t = 3, value_parser = clap::value_parser!(i32).range(0..=22))]
+    #[arg(long, value_name = "LEVEL", default_value_t = 3, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=22))]
     pub(crate) compress: i32,
     /// Largest body with chunks that a client may send; clients adapt to it
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_size)]
@@ -226,7 +227,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NUMBER", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(crate) max_connections: u32,
     /// Drop a client that sends or receives nothing for this long: a number with s, m, h or d
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_patience)]
     pub(crate) patience: Duration,
 }
 
@@ -370,6 +371,16 @@ fn parse_size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = number.parse().map_err(|_| expected())?;
     number.checked_mul(bytes).ok_or_else(expected)
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().map_err(|error| format!("expected an address and a port: {error}"))?;
+    found.into_iter().next().ok_or_else(|| "the name has no address".to_owned())
+}
+
+fn parse_patience(text: &str) -> Result<Duration, String> {
+    let patience = parse_duration(text)?;
+    if patience.is_zero() { Err("expected at least 1s".to_owned()) } else { Ok(patience) }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

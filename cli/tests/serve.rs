@@ -147,7 +147,12 @@ fn a_server_that_others_can_reach_needs_a_token() {
     assert!(error.contains("--token-file"), "{error}");
     let empty = sandbox.file("token", b"\n");
     sandbox.run(&["serve", "--token-file", empty.to_str().unwrap()]).failed(2);
-    sandbox.run(&["serve", "--max-body", "1K"]).failed(2);
+    let error = sandbox.run(&["serve", "--max-body", "1K"]).failed(2);
+    assert!(error.contains("--max-body is 1024 (expected 4194304 to"), "{error}");
+    let error = sandbox.run(&["serve", "--origin", "https://a.example/"]).failed(2);
+    assert!(error.contains("--origin is \"https://a.example/\""), "{error}");
+    sandbox.run(&["serve", "--credentials", "--origin", "*"]).failed(2);
+    sandbox.run(&["serve", "--read-only", "--listen", "localhost:0"]).failed(3);
     sandbox.run(&["serve", "--read-only", "--listen", "127.0.0.1:0"]).failed(3);
     sandbox.run(&["serve", "--listen", "192.0.2.1:1", "--open"]).failed(1);
 }

@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::interrupt::Signals;
 use crate::serve::{Access, Server, Totals, serve};
 use crate::session::Session;
-use chunker_store::StoreOptions;
 use chunker_store::protocol::{Engine, EngineOptions, Origins};
+use chunker_store::{StoreError, StoreOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, options: &Serve) -> Result<(), Failure> {
     if token.is_none() && !options.open && !options.listen.ip().is_loopback() {
         return Err(Failure::TokenNeeded { address: options.listen });
     }
-    let engine = Engine::new(engine_options(options))?;
+    let engine = Engine::new(engine_options(options)).map_err(with_names_of_arguments)?;
     let store_options = StoreOptions::new().create(!options.read_only).level(options.compress);
     let session = Session::open_server(global, store_options)?;
     session.wait(async {
@@ -66,6 +66,24 @@ fn engine_options(options: &Serve) -> EngineOptions {
     };
     let engine = EngineOptions::new().origins(origins).credentials(options.credentials);
     engine.pack_bytes(options.max_body).memory(options.memory).prefix(options.prefix.as_str())
+}
+
+/// Replaces the name of an option by that of the argument it comes from.
+fn with_names_of_arguments(error: StoreError) -> StoreError {
+    match error {
+        StoreError::InvalidOption { option, value, expected } => {
+            let option = match option {
+                "pack_bytes" => "--max-body",
+                "memory" => "--memory",
+                "prefix" => "--prefix",
+                "origins" => "--origin",
+                "credentials" => "--credentials",
+                other => other,
+            };
+            StoreError::InvalidOption { option, value, expected }
+        }
+        other => other,
+    }
 }
 
 /// Returns the token that clients must have, from a file or from the environment.
