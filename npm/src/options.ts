@@ -76,10 +76,7 @@ export function checkedSourceOptions(options: SourceOptions | undefined): Source
 
 function checkedSource<T extends SourceOptions>(options: T): T {
   checkSignal(options.signal);
-  const { onProgress } = options;
-  if (onProgress !== undefined && typeof onProgress !== "function") {
-    throw invalidArgument(`onProgress is ${kindOf(onProgress)} (expected a function)`);
-  }
+  checkFunction("onProgress", options.onProgress);
   return options;
 }
 
@@ -87,4 +84,24 @@ export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal !== undefined && !(typeof signal?.addEventListener === "function")) {
     throw invalidArgument(`signal is ${kindOf(signal)} (expected an AbortSignal)`);
   }
+}
+
+/** @throws {ChunkerError} `invalid_argument` if `value` is neither a function nor omitted. */
+export function checkFunction(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "function") {
+    throw invalidArgument(`${name} is ${kindOf(value)} (expected a function)`);
+  }
+}
+
+/** @throws {ChunkerError} `invalid_argument` if `value` is not an integer from `least` to `most`. */
+export function checkInteger(
+  name: string,
+  value: number,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  const given = typeof value === "number" ? value : kindOf(value);
+  const limit = most === Number.MAX_SAFE_INTEGER ? "2^53-1" : most;
+  throw invalidArgument(`${name} is ${given} (expected an integer from ${least} to ${limit})`);
 }

@@ -1,12 +1,12 @@
 // Verifies bytes against the chunks of a manifest.
 
-import { type ByteArray, type Bytes, bytesOf, isEqual, kindOf } from "./bytes.js";
+import { type ByteArray, type Bytes, bytesOf, isEqual } from "./bytes.js";
 import type { Chunk } from "./chunk.js";
 import { unpackChunks } from "./chunk-records.js";
 import { createListedCutter } from "./cutter/create.js";
 import { digestNow, digestOf } from "./cutter/digests.js";
-import { ChunkerError, invalidArgument } from "./errors.js";
-import type { SourceOptions } from "./options.js";
+import { ChunkerError } from "./errors.js";
+import { checkInteger, type SourceOptions } from "./options.js";
 import { type ByteSource, lengthOf, orAborted, pieces, throwIfAborted } from "./source.js";
 import type { HashAlgorithm } from "./types.js";
 
@@ -28,10 +28,7 @@ export type ChunkFetch = (
 
 /** Throws unless `data` is the chunk at `index`. */
 export function verifyChunk({ chunks, hash }: Listed, index: number, data: Bytes): void {
-  if (!Number.isSafeInteger(index) || index < 0) {
-    const given = typeof index === "number" ? index : kindOf(index);
-    throw invalidArgument(`index is ${given} (expected an integer from 0 to 2^53-1)`);
-  }
+  checkInteger("index", index, 0);
   const bytes = bytesOf(data);
   const chunk = chunks[index];
   if (chunk === undefined) {

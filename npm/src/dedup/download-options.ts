@@ -1,5 +1,4 @@
-import { invalidArgument } from "../errors.js";
-import { checkedOptions } from "../options.js";
+import { checkedOptions, checkInteger } from "../options.js";
 import type { LocalSource } from "./local.js";
 import type { RetryOptions } from "./retry.js";
 import type { Transport } from "./transport.js";
@@ -74,8 +73,6 @@ export const DEFAULT_MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 export function checkRange(range: ByteRange | undefined): void {
   const { start = 0, end = Number.MAX_SAFE_INTEGER } = checkedOptions(range, ["start", "end"]);
   for (const [name, place] of Object.entries({ start, end })) {
-    if (!Number.isSafeInteger(place) || place < 0) {
-      throw invalidArgument(`range.${name} is ${place} (expected an integer from 0 to 2^53-1)`);
-    }
+    checkInteger(`range.${name}`, place, 0);
   }
 }

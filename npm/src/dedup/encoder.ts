@@ -1,5 +1,6 @@
 import type { ByteArray } from "../bytes.js";
 import { invalidArgument } from "../errors.js";
+import { checkInteger } from "../options.js";
 import { type Codecs, loadCodecs } from "./codecs.js";
 import type { ChunkEncoding } from "./upload-options.js";
 
@@ -21,11 +22,7 @@ export class ChunkEncoder {
       if (encoding === undefined) {
         throw invalidArgument("compressionLevel is given without compression");
       }
-      if (!Number.isInteger(level) || level < 1 || level > MAX_LEVEL) {
-        throw invalidArgument(
-          `compressionLevel is ${level} (expected an integer from 1 to ${MAX_LEVEL})`,
-        );
-      }
+      checkInteger("compressionLevel", level, 1, MAX_LEVEL);
     }
     this.#encoding = encoding;
     this.#level = level;

@@ -1,6 +1,6 @@
 // What concurrent uploads share.
 
-import { invalidArgument } from "../errors.js";
+import { checkInteger } from "../options.js";
 import { Budget } from "./budget.js";
 import { platform } from "./platform.js";
 import { orReason } from "./retry.js";
@@ -31,16 +31,15 @@ export interface Supplies {
 export function suppliesOf(
   options: Pick<CommonUploadOptions, "concurrency" | "maxBytesInFlight">,
 ): Supplies {
-  const bytes = positiveInteger(
-    "maxBytesInFlight",
-    options.maxBytesInFlight ?? DEFAULT_MAX_BYTES_IN_FLIGHT,
-  );
-  const concurrency = positiveInteger("concurrency", options.concurrency ?? platform().concurrency);
+  const { maxBytesInFlight = DEFAULT_MAX_BYTES_IN_FLIGHT } = options;
+  const { concurrency = platform().concurrency } = options;
+  checkInteger("maxBytesInFlight", maxBytesInFlight, 1);
+  checkInteger("concurrency", concurrency, 1);
   return {
     concurrency,
-    bytes: new Budget(bytes),
+    bytes: new Budget(maxBytesInFlight),
     turns: new Budget(2 * concurrency),
-    unanswered: new Budget(concurrency * largestPack(bytes, concurrency)),
+    unanswered: new Budget(concurrency * largestPack(maxBytesInFlight, concurrency)),
   };
 }
 
@@ -218,11 +217,4 @@ export class PackShare {
     this.#turns -= turns;
     this.#supplies.turns.give(turns);
   }
-}
-
-export function positiveInteger(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw invalidArgument(`${name} is ${value} (expected a positive integer)`);
-  }
-  return value;
 }

@@ -1,6 +1,6 @@
 import type { ByteSource } from "../index.js";
-import { checkedOptions } from "../options.js";
-import { positiveInteger, type Supplies, suppliesOf } from "./supplies.js";
+import { checkedOptions, checkInteger } from "../options.js";
+import { type Supplies, suppliesOf } from "./supplies.js";
 import { Upload } from "./upload.js";
 import { COMMON_UPLOAD_KEYS, OWN_UPLOAD_KEYS } from "./upload-job.js";
 import type { CommonUploadOptions, UploadOptions, UploadProgress } from "./upload-options.js";
@@ -44,7 +44,8 @@ export class UploadQueue {
   constructor(options: UploadQueueOptions) {
     checkedOptions(options, ["files", ...COMMON_UPLOAD_KEYS]);
     const { files = DEFAULT_FILES, ...common } = options;
-    this.#files = positiveInteger("files", files);
+    checkInteger("files", files, 1);
+    this.#files = files;
     this.#options = common;
     this.#supplies = suppliesOf(common);
   }

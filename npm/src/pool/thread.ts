@@ -1,8 +1,8 @@
 // How workers are started: an entry file calls `setSpawn()`, everything else `spawn()`.
 
-import { kindOf } from "../bytes.js";
-import { ChunkerError, invalidArgument } from "../errors.js";
+import { ChunkerError } from "../errors.js";
 import { module } from "../load.js";
+import { checkInteger } from "../options.js";
 import type { Order, Reply, Request } from "./messages.js";
 
 /** A worker, in a page or in Node, that takes messages of type `M`. */
@@ -53,10 +53,7 @@ export class Spawner<M, R> {
     name: string,
     wanted: number = Math.min(MOST_BY_DEFAULT, this.#cores),
   ): number => {
-    if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > MOST_WORKERS) {
-      const given = typeof wanted === "number" ? wanted : kindOf(wanted);
-      throw invalidArgument(`${name} is ${given} (expected an integer from 1 to ${MOST_WORKERS})`);
-    }
+    checkInteger(name, wanted, 1, MOST_WORKERS);
     return wanted;
   };
 }

@@ -1,6 +1,6 @@
 import { kindOf } from "../../bytes.js";
 import { invalidArgument } from "../../errors.js";
-import { checkedOptions } from "../../options.js";
+import { checkedOptions, checkFunction } from "../../options.js";
 import type { Refusal } from "./error.js";
 import { type Store, storeHandleOf } from "./store.js";
 
@@ -131,10 +131,7 @@ export function checkedHandlerOptions<R>(options: UploadHandlerOptions<R>) {
   const checked = checkedOptions(options, HANDLER_KEYS);
   const { store, authorize, origins, stallTimeoutMs = STALL_TIMEOUT_MS } = checked;
   for (const hook of ["authorize", "quota", "onCommit", "onError"] as const) {
-    const value = checked[hook];
-    if (value !== undefined && typeof value !== "function") {
-      throw invalidArgument(`${hook} is ${kindOf(value)} (expected a function)`);
-    }
+    checkFunction(hook, checked[hook]);
   }
   if (store === undefined && authorize === undefined) {
     throw invalidArgument("store is missing (expected a store, or an authorize that returns one)");
