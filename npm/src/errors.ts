@@ -129,12 +129,17 @@ function count(error: CodedError): void {
   listener?.(code);
 }
 
+/** A size as the core names it. */
+const SIZE = /\b(min|avg|max)_size\b/;
 /** The code that napi gives a panic. */
 const PANIC = "GenericFailure";
 
 /** Returns an error of the module or the addon as a {@link ChunkerError}, and any other unchanged. */
 export function failureOf(error: unknown): unknown {
   if (!isCoded(error) || OURS.includes(error.name)) return error;
+  if (error.code === "invalid_chunking_options") {
+    return new ChunkerError(error.code, error.message.replace(SIZE, "$1Size"));
+  }
   if (isCode(error.code)) return new ChunkerError(error.code, error.message);
   if (error.code === PANIC) return new ChunkerError("internal_error", error.message);
   return error;

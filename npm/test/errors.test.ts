@@ -653,6 +653,17 @@ test("a failed load says why, and the next one may succeed", async () => {
   );
 });
 
+test("messages name sizes as their caller does", () => {
+  for (const [profile, message] of [
+    [{ minSize: 2 }, "minSize 2 is below 64"],
+    [{ avgSize: 2 ** 24 + 2, maxSize: 2 ** 25 }, "avgSize 16777218 is above 16777216"],
+    [{ maxSize: 2 ** 30 + 2 }, "maxSize 1073741826 is above 1073741824"],
+    [{ maxSize: "x" }, "maxSize is not a non-negative integer"],
+  ] as const) {
+    assert.throws(() => chunker(profile), { message });
+  }
+});
+
 test("where crypto.subtle hashes chunks, one that it cannot hash is platform_hash_failed", async (t) => {
   // The second instance lacks Node's own digests, as pages do.
   const input = splitMix64(2, 2_000_000);
