@@ -33,6 +33,7 @@ import {
   type StoredFile,
   type UploadHandlerOptions,
   type UploadRequest,
+  type UploadServer,
   type UploadServerOptions,
 } from "chunker-cdc/dedup/server";
 import {
@@ -886,8 +887,15 @@ test("damage is told to onError, and no more to the client than it can use", asy
   );
 });
 
-test("options that cannot work are refused at once", () => {
+/** Listens with any options, and closes a server that it should not get. */
+async function listen(options: unknown): Promise<void> {
+  const create = createUploadServer as (options: unknown) => Promise<UploadServer>;
+  await (await create(options)).close();
+}
+
+test("options that cannot work are refused at once", async () => {
   const create = createUploadHandler as (options: unknown) => unknown;
+  const createFetch = createFetchHandler as (options: unknown) => unknown;
   for (const [options, code] of [
     [undefined, "invalid_argument"],
     [{}, "invalid_argument"],
@@ -905,6 +913,24 @@ test("options that cannot work are refused at once", () => {
     [{ store: "memory://e", stallTimeoutMs: 2 ** 31 }, "invalid_argument"],
   ] as const) {
     assert.throws(() => create(options), { code }, JSON.stringify(options));
+    assert.throws(() => createFetch(options), { code }, JSON.stringify(options));
+    assert.equal(await codeOf(listen(options)), code, JSON.stringify(options));
+  }
+});
+
+test("a server listens on a port, and on no file or pipe", async () => {
+  for (const [options, message] of [
+    [{ port: "abc" }, /^port is a string \(expected an integer from 0 to 65535\)$/],
+    [{ port: "8080" }, /^port is/],
+    [{ port: null }, /^port is/],
+    [{ port: -1 }, /^port is -1/],
+    [{ port: 65_536 }, /^port is 65536/],
+    [{ port: 80.5 }, /^port is 80.5/],
+    [{ host: 5 }, /^host is a number \(expected a string\)$/],
+    [{ hostname: "127.0.0.1" }, /^unknown option "hostname" \(expected port, host, store, /],
+  ] as const) {
+    const error = { code: "invalid_argument", message };
+    await assert.rejects(listen({ store: "memory://f", ...options }), error);
   }
 });
 

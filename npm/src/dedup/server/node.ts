@@ -3,10 +3,12 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { kindOf } from "../../bytes.js";
 import { invalidArgument } from "../../errors.js";
+import { checkedOptions, checkInteger } from "../../options.js";
 import { BodyWriter } from "./body-writer.js";
 import { Refusal } from "./error.js";
-import type { UploadHandlerOptions } from "./options.js";
+import { HANDLER_KEYS, type UploadHandlerOptions } from "./options.js";
 import { type Incoming, type Reply, Shell } from "./shell.js";
 
 /** Bytes of a refused body to read, so that the connection can be kept. */
@@ -46,6 +48,8 @@ export interface UploadServerOptions extends UploadHandlerOptions<IncomingMessag
   readonly host?: string | undefined;
 }
 
+const SERVER_KEYS = ["port", "host", ...HANDLER_KEYS] as const;
+
 /** A listening server. */
 export interface UploadServer extends AsyncDisposable {
   /** Its address, without a trailing slash. */
@@ -67,7 +71,10 @@ export interface UploadServer extends AsyncDisposable {
  * @throws As {@link createUploadHandler}, {@link Store.open} and `server.listen`.
  */
 export async function createUploadServer(options: UploadServerOptions): Promise<UploadServer> {
-  const { port = 0, host = "127.0.0.1", ...rest } = options;
+  const { port = 0, host = "127.0.0.1", ...rest } = checkedOptions(options, SERVER_KEYS);
+  checkInteger("port", port, 0, 65_535);
+  if (typeof host !== "string")
+    throw invalidArgument(`host is ${kindOf(host)} (expected a string)`);
   const isOpen = rest.authorize === undefined;
   if (isOpen && !isLoopback(host)) {
     throw invalidArgument(`host is ${host} (expected a loopback address, unless authorize is set)`);

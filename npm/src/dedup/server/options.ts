@@ -102,7 +102,7 @@ export interface UploadHandlerOptions<R> {
 
 const STALL_TIMEOUT_MS = 30_000;
 
-const HANDLER_KEYS = [
+export const HANDLER_KEYS = [
   "store",
   "authorize",
   "quota",
