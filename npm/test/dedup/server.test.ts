@@ -186,11 +186,12 @@ test("errors of a store have a code of the list, and options are checked", async
   for (const code of codes) assert.ok((STORE_ERROR_CODES as readonly unknown[]).includes(code));
   const any = Store as unknown as { open(...of: unknown[]): Promise<Store> };
   for (const bad of [
+    any.open(),
     any.open(7),
     any.open("memory://a", { levle: 3 }),
     any.open("memory://a", 3),
   ]) {
-    assert.equal(await codeOf(bad), "invalid_argument");
+    await assert.rejects(bad, { name: "ChunkerError", code: "invalid_argument" });
   }
   for (const bad of [{ level: "3" }, { level: 1.5 }, { create: 1 }, { cache: 5 }]) {
     assert.equal(

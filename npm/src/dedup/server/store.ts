@@ -100,7 +100,8 @@ export class Store {
     const { cache, ...rest } = checkedOptions(options, OPTIONS);
     const { Store: Native } = serverAddon();
     const native = { ...rest, cache: cache === false ? "" : cache };
-    return new Store(await asked(() => Native.open(addressOf(address), native)));
+    const text = addressOf(address);
+    return new Store(await asked(() => Native.open(text, native)));
   }
 
   /** The store's address. */
