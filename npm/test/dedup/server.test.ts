@@ -143,6 +143,15 @@ test("a store is used by the server and by the program at the same time", async 
   assert.equal((await store.usage()).bytes, 0);
 });
 
+test("the range of a store's file is checked as that of a download", async (t) => {
+  const { url, store } = await serving(t);
+  const root = await roundTrip(url);
+  for (const range of [null, 5, [2], { begin: 2 }, { start: "2" }, { start: -1 }, { end: 1.5 }]) {
+    const reading = collect(store.read(root, { range } as never));
+    assert.equal(await codeOf(reading), "invalid_argument", JSON.stringify(range));
+  }
+});
+
 test("a check names what is damaged, and a repair takes it out of use", async (t) => {
   const { url, store, path, transport } = await serving(t);
   const root = await roundTrip(url);

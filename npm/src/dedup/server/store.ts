@@ -2,7 +2,7 @@ import { kindOf } from "../../bytes.js";
 import { invalidArgument } from "../../errors.js";
 import { checkedOptions, checkSignal } from "../../options.js";
 import { aborted, orAborted, throwIfAborted } from "../../source.js";
-import type { ByteRange } from "../download-options.js";
+import { type ByteRange, checkRange } from "../download-options.js";
 import type { StoredFile, Usage } from "../transport.js";
 import {
   asked,
@@ -140,10 +140,11 @@ export class Store {
     root: string,
     options?: ReadFileOptions,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { range = {}, signal } = checkedOptions(options, ["range", "signal"]);
+    const { range, signal } = checkedOptions(options, ["range", "signal"]);
+    checkRange(range);
     checkSignal(signal);
     throwIfAborted(signal);
-    const pieces = await asked(() => this.#handle.read(root, range.start, range.end));
+    const pieces = await asked(() => this.#handle.read(root, range?.start, range?.end));
     yield* pulled(pieces, () => nextPiece(pieces), signal);
   }
 
