@@ -26,7 +26,7 @@ import type {
   Transport,
   Usage,
 } from "./transport.js";
-import { type Limits, parseLimits, parseRoot } from "./wire.js";
+import { checkedRoot, type Limits, parseLimits, parseRoot } from "./wire.js";
 
 // What `Headers` accepts: not every type library that has it names this type.
 type HeadersLike = NonNullable<ConstructorParameters<typeof Headers>[0]>;
@@ -224,11 +224,13 @@ export class HttpTransport implements Transport {
    *
    * @param options `name`: its name when saved; `type`: its content type, one of those that the protocol
    * allows.
+   * @throws {ChunkerError} `invalid_argument` if `root` is not a file's name.
    */
   fileUrl(
     root: string,
     options: { readonly name?: string | undefined; readonly type?: string | undefined } = {},
   ): string {
+    checkedRoot(root);
     const query = new URLSearchParams();
     const { name, type } = checkedOptions(options, ["name", "type"]);
     if (name !== undefined) query.set("name", name);

@@ -109,6 +109,9 @@ test("a file's address has its name and type", () => {
     transport.fileUrl(root, { name: "ä b.mp4", type: "video/mp4" }),
     `https://files.example/store/v1/files/${root}?name=%C3%A4+b.mp4&type=video%2Fmp4`,
   );
+  for (const wrong of ["foo", "", `sha256-${"0".repeat(63)}`, undefined]) {
+    assert.throws(() => transport.fileUrl(wrong as string), { code: "invalid_argument" });
+  }
 });
 
 test("connections are kept, and headers are those of each request", async (t) => {
