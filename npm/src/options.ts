@@ -74,7 +74,10 @@ export function checkedSourceOptions(options: SourceOptions | undefined): Source
   return checkedSource(checkedOptions(options, SOURCE_KEYS));
 }
 
-function checkedSource<T extends SourceOptions>(options: T): T {
+/** Returns `options`, after checking those of {@link SourceOptions}, whatever the progress is. */
+export function checkedSource<
+  T extends { readonly signal?: AbortSignal | undefined; readonly onProgress?: unknown },
+>(options: T): T {
   checkSignal(options.signal);
   checkFunction("onProgress", options.onProgress);
   return options;

@@ -4,7 +4,7 @@ import { counted, invalidArgument } from "../errors.js";
 import { type Chunk, ChunkerError, type Manifest } from "../index.js";
 import { writeLine } from "../log.js";
 import { downloadCounts } from "../metrics.js";
-import { checkedOptions } from "../options.js";
+import { checkedOptions, checkedSource } from "../options.js";
 import { beginSpan } from "../spans.js";
 import { Arrivals, type Pieces } from "./arrivals.js";
 import {
@@ -31,6 +31,7 @@ import { platform } from "./platform.js";
 import { type Opened, RemoteFile } from "./remote.js";
 import { orReason, Requests } from "./retry.js";
 import { type Destination, isSeekable, type Sink, seekableSink } from "./sink.js";
+import { checkTransport } from "./transport.js";
 import { checkedRoot } from "./wire.js";
 
 /**
@@ -66,12 +67,10 @@ export class Download implements AsyncIterable<ByteArray> {
 
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(root: string, options: DownloadOptions) {
-    checkedOptions(options, DOWNLOAD_KEYS);
+    const checked = checkedOptions(options, DOWNLOAD_KEYS);
     const parsed = checkedRoot(root);
-    const { transport, retry, range, compression } = options;
-    if (typeof transport?.readChunks !== "function") {
-      throw invalidArgument(`transport is ${kindOf(transport)} (expected a Transport)`);
-    }
+    const { transport, retry, range, compression } = checkedSource(checked);
+    checkTransport(transport, "readChunks");
     checkRange(range);
     if (compression !== undefined && compression !== "zstd") {
       throw invalidArgument(`compression is ${compression} (expected "zstd")`);

@@ -2,10 +2,10 @@
 
 import { counted } from "../errors.js";
 import { ChunkerError } from "../index.js";
-import { checkedOptions } from "../options.js";
+import { checkedOptions, checkSignal } from "../options.js";
 import { asDedupError } from "./error.js";
 import { Requests, type RetryOptions } from "./retry.js";
-import type { StoredFile, Transport, Usage } from "./transport.js";
+import { checkTransport, type StoredFile, type Transport, type Usage } from "./transport.js";
 import { checkedRoot } from "./wire.js";
 
 /** Options of {@link listFiles}, {@link deleteFile} and {@link usage}. */
@@ -25,7 +25,7 @@ export async function* listFiles(
   let after: string | null | undefined;
   while (after !== null) {
     const start: string | undefined = after;
-    const { files, next } = await asking(options, (transport, signal) =>
+    const { files, next } = await asking(options, "listFiles", (transport, signal) =>
       transport.listFiles({ signal, after: start }),
     );
     yield* files;
@@ -37,7 +37,9 @@ export async function* listFiles(
 export async function deleteFile(root: string, options: FilesOptions): Promise<boolean> {
   checkedRoot(root);
   try {
-    await asking(options, (transport, signal) => transport.deleteFile(root, { signal }));
+    await asking(options, "deleteFile", (transport, signal) =>
+      transport.deleteFile(root, { signal }),
+    );
     return true;
   } catch (error) {
     if (asDedupError(error)?.code === "root_not_found") return false;
@@ -47,15 +49,17 @@ export async function deleteFile(root: string, options: FilesOptions): Promise<b
 
 /** Returns what the server's store holds. */
 export async function usage(options: FilesOptions): Promise<Usage> {
-  return asking(options, (transport, signal) => transport.usage({ signal }));
+  return asking(options, "usage", (transport, signal) => transport.usage({ signal }));
 }
 
 async function asking<T>(
   options: FilesOptions,
+  request: "listFiles" | "deleteFile" | "usage",
   ask: (transport: Transport, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  checkedOptions(options, KEYS);
-  const { transport, signal, retry } = options;
+  const { transport, signal, retry } = checkedOptions(options, KEYS);
+  checkTransport(transport, request);
+  checkSignal(signal);
   const requests = new Requests(retry);
   const onAbort = () =>
     requests.stop(new ChunkerError("aborted", "the request was aborted by its signal"));

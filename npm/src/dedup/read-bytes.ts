@@ -16,7 +16,7 @@ export class ReadBytes {
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     // The pieces of a Node stream are never overwritten; other sources may reuse a buffer.
-    const isStream = typeof (source as { pipe?: unknown }).pipe === "function";
+    const isStream = typeof (source as { pipe?: unknown } | undefined)?.pipe === "function";
     for await (const piece of pieces(source, signal)) {
       const { length, buffer } = piece;
       const isKept = isStream && length >= LONG && buffer.byteLength <= SLAB;

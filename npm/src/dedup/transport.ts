@@ -1,4 +1,5 @@
-import type { ByteArray } from "../bytes.js";
+import { type ByteArray, kindOf } from "../bytes.js";
+import { invalidArgument } from "../errors.js";
 import type { HashAlgorithm } from "../index.js";
 import type { Limits } from "./wire.js";
 
@@ -141,4 +142,14 @@ export interface Transport {
 
   /** Returns how much the store holds. */
   usage(options: RequestOptions): Promise<Usage>;
+}
+
+/** @throws {ChunkerError} `invalid_argument` if `transport` cannot send this request. */
+export function checkTransport(
+  transport: Transport | undefined,
+  request: Exclude<keyof Transport, "takesBlobs">,
+): asserts transport is Transport {
+  if (typeof transport?.[request] !== "function") {
+    throw invalidArgument(`transport is ${kindOf(transport)} (expected a Transport)`);
+  }
 }

@@ -1,11 +1,10 @@
 // One upload: reads and cuts the source while its parts ask and send.
 
-import { kindOf } from "../bytes.js";
-import { counted, invalidArgument } from "../errors.js";
+import { counted } from "../errors.js";
 import { type ByteSource, type Chunk, ChunkerError, ready } from "../index.js";
 import { writeLine } from "../log.js";
 import { manifestOf } from "../manifest.js";
-import { checkedOptions } from "../options.js";
+import { checkedOptions, checkedSource, checkFunction } from "../options.js";
 import { resolveProfile } from "../profile.js";
 import { beginSpan } from "../spans.js";
 import { ChunkEncoder } from "./encoder.js";
@@ -16,6 +15,7 @@ import { Questions } from "./questions.js";
 import { orReason, Requests } from "./retry.js";
 import { largestPack, ReadShare, type Supplies, suppliesOf } from "./supplies.js";
 import { Tasks } from "./tasks.js";
+import { checkTransport } from "./transport.js";
 import { UploadCommit } from "./upload-commit.js";
 import type { UploadContext } from "./upload-context.js";
 import { UploadLedger } from "./upload-ledger.js";
@@ -56,12 +56,11 @@ export class UploadJob {
 
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(source: ByteSource, options: UploadOptions, shared?: Supplies) {
-    checkedOptions(options, [...COMMON_UPLOAD_KEYS, ...OWN_UPLOAD_KEYS]);
+    const checked = checkedOptions(options, [...COMMON_UPLOAD_KEYS, ...OWN_UPLOAD_KEYS]);
+    const { transport, onChunk } = checkedSource(checked);
+    checkTransport(transport, "putPack");
+    checkFunction("onChunk", onChunk);
     this.#options = options;
-    const { transport } = options;
-    if (typeof transport?.putPack !== "function") {
-      throw invalidArgument(`transport is ${kindOf(transport)} (expected a Transport)`);
-    }
     const own = suppliesOf(options);
     const supplies = shared ?? own;
     const { bytes, concurrency } = supplies;

@@ -1,6 +1,7 @@
 import type { ByteSource } from "../index.js";
 import { checkedOptions, checkInteger } from "../options.js";
 import { type Supplies, suppliesOf } from "./supplies.js";
+import { checkTransport } from "./transport.js";
 import { Upload } from "./upload.js";
 import { COMMON_UPLOAD_KEYS, OWN_UPLOAD_KEYS } from "./upload-job.js";
 import type { CommonUploadOptions, UploadOptions, UploadProgress } from "./upload-options.js";
@@ -42,9 +43,11 @@ export class UploadQueue {
 
   /** @throws {ChunkerError} `invalid_argument`. */
   constructor(options: UploadQueueOptions) {
-    checkedOptions(options, ["files", ...COMMON_UPLOAD_KEYS]);
-    const { files = DEFAULT_FILES, ...common } = options;
+    const checked = checkedOptions(options, ["files", ...COMMON_UPLOAD_KEYS]);
+    const { files = DEFAULT_FILES, transport, ...others } = checked;
     checkInteger("files", files, 1);
+    checkTransport(transport, "putPack");
+    const common = { ...others, transport };
     this.#files = files;
     this.#options = common;
     this.#supplies = suppliesOf(common);

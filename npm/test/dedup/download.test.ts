@@ -588,6 +588,24 @@ test("an abort gets through wherever a download stands, and leaving ends its req
   assert.equal(await codeOf(collect(download(root, { transport, signal, onProgress }))), "aborted");
 });
 
+test("wrong options are refused before anything is asked", async () => {
+  const { transport, root } = await stored(data);
+  const any = download as (...of: unknown[]) => unknown;
+  const wrong = [
+    { transport: {} },
+    { range: { begin: 2 } },
+    { range: [2] },
+    { range: 5 },
+    { signal: 5 },
+    { onProgress: 5 },
+  ].map((options) => ({ transport, ...options }));
+  const asked = transport.calls.size;
+  for (const options of [undefined, null, {}, ...wrong]) {
+    assert.throws(() => any(root, options), { code: "invalid_argument" });
+  }
+  assert.equal(transport.calls.size, asked);
+});
+
 test("a download is read once", async () => {
   const { transport, root } = await stored(data);
   const once = download(root, { transport });

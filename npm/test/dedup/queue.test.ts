@@ -307,6 +307,10 @@ test("wrong options are refused", () => {
   assert.throws(() => new UploadQueue({ transport, parallel: 3 } as never), {
     code: "invalid_argument",
   });
+  const Any = UploadQueue as unknown as new (...of: unknown[]) => UploadQueue;
+  for (const absent of [undefined, null, {}]) {
+    assert.throws(() => new Any(absent), { code: "invalid_argument" });
+  }
   const queue = new UploadQueue({ transport });
   assert.throws(() => queue.add(randomBytes(10, 1), { profile: "small" } as never), {
     code: "invalid_argument",

@@ -25,7 +25,14 @@ import {
   usage,
 } from "chunker-cdc/dedup";
 import { MemoryServer } from "./memory-server.js";
-import { codeOf, collect, QUICK, randomBytes, SMALL, temporaryDirectory } from "./support.js";
+import {
+  codeOf,
+  collect,
+  QUICK,
+  randomBytes,
+  SMALL,
+  temporaryDirectory,
+} from "./support.js";
 
 const data = randomBytes(300_001, 1);
 /** So long that questions are asked before its end. */
@@ -330,6 +337,22 @@ test("an address or a header that cannot be used is refused at once (law 6)", as
     headers: () => ({ authorization: "a\nb" }),
   });
   assert.equal(await codeOf(upload(data, { transport: late, profile })), "invalid_argument");
+});
+
+test("wrong options of a list, a deletion and the usage are refused", async () => {
+  const transport = new HttpTransport({ baseUrl: "http://127.0.0.1:9" });
+  const root = `sha256-${"0".repeat(64)}`;
+  const wrong = [
+    undefined,
+    null,
+    {},
+    { transport, signal: 5 },
+  ] as never[];
+  for (const options of wrong) {
+    for (const call of [listFiles(options).next(), deleteFile(root, options), usage(options)]) {
+      assert.equal(await codeOf(call), "invalid_argument", JSON.stringify(options));
+    }
+  }
 });
 
 test("Retry-After is kept", async (t) => {

@@ -1091,9 +1091,16 @@ test("wrong options are refused before anything is sent", async () => {
     [{ compressionLevel: 3 }, "invalid_argument"],
     [{ compression: "zstd", compressionLevel: 0 }, "invalid_argument"],
     [{ compression: "zstd", compressionLevel: 20 }, "invalid_argument"],
+    [{ signal: 5 }, "invalid_argument"],
+    [{ onProgress: 5 }, "invalid_argument"],
+    [{ onChunk: {} }, "invalid_argument"],
   ];
   for (const [wrong, code] of cases) {
     assert.equal(await codeOf(upload(data, { transport, ...wrong })), code, JSON.stringify(wrong));
+  }
+  const any = upload as (...of: unknown[]) => Promise<unknown>;
+  for (const absent of [[data], [data, {}], [data, null], [], [undefined, { transport }]]) {
+    assert.equal(await codeOf(any(...absent)), "invalid_argument", JSON.stringify(absent.slice(1)));
   }
   assert.equal(transport.calls.size, 0);
 });
