@@ -1,4 +1,5 @@
 import { writeLine } from "../log.js";
+import { checkedOptions, checkFunction, checkInteger } from "../options.js";
 import { asDedupError, type DedupError } from "./error.js";
 
 /** When a failed request is sent again. */
@@ -29,6 +30,27 @@ const DEFAULT_MAX_DELAY_MS = 15_000;
 /** How long a request in progress may continue after a pause. */
 const PAUSE_GRACE_MS = 2_000;
 
+const KEYS = ["attempts", "baseDelayMs", "maxDelayMs", "random", "onRetry"] as const;
+/** Longer timers fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Checks options from JavaScript and fills in defaults. */
+function checkedRetry(options: RetryOptions | undefined) {
+  const {
+    attempts = DEFAULT_ATTEMPTS,
+    baseDelayMs = DEFAULT_BASE_DELAY_MS,
+    maxDelayMs = DEFAULT_MAX_DELAY_MS,
+    random = Math.random,
+    onRetry,
+  } = checkedOptions(options, KEYS);
+  checkInteger("retry.attempts", attempts, 1);
+  checkInteger("retry.baseDelayMs", baseDelayMs, 0, LONGEST_TIMER_MS);
+  checkInteger("retry.maxDelayMs", maxDelayMs, 0, LONGEST_TIMER_MS);
+  checkFunction("retry.random", random);
+  checkFunction("retry.onRetry", onRetry);
+  return { attempts, baseDelayMs, maxDelayMs, random, onRetry };
+}
+
 /** The attempts of one piece of work. */
 export interface Attempts {
   /** Reports progress: the next failure counts as the first. */
@@ -39,7 +61,7 @@ export interface Attempts {
 
 /** Requests that are repeated when they fail, and that pause and stop together. */
 export class Requests {
-  readonly #options: RetryOptions;
+  readonly #options: ReturnType<typeof checkedRetry>;
   readonly #onRetry: (error: DedupError) => void;
   readonly #onPaused: () => void;
   /** One controller per request: Node warns of signals with many listeners. */
@@ -53,13 +75,14 @@ export class Requests {
   /**
    * @param onRetry Called before each wait, as the options' own is.
    * @param onPaused Called when a pause has ended the requests that were in progress.
+   * @throws {ChunkerError} `invalid_argument`.
    */
   constructor(
-    options: RetryOptions = {},
+    options?: RetryOptions,
     onRetry: (error: DedupError) => void = () => {},
     onPaused: () => void = () => {},
   ) {
-    this.#options = options;
+    this.#options = checkedRetry(options);
     this.#onRetry = onRetry;
     this.#onPaused = onPaused;
   }
@@ -101,7 +124,7 @@ export class Requests {
   /** Counts the attempts of work that is not a single call. */
   attempts(): Attempts {
     let number = 1;
-    const { attempts = DEFAULT_ATTEMPTS } = this.#options;
+    const { attempts } = this.#options;
     return {
       succeeded() {
         number = 1;
@@ -192,8 +215,7 @@ export class Requests {
   }
 
   #delay(number: number, { retryAfterMs = 0 }: DedupError): number {
-    const { random = Math.random, baseDelayMs = DEFAULT_BASE_DELAY_MS } = this.#options;
-    const { maxDelayMs = DEFAULT_MAX_DELAY_MS } = this.#options;
+    const { baseDelayMs, maxDelayMs, random } = this.#options;
     const longest = Math.min(baseDelayMs * 2 ** (number - 1), maxDelayMs);
     return Math.max(longest * (0.5 + 0.5 * random()), retryAfterMs);
   }

@@ -23,6 +23,7 @@ import {
   SMALL,
   splitMix64,
   temporaryDirectory,
+  WRONG_RETRIES,
 } from "./support.js";
 import { type PackChunk, packOf } from "./wire.js";
 
@@ -598,6 +599,7 @@ test("wrong options are refused before anything is asked", async () => {
     { range: 5 },
     { signal: 5 },
     { onProgress: 5 },
+    ...WRONG_RETRIES.map((retry) => ({ retry })),
   ].map((options) => ({ transport, ...options }));
   const asked = transport.calls.size;
   for (const options of [undefined, null, {}, ...wrong]) {

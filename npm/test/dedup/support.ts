@@ -23,6 +23,21 @@ export const SMALL = { minSize: 1024, avgSize: 4096, maxSize: 16384 } as const;
 /** No waiting between attempts. */
 export const QUICK = { baseDelayMs: 1, maxDelayMs: 2 } as const;
 
+/** What JavaScript may pass as `retry`, and the types do not allow. */
+export const WRONG_RETRIES: readonly unknown[] = [
+  null,
+  5,
+  { foo: 1 },
+  { attempts: "x" },
+  { attempts: -1 },
+  { attempts: 0 },
+  { attempts: 1.5 },
+  { baseDelayMs: -1 },
+  { maxDelayMs: 2 ** 31 },
+  { random: 0.5 },
+  { onRetry: "log" },
+];
+
 /** SplitMix64 (Steele, Lea, Flood 2014): the same numbers for the same seed everywhere. */
 export function splitMix64(seed: number): () => bigint {
   let state = BigInt(seed);

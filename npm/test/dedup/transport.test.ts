@@ -32,6 +32,7 @@ import {
   randomBytes,
   SMALL,
   temporaryDirectory,
+  WRONG_RETRIES,
 } from "./support.js";
 
 const data = randomBytes(300_001, 1);
@@ -347,6 +348,7 @@ test("wrong options of a list, a deletion and the usage are refused", async () =
     null,
     {},
     { transport, signal: 5 },
+    ...WRONG_RETRIES.map((retry) => ({ transport, retry })),
   ] as never[];
   for (const options of wrong) {
     for (const call of [listFiles(options).next(), deleteFile(root, options), usage(options)]) {

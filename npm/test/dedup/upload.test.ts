@@ -37,6 +37,7 @@ import {
   SMALL,
   splitMix64,
   temporaryDirectory,
+  WRONG_RETRIES,
 } from "./support.js";
 
 const data = randomBytes(300_001, 1);
@@ -1094,6 +1095,7 @@ test("wrong options are refused before anything is sent", async () => {
     [{ signal: 5 }, "invalid_argument"],
     [{ onProgress: 5 }, "invalid_argument"],
     [{ onChunk: {} }, "invalid_argument"],
+    ...WRONG_RETRIES.map((retry): [object, string] => [{ retry }, "invalid_argument"]),
   ];
   for (const [wrong, code] of cases) {
     assert.equal(await codeOf(upload(data, { transport, ...wrong })), code, JSON.stringify(wrong));
