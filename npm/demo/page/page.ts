@@ -81,7 +81,7 @@ class Card {
     this.#show(".cancel", true);
     this.#map.clear();
     this.progress = NO_PROGRESS;
-    this.#pace.start();
+    this.#pace.start(0);
     this.#isPaused = false;
     this.#text(".pause", "Pause");
     this.#show(".pause", true);
@@ -136,7 +136,8 @@ class Card {
     button.setAttribute("aria-label", `${word} ${this.#file.name}`);
     this.#text(".status", status);
     this.#text(".speed", "–");
-    this.#pace.start();
+    const { bytesDone, bytesInTransit } = this.progress;
+    this.#pace.start(bytesDone + bytesInTransit);
     announce(`${this.#file.name}: ${status}`);
   }
 
@@ -159,7 +160,7 @@ class Card {
     this.#text(".saved-bytes", formatBytes(bytesSaved));
     showTotals();
     if (this.#isPaused) return;
-    this.#text(".speed", `${formatBytes(bytesPerSecond)}/s`);
+    this.#text(".speed", bytesPerSecond > 0 ? `${formatBytes(bytesPerSecond)}/s` : "–");
     const left = size - bytesDone - bytesInTransit;
     const time = bytesPerSecond > 0 ? `, ${formatSeconds(left / bytesPerSecond)} left` : "";
     const read = bytesRead === size ? "All read" : `${formatBytes(bytesRead)} read`;
@@ -248,8 +249,9 @@ class Card {
 class Pace {
   #samples: { readonly ms: number; readonly bytes: number }[] = [];
 
-  start(): void {
-    this.#samples = [];
+  /** Measures from now on, at `bytes`. */
+  start(bytes: number): void {
+    this.#samples = [{ ms: performance.now(), bytes }];
   }
 
   /** Returns bytes a second, now that it is at `bytes`; 0 while that cannot be told. */

@@ -164,6 +164,9 @@ test("several files at once, an empty one among them, are taken in turn", async 
   await finished(page, 3);
   assert.equal((await figures(page, 2)).newChunks, 0, "the same content was sent twice");
   assert.match((await figures(page, 1)).status, /empty/);
+  const speeds = await page.locator(".speed").allTextContents();
+  for (const speed of speeds) assert.match(speed, /^(–|[1-9].*\/s)$/);
+  await page.screenshot({ path: join(screenshots, "several.png") });
   assert.deepEqual(problems, []);
 });
 
