@@ -221,14 +221,12 @@ test("the README's examples of chunks and codecs", async () => {
   assert.match(await output(folder, "node", "d.mjs"), /^\d+ checked bytes of [0-9a-f]{64}$/);
 });
 
-test("a plain page with an import map", async () => {
-  const map = {
-    imports: {
-      "chunker-cdc": "/node_modules/chunker-cdc/dist/index.browser.js",
-      "chunker-cdc/codecs": "/node_modules/chunker-cdc/dist/codecs/index.browser.js",
-      "chunker-cdc/inline": "/node_modules/chunker-cdc/dist/inline.js",
-    },
-  };
+test("a plain page with the README's import map", async () => {
+  const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
+  const [, listed = ""] = /<script type="importmap">(.*?)<\/script>/s.exec(readme) ?? [];
+  const { imports } = JSON.parse(listed);
+  const inline = "/node_modules/chunker-cdc/dist/inline.js";
+  const map = { imports: { ...imports, "chunker-cdc/inline": inline } };
   const document = (script: string) => `<!doctype html><link rel="icon" href="data:,">
     <script type="importmap">${JSON.stringify(map)}</script>
     <script type="module">${script}</script>`;
@@ -237,7 +235,10 @@ test("a plain page with an import map", async () => {
     "default.html": page("chunker-cdc"),
     "inline.html": page("chunker-cdc/inline"),
     "codecs.html": document(codecsEsm(PUT)),
+    "dedup.html": document(`
+      import { upload } from "chunker-cdc/dedup"; document.title = typeof upload;`),
   });
+  await shows(folder, "dedup.html", "function");
   for (const path of ["default.html", "inline.html"]) await shows(folder, path);
   await shows(folder, "codecs.html", expectedOfCodecs);
 });
