@@ -40,18 +40,35 @@ test("the README's server does what it says", async (t) => {
   const folder = await mkdtemp(join(PACKAGE, "test-out", "readme-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const use = `
+    import { once } from "node:events";
+    import { createServer } from "node:http";
     import { HttpTransport, upload } from "chunker-cdc/dedup";
-    await upload(new Uint8Array(5000), { transport: new HttpTransport({ baseUrl: server.url }) });
-    console.log(typeof handler, (await fetchHandler(new Request("http://x/files/v1"))).status);`;
+    const mounted = createServer(handler).listen(0, "127.0.0.1");
+    await once(mounted, "listening");
+    const baseUrl = "http://127.0.0.1:" + mounted.address().port;
+    const headers = { authorization: "Bearer secret" };
+    const sending = (fill, options) =>
+      upload(new Uint8Array(5000).fill(fill), { transport: new HttpTransport(options) });
+    await sending(0, { baseUrl: server.url });
+    await sending(1, { baseUrl, headers });
+    for (const options of [{ baseUrl, headers }, { baseUrl }]) {
+      console.log(await sending(2, options).catch(({ code }) => code));
+    }
+    for (const options of [{ headers }, {}]) {
+      console.log((await fetchHandler(new Request("http://x/files/v1", options))).status);
+    }
+    mounted.close();
+    mounted.closeAllConnections();`;
   const [listen, mount, ...rest] = snippets;
   const example = [listen, mount, use, ...rest, "await server.close();"].join("\n");
-  await writeFile(join(folder, "a.mjs"), example.replace("8080", "0"));
+  await writeFile(join(folder, "a.mjs"), example.replace("8080", "0").replace("10e9", "8e3"));
   const options = { cwd: folder };
   const { stdout } = await promisify(execFile)(process.execPath, ["a.mjs"], options);
   const lines = stdout.trim().split("\n");
   assert.match(lines[0] ?? "", /^http:\/\/127\.0\.0\.1:\d+$/);
-  assert.equal(lines[1], "function 200");
-  assert.match(lines[2] ?? "", /^sha256-[0-9a-f]{64} 5000 20/);
-  assert.equal(lines[3], "1024");
-  assert.match(lines.slice(4).join(""), /files: 0.* 0 true$/s);
+  assert.match(lines[1] ?? "", /^stored sha256-[0-9a-f]{64} 5000$/);
+  // The quota has room for one upload.
+  assert.deepEqual(lines.slice(2, 6), ["insufficient_storage", "unauthorized", "200", "401"]);
+  assert.match(lines.slice(6).join("\n"), /^(sha256-[0-9a-f]{64} 5000 20.*\n1024\n){2}/);
+  assert.match(lines.slice(10).join(""), /files: 0.* 0 true$/s);
 });

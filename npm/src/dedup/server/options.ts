@@ -67,7 +67,8 @@ export interface UploadHandlerOptions<R> {
     | undefined;
   /**
    * Returns how many more bytes the client may write. Longer bodies are refused with 507. Called for packs
-   * and manifests; less than their length may end up stored.
+   * and manifests; less than their length may end up stored. Nothing else counts what a client has written:
+   * the hook adds up `asked.bodyLength`.
    */
   readonly quota?: ((request: R, asked: UploadRequest) => number | Promise<number>) | undefined;
   /**
