@@ -84,8 +84,7 @@ impl JsStore {
         let end = option(end, "end is not an integer from 0 to 2^53-1")?;
         let reading = async move {
             let manifest = store.manifest(&root).await?;
-            let length = manifest.total_length();
-            let range = start.unwrap_or(0)..end.unwrap_or(length).min(length);
+            let range = start.unwrap_or(0)..end.unwrap_or_else(|| manifest.total_length());
             Ok(store.read_manifest(&manifest, Some(range))?)
         };
         promise(env, reading, |_, pieces| Ok(Pieces::new(pieces)))

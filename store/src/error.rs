@@ -86,7 +86,7 @@ pub enum StoreError {
         /// The object's name.
         name: String,
     },
-    /// A range starts or ends past the end of the file.
+    /// A range starts past the end of the file, or after its own end.
     #[error("range {start}..{end} is outside the file's {length} bytes")]
     Range {
         /// First byte asked for.

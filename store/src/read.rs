@@ -84,7 +84,8 @@ impl Store {
         manifest.ok_or(StoreError::RootNotFound { root: *root })
     }
 
-    /// Returns the bytes of a file, or a range of them, in verified pieces.
+    /// Returns the bytes of a file, or a range of them, in verified pieces. A range may end past the end of the
+    /// file; there are no more bytes then.
     ///
     /// The bytes are correct, whatever happens to the store in the meantime. Until the file is deleted, no
     /// collection interferes with a read.
@@ -108,11 +109,12 @@ impl Store {
         range: Option<Range<u64>>,
     ) -> Result<Results<Bytes>, StoreError> {
         let length = manifest.total_length();
-        let range = range.unwrap_or(0..length);
-        if range.start > range.end || range.end > length {
-            return Err(StoreError::Range { start: range.start, end: range.end, length });
+        let Range { start, end } = range.unwrap_or(0..length);
+        if start > end.min(length) {
+            return Err(StoreError::Range { start, end, length });
         }
-        Ok(read_cuts(Arc::clone(&self.inner), &cuts(manifest, &range), Ahead::FAR))
+        let part = start..end.min(length);
+        Ok(read_cuts(Arc::clone(&self.inner), &cuts(manifest, &part), Ahead::FAR))
     }
 }
 

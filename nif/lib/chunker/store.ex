@@ -255,7 +255,8 @@ defmodule Chunker.Store do
 
   ## Options
 
-    * `:range` - `{start, stop}`, the bytes from `start` up to but not including `stop`; by default all
+    * `:range` - `{start, stop}`, the bytes from `start` up to but not including `stop`; by default all. `stop`
+      may be past the end of the file; a `start` past it is the error `:range_not_satisfiable`
     * `:timeout` - milliseconds that one piece may take
 
       iex> {:ok, store} = Chunker.Store.open("memory://read")
