@@ -174,21 +174,6 @@ defmodule Chunker.StoreTest do
       assert is_binary(message) and message != "", inspect(code)
     end
 
-    for {option, value} <- [
-          level: :high,
-          create: 1,
-          cache: 7,
-          pack_size: -1,
-          listing_lag: "1",
-          manifest_limit: 1.5
-        ],
-        do: assert({:error, %Error{code: :invalid_argument}} = Store.open(url, [{option, value}]))
-
-    for option <- [min_age: -1, max_waste: 300, max_waste: "1"],
-        do: assert({:error, %Error{code: :invalid_argument}} = Store.collect(store, [option]))
-
-    assert {:error, %Error{code: :unknown_hash_algorithm}} = Store.get(store, Chunker.digest(""), hash: :md5)
-    assert {:error, %Error{code: :invalid_argument}} = Store.get(store, "short")
     assert_raise Error, ~r/not a root/, fn -> Store.read(store, "file") end
 
     for call <- [&Store.usage(store, &1), &Store.open(url, &1)],
@@ -196,6 +181,41 @@ defmodule Chunker.StoreTest do
 
     assert_raise Error, fn -> Store.write(store, [""], min_size: 1) end
     assert_raise ArgumentError, fn -> Store.usage(make_ref()) end
+  end
+
+  test "an error names the argument, its value, and what was expected", %{store: store, url: url} do
+    of_open = [level: :high, create: 1, cache: 7, pack_size: -1, listing_lag: "1", manifest_limit: 1.5]
+    of_collect = [min_age: -1, max_waste: 300, max_waste: 101, max_waste: "1", dry_run: 1]
+    of_check = [read_data: 1, repair: 1]
+
+    for {call, options} <- [
+          {&Store.open(url, &1), of_open},
+          {&Store.collect(store, &1), of_collect},
+          {&Store.check(store, &1), of_check}
+        ],
+        {name, _} = option <- options do
+      assert {:error, %Error{code: :invalid_argument, message: message}} = call.([option])
+      assert message =~ ~r/^#{name} is .+ \(expected .+\)$/
+    end
+
+    assert {:error, error} = Store.collect(store, min_age: -1)
+    assert error.message == "min_age is -1 (expected an integer from 0 to 2^64-1)"
+    assert {:error, error} = Store.get(store, "short")
+    assert {error.code, error.message} == {:invalid_argument, "digest has 5 bytes (expected 32)"}
+    assert {:error, error} = Store.get(store, Chunker.digest(""), hash: :md5)
+    assert {error.code, error.message =~ "expected sha256 or blake3"} == {:unknown_hash_algorithm, true}
+
+    for address <- [nil, 'memory://', <<255>>] do
+      message = "address is #{inspect(address)} (expected a string)"
+      assert_raise ArgumentError, message, fn -> Store.open!(address) end
+    end
+
+    {:ok, file} = Store.write(store, ["file"])
+
+    for range <- [0..5, {-1, 5}, {0, nil}, {0, 0x1_0000_0000_0000_0000}, 5] do
+      error = assert_raise ArgumentError, fn -> Store.read(store, file, range: range) end
+      assert error.message =~ "range is #{inspect(range)} (expected {start, stop}"
+    end
   end
 
   test "what takes too long is stopped, and says so", %{store: store} do

@@ -102,6 +102,10 @@ defmodule Chunker.Store do
   def open(address, options \\ []) do
     known = [:create, :level, :pack_size, :concurrency, :cache, :listing_lag, :manifest_limit]
     options = Keyword.validate!(options, [timeout: :infinity] ++ Enum.map(known, &{&1, nil}))
+
+    unless is_binary(address) and String.valid?(address),
+      do: raise(ArgumentError, "address is #{inspect(address)} (expected a string)")
+
     given = known |> Enum.map(&options[&1]) |> List.to_tuple()
     Work.call(&Native.store_open(address, given, &1), options[:timeout])
   end
@@ -267,10 +271,21 @@ defmodule Chunker.Store do
   @spec read(t, root, range: {non_neg_integer, non_neg_integer} | nil, timeout: timeout) :: Enumerable.t()
   def read(store, root, options \\ []) do
     options = Keyword.validate!(options, range: nil, timeout: :infinity)
-    open = fn -> store |> Native.store_read(root, options[:range]) |> Work.result() |> Error.unwrap!() end
+    range = range(options[:range])
+    open = fn -> store |> Native.store_read(root, range) |> Work.result() |> Error.unwrap!() end
     # Reports an invalid root here, and not when the stream is read.
     _ = Native.reader_close(open.())
     Work.stream(open, &Native.reader_next/2, &Native.reader_close/1, options[:timeout])
+  end
+
+  # The native library takes numbers of 64 bits.
+  @most 0xFFFF_FFFF_FFFF_FFFF
+
+  defp range(nil), do: nil
+  defp range({start, stop} = range) when start in 0..@most and stop in 0..@most, do: range
+
+  defp range(other) do
+    raise ArgumentError, "range is #{inspect(other)} (expected {start, stop}, two integers from 0 to 2^64-1)"
   end
 
   @doc """

@@ -1,6 +1,7 @@
 //! The protocol's engine: requests and answers, without sockets.
 
 use crate::failure::{Failure, StoreFailure, chain};
+use crate::options::{BOOLEAN, INTEGER, value};
 use crate::store::{Pieces, Store};
 use crate::terms::Bytes;
 use crate::work::{Shared, Slot, owned, start, worked};
@@ -40,38 +41,38 @@ fn engine_new<'a>(
     for (name, value) in options {
         engine = match with(engine, &name.to_term(env).atom_to_string()?, value) {
             Ok(engine) => engine,
-            Err(failure) => return Ok(Err(failure.into())),
+            Err(failure) => return Ok(Err(failure)),
         };
     }
     Ok(Engine::new(engine).map(|engine| ResourceArc::new(EngineResource(engine))).map_err(Into::into))
 }
 
-fn with(options: EngineOptions, name: &str, value: Term<'_>) -> Result<EngineOptions, Failure> {
-    let bytes = || value.decode::<u64>().map_err(|_| Failure::ARGUMENT);
+fn with(options: EngineOptions, name: &str, term: Term<'_>) -> Result<EngineOptions, StoreFailure> {
+    let integer = || value::<u64>(name, term, INTEGER);
     Ok(match name {
-        "pack_bytes" => options.pack_bytes(bytes()?),
-        "pack_length" => options.pack_length(bytes()?),
-        "pack_chunks" => options.pack_chunks(bytes()?),
-        "missing_digests" => options.missing_digests(bytes()?),
-        "read_digests" => options.read_digests(bytes()?),
-        "chunk_bytes" => options.chunk_bytes(bytes()?),
-        "manifest_bytes" => options.manifest_bytes(bytes()?),
-        "memory" => options.memory(bytes()?),
-        "line" => options.line(usize::try_from(bytes()?).map_err(|_| Failure::ARGUMENT)?),
-        "origins" => options.origins(origins(value)?),
-        "credentials" => options.credentials(value.decode().map_err(|_| Failure::ARGUMENT)?),
-        "prefix" => options.prefix(value.decode::<String>().map_err(|_| Failure::ARGUMENT)?),
-        _ => return Err(Failure::ARGUMENT),
+        "pack_bytes" => options.pack_bytes(integer()?),
+        "pack_length" => options.pack_length(integer()?),
+        "pack_chunks" => options.pack_chunks(integer()?),
+        "missing_digests" => options.missing_digests(integer()?),
+        "read_digests" => options.read_digests(integer()?),
+        "chunk_bytes" => options.chunk_bytes(integer()?),
+        "manifest_bytes" => options.manifest_bytes(integer()?),
+        "memory" => options.memory(integer()?),
+        "line" => options.line(value(name, term, INTEGER)?),
+        "origins" => options.origins(origins(name, term)?),
+        "credentials" => options.credentials(value(name, term, BOOLEAN)?),
+        "prefix" => options.prefix(value::<String>(name, term, "a string")?),
+        _ => return Err(Failure::ARGUMENT.into()),
     })
 }
 
-fn origins(value: Term<'_>) -> Result<Origins, Failure> {
-    if atoms::own() == value {
+fn origins(name: &str, term: Term<'_>) -> Result<Origins, StoreFailure> {
+    if atoms::own() == term {
         Ok(Origins::Own)
-    } else if atoms::any() == value {
+    } else if atoms::any() == term {
         Ok(Origins::Any)
     } else {
-        value.decode().map(Origins::These).map_err(|_| Failure::ARGUMENT)
+        value(name, term, ":own, :any or a list of strings").map(Origins::These)
     }
 }
 

@@ -78,6 +78,11 @@ impl StoreFailure {
         StoreError::TaskLost(chunker_store::host::TaskLost).into()
     }
 
+    /// An argument has an invalid value.
+    pub(crate) fn argument(message: String) -> Self {
+        Self { message: Some(message), ..Failure::ARGUMENT.into() }
+    }
+
     fn new(code: &'static str, error: &dyn Error) -> Self {
         Self { failure: Failure(code), message: Some(chain(error)), chunks: Vec::new() }
     }
@@ -110,7 +115,7 @@ macro_rules! with_message {
     )+};
 }
 
-with_message!(InvalidRoot, ManifestError, ReferenceError, StoreError);
+with_message!(InvalidRoot, ManifestError, ReferenceError, StoreError, UnknownHashAlgorithm);
 
 impl From<CommitError> for StoreFailure {
     fn from(error: CommitError) -> Self {

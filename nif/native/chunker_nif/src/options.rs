@@ -1,6 +1,6 @@
 //! Profiles and their fields from terms; `nil` stands for the core's default.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, StoreFailure};
 use chunker::chunking::ChunkingOptions;
 use chunker::hashing::{HashAlgorithm, UnknownHashAlgorithm};
 use chunker::{Profile, ProfileError};
@@ -84,8 +84,8 @@ impl<'a> Decoder<'a> for Hash {
 }
 
 impl Hash {
-    pub(crate) fn algorithm(&self) -> Result<HashAlgorithm, Failure> {
-        Ok(self.0?)
+    pub(crate) fn algorithm(&self) -> Result<HashAlgorithm, UnknownHashAlgorithm> {
+        self.0
     }
 }
 
@@ -101,6 +101,29 @@ pub(crate) fn is_nil(term: Term<'_>) -> bool {
 /// Returns the value of an option, or the core's default for `nil`.
 pub(crate) fn or_default<'a, T: Decoder<'a>>(term: Term<'a>, default: T) -> Result<T, Failure> {
     if is_nil(term) { Ok(default) } else { term.decode().map_err(|_| Failure::ARGUMENT) }
+}
+
+/// What the messages of invalid options expect.
+pub(crate) const BOOLEAN: &str = "a boolean";
+pub(crate) const INTEGER: &str = "an integer from 0 to 2^64-1";
+
+/// Returns the value of an option of a store or an engine, or `None` for `nil`.
+pub(crate) fn given<'a, T: Decoder<'a>>(
+    name: &str,
+    term: Term<'a>,
+    expected: &str,
+) -> Result<Option<T>, StoreFailure> {
+    if is_nil(term) { Ok(None) } else { value(name, term, expected).map(Some) }
+}
+
+/// Returns the value of an option that has no default.
+pub(crate) fn value<'a, T: Decoder<'a>>(
+    name: &str,
+    term: Term<'a>,
+    expected: &str,
+) -> Result<T, StoreFailure> {
+    let refuse = |_| StoreFailure::argument(format!("{name} is {term:?} (expected {expected})"));
+    term.decode().map_err(refuse)
 }
 
 /// Returns the id of the Remote Execution API's profile for an average size.

@@ -1,7 +1,7 @@
 //! Stores: chunks, files, and their maintenance.
 
 use crate::failure::{Failure, StoreFailure, chain};
-use crate::options::{Hash, is_nil, or_default};
+use crate::options::{BOOLEAN, Hash, INTEGER, given, is_nil, value};
 use crate::references::PatchesResource;
 use crate::terms::{Bytes, Items};
 use crate::work::{Shared, Slot, Started, call, owned, start, worked};
@@ -12,7 +12,7 @@ use chunker_store::{
 };
 use futures::FutureExt as _;
 use futures::stream::{BoxStream, Fuse, Stream, StreamExt as _, TryStreamExt as _, once};
-use rustler::{Atom, Binary, Encoder, Env, NifMap, NifResult, Resource, ResourceArc, Term};
+use rustler::{Atom, Binary, Decoder, Encoder, Env, NifMap, NifResult, Resource, ResourceArc, Term};
 use std::panic::RefUnwindSafe;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -37,25 +37,25 @@ type Options<'a> = (Term<'a>, Term<'a>, Term<'a>, Term<'a>, Term<'a>, Term<'a>, 
 
 fn options(
     (create, level, pack_size, concurrency, cache, lag, manifest): Options<'_>,
-) -> Result<StoreOptions, Failure> {
+) -> Result<StoreOptions, StoreFailure> {
     let mut options = StoreOptions::new();
-    if !is_nil(create) {
-        options = options.create(or_default(create, true)?);
+    if let Some(create) = given("create", create, BOOLEAN)? {
+        options = options.create(create);
     }
-    if !is_nil(level) {
-        options = options.level(or_default(level, 0)?);
+    if let Some(level) = given("level", level, "an integer")? {
+        options = options.level(level);
     }
-    if !is_nil(pack_size) {
-        options = options.pack_size(or_default(pack_size, 0)?);
+    if let Some(bytes) = given("pack_size", pack_size, INTEGER)? {
+        options = options.pack_size(bytes);
     }
-    if !is_nil(concurrency) {
-        options = options.concurrency(or_default(concurrency, 0)?);
+    if let Some(requests) = given("concurrency", concurrency, INTEGER)? {
+        options = options.concurrency(requests);
     }
-    if !is_nil(lag) {
-        options = options.listing_lag(Duration::from_millis(or_default(lag, 0)?));
+    if let Some(lag) = given("listing_lag", lag, INTEGER)? {
+        options = options.listing_lag(Duration::from_millis(lag));
     }
-    if !is_nil(manifest) {
-        options = options.manifest_limit(or_default(manifest, 0)?);
+    if let Some(bytes) = given("manifest_limit", manifest, INTEGER)? {
+        options = options.manifest_limit(bytes);
     }
     if is_nil(cache) || atoms::platform() == cache {
         return Ok(options);
@@ -63,7 +63,7 @@ fn options(
     let folder = if atoms::none() == cache {
         CacheFolder::None
     } else {
-        CacheFolder::At(cache.decode::<&str>().map_err(|_| Failure::ARGUMENT)?.into())
+        CacheFolder::At(value::<&str>("cache", cache, ":platform, :none or a path")?.into())
     };
     Ok(options.cache(folder))
 }
@@ -116,8 +116,9 @@ fn store_get<'a>(env: Env<'a>, store: Store, hash: Hash, digest: Binary<'a>, ref
     )
 }
 
-fn digest_of(binary: Binary<'_>) -> Result<[u8; 32], Failure> {
-    binary.as_slice().try_into().map_err(|_| Failure::ARGUMENT)
+fn digest_of(binary: Binary<'_>) -> Result<[u8; 32], StoreFailure> {
+    let refuse = |_| StoreFailure::argument(format!("digest has {} bytes (expected 32)", binary.len()));
+    binary.as_slice().try_into().map_err(refuse)
 }
 
 worked! {
@@ -145,9 +146,9 @@ fn writer_add<'a>(
     let chunks = chunks.0.into_iter().map(|term: Term<'a>| term.decode::<(Binary<'a>, Binary<'a>)>());
     let chunks = chunks.collect::<NifResult<Vec<_>>>()?.into_iter();
     let chunks = chunks.map(|(digest, bytes)| Ok((digest_of(digest)?, Shared::new(bytes))));
-    let chunks = match chunks.collect::<Result<Vec<_>, Failure>>() {
+    let chunks = match chunks.collect::<Result<Vec<_>, StoreFailure>>() {
         Ok(chunks) => chunks,
-        Err(failure) => return Ok(Err(failure.into())),
+        Err(failure) => return Ok(Err(failure)),
     };
     Ok(start(env, writer, reference, |mut writer: PackWriter| async move {
         for (digest, chunk) in chunks {
@@ -241,18 +242,27 @@ struct CollectMap {
 fn store_collect<'a>(
     env: Env<'a>,
     store: Store,
-    (min_age, max_waste, dry_run): (Term<'a>, Term<'a>, bool),
+    (min_age, max_waste, dry_run): (Term<'a>, Term<'a>, Term<'a>),
     reference: Term<'a>,
 ) -> Started {
-    let mut options = CollectOptions::new().dry_run(dry_run);
-    if !is_nil(min_age) {
-        options = options.min_age(Duration::from_millis(or_default(min_age, 0)?));
+    let mut options = CollectOptions::new().dry_run(value("dry_run", dry_run, BOOLEAN)?);
+    if let Some(age) = given("min_age", min_age, INTEGER)? {
+        options = options.min_age(Duration::from_millis(age));
     }
-    if !is_nil(max_waste) {
-        let percent = or_default(max_waste, 0_u64)?;
-        options = options.max_waste(u8::try_from(percent).map_err(|_| Failure::ARGUMENT)?);
+    if let Some(Percent(percent)) = given("max_waste", max_waste, "an integer from 0 to 100")? {
+        options = options.max_waste(percent);
     }
     call(env, reference, async move { Ok(collected(store.0.collect(options).await?)) })
+}
+
+/// A percentage. (As `u8`, rustler decodes 256 as 0.)
+struct Percent(u8);
+
+impl<'a> Decoder<'a> for Percent {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let percent = term.decode::<u64>()?;
+        u8::try_from(percent).ok().filter(|&percent| percent <= 100).map(Self).ok_or(rustler::Error::BadArg)
+    }
 }
 
 fn collected(report: CollectReport) -> CollectMap {
@@ -316,11 +326,13 @@ struct DamagedObjectMap {
 fn store_check<'a>(
     env: Env<'a>,
     store: Store,
-    read_data: bool,
-    repair: bool,
+    read_data: Term<'a>,
+    repair: Term<'a>,
     reference: Term<'a>,
 ) -> Started {
-    let options = CheckOptions::new().read_data(read_data).repair(repair);
+    let options = CheckOptions::new()
+        .read_data(value("read_data", read_data, BOOLEAN)?)
+        .repair(value("repair", repair, BOOLEAN)?);
     call(env, reference, async move { Ok(checked(store.0.check(options).await?)) })
 }
 
