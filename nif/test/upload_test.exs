@@ -356,11 +356,24 @@ defmodule Chunker.UploadTest do
       assert message =~ name
     end
 
-    for option <- [memory: -1, origins: :all, origins: [1], credentials: 1, prefix: 1, line: "1"],
-        do: assert({:error, %Error{code: :invalid_argument}} = Engine.new([option]))
+    for {name, _} = option <- [memory: -1, origins: :all, origins: [1], credentials: 1, prefix: 1, line: "1"] do
+      assert {:error, %Error{code: :invalid_argument, message: message}} = Engine.new([option])
+      assert message =~ ~r/^#{name} is .* \(expected /
+    end
 
     assert_raise ArgumentError, fn -> Engine.new(size: 1) end
     assert_raise ArgumentError, fn -> Upload.new(memory: 1) end
+  end
+
+  test "hooks that cannot work are refused by name, and the list of options has them", %{store: store} do
+    for {name, value} = option <- [store: "/tmp/x", authorize: true, quota: 5, on_commit: &IO.puts/1] do
+      options = Keyword.merge([store: store], [option])
+      assert {:error, %Error{code: :invalid_argument, message: message}} = Upload.new(options)
+      assert message =~ "#{name} is #{inspect(value)} (expected a "
+    end
+
+    error = assert_raise ArgumentError, fn -> Upload.new(store: store, authorise: &inspect/1) end
+    for name <- [:store, :authorize, :quota, :on_commit, :memory], do: assert(error.message =~ inspect(name))
   end
 
   test "a prefix is part of every path", %{store: store} do

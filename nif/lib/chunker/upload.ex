@@ -32,7 +32,7 @@ defmodule Chunker.Upload do
   """
 
   require Logger
-  alias Chunker.{Store, Telemetry}
+  alias Chunker.{Error, Store, Telemetry}
   alias Chunker.Upload.{Answer, Engine, Request}
 
   @enforce_keys [:engine]
@@ -54,6 +54,13 @@ defmodule Chunker.Upload do
           | {:quota, (Request.t() -> non_neg_integer | :infinity)}
           | {:on_commit, (Answer.committed(), Request.t() -> term)}
 
+  @hooks [
+    store: "a Chunker.Store",
+    authorize: "a function of one argument",
+    quota: "a function of one argument",
+    on_commit: "a function of two arguments"
+  ]
+
   @doc """
   Returns an upload.
 
@@ -72,19 +79,37 @@ defmodule Chunker.Upload do
   """
   @spec new([option]) :: Store.result(t)
   def new(options) do
-    {hooks, options} = Keyword.split(options, [:store, :authorize, :quota, :on_commit])
+    names = Keyword.keys(@hooks)
+    {hooks, options} = options |> Keyword.validate!(names ++ Engine.options()) |> Keyword.split(names)
 
     unless hooks[:store] || hooks[:authorize],
       do: raise(ArgumentError, "an upload needs store:, or an authorize: function that returns one")
 
-    with {:ok, engine} <- Engine.new(options), do: {:ok, struct!(__MODULE__, [engine: engine] ++ hooks)}
+    with :ok <- check(hooks),
+         {:ok, engine} <- Engine.new(options),
+         do: {:ok, struct!(__MODULE__, [engine: engine] ++ hooks)}
   end
+
+  defp check(hooks) do
+    case Enum.reject(hooks, fn {name, hook} -> hook == nil or hook?(name, hook) end) do
+      [] ->
+        :ok
+
+      [{name, value} | _] ->
+        message = "#{name} is #{inspect(value)} (expected #{@hooks[name]})"
+        {:error, %Error{code: :invalid_argument, message: message}}
+    end
+  end
+
+  defp hook?(:store, store), do: is_reference(store)
+  defp hook?(:on_commit, hook), do: is_function(hook, 2)
+  defp hook?(_, hook), do: is_function(hook, 1)
 
   @doc """
   Like `new/1`, but returns the upload alone, or raises `Chunker.Error`.
   """
   @spec new!([option]) :: t
-  def new!(options), do: options |> new() |> Chunker.Error.unwrap!()
+  def new!(options), do: options |> new() |> Error.unwrap!()
 
   @doc """
   Returns the engine of an upload.

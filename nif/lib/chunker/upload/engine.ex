@@ -89,6 +89,10 @@ defmodule Chunker.Upload.Engine do
     :manifest_bytes
   ]
 
+  @doc false
+  @spec options() :: [atom]
+  def options, do: @options
+
   @doc """
   Returns an engine. All its requests share one budget of memory.
 
