@@ -39,9 +39,7 @@ demo-modules:
 
 demo-elixir: package ## serve the upload page with the upload server on the BEAM (STORE=dir; PORT=4000)
 	npm/node_modules/.bin/tsc -p npm/demo
-	cd nif/examples/ingest && mix run serve.exs "$${STORE:-$$(mktemp -d)}" --port "$${PORT:-4000}" \
-		--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
-		--page /chunker-cdc/=../../../npm/dist
+	@scripts/demo-elixir.sh
 
 demo-nix: setup ## push two builds to the binary cache on the BEAM with real nix, with and without references in the chunks, and pull them
 	cd nif/examples/binary_cache && mix run demo.exs

@@ -26,6 +26,7 @@ const stop = new AbortController();
 let exitCode = 0;
 
 for (const [signal, number] of [
+  ["SIGHUP", 1],
   ["SIGINT", 2],
   ["SIGTERM", 15],
 ] as const) {

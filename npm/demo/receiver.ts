@@ -24,7 +24,7 @@ export type ReceiverMessage =
 const tell = (message: ReceiverMessage) => process.send?.(message);
 process.on("disconnect", () => process.exit());
 if (!process.connected) process.exit();
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {}); // the parent process decides
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) process.on(signal, () => {}); // the parent process decides
 try {
   const options: ReceiverOptions = JSON.parse(process.argv[2] ?? "");
   const store = await Store.open(options.store, options.isKept ? {} : { cache: false });
