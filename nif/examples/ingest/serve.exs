@@ -7,15 +7,28 @@
 
 usage = "usage: mix run serve.exs STORE [--port PORT] [--page PREFIX=DIRECTORY]"
 
+fail = fn line, status ->
+  IO.puts(:stderr, line)
+  System.halt(status)
+end
+
 with {options, [store], []} <- OptionParser.parse(System.argv(), strict: [port: :integer, page: :keep]),
      page = for({:page, text} <- options, do: text |> String.split("=", parts: 2) |> List.to_tuple()),
      true <- Enum.all?(page, &(tuple_size(&1) == 2)) do
-  children = [{Ingest, store: store, port: options[:port] || 4000, page: page}]
-  {:ok, _} = Supervisor.start_link(children, strategy: :one_for_one)
-  IO.puts("http://localhost:#{Ingest.port()} serves #{store}")
-  Process.sleep(:infinity)
+  port = options[:port] || 4000
+  unless port in 0..65_535, do: fail.("--port is #{port} (expected 0 to 65535)", 2)
+  # A server that cannot start exits, and says why only to those who do not exit with it.
+  Process.flag(:trap_exit, true)
+
+  case Ingest.start_link(store: store, port: port, page: page) do
+    {:ok, _} ->
+      Process.flag(:trap_exit, false)
+      IO.puts("http://localhost:#{Ingest.port()} serves #{store}")
+      Process.sleep(:infinity)
+
+    {:error, {:shutdown, {:failed_to_start_child, _, {:listen, reason}}}} ->
+      fail.("cannot listen on port #{port}: #{:inet.format_error(reason)}", 1)
+  end
 else
-  _ ->
-    IO.puts(:stderr, usage)
-    System.halt(2)
+  _ -> fail.(usage, 2)
 end

@@ -300,6 +300,18 @@ defmodule IngestTest do
     for {root, data} <- acknowledged, do: assert(store |> Store.read(root) |> Enum.join() == data)
   end
 
+  @tag server: []
+  test "a port that cannot be used is an error of one line", %{port: port, root: root} do
+    serve = fn store, port ->
+      arguments = ["run", "--no-compile", "serve.exs", store, "--port", "#{port}"]
+      System.cmd("mix", arguments, env: [{"MIX_ENV", "test"}], stderr_to_stdout: true)
+    end
+
+    assert serve.(root, port) == {"cannot listen on port #{port}: address already in use\n", 1}
+    assert serve.(root <> "-none", 99_999) == {"--port is 99999 (expected 0 to 65535)\n", 2}
+    refute File.exists?(root <> "-none")
+  end
+
   test "the server's own slowness never counts", %{root: root} do
     {port, _, os_pid} = start_server(["--patience", "500", root])
     {_, request} = pack(noise(500_000), [])
