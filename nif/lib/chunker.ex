@@ -205,7 +205,8 @@ defmodule Chunker do
 
   `:chunks` counts chunks by the algorithm of their digests, `:digests` the digests of other data. A codec
   that was never used has no entry in `:compression` and `:decompression`; a stream adds to its entry every
-  MiB, and once more when it ends. `:errors` counts the errors of codecs by their code. A chunker that is not
+  MiB, and once more when it ends. `:errors` counts the errors of codecs by their code; errors that arise before a
+  codec runs, such as those of profiles, arguments and unknown formats, are only returned. A chunker that is not
   finished holds back up to 15 chunks; they are counted once it is finished, closed or garbage-collected.
 
       iex> before = Chunker.metrics()
@@ -222,8 +223,8 @@ defmodule Chunker do
   @doc """
   Sends the library's own log lines up to `level` to `Logger`. The default is `:none`.
 
-  `:debug` logs every error that is returned; `:all` also logs the first chunk of every thread, and then one
-  in 1024:
+  `:debug` logs the errors that `metrics/0` counts; `:all` also logs the first chunk of every thread, and then
+  one in 1024:
 
       12:00:00.000 [debug] error_returned code=truncated_data
       12:00:00.000 [debug] chunk_emitted offset=0 length=1048576 hash=sha256

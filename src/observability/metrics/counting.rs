@@ -296,7 +296,7 @@ fn describe() {
     describe_histogram!("chunker.compression_latency_seconds", Unit::Seconds, "Time of one compression.");
     describe_counter!("chunker.decompression_bytes_in_total", Unit::Bytes, "Bytes before decompression.");
     describe_counter!("chunker.decompression_bytes_out_total", Unit::Bytes, "Bytes after decompression.");
-    describe_counter!("chunker.errors_total", Unit::Count, "Errors returned, by their code.");
+    describe_counter!("chunker.errors_total", Unit::Count, "Errors of codecs and readers, by their code.");
     describe_counter!(
         "chunker.latency_threshold_exceeded_total",
         Unit::Count,
@@ -320,7 +320,7 @@ pub struct Totals {
     /// Decompressed data, by codec; only codecs that were used have an entry. Streams count while they run,
     /// even if they fail later.
     pub decompression: BTreeMap<&'static str, CodecTally>,
-    /// Errors returned, by their `code`.
+    /// Errors of codecs and readers, by their `code`.
     pub errors: BTreeMap<&'static str, u64>,
 }
 
