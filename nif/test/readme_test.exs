@@ -75,6 +75,33 @@ defmodule Chunker.ReadmeTest do
     assert answer.(hd(requests), %{}) == 401
   end
 
+  defmodule Routing do
+    defmacro forward(path, to: plug, init_opts: options) do
+      quote do
+        @forward {unquote(path), unquote(plug).init(unquote(options))}
+        def forward, do: @forward
+      end
+    end
+
+    defmacro plug(name), do: quote(do: def(endpoint(conn), do: unquote(name)(conn, [])))
+  end
+
+  test "the example of a plug answers requests below its path alone", %{directory: directory} do
+    [_, _, _, code | _] = examples()
+
+    {{:module, app, _, _}, _} =
+      Code.eval_string("defmodule MyApp do\nimport #{inspect(Routing)}\n#{code}\nend")
+
+    store = Chunker.Store.open!(Path.join(directory, "plug"), cache: :none)
+    :persistent_term.put(MyApp.Upload, Upload.new!(store: store, prefix: "/store"))
+    request = %Plug.Conn{method: "GET", request_path: "/store/v1"}
+
+    assert app.endpoint(Map.put(request, :path_info, ["store", "v1"])).status == 200
+    assert app.endpoint(Map.put(request, :path_info, ["other"])).status == nil
+    {"/store", options} = app.forward()
+    assert Upload.Plug.call(request, options).status == 200
+  end
+
   test "the example with a store of one's own gives back the file that it ingested", %{image: file} do
     start_supervised!(Store)
     File.write!(file, :crypto.strong_rand_bytes(3_000_000))

@@ -5,8 +5,15 @@ defmodule Chunker.Upload.Plug do
       # In your application, which calls :persistent_term.put(MyApp.Upload, upload) when it starts:
       def upload, do: :persistent_term.get(MyApp.Upload)
 
-      # In an endpoint or a router, before Plug.Parsers and Plug.Head:
+      # In a Plug.Router, before Plug.Parsers and Plug.Head:
       forward "/store", to: Chunker.Upload.Plug, init_opts: [upload: &MyApp.upload/0]
+
+      # In a Phoenix.Endpoint, above these two:
+      @store Chunker.Upload.Plug.init(upload: &MyApp.upload/0)
+      plug :store
+
+      defp store(%{path_info: ["store" | _]} = conn, _), do: Chunker.Upload.Plug.call(conn, @store)
+      defp store(conn, _), do: conn
 
   Give the upload the same `:prefix`, here `"/store"`: it matches paths as sent. Hooks find the `Plug.Conn` in
   `request.context`.
