@@ -8,17 +8,27 @@
 
 switches = [port: :integer, key: :string, store: :string, store_dir: :string, priority: :integer]
 
+fail = fn line, status ->
+  IO.puts(:stderr, line)
+  System.halt(status)
+end
+
 with {options, [root], []} <- OptionParser.parse(System.argv(), strict: switches) do
   options = if options[:key], do: Keyword.update!(options, :key, &File.read!/1), else: options
-  {http, options} = Keyword.split(options, [:port])
+  {port, options} = Keyword.pop(options, :port, 5000)
+  unless port in 0..65_535, do: fail.("--port is #{port} (expected 0 to 65535)", 2)
+  # A cache that cannot start exits, and says why only to those who do not exit with it.
+  Process.flag(:trap_exit, true)
 
-  {:ok, _} =
-    Supervisor.start_link([{BinaryCache, [root: root, http: http] ++ options}], strategy: :one_for_one)
+  case BinaryCache.start_link([root: root, http: [port: port]] ++ options) do
+    {:ok, _} ->
+      Process.flag(:trap_exit, false)
+      IO.puts("http://localhost:#{BinaryCache.port()} serves #{Path.expand(root)}")
+      Process.sleep(:infinity)
 
-  IO.puts("http://localhost:#{BinaryCache.port()} serves #{Path.expand(root)}")
-  Process.sleep(:infinity)
+    {:error, {_, {_, _, {:shutdown, {:failed_to_start_child, _, {:listen, reason}}}}}} ->
+      fail.("cannot listen on port #{port}: #{:inet.format_error(reason)}", 1)
+  end
 else
-  _ ->
-    IO.puts(:stderr, "usage: mix run cache.exs DIRECTORY [--port PORT] [--key FILE] [--store ADDRESS]")
-    System.halt(2)
+  _ -> fail.("usage: mix run cache.exs DIRECTORY [--port PORT] [--key FILE] [--store ADDRESS]", 2)
 end

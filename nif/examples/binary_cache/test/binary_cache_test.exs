@@ -419,6 +419,18 @@ defmodule BinaryCacheTest do
   end
 
   @tag cache: []
+  test "a port that cannot be used is an error of one line", %{port: port, root: root} do
+    serve = fn root, port ->
+      arguments = ["run", "--no-compile", "cache.exs", root, "--port", "#{port}"]
+      System.cmd("mix", arguments, env: [{"MIX_ENV", "test"}], stderr_to_stdout: true)
+    end
+
+    assert serve.(root <> "-other", port) == {"cannot listen on port #{port}: address already in use\n", 1}
+    assert serve.(root <> "-none", 99_999) == {"--port is 99999 (expected 0 to 65535)\n", 2}
+    refute File.exists?(root <> "-none")
+  end
+
+  @tag cache: []
   test "50 paths are pushed and pulled at the same time", %{port: port, cache: cache} do
     shared = noise(0, 300_000)
 
