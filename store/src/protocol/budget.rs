@@ -5,11 +5,13 @@
 //!   are being sent;
 //! - while that half is taken, a sixteenth for bodies, which are then spooled, a sixteenth for lists, and an eighth for
 //!   chunks;
-//! - an eighth for spooled packs that are being received, so that questions need not wait for many large ones;
+//! - an eighth for spooled packs that are being received, so that small requests do not queue behind large
+//!   packs;
 //! - the rest for other work that lasts as long as the server needs.
 //!
-//! Those who hold memory for a body may wait for that to receive it, for a list or for the rest; those who hold it for a
-//! list may wait for chunks or for the rest. Nobody else waits for anything while holding memory, so nobody waits in a circle. Each part has a line of its own.
+//! Those who hold memory for a body may wait for `received`, `listed` or `rest`; those who hold `listed`, for
+//! chunks to send or for `rest`. Nobody else waits for memory while holding any, so nobody waits in a circle.
+//! Each part has a line of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes in a unit of the budget.
 const UNIT: u64 = 1 << 10;
+/// Limit for the lists of chunks that have arrived and wait for memory.
+const WAITING_BODIES: usize = 8;
 
 /// Memory that requests share, first come, first served.
 #[derive(Clone, Debug)]
@@ -142,10 +146,19 @@ impl Budget {
     ///
     /// Do not wait here while holding any.
     pub(super) async fn take_listed(&self, bytes: u64) -> Result<Reservation, Busy> {
+        self.take_listed_in_line(bytes, self.line).await
+    }
+
+    /// Does the same for a list that has arrived. Few may wait, because each holds the memory of its body.
+    pub(super) async fn take_listed_for_body(&self, bytes: u64) -> Result<Reservation, Busy> {
+        self.take_listed_in_line(bytes, self.line.min(WAITING_BODIES)).await
+    }
+
+    async fn take_listed_in_line(&self, bytes: u64, line: usize) -> Result<Reservation, Busy> {
         if let Some(memory) = self.spare_paced(bytes).or_else(|| self.listed.try_take(bytes)) {
             return Ok(memory);
         }
-        let _place = self.listed.join_line(self.line)?;
+        let _place = self.listed.join_line(line)?;
         self.listed.take(bytes).await
     }
 

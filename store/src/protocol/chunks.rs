@@ -51,7 +51,7 @@ pub(super) async fn read(
     form: Form,
 ) -> Result<Answer, Refusal> {
     let inner = &reader.store.inner;
-    let taking = reader.shared.budget.take_listed(memory(length));
+    let taking = reader.shared.budget.take_listed_for_body(memory(length));
     let (digests, memory) = digests.finish(length, taking).await?;
     let parsed = start_work(&inner.host, move || parse(algorithm, &digests)).await;
     let ids = parsed.map_err(StoreError::from)??;

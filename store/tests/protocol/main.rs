@@ -623,6 +623,25 @@ fn bodies_that_make_no_progress_hold_up_no_others() {
 }
 
 #[test]
+fn lists_that_wait_for_slow_readers_hold_up_no_others() {
+    let local = Local::with(EngineOptions::new().memory(64 << 20));
+    let _slow = local.hold_all_lists();
+    let digests: Vec<_> = (0..65_536_u32).map(|n| ALGORITHM.digest(&n.to_be_bytes())).collect();
+    let read = suite::read_chunks(ALGORITHM, &digests);
+    let ask = suite::ask_missing(ALGORITHM, &digests[..1]);
+    local.runtime.block_on(async {
+        let readers = Box::pin(futures::future::join_all((0..100).map(|_| local.exchange(&read))));
+        let asking = Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            local.exchange(&ask).await.status
+        });
+        let asked = tokio::time::timeout(Duration::from_secs(20), select(readers, asking)).await;
+        let Ok(Either::Right((status, _))) = asked else { panic!("the question waits for slow readers") };
+        assert_eq!(status, 200);
+    });
+}
+
+#[test]
 fn a_server_keeps_what_it_learned_for_the_next_process() {
     let local = Local::remote();
     suite::upload(&local, &suite::noise(300_000, 71), ALGORITHM);
