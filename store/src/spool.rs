@@ -1,5 +1,6 @@
 //! Bytes that are kept on this machine for a while.
 
+use crate::format;
 use crate::host::{Host, start_work, within};
 use crate::index::{CACHE_PATIENCE, Cache};
 use crate::objects::{ObjectError, Operation};
@@ -42,7 +43,11 @@ impl Inner {
             Some(folder) => (folder, None),
             None => (self.cache.spool_folder(self.host.as_ref())?, Some(self.cache.clone())),
         };
+        let is_of_store = cache.is_none();
         let create = move || {
+            if is_of_store {
+                fs::metadata(folder.with_file_name(format::NAME))?; // the store may be gone
+            }
             fs::create_dir_all(&folder)?;
             tempfile::tempfile_in(folder)
         };
@@ -222,6 +227,15 @@ mod tests {
             assert!(store.inner.spool().await.is_none());
         }
         assert_eq!(host.hung.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_gone_gets_no_spool() {
+        let root = std::env::temp_dir().join(format!("chunker-store-gone-{}", std::process::id()));
+        let store = store(root.to_str().unwrap(), CacheFolder::None).await;
+        assert!(store.inner.spool().await.is_some());
+        fs::remove_dir_all(&root).unwrap();
+        assert!(store.inner.spool().await.is_none() && !root.exists());
     }
 
     #[tokio::test]

@@ -331,8 +331,9 @@ async fn nothing_is_confirmed_in_a_store_that_was_removed_or_replaced() {
     let open = async || Store::open(root.to_str().unwrap(), options.clone()).await.unwrap();
     let store = open().await;
     let data = file(300_000, 11);
-    put(&store, &data, HashAlgorithm::Sha256).await;
+    let known = put(&store, &data, HashAlgorithm::Sha256).await;
     let refuses = async || {
+        assert!(cause(&store.delete(&known).await.unwrap_err()).contains("removed or replaced"));
         let committed = store.commit(&manifest(&data, HashAlgorithm::Sha256)).await;
         assert!(cause(&committed.unwrap_err()).contains("removed or replaced"));
         let mut writer = store.pack_writer(HashAlgorithm::Sha256);

@@ -173,6 +173,7 @@ impl Objects for Disk {
 
     async fn delete(&self, name: &str) -> Result<(), ObjectError> {
         self.run(Operation::Delete, name, |disk, name| {
+            disk.check_store()?;
             let path = disk.path(name);
             match disk.changes.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -277,8 +278,8 @@ impl Inner {
         self.publish(file, name, publish)
     }
 
-    /// Checks that the store was not removed, unmounted or replaced since it was opened: it would lose what is written
-    /// now, and may have lost what was.
+    /// Checks that the store was not removed, unmounted or replaced since it was opened. New data would be
+    /// lost, and chunks that we count on may be gone.
     fn check_store(&self) -> io::Result<()> {
         let Some(format) = self.format.get() else { return Ok(()) }; // it is about to be created
         match fs::read(self.path(format::NAME)) {
