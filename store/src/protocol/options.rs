@@ -188,8 +188,11 @@ impl EngineOptions {
             let expected = "scheme://host or scheme://host:port, as browsers send it";
             return Err(invalid("origins", quoted(origin), expected));
         }
-        if self.credentials && !matches!(self.origins, Origins::These(_)) {
-            return Err(invalid("credentials", "true".to_owned(), "false unless origins are named"));
+        // Any page can have the origin `null`.
+        let named = |origins: &[String]| origins.iter().all(|origin| origin != NULL);
+        if self.credentials && !matches!(&self.origins, Origins::These(origins) if named(origins)) {
+            let expected = "false unless all origins are named, and none is \"null\"";
+            return Err(invalid("credentials", "true".to_owned(), expected));
         }
         let prefix = self.prefix.strip_prefix('/');
         let graphic = |prefix: &str| prefix.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
@@ -228,9 +231,17 @@ impl EngineOptions {
     }
 }
 
+/// The `Origin` of pages without one of their own, such as those in sandboxed frames.
+const NULL: &str = "null";
+/// The `Origin` of local pages in some programs that contain a browser.
+const FILE: &str = "file://";
+
 /// Returns whether a browser can send this as the `Origin` of a page.
 fn is_origin(text: &str) -> bool {
-    let Ok(url) = Url::parse(text) else { return text == "null" };
+    if matches!(text, NULL | FILE) {
+        return true;
+    }
+    let Ok(url) = Url::parse(text) else { return false };
     let origin = url.origin();
     if origin.is_tuple() {
         origin.ascii_serialization() == text
@@ -251,7 +262,9 @@ mod tests {
             "http://localhost:8080",
             "http://[::1]:8080",
             "chrome-extension://abcdefgh",
+            "moz-extension://abcdefgh",
             "null",
+            "file://",
         ] {
             assert!(is_origin(origin), "{origin}");
         }
@@ -285,6 +298,7 @@ mod tests {
             (new().memory(1), "memory"),
             (new().origins(Origins::Any).credentials(true), "credentials"),
             (new().credentials(true), "credentials"),
+            (new().origins(Origins::These(vec!["null".to_owned()])).credentials(true), "credentials"),
             (new().origins(Origins::These(vec!["https://a.example/".to_owned()])), "origins"),
             (new().prefix("store"), "prefix"),
             (new().prefix("/store/"), "prefix"),
