@@ -1,3 +1,5 @@
+import { kindOf } from "../bytes.js";
+import { invalidArgument } from "../errors.js";
 import { writeLine } from "../log.js";
 import { checkedOptions, checkFunction, checkInteger } from "../options.js";
 import { asDedupError, type DedupError } from "./error.js";
@@ -43,9 +45,12 @@ function checkedRetry(options: RetryOptions | undefined) {
     random = Math.random,
     onRetry,
   } = checkedOptions(options, KEYS);
-  checkInteger("retry.attempts", attempts, 1);
-  checkInteger("retry.baseDelayMs", baseDelayMs, 0, LONGEST_TIMER_MS);
-  checkInteger("retry.maxDelayMs", maxDelayMs, 0, LONGEST_TIMER_MS);
+  if (attempts !== Number.POSITIVE_INFINITY) checkInteger("retry.attempts", attempts, 1);
+  for (const [name, ms] of Object.entries({ baseDelayMs, maxDelayMs })) {
+    if (typeof ms === "number" && ms >= 0 && ms <= LONGEST_TIMER_MS) continue;
+    const given = typeof ms === "number" ? ms : kindOf(ms);
+    throw invalidArgument(`retry.${name} is ${given} (expected 0 to ${LONGEST_TIMER_MS})`);
+  }
   checkFunction("retry.random", random);
   checkFunction("retry.onRetry", onRetry);
   return { attempts, baseDelayMs, maxDelayMs, random, onRetry };
