@@ -8,12 +8,16 @@ if [ -z "${STORE:-}" ]; then
 fi
 
 # The server runs in the background, so that signals reach the shell; +Bi lets it ignore Ctrl-C.
-stopped=false
-trap 'stopped=true; kill "$server"' HUP INT TERM
+stopped=false server=''
+trap 'stopped=true; [ -z "$server" ] || kill "$server"' HUP INT TERM
 ELIXIR_ERL_OPTIONS=+Bi mix run serve.exs "$STORE" --port "${PORT:-4000}" \
 	--page /page/=../../../npm/demo/page --page /page/=../../../npm/demo-out/page \
 	--page /chunker-cdc/=../../../npm/dist &
 server=$!
-wait "$server" || $stopped
-# A signal ends only the first wait.
-wait "$server" || true
+status=0
+wait "$server" || status=$?
+if $stopped; then
+	wait "$server" || true # the signal ended only the first wait
+	exit 0
+fi
+exit "$status"
