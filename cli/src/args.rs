@@ -180,14 +180,15 @@ pub(crate) struct Stats {}
 
 /// Serve the store over HTTP
 ///
-/// Creates the store if there is none. Clients such as the npm package transfer only the chunks that the receiving side lacks. `GET
-/// /v1/files/ROOT` returns a file, whole or by range. docs/protocol.md specifies the protocol. For TLS, put
-/// a proxy in front. GET /healthz says whether the server is alive; GET /metrics returns its counters, for
-/// Prometheus.
+/// Creates the store if there is none. Clients such as the npm package transfer only the chunks that the
+/// receiving side lacks. `GET /v1/files/ROOT` returns a file, whole or by range. docs/protocol.md specifies
+/// the protocol. For TLS, put a proxy in front. GET /healthz says whether the server is alive; GET /metrics
+/// returns its counters, for Prometheus.
 ///
 /// On SIGINT or SIGTERM, it accepts no more connections, and gives running requests up to 30 seconds to
-/// finish. It exits with 0 if they did; otherwise it cuts them off, and exits as if killed by the signal. The server never frees the space of deleted files: run `chunker gc` for that, at any
-/// time, even while the server runs.
+/// finish. It then exits with 0. If some are still running, it drops them, and exits as if killed by the
+/// signal. The server never frees the space of deleted files: run `chunker gc` for that, at any time, even
+/// while the server runs.
 ///
 /// JSON, once it listens: {"url", "store"}.
 #[derive(Args, Debug)]
@@ -198,8 +199,8 @@ pub(crate) struct Serve {
     /// File with the token that clients must send as `Authorization: Bearer TOKEN`; default: CHUNKER_TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Let anyone who can reach the server use it; without this, any address but loopback needs a token.
-    /// CHUNKER_TOKEN still applies if it is set
+    /// Let anyone who can reach the server use it, unless CHUNKER_TOKEN is set; without this, any address but
+    /// loopback needs a token
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) open: bool,
     /// Let pages of this origin, such as https://example.org, use the server; `*` means any. Repeatable
@@ -374,7 +375,9 @@ fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let found = text.to_socket_addrs().map_err(|error| format!("expected an address and a port: {error}"))?;
+    let found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("not an address or a host name with a port: {error}"))?;
     found.into_iter().next().ok_or_else(|| "the name has no address".to_owned())
 }
 

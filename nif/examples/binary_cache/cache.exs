@@ -17,7 +17,7 @@ with {options, [root], []} <- OptionParser.parse(System.argv(), strict: switches
   options = if options[:key], do: Keyword.update!(options, :key, &File.read!/1), else: options
   {port, options} = Keyword.pop(options, :port, 5000)
   unless port in 0..65_535, do: fail.("--port is #{port} (expected 0 to 65535)", 2)
-  # A cache that cannot start exits, and says why only to those who do not exit with it.
+  # So that this process lives on and can print why it cannot start.
   Process.flag(:trap_exit, true)
 
   case BinaryCache.start_link([root: root, http: [port: port]] ++ options) do

@@ -17,7 +17,7 @@ with {options, [store], []} <- OptionParser.parse(System.argv(), strict: [port: 
      true <- Enum.all?(page, &(tuple_size(&1) == 2)) do
   port = options[:port] || 4000
   unless port in 0..65_535, do: fail.("--port is #{port} (expected 0 to 65535)", 2)
-  # A server that cannot start exits, and says why only to those who do not exit with it.
+  # So that this process lives on and can print why it cannot start.
   Process.flag(:trap_exit, true)
 
   case Ingest.start_link(store: store, port: port, page: page) do

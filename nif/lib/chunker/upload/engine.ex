@@ -101,8 +101,9 @@ defmodule Chunker.Upload.Engine do
     * `:memory` - memory for all requests together, in bytes, by default 256 MiB
     * `:line` - largest number of requests that wait for memory, by default 256; further ones are answered 503
     * `:origins` - whose pages may send requests: only those of the server's own origin (`:own`, the default),
-      also those of these origins, such as `["https://example.org"]`, or those of any origin (`:any`)
-    * `:credentials` - whether pages of other origins may send cookies, by default false
+      also those of these origins, such as `["https://example.org"]`, without a slash at the end, or those of any
+      origin (`:any`)
+    * `:credentials` - whether pages of the listed origins may send cookies, by default false
     * `:prefix` - the start of all paths, such as `"/store"`, by default empty
     * `:pack_bytes`, `:pack_length`, `:pack_chunks`, `:missing_digests`, `:read_digests`, `:chunk_bytes`,
       `:manifest_bytes` - the limits that clients learn, see `docs/protocol.md`

@@ -90,9 +90,12 @@ export interface UploadHandlerOptions<R> {
   readonly onError?: ((error: unknown, request: R | undefined) => unknown) | undefined;
   /** Prefix of all paths as the handler sees them, such as `/store`. Default: none. */
   readonly prefix?: string | undefined;
-  /** Other origins whose pages may send requests, such as `https://example.org`; `"*"` for all. Default: none. */
+  /**
+   * Other origins whose pages may send requests, such as `https://example.org`, without a slash at the end; `"*"`
+   * for all. Default: none.
+   */
   readonly origins?: readonly string[] | "*" | undefined;
-  /** Whether pages of other origins may send cookies. Not with `"*"`. Default: false. */
+  /** Whether pages of these `origins` may send cookies. Not with `"*"`. Default: false. */
   readonly credentials?: boolean | undefined;
   /** Limit for the memory of all requests together, in bytes: at least twice `packBytes`. Default: 256 MiB. */
   readonly memory?: number | undefined;
