@@ -24,6 +24,8 @@ defmodule Ingest.Http.Connection do
 
     receive do
       :ready -> next_request(socket, "", options)
+      # Who accepted it was stopped before that.
+      {:EXIT, _, _} -> :ok
     after
       5_000 -> :ok
     end
