@@ -87,9 +87,8 @@ pub(crate) enum Command {
 pub(crate) struct Put {
     #[command(flatten)]
     pub(crate) cutting: Cutting,
-    /// zstd level for new chunks, 1 (fast) to 22 (small); 0 stores them uncompressed
-    #[arg(long, value_name = "LEVEL", default_value_t = 3, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=22))]
-    pub(crate) compress: i32,
+    #[command(flatten)]
+    pub(crate) compression: Compression,
     /// Files to store; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
@@ -178,12 +177,26 @@ pub(crate) struct Check {
 #[derive(Args, Debug)]
 pub(crate) struct Stats {}
 
+/// How new chunks are compressed.
+#[derive(Args, Debug)]
+pub(crate) struct Compression {
+    /// zstd level for new chunks, 1 (fast) to 22 (small); 0 stores them uncompressed
+    #[arg(
+        long = "compress",
+        value_name = "LEVEL",
+        default_value_t = 3,
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i32).range(0..=22)
+    )]
+    pub(crate) level: i32,
+}
+
 /// Serve the store over HTTP
 ///
-/// Creates the store if there is none. Clients such as the npm package transfer only the chunks that the
-/// receiving side lacks. `GET /v1/files/ROOT` returns a file, whole or by range. docs/protocol.md specifies
-/// the protocol. For TLS, put a proxy in front. GET /healthz says whether the server is alive; GET /metrics
-/// returns its counters, for Prometheus.
+/// Clients such as the npm package transfer only the chunks that the receiving side lacks. `GET
+/// /v1/files/ROOT` returns a file, whole or by range. docs/protocol.md specifies the protocol. For TLS, put
+/// a proxy in front. GET /healthz says whether the server is alive; GET /metrics returns its counters, for
+/// Prometheus. If the store does not exist yet, the server creates it.
 ///
 /// On SIGINT or SIGTERM, it accepts no more connections, and gives running requests up to 30 seconds to
 /// finish. It then exits with 0. If some are still running, it drops them, and exits as if killed by the
@@ -215,9 +228,8 @@ pub(crate) struct Serve {
     /// Prefix of all paths of the protocol, such as /store
     #[arg(long, value_name = "PATH", default_value = "")]
     pub(crate) prefix: String,
-    /// zstd level for new chunks, 1 (fast) to 22 (small); 0 stores them uncompressed
-    #[arg(long, value_name = "LEVEL", default_value_t = 3, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=22))]
-    pub(crate) compress: i32,
+    #[command(flatten)]
+    pub(crate) compression: Compression,
     /// Largest body with chunks that a client may send; clients adapt to it
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_size)]
     pub(crate) max_body: u64,
@@ -375,10 +387,9 @@ fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let found = text
-        .to_socket_addrs()
-        .map_err(|error| format!("not an address or a host name with a port: {error}"))?;
-    found.into_iter().next().ok_or_else(|| "the name has no address".to_owned())
+    let unknown = |error| format!("not an address or a host name with a port: {error}");
+    let mut found = text.to_socket_addrs().map_err(unknown)?;
+    found.next().ok_or_else(|| "the name has no address".to_owned())
 }
 
 fn parse_patience(text: &str) -> Result<Duration, String> {

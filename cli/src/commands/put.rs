@@ -35,7 +35,7 @@ const MANIFEST_BYTES: (u64, u64) = (36, 512);
 
 pub(crate) fn run(global: &Global, options: &Put) -> Result<(), Failure> {
     let start = Instant::now();
-    let session = Session::open(global, StoreOptions::new().level(options.compress))?;
+    let session = Session::open(global, StoreOptions::new().level(options.compression.level))?;
     let progress = Progress::bytes(session.output, "storing", input::total_length(&options.files));
     let mut upload = Upload::new(&session, options.cutting.profile(), &progress);
     let result = input::each(global, &options.files, "stored", &progress, |input| upload.add(input));

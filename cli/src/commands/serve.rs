@@ -23,8 +23,8 @@ pub(crate) fn run(global: &Global, options: &Serve) -> Result<(), Failure> {
     if token.is_none() && !options.open && !options.listen.ip().is_loopback() {
         return Err(Failure::TokenNeeded { address: options.listen });
     }
-    let engine = Engine::new(engine_options(options)).map_err(with_names_of_arguments)?;
-    let store_options = StoreOptions::new().create(!options.read_only).level(options.compress);
+    let engine = Engine::new(engine_options(options)).map_err(with_argument_names)?;
+    let store_options = StoreOptions::new().create(!options.read_only).level(options.compression.level);
     let session = Session::open_server(global, store_options)?;
     session.wait(async {
         let mut signals = Signals::new().map_err(Failure::Signals)?;
@@ -69,21 +69,17 @@ fn engine_options(options: &Serve) -> EngineOptions {
 }
 
 /// Replaces the name of an option by that of the argument it comes from.
-fn with_names_of_arguments(error: StoreError) -> StoreError {
-    match error {
-        StoreError::InvalidOption { option, value, expected } => {
-            let option = match option {
-                "pack_bytes" => "--max-body",
-                "memory" => "--memory",
-                "prefix" => "--prefix",
-                "origins" => "--origin",
-                "credentials" => "--credentials",
-                other => other,
-            };
-            StoreError::InvalidOption { option, value, expected }
-        }
+fn with_argument_names(error: StoreError) -> StoreError {
+    let StoreError::InvalidOption { option, value, expected } = error else { return error };
+    let argument = match option {
+        "pack_bytes" => "--max-body",
+        "memory" => "--memory",
+        "prefix" => "--prefix",
+        "origins" => "--origin",
+        "credentials" => "--credentials",
         other => other,
-    }
+    };
+    StoreError::InvalidOption { option: argument, value, expected }
 }
 
 /// Returns the token that clients must have, from a file or from the environment.
