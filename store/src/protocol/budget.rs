@@ -5,8 +5,7 @@
 //!   are being sent;
 //! - while that half is taken, a sixteenth for bodies, which are then spooled, a sixteenth for lists, and an eighth for
 //!   chunks;
-//! - an eighth for spooled packs that are being received, so that small requests do not queue behind large
-//!   packs;
+//! - an eighth for receiving spooled packs, because small requests should not queue behind large packs;
 //! - the rest for other work that lasts as long as the server needs.
 //!
 //! Those who hold memory for a body may wait for `received`, `listed` or `rest`; those who hold `listed`, for

@@ -24,7 +24,7 @@ defmodule Ingest.Http.Connection do
 
     receive do
       :ready -> next_request(socket, "", options)
-      # Who accepted it was stopped before that.
+      # The server stops, and the process that accepted the socket is gone.
       {:EXIT, _, _} -> :ok
     after
       5_000 -> :ok
